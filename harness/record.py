@@ -1,0 +1,232 @@
+"""What is known about one graded submission: frozen data, and the one JSON form it is written in.
+
+Everything but `Record.provenance` is the *result*: no clock, no host name, the same bytes for equal
+runs. `result_sha256` is its hash. Reports are rendered from a record and never read back.
+Every key is documented in docs/record.md.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UsageError
+
+SCHEMA = "harness/record/1"
+WILSON_Z = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+
+Status = Literal["passed", "failed", "not_judged"]
+Cause = Literal["student", "resource", "infrastructure", "harness"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Where(_Frozen):
+    """A place in the submission: layer path, source line, operator. Text to show."""
+
+    layer: str
+    source: str = ""
+    op: str = ""
+
+
+class Finding(_Frozen):
+    """The verdict of one rule on one variant.
+
+    `cause` says whose fault it is when `status` is not_judged, and is None otherwise. `points` is
+    None for a rule that was not judged: never a zero.
+    """
+
+    rule: str
+    status: Status
+    cause: Cause | None = None
+    expected: str
+    actual: str
+    where: tuple[Where, ...] = ()
+    help: str = ""
+    points: int | None = None
+    max_points: int = 0
+
+
+class StridedConvolution(_Frozen):
+    """One executed convolution that raises the jump."""
+
+    where: str
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+
+class ReceptiveFieldRow(_Frozen):
+    """One layer of the receptive-field table, in input pixels (the smaller side of a non-square one)."""
+
+    layer: str
+    k: int
+    s: int
+    d: int
+    rf_in: int
+    jump_in: int
+    rf_out: int
+    jump_out: int
+
+
+class Facts(_Frozen):
+    """What was measured on the executed graph; None where it could not be measured."""
+
+    parameters: int | None = None
+    receptive_field_px: int | None = None
+    receptive_field_with_pool_px: int | None = None
+    jump: int | None = None
+    strided_convolutions: tuple[StridedConvolution, ...] = ()
+    dilations: tuple[int, ...] = ()
+    depthwise_convolutions: tuple[str, ...] = ()
+    max_pools: tuple[str, ...] = ()
+    head: str | None = None
+    logits_shape: tuple[int | str, ...] | None = None
+    untrained_accuracy: float | None = None
+    accuracy: float | None = None
+    accuracy_interval: tuple[float, float] | None = None
+    weights_sha256: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class EpochLog(_Frozen):
+    """One epoch: mean training loss and accuracy, test loss and accuracy, last learning rate."""
+
+    epoch: int
+    train_loss: float
+    train_acc: float
+    test_loss: float
+    test_acc: float
+    lr: float
+
+
+class DataUsed(_Frozen):
+    """Which data set was used; `mini` is the embedded preview set, never graded."""
+
+    name: Literal["cifar10", "mini"]
+    train_images: int
+    test_images: int
+    sha256: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+
+
+class Training(_Frozen):
+    """One seeded training of one variant. `confusion[i][j]`: images of class i called class j."""
+
+    seed: int
+    device: str
+    data: DataUsed
+    recipe: dict[str, Any]
+    epochs: tuple[EpochLog, ...]
+    best_epoch: int
+    confusion: tuple[tuple[int, ...], ...]
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    initial_sha256: str
+    weights_sha256: str
+    notes: tuple[str, ...] = ()
+
+
+class VariantRecord(_Frozen):
+    """Everything about one variant of a submission."""
+
+    title: str
+    class_name: str
+    verdict: Status
+    points: int
+    max_points: int
+    findings: tuple[Finding, ...]
+    facts: Facts
+    receptive_field: tuple[ReceptiveFieldRow, ...] = ()
+    summary: str = ""
+    student_output: str = ""
+    training: Training | None = None
+    output: str | None = None
+    graph_sha256: str | None = None
+
+
+class Record(_Frozen):
+    """One graded submission."""
+
+    schema_: Literal["harness/record/1"] = Field(default=SCHEMA, alias="schema")
+    assignment: str
+    assignment_title: str
+    assignment_sha256: str
+    submission_sha256: str
+    mode: Literal["rules", "full"]
+    verdict: Status
+    points: int
+    max_points: int
+    variants: dict[str, VariantRecord]
+    result_sha256: str = ""
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+def combined(statuses: Iterable[Status]) -> Status:
+    """The verdict over several: one failure fails, else one not judged leaves it open."""
+    seen = set(statuses)
+    if "failed" in seen:
+        return "failed"
+    return "not_judged" if "not_judged" in seen else "passed"
+
+
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """95 % score interval of a proportion, as shares in [0, 1].
+
+    Raises:
+        ValueError: `total` is not positive or `correct` is outside 0..total.
+
+    Source: E. B. Wilson, JASA 22 (1927) 209-212, doi 10.1080/01621459.1927.10502953.
+    """
+    if total <= 0 or not 0 <= correct <= total:
+        raise ValueError(f"expected 0 <= correct <= total and total > 0, got {correct} of {total}")
+    share, z2 = correct / total, WILSON_Z**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = WILSON_Z / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def sealed(record: Record) -> Record:
+    """Return the record with `result_sha256` set to the hash of its result."""
+    result = record.model_dump(mode="json", by_alias=True, exclude={"provenance", "result_sha256"})
+    digest = hashlib.sha256(_canonical(result).encode()).hexdigest()
+    return record.model_copy(update={"result_sha256": digest})
+
+
+def to_json(record: Record) -> str:
+    """Write a record: sorted keys, two-space indent, never NaN, one newline at the end."""
+    data = record.model_dump(mode="json", by_alias=True)
+    return json.dumps(data, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def load_record(path: Path) -> Record:
+    """Read a record and check its seal.
+
+    Raises:
+        UsageError: no such file, not a record, or its result does not have the hash it names.
+    """
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; expected a record such as results/scorecard.json.") from None
+    except ValidationError as error:
+        raise UsageError(f"{path}: not a record of schema {SCHEMA}: {error.errors()[0]['msg']}.") from None
+    if sealed(record).result_sha256 != record.result_sha256:
+        raise UsageError(
+            f"{path}: the result was changed after it was written; expected SHA-256 "
+            f"{record.result_sha256}, got {sealed(record).result_sha256}. Grade the submission again."
+        )
+    return record
+
+
+def _canonical(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

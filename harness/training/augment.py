@@ -1,0 +1,60 @@
+"""The training augmentation: Albumentations, image by image, a pure function of (seed, epoch, index)."""
+
+import random
+from collections.abc import Sequence
+
+import albumentations
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.assignment import TransformSpec
+
+Images = NDArray[np.uint8]
+
+
+class Augmenter:
+    """Apply an Albumentations pipeline with randomness that depends on (seed, epoch, index) alone.
+
+    The pipeline's generators are re-seeded before every image, so the result does not depend on
+    the worker that runs it, on the order of the images, or on what ran before.
+    """
+
+    def __init__(self, transforms: Sequence[TransformSpec], seed: int) -> None:
+        # OpenCV's own thread pool would compete with torch for the cores.
+        cv2.setNumThreads(0)
+        self._seed = seed
+        self._bits = np.random.Philox(key=seed)
+        self._numpy_random = np.random.Generator(self._bits)
+        self._python_random = random.Random()
+        self._compose = albumentations.Compose([_build(spec) for spec in transforms])
+        self._compose.set_random_state(self._numpy_random, self._python_random)
+
+    def __call__(self, images: Images, *, epoch: int, indices: Sequence[int]) -> Images:
+        """Augment a batch of (N, H, W, C) uint8 images; `indices` are their places in the split."""
+        out = np.empty_like(images)
+        for row, index in enumerate(indices):
+            self._reseed(epoch, index)
+            out[row] = self._compose(image=images[row])["image"]
+        return out
+
+    def _reseed(self, epoch: int, index: int) -> None:
+        # Philox is counter-based: one key per run, one counter per (epoch, index).
+        # The lowest word is left to the generator, which counts it up as it draws.
+        self._bits.state = {
+            "bit_generator": "Philox",
+            "state": {
+                "counter": np.array([0, 0, index, epoch], dtype=np.uint64),
+                "key": np.array([self._seed, 0], dtype=np.uint64),
+            },
+            "buffer": np.zeros(4, dtype=np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        self._python_random.seed(int(self._numpy_random.integers(2**63)))
+
+
+def _build(spec: TransformSpec) -> albumentations.BasicTransform:
+    transform = getattr(albumentations, spec.name)
+    return transform(p=spec.p, **spec.arguments)
