@@ -1,0 +1,158 @@
+"""What the parent asks of the training child and what the child answers: plain data, no torch.
+
+The child (``python -m harness.training.engine``) reads one job as JSON from standard input and writes
+one event as a line of JSON to standard output for every step worth showing. The last event of a
+child that ends well is the result.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from harness.assignment import RecipeSpec
+from harness.record import EpochLog, Training
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Model(_Frozen):
+    """An exported model on disk: ``architecture.json`` and ``initial.safetensors``."""
+
+    architecture: Path
+    weights: Path
+
+
+class ProbeJob(_Frozen):
+    """Run each model forward, untrained, on the embedded test images."""
+
+    kind: Literal["probe"] = "probe"
+    models: dict[str, Model]
+    classes: int
+    batch_size: int
+    """Images per forward pass, for the accuracy with batch statistics."""
+    threads: int
+
+
+class TrainJob(_Frozen):
+    """Train one model from its initial weights and measure it after every epoch."""
+
+    kind: Literal["train"] = "train"
+    model: Model
+    classes: int
+    recipe: RecipeSpec
+    seed: int
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = 0
+    """Data-loading processes; the result does not depend on it."""
+    data: str | None = None
+    """A folder to look for the data in first, or "mini" for the embedded set."""
+    stats_cache: Path
+    recompute_stats: bool = False
+    checkpoints: Path
+    """Folder for last.pth, best.pth and snapshots."""
+    resume: Path | None = None
+    save_every: int = 0
+    """Keep a snapshot every N epochs; 0 keeps none."""
+
+
+Job = Annotated[Union[ProbeJob, TrainJob], Field(discriminator="kind")]
+
+
+class DataEvent(_Frozen):
+    """Which data is used, and what to tell the user about it."""
+
+    event: Literal["data"] = "data"
+    name: Literal["cifar10", "mini"]
+    root: str
+    message: str
+
+
+class DownloadEvent(_Frozen):
+    """Progress of a download in bytes; `total` is None when the server does not say."""
+
+    event: Literal["download"] = "download"
+    done: int
+    total: int | None
+
+
+class StepEvent(_Frozen):
+    """Progress inside an epoch; loss and accuracy are means over the epoch so far."""
+
+    event: Literal["step"] = "step"
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+
+
+class EpochEvent(_Frozen):
+    """An epoch has ended."""
+
+    event: Literal["epoch"] = "epoch"
+    log: EpochLog
+    epochs: int
+    seconds: float
+
+
+class Probe(_Frozen):
+    """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
+
+    logits_shape: tuple[int, ...]
+    accuracy_running: float
+    """With running statistics (eval graph)."""
+    accuracy_batch: float
+    """With batch statistics (train graph)."""
+    repeat_difference: float
+    """Largest difference of two identical eval passes, relative to the largest output."""
+    batch_difference: float
+    """Largest difference of an image's output alone and among others, likewise relative."""
+    finite: bool
+
+
+class ProbeEvent(_Frozen):
+    """The result of a probe job, by model; a model that cannot run has a message instead."""
+
+    event: Literal["probe"] = "probe"
+    probes: dict[str, Probe]
+    failures: dict[str, str]
+
+
+class TrainedEvent(_Frozen):
+    """The result of a training job; `seconds` are for provenance only."""
+
+    event: Literal["trained"] = "trained"
+    training: Training
+    seconds: float
+
+
+class DivergedEvent(_Frozen):
+    """The loss stopped being a number: a finding about the submission, not a crash."""
+
+    event: Literal["diverged"] = "diverged"
+    epoch: int
+    step: int
+    message: str
+
+
+class ErrorEvent(_Frozen):
+    """The child cannot go on; `kind` names the class of `harness.errors` to raise in the parent."""
+
+    event: Literal["error"] = "error"
+    kind: Literal["data", "data_unavailable", "usage", "graph", "training"]
+    message: str
+
+
+Event = Annotated[
+    Union[
+        DataEvent, DownloadEvent, StepEvent, EpochEvent, ProbeEvent, TrainedEvent, DivergedEvent, ErrorEvent
+    ],
+    Field(discriminator="event"),
+]
+
+JOBS: TypeAdapter[Job] = TypeAdapter(Job)
+EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
