@@ -25,7 +25,7 @@ MAX_DIM = 2**31 - 1
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{0,300}$")]
-Op = Annotated[str, Field(pattern=r"^(aten|operator|math)\.[a-z0-9_A-Z.]{1,80}$")]
+Op = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{1,120}$")]
 Source = Annotated[str, Field(max_length=300)]
 Size = Annotated[int, Field(ge=0, le=MAX_DIM)]
 Dtype = Literal[

@@ -1,0 +1,63 @@
+"""What the parent asks of the intake child and what comes back: plain data, no torch.
+
+The child (``python -m harness.intake.tracer``) reads one `Request` from standard input. For every
+variant it writes ``<out>/<variant>/answer.json`` and, when the model could be exported,
+``architecture.json`` and ``initial.safetensors`` beside it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.assignment import Scalar
+
+ARCHITECTURE = "architecture.json"
+WEIGHTS = "initial.safetensors"
+ANSWER = "answer.json"
+MAX_TEXT = 64 * 1024
+"""Characters of any text taken from the child; it is for display only."""
+
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Wanted(_Frozen):
+    """One variant to build: a Python file, a class in it (None: find it), constructor arguments."""
+
+    file: Path
+    class_name: str | None
+    arguments: dict[str, Scalar] = {}
+
+
+class Request(_Frozen):
+    """Build and export these variants of one submission."""
+
+    root: Path
+    """The submission's folder; only frames below it are shown in tracebacks."""
+    variants: dict[str, Wanted]
+    input_shape: tuple[int, int, int]
+    """(C, H, W) of one image."""
+    classes: int
+    init_seed: int
+    other_init_seed: int
+    memory_mib: int
+    output_mib: int
+    out: Path
+
+
+class Answer(_Frozen):
+    """What the child says of one variant. Text is for display; `stage` names where it stopped.
+
+    `seeds_differ` is a claim of the child: it only ever leads to a warning.
+    """
+
+    class_name: Annotated[str, Field(max_length=200)] = ""
+    stage: Literal["import", "find", "choose", "construct", "forward", "export", "done"]
+    message: Text = ""
+    traceback: Text = ""
+    summary: Text = ""
+    seeds_differ: bool = True

@@ -1,0 +1,187 @@
+"""Turn a model into an `Architecture`: two exported graphs and one table of tensors."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram, export
+from torch.export.graph_signature import InputKind
+
+from harness.analysis import graph as plain
+from harness.intake.failures import source_line
+
+_BOUND = {
+    InputKind.PARAMETER: "parameter",
+    InputKind.BUFFER: "buffer",
+    InputKind.CONSTANT_TENSOR: "constant",
+}
+_NOWHERE = Path("/nonexistent")
+
+
+@dataclass
+class _Table:
+    """The tensors of a model under collection: name -> (kind, tensor)."""
+
+    rows: dict[str, tuple[str, Tensor]] = field(default_factory=dict)
+
+    def add(self, name: str, kind: str, tensor: Tensor) -> str:
+        """Enter a tensor; a different one that already has the name gets a new name."""
+        known = self.rows.get(name)
+        if known is not None and known[1] is not tensor and not _same(known[1], tensor):
+            return self.add(f"{name}_", kind, tensor)
+        self.rows.setdefault(name, (kind, tensor))
+        return name
+
+
+def architecture_of(
+    model: nn.Module, input_shape: tuple[int, int, int], root: Path = _NOWHERE
+) -> tuple[plain.Architecture, dict[str, Tensor]]:
+    """Export a model in train and eval mode, with a symbolic batch dimension.
+
+    `input_shape` is (C, H, W); source lines are shown relative to `root`. Returns the architecture
+    and its tensors by name, tied ones once. The model's weights and statistics are not changed.
+
+    Raises:
+        Exception: whatever `torch.export` or the model raises; it is student code that runs here.
+    """
+    table = _Table()
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        table.add(_clean(name), "parameter", parameter.detach())
+    for name, buffer in model.named_buffers(remove_duplicate=False):
+        table.add(_clean(name), "buffer", buffer)
+    trainable = {_clean(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
+    graphs = {mode: _graph(model.train(mode), input_shape, table, root) for mode in (True, False)}
+    rows, owners = _describe(table, trainable)
+    architecture = plain.Architecture(schema=plain.SCHEMA, tensors=rows, train=graphs[True], eval=graphs[False])
+    # Copies: safetensors refuses memory that two entries share.
+    tensors = {name: table.rows[name][1].detach().clone().contiguous() for name in owners}
+    return architecture, tensors
+
+
+def _graph(
+    model: nn.Module, input_shape: tuple[int, int, int], table: _Table, root: Path
+) -> plain.Graph:
+    example = torch.zeros(2, *input_shape)
+    program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
+    bindings, inputs = _bind(program, table)
+    calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
+    outputs = program.graph.output_node().args[0]
+    return plain.Graph(
+        inputs=tuple(inputs),
+        input_shape=("batch", *input_shape),
+        bindings=bindings,
+        nodes=tuple(_node(call, root) for call in calls),
+        outputs=tuple(_output_names(outputs, program)),
+    )
+
+
+def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list[str]]:
+    bindings, inputs = {}, []
+    stored: Mapping[str, Any] = {**program.constants, **program.state_dict}
+    for spec in program.graph_signature.input_specs:
+        if spec.kind is InputKind.USER_INPUT:
+            inputs.append(spec.arg.name)
+        elif spec.kind in _BOUND and spec.target is not None:
+            tensor = stored[spec.target].detach()
+            bindings[spec.arg.name] = table.add(_clean(spec.target), _BOUND[spec.kind], tensor)
+    return bindings, inputs
+
+
+def _output_names(outputs: Iterable[Any], program: ExportedProgram) -> list[str]:
+    mutated = len(program.graph_signature.buffers_to_mutate)
+    return [value.name for value in list(outputs)[mutated:] if isinstance(value, fx.Node)]
+
+
+def _node(node: fx.Node, root: Path) -> plain.Node:
+    value = node.meta.get("val")
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    return plain.Node(
+        name=node.name,
+        op=_op_name(node),
+        args=tuple(_argument(a) for a in node.args),
+        kwargs={k: _argument(v) for k, v in node.kwargs.items()},
+        module=_module_path(stack[-1][0]) if stack else "",
+        source=source_line(node.meta.get("stack_trace"), root)[:300],
+        shape=_shape(value) if isinstance(value, Tensor) else None,
+        dtype=_bare(value.dtype) if isinstance(value, Tensor) else None,
+    )
+
+
+def _op_name(node: fx.Node) -> str:
+    if node.op == "get_attr":
+        return "get_attr.submodule"
+    if isinstance(node.target, torch._ops.OpOverload):
+        return str(node.target)
+    module = getattr(node.target, "__module__", "unknown").lstrip("_")
+    return f"{module}.{getattr(node.target, '__name__', 'unknown')}"
+
+
+def _argument(value: Any) -> plain.Arg:
+    """Convert one argument; what has no plain form is named, and ends as an unknown op's argument."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else plain.Special(special="float", value=str(value))
+        case fx.Node():
+            return plain.Ref(ref=value.name)
+        case list() | tuple():
+            return [_argument(item) for item in value]
+        case torch.dtype():
+            return plain.Special(special="dtype", value=_bare(value))
+        case torch.memory_format():
+            return plain.Special(special="memory_format", value=_bare(value))
+        case torch.layout():
+            return plain.Special(special="layout", value=_bare(value))
+        case torch.device():
+            return plain.Special(special="device", value=value.type)
+        case _:
+            return f"<{type(value).__name__}>"
+
+
+def _shape(tensor: Tensor) -> tuple[int | str, ...]:
+    return tuple(size if isinstance(size, int) else _symbol(size) for size in tensor.shape)
+
+
+def _symbol(size: torch.SymInt) -> str:
+    """A symbolic size by name: the batch itself, or something computed from it."""
+    return "batch" if str(size).isalnum() else "computed"
+
+
+def _describe(table: _Table, trainable: set[str]) -> tuple[tuple[plain.Tensor, ...], list[str]]:
+    rows, owners = [], {}
+    for name, (kind, tensor) in table.rows.items():
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
+        owner = owners.setdefault(key, name)
+        rows.append(
+            plain.Tensor(
+                name=name,
+                kind=kind,
+                shape=tuple(tensor.shape),
+                dtype=_bare(tensor.dtype),
+                trainable=name in trainable,
+                tied_to=None if owner == name else owner,
+            )
+        )
+    return tuple(rows), list(owners.values())
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.dtype == b.dtype
+
+
+def _module_path(path: str) -> str:
+    """Strip the counter that export adds to a layer called more than once ("c1a@1")."""
+    return _clean(".".join(part.partition("@")[0] for part in path.split(".")))
+
+
+def _clean(name: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in name)[:300]
+
+
+def _bare(value: torch.dtype | torch.memory_format | torch.layout) -> str:
+    return str(value).removeprefix("torch.")

@@ -1,0 +1,96 @@
+"""Say in one sentence why a submission could not be taken in, with the student's own line."""
+
+import traceback as tracebacks
+from pathlib import Path
+from typing import Literal
+
+Stage = Literal["import", "find", "choose", "construct", "forward", "export"]
+
+_WHAT = {
+    "import": "the file could not be imported",
+    "construct": "the model could not be built",
+    "forward": "the model could not be run on a batch of two images",
+    "export": "the model runs, but its graph could not be captured",
+}
+
+_USUAL_IMPORTS = {
+    "F": "import torch.nn.functional as F",
+    "nn": "from torch import nn",
+    "torch": "import torch",
+    "np": "import numpy as np",
+    "math": "import math",
+}
+
+
+class StudentFailure(Exception):
+    """The submission's own code stopped the intake; `stage` says where, `message` why."""
+
+    def __init__(self, stage: str, message: str, *, traceback: str = "", class_name: str = "") -> None:
+        super().__init__(message)
+        self.stage: Stage = stage  # type: ignore[assignment]
+        self.message = message
+        self.traceback = traceback
+        self.class_name = class_name
+
+
+def explain(error: BaseException, stage: str, root: Path, class_name: str = "") -> str:
+    """Describe an error raised by student code: where, what, and what to do about it."""
+    frames = _student_frames(error, root)
+    where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else class_name or stage
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{_relative(error.filename, root)}:{error.lineno}"
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    said = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    return f"{where}: {_WHAT[stage]}: {said}. {_advice(error, stage, where)}".rstrip()
+
+
+def student_traceback(error: BaseException, root: Path) -> str:
+    """Format the traceback with the frames of the submission only."""
+    frames = [
+        f'  File "{_relative(frame.filename, root)}", line {frame.lineno}, in {frame.name}\n    {frame.line}\n'
+        for frame in _student_frames(error, root)
+    ]
+    last = "".join(tracebacks.format_exception_only(error))
+    return "".join(frames) + last
+
+
+def source_line(stack: str | None, root: Path) -> str:
+    """Find the innermost frame below `root` in a formatted stack; "" when there is none."""
+    found = ""
+    for line in (stack or "").splitlines():
+        if line.strip().startswith('File "'):
+            filename, _, rest = line.strip()[len('File "') :].partition('", line ')
+            if Path(filename).is_relative_to(root):
+                found = f"{_relative(filename, root)}:{rest.partition(',')[0]}"
+    return found
+
+
+def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
+    summary = tracebacks.extract_tb(error.__traceback__)
+    return [frame for frame in summary if Path(frame.filename).is_relative_to(root)]
+
+
+def _relative(filename: str, root: Path) -> str:
+    path = Path(filename)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def _advice(error: BaseException, stage: str, where: str) -> str:
+    if isinstance(error, NameError) and error.name in _USUAL_IMPORTS:
+        return f"`{error.name}` is used at {where} but never imported; add `{_USUAL_IMPORTS[error.name]}`."
+    if isinstance(error, NameError):
+        return f"`{error.name}` is used but never defined; define or import it before that line."
+    if isinstance(error, ModuleNotFoundError):
+        return f"Remove the import of `{error.name}` or hand the module in with the model."
+    if isinstance(error, MemoryError):
+        return "It asked for more memory than the assignment allows."
+    if isinstance(error, SystemExit):
+        return "Remove the call that ends the program."
+    if stage == "construct" and isinstance(error, TypeError):
+        return "Give the constructor's arguments in submission.toml or with --ctor name=value."
+    if stage == "export":
+        return (
+            "The forward pass must run the same operations for every image and every batch size: "
+            "no `if` on the values of a tensor, no fixed batch size."
+        )
+    return "Run the model on torch.zeros(2, 3, 32, 32) to see the same error."

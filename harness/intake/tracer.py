@@ -1,0 +1,224 @@
+"""The intake child: import a submission, build its model, export it, hand back plain data.
+
+This is the only module that ever runs student code. It is started by `harness.intake.sandbox` as
+``python -m harness.intake.tracer`` with a `Request` on standard input, and a child that lies can
+only hand in another graph, on which the submission is then graded.
+"""
+
+import copy
+import hashlib
+import importlib.util
+import inspect
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import torch
+import torchinfo
+from safetensors.torch import save_file
+from torch import nn
+
+from harness.analysis.graph import to_json
+from harness.intake.exchange import ANSWER, ARCHITECTURE, MAX_TEXT, WEIGHTS, Answer, Request, Wanted
+from harness.intake.export import architecture_of
+from harness.intake.failures import StudentFailure, explain, student_traceback
+
+
+@dataclass(frozen=True)
+class Built:
+    """A constructed model and what it took."""
+
+    name: str
+    model: nn.Module
+
+
+def main() -> None:
+    """Answer the request on standard input; one answer per variant, whatever happens to the others."""
+    request = Request.model_validate_json(sys.stdin.buffer.read())
+    torch.set_num_threads(1)
+    _limit_resources(request)
+    for name, wanted in request.variants.items():
+        folder = request.out / name
+        folder.mkdir(parents=True)
+        answer = _answer(request, wanted, folder)
+        (folder / ANSWER).write_text(answer.model_dump_json(), encoding="utf-8")
+
+
+def _answer(request: Request, wanted: Wanted, folder: Path) -> Answer:
+    try:
+        built = _build(request, wanted)
+        with _stage("forward", request):
+            _prepare(built.model, request)
+        with _stage("export", request):
+            architecture, tensors = architecture_of(built.model, request.input_shape, request.root)
+        (folder / ARCHITECTURE).write_text(to_json(architecture), encoding="utf-8")
+        save_file(tensors, folder / WEIGHTS)
+        return Answer(
+            class_name=built.name,
+            stage="done",
+            summary=_summary(built.model, request),
+            seeds_differ=_seeds_differ(request, wanted, built),
+        )
+    except StudentFailure as failure:
+        return Answer(
+            class_name=failure.class_name[:200],
+            stage=failure.stage,
+            message=failure.message[:MAX_TEXT],
+            traceback=failure.traceback[:MAX_TEXT],
+        )
+
+
+def _limit_resources(request: Request) -> None:
+    # Relative to what torch has already mapped: its address space differs from build to build.
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    budget = request.memory_mib * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + budget, mapped + budget))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (request.output_mib * 2**20,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _build(request: Request, wanted: Wanted) -> Built:
+    with _stage("import", request):
+        module = _import_file(wanted.file)
+    if wanted.class_name is None:
+        return _find_model(module, request, wanted)
+    found = getattr(module, wanted.class_name, None)
+    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+        names = ", ".join(name for name, _ in _model_classes(module)) or "none"
+        raise StudentFailure(
+            "find",
+            f"{wanted.file.name}: no torch.nn.Module class named {wanted.class_name}; "
+            f"the file defines: {names}. Name one of them in submission.toml or with --class.",
+        )
+    return _construct(found, request, wanted)
+
+
+def _import_file(path: Path) -> ModuleType:
+    sys.path.insert(0, str(path.parent))
+    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise StudentFailure("import", f"{path.name}: not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _model_classes(module: ModuleType) -> list[tuple[str, type[nn.Module]]]:
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == module.__name__
+    ]
+
+
+def _construct(cls: type[nn.Module], request: Request, wanted: Wanted, seed: int | None = None) -> Built:
+    torch.manual_seed(request.init_seed if seed is None else seed)
+    with _stage("construct", request, cls.__name__):
+        return Built(cls.__name__, cls(**wanted.arguments))
+
+
+def _find_model(module: ModuleType, request: Request, wanted: Wanted) -> Built:
+    """Take the one class that maps (N, C, H, W) images to (N, classes) logits."""
+    candidates: list[Built] = []
+    reasons: list[str] = []
+    for _, cls in _model_classes(module):
+        try:
+            built = _construct(cls, request, wanted)
+            with _stage("forward", request, cls.__name__):
+                shape = tuple(_eager_forward(built.model, request).shape)
+        except StudentFailure as failure:
+            reasons.append(f"{cls.__name__}: {failure.message}")
+            continue
+        if shape == (2, request.classes):
+            candidates.append(built)
+        else:
+            reasons.append(f"{cls.__name__}: gives {shape} for two images")
+    if len(candidates) == 1:
+        return candidates[0]
+    images = "(N, {}, {}, {})".format(*request.input_shape)
+    if not candidates:
+        details = "; ".join(reasons) or "the file defines no torch.nn.Module"
+        raise StudentFailure(
+            "find",
+            f"{wanted.file.name}: no class takes {images} images and gives (N, {request.classes}) "
+            f"logits ({details}). Name the class with --class and its arguments with --ctor.",
+        )
+    listed = ", ".join(f"{b.name} ({_numel(b.model):,} parameters)" for b in candidates)
+    raise StudentFailure(
+        "choose", f"{wanted.file.name}: several models fit: {listed}. Choose one with --class NAME."
+    )
+
+
+def _prepare(model: nn.Module, request: Request) -> None:
+    """Run the model once, so that its own mistakes show as themselves and lazy layers take shape."""
+    logits = _eager_forward(model, request)
+    if not isinstance(logits, torch.Tensor):
+        raise StudentFailure(
+            "forward",
+            f"{type(model).__name__}: forward returns {type(logits).__name__}; expected one tensor "
+            f"of logits, shape (N, {request.classes}).",
+        )
+
+
+def _eager_forward(model: nn.Module, request: Request) -> torch.Tensor:
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        result: torch.Tensor = model(torch.zeros(2, *request.input_shape))
+    model.train(training)
+    return result
+
+
+def _seeds_differ(request: Request, wanted: Wanted, built: Built) -> bool:
+    other = _construct(type(built.model), request, wanted, seed=request.other_init_seed)
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in other.model.parameters()):
+        _eager_forward(other.model, request)
+    return _digest(built.model) != _digest(other.model)
+
+
+def _digest(model: nn.Module) -> str:
+    sha = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(tensor.detach().contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
+    return sha.hexdigest()
+
+
+def _summary(model: nn.Module, request: Request) -> str:
+    """Describe the model with torchinfo, in the seed project's format. For display only."""
+    statistics = torchinfo.summary(
+        copy.deepcopy(model), input_size=(1, *request.input_shape), depth=4, verbose=0, device="cpu"
+    )
+    # torchinfo 1.8.0 prints the name of its own enumeration where the unit belongs.
+    text = str(statistics).replace("Units.MEGABYTES", "MB")
+    return f"Trainable parameters: {statistics.trainable_params}\n\n{text}"[:MAX_TEXT]
+
+
+def _numel(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+@contextmanager
+def _stage(stage: str, request: Request, class_name: str = "") -> Iterator[None]:
+    """Turn whatever student code raises, exits included, into a `StudentFailure` of this stage."""
+    try:
+        yield
+    except StudentFailure:
+        raise
+    except BaseException as error:
+        raise StudentFailure(
+            stage,
+            explain(error, stage, request.root, class_name),
+            traceback=student_traceback(error, request.root),
+            class_name=class_name,
+        ) from None
+
+
+if __name__ == "__main__":
+    main()
