@@ -136,11 +136,21 @@ class Training(_Frozen):
     notes: tuple[str, ...] = ()
 
 
+class Problem(_Frozen):
+    """Why a variant could not be taken in; `traceback` holds the student's own frames."""
+
+    cause: Cause
+    message: str
+    traceback: str = ""
+
+
 class VariantRecord(_Frozen):
-    """Everything about one variant of a submission."""
+    """Everything about one variant of a submission. `full` says that training was part of it."""
 
     title: str
     class_name: str
+    full: bool
+    problem: Problem | None = None
     verdict: Status
     points: int
     max_points: int
@@ -148,10 +158,8 @@ class VariantRecord(_Frozen):
     facts: Facts
     receptive_field: tuple[ReceptiveFieldRow, ...] = ()
     summary: str = ""
-    student_output: str = ""
-    training: Training | None = None
-    output: str | None = None
     graph_sha256: str | None = None
+    training: Training | None = None
 
 
 class Record(_Frozen):
@@ -162,7 +170,6 @@ class Record(_Frozen):
     assignment_title: str
     assignment_sha256: str
     submission_sha256: str
-    mode: Literal["rules", "full"]
     verdict: Status
     points: int
     max_points: int

@@ -1,0 +1,86 @@
+"""Write a record and everything rendered from it under the results folder."""
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import record as records
+from harness.record import Record, Training
+from harness.reporting.scorecard import render_scorecard
+
+
+def write_reports(record: Record, out: Path, folders: dict[str, Path], command: str) -> None:
+    """Write ``scorecard.json`` and ``scorecard.md`` under `out`, and each variant's files in its folder."""
+    write_text(out / "scorecard.json", records.to_json(record))
+    write_text(out / "scorecard.md", render_scorecard(record, command))
+    for name, variant in record.variants.items():
+        if variant.summary:
+            write_text(folders[name] / "model_summary.txt", variant.summary + "\n")
+        if variant.training is not None:
+            write_training(variant.training, folders[name])
+
+
+def write_training(training: Training, folder: Path) -> None:
+    """Write ``train_log.csv`` and ``classification_report.csv`` of one training."""
+    write_text(folder / "train_log.csv", train_log(training))
+    write_text(folder / "classification_report.csv", classification_report(training))
+
+
+def train_log(training: Training) -> str:
+    """One row per epoch: epoch, train_loss, train_acc, test_loss, test_acc, lr."""
+    header = ["epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr"]
+    return _csv(header, [[getattr(epoch, name) for name in header] for epoch in training.epochs])
+
+
+def classification_report(training: Training) -> str:
+    """Precision, recall, F1 and support of each class, then accuracy and the two averages.
+
+    A class that was never predicted has precision 0, as in scikit-learn.
+    """
+    confusion = training.confusion
+    rows = [_scores(confusion, i) for i in range(len(confusion))]
+    total = sum(row[3] for row in rows)
+    macro = [sum(row[k] for row in rows) / len(rows) for k in range(3)]
+    weighted = [sum(row[k] * row[3] for row in rows) / total for k in range(3)]
+    table = [[name, *_rounded(row[:3]), row[3]] for name, row in zip(training.data.classes, rows, strict=True)]
+    table += [
+        ["accuracy", "", "", *_rounded([training.accuracy]), total],
+        ["macro avg", *_rounded(macro), total],
+        ["weighted avg", *_rounded(weighted), total],
+    ]
+    return _csv(["class", "precision", "recall", "f1", "support"], table)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    Path(temporary).chmod(0o644)
+    Path(temporary).replace(path)
+
+
+def _scores(confusion: Sequence[Sequence[int]], i: int) -> tuple[float, float, float, int]:
+    hits = confusion[i][i]
+    predicted = sum(row[i] for row in confusion)
+    support = sum(confusion[i])
+    precision = hits / predicted if predicted else 0.0
+    recall = hits / support if support else 0.0
+    f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
+    return precision, recall, f1, support
+
+
+def _rounded(values: Sequence[float]) -> list[str]:
+    return [f"{value:.4f}" for value in values]
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
