@@ -268,9 +268,12 @@ class AssignmentSpec(_Table):
         ]
         if mistakes:
             raise AssignmentError("\n".join(mistakes))
-        if changes.get("epochs", self.recipe.epochs) != self.recipe.epochs:
-            changes["stages"] = _scaled(self.recipe, changes["epochs"])
-        return RecipeSpec.model_validate(self.recipe.model_dump() | changes)
+        return self.recipe_changed(changes)
+
+    def recipe_changed(self, changes: Mapping[str, Any]) -> RecipeSpec:
+        """The recipe with other values; progressive resizing keeps its share of the epochs."""
+        stages = _scaled(self.recipe, changes.get("epochs", self.recipe.epochs))
+        return RecipeSpec.model_validate({**self.recipe.model_dump(), "stages": stages, **changes})
 
 
 class Submitted(_Table):

@@ -1,0 +1,30 @@
+"""A reproducible grading harness for PyTorch assignments.
+
+Theory of operation
+-------------------
+
+Three kinds of process, with plain data between them:
+
+* The **parent** (`harness.cli`, `harness.grade`) never imports torch. It reads the assignment and the
+  submission's manifest, starts the children, judges the rules, computes the grade and renders the
+  reports.
+* The **intake child** (`harness.intake.tracer`) is the only process that runs student code. It
+  imports the file, constructs the model, exports it with `torch.export` in train and eval mode, and
+  hands back ``architecture.json`` and ``initial.safetensors``. A child that lies can only hand in
+  another graph, and is graded on that graph.
+* The **training child** (`harness.training.engine`) rebuilds the network from that data with a small
+  interpreter (`harness.training.network`), runs it untrained (a *probe*), or trains it with the
+  assignment's recipe and measures it on the test set. It reads one job from standard input and writes
+  events, one JSON object a line, to standard output.
+
+Everything known at the end is one `harness.record.Record`. Its *result* has no clock and no host in
+it and is equal, byte for byte, for equal runs; the rest is *provenance*. Reports are rendered from
+the record and never read back.
+
+Files of one run, under ``results/``: ``scorecard.json`` (the record) and ``scorecard.md``; per variant
+``architecture.json``, ``initial.safetensors``, ``model_summary.txt``, ``train_log.csv``,
+``classification_report.csv``, ``checkpoints/last.pth`` and ``checkpoints/best.pth``.
+
+Who may import whom is held by import-linter (see ``pyproject.toml``):
+``cli > grade > reporting | intake | training > analysis > record > assignment > seeds | errors``.
+"""
