@@ -1,0 +1,161 @@
+"""The assignment and the manifest: valid files load, and every mistake is named at once."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.assignment import (
+    DEFAULT_ASSIGNMENT,
+    Points,
+    RecipeOverride,
+    content_hash,
+    load_assignment,
+    load_manifest,
+    parse_assignment,
+    parse_manifest,
+)
+from harness.errors import AssignmentError
+
+SUBMISSION = DEFAULT_ASSIGNMENT.parents[2] / "submission" / "submission.toml"
+
+
+@pytest.fixture
+def table() -> dict[str, Any]:
+    return tomllib.loads(DEFAULT_ASSIGNMENT.read_text())
+
+
+def mistakes(table: dict[str, Any]) -> list[str]:
+    with pytest.raises(AssignmentError) as caught:
+        parse_assignment(table, "a.toml")
+    return str(caught.value).splitlines()
+
+
+def test_the_shipped_assignment_is_valid_and_its_points_sum_to_100():
+    spec = load_assignment(DEFAULT_ASSIGNMENT)
+    assert spec.id == "cifar10-compact-cnn"
+    assert sum(spec.points.model_dump().values()) == 100
+    assert set(spec.variants) == {"basic", "dilated"}
+
+
+def test_the_shipped_manifest_names_both_networks_and_their_folders():
+    manifest = load_manifest(SUBMISSION)
+    assert manifest.variants["basic"].class_name == "Net"
+    assert manifest.variants["basic"].output == "results/base_model"
+    assert manifest.variants["dilated"].class_name == "NetDilated"
+    assert manifest.variants["dilated"].output == "results/dilated_model"
+
+
+def test_every_mistake_is_reported_in_one_message(table):
+    table["recipe"]["epoch"] = 3
+    table["points"]["dilation"] += 1
+    table["variants"]["basic"]["dilation"]["distinct"] = 1
+    table["seed"] = "one"
+    del table["title"]
+    assert mistakes(table) == [
+        "a.toml: title: missing; a value is required.",
+        "a.toml: seed: Input should be a valid integer, got 'one'.",
+        "a.toml: points: the points of all rules must sum to 100, got 101.",
+        "a.toml: recipe.epoch: unknown key. Did you mean 'epochs'?",
+        "a.toml: variants.basic.dilation.distinct: unknown key. Did you mean 'distinct_at_least'?",
+    ]
+
+
+def test_an_unknown_key_without_a_near_name_lists_the_known_ones(table):
+    table["rules"]["min_accuracy"]["zzz"] = 1
+    assert mistakes(table) == ["a.toml: rules.min_accuracy.zzz: unknown key. Known keys: at_least."]
+
+
+def test_a_misspelt_key_inside_a_list_of_tables_is_named_with_its_place(table):
+    table["recipe"]["augmentation"][1]["argument"] = {}
+    assert mistakes(table) == [
+        "a.toml: recipe.augmentation.1.argument: unknown key. Did you mean 'arguments'?"
+    ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "0.2", -1.0])
+def test_a_learning_rate_must_be_a_positive_finite_number(table, value):
+    table["recipe"]["lr"] = value
+    assert any(line.startswith("a.toml: recipe.lr: ") for line in mistakes(table))
+
+
+def test_a_whole_number_is_not_taken_from_a_string(table):
+    table["recipe"]["epochs"] = "24"
+    assert mistakes(table)[0].startswith("a.toml: recipe.epochs: Input should be a valid integer")
+
+
+def test_the_default_variant_must_be_one_of_the_variants(table):
+    table["default_variant"] = "other"
+    assert mistakes(table) == ["a.toml: default_variant is 'other'; expected one of ['basic', 'dilated']."]
+
+
+def test_progressive_resizing_must_leave_the_last_epoch_at_full_size(table):
+    table["recipe"]["stages"] = [{"epochs": table["recipe"]["epochs"], "size_px": 16}]
+    assert "the last epoch must run at full size" in mistakes(table)[0]
+
+
+def test_a_missing_file_and_a_file_that_is_not_toml_are_said_plainly(tmp_path):
+    with pytest.raises(AssignmentError, match=r"none\.toml: no such file\. Give the path of a TOML file"):
+        load_assignment(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("a = ")
+    with pytest.raises(AssignmentError, match=r"broken\.toml: not valid TOML"):
+        load_assignment(broken)
+    broken.write_bytes(b"\xff\xfe")
+    with pytest.raises(AssignmentError, match="cannot be read"):
+        load_assignment(broken)
+
+
+def test_comments_and_the_order_of_keys_do_not_change_the_hash(table):
+    reordered = dict(reversed(table.items()))
+    assert content_hash(parse_assignment(table)) == content_hash(parse_assignment(reordered))
+    table["seed"] += 1
+    assert content_hash(parse_assignment(table)) != content_hash(parse_assignment(reordered))
+
+
+def test_a_manifest_may_change_the_recipe_within_the_limits():
+    spec = load_assignment(DEFAULT_ASSIGNMENT)
+    recipe = spec.recipe_with(RecipeOverride(epochs=48, lr=0.1), "submission.toml")
+    assert (recipe.epochs, recipe.lr, recipe.batch_size) == (48, 0.1, spec.recipe.batch_size)
+
+
+def test_progressive_resizing_keeps_its_share_when_the_epochs_change():
+    spec = load_assignment(DEFAULT_ASSIGNMENT)
+    doubled = spec.recipe_changed({"epochs": 2 * spec.recipe.epochs})
+    assert [s.epochs for s in doubled.stages] == [2 * s.epochs for s in spec.recipe.stages]
+    assert spec.recipe_changed({"epochs": 1}).stages == ()
+
+
+def test_recipe_values_outside_the_limits_are_all_named():
+    spec = load_assignment(DEFAULT_ASSIGNMENT)
+    with pytest.raises(AssignmentError) as caught:
+        spec.recipe_with(RecipeOverride(epochs=1000, lr=5.0), "submission.toml: variants.basic")
+    assert str(caught.value).splitlines() == [
+        "submission.toml: variants.basic: recipe.epochs: outside the assignment's limits; "
+        "expected 1 to 60, got 1000.",
+        "submission.toml: variants.basic: recipe.lr: outside the assignment's limits; "
+        "expected 0.001 to 1, got 5.",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../model.py", "a/../../b.py", "a\0.py"])
+def test_a_manifest_cannot_point_outside_the_submission(path):
+    with pytest.raises(AssignmentError, match="file must be a relative path without '..'"):
+        parse_manifest({"variants": {"basic": {"file": path, "class": "Net"}}})
+
+
+def test_a_manifest_names_transforms_from_the_known_list_only():
+    override = {"augmentation": [{"name": "Lambda", "p": 1.0}]}
+    table = {"variants": {"basic": {"file": "m.py", "class": "Net", "recipe": override}}}
+    with pytest.raises(AssignmentError, match=r"variants\.basic\.recipe\.augmentation\.0\.name"):
+        parse_manifest(table)
+
+
+def test_every_rule_has_its_points():
+    assert set(load_assignment(DEFAULT_ASSIGNMENT).points.model_dump()) == set(Points.model_fields)
+
+
+def test_loading_does_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_assignment(Path(DEFAULT_ASSIGNMENT)).schema_version == 1
