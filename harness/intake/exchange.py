@@ -59,5 +59,6 @@ class Answer(_Frozen):
     stage: Literal["import", "find", "choose", "construct", "forward", "export", "done"]
     message: Text = ""
     traceback: Text = ""
+    out_of_memory: bool = False
     summary: Text = ""
     seeds_differ: bool = True

@@ -25,8 +25,17 @@ _USUAL_IMPORTS = {
 class StudentFailure(Exception):
     """The submission's own code stopped the intake; `stage` says where, `message` why."""
 
-    def __init__(self, stage: str, message: str, *, traceback: str = "", class_name: str = "") -> None:
+    def __init__(
+        self,
+        stage: str,
+        message: str,
+        *,
+        traceback: str = "",
+        class_name: str = "",
+        out_of_memory: bool = False,
+    ) -> None:
         super().__init__(message)
+        self.out_of_memory = out_of_memory
         self.stage: Stage = stage  # type: ignore[assignment]
         self.message = message
         self.traceback = traceback
@@ -65,6 +74,11 @@ def source_line(stack: str | None, root: Path) -> str:
     return found
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether Python or torch's allocator ran out of memory."""
+    return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
     summary = tracebacks.extract_tb(error.__traceback__)
     return [frame for frame in summary if Path(frame.filename).is_relative_to(root)]
@@ -82,7 +96,7 @@ def _advice(error: BaseException, stage: str, where: str) -> str:
         return f"`{error.name}` is used but never defined; define or import it before that line."
     if isinstance(error, ModuleNotFoundError):
         return f"Remove the import of `{error.name}` or hand the module in with the model."
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return "It asked for more memory than the assignment allows."
     if isinstance(error, SystemExit):
         return "Remove the call that ends the program."

@@ -120,7 +120,8 @@ def _read_answer(request: Request, name: str, ended: _Ended | None, output: str)
         return Untraced(wanted, "student", "the child's answer is not of the agreed form.", "", output)
     if answer.stage != "done":
         message, traceback = clean_text(answer.message), clean_text(answer.traceback)
-        return Untraced(clean_text(answer.class_name) or wanted, "student", message, traceback, output)
+        cause: Cause = "resource" if answer.out_of_memory else "student"
+        return Untraced(clean_text(answer.class_name) or wanted, cause, message, traceback, output)
     try:
         architecture = parse_architecture(_read_capped(folder / ARCHITECTURE, MAX_JSON_BYTES))
     except (GraphError, FileNotFoundError) as error:

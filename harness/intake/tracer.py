@@ -25,7 +25,7 @@ from torch import nn
 from harness.analysis.graph import to_json
 from harness.intake.exchange import ANSWER, ARCHITECTURE, MAX_TEXT, WEIGHTS, Answer, Request, Wanted
 from harness.intake.export import architecture_of
-from harness.intake.failures import StudentFailure, explain, student_traceback
+from harness.intake.failures import StudentFailure, explain, is_out_of_memory, student_traceback
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def _answer(request: Request, wanted: Wanted, folder: Path) -> Answer:
             stage=failure.stage,
             message=failure.message[:MAX_TEXT],
             traceback=failure.traceback[:MAX_TEXT],
+            out_of_memory=failure.out_of_memory,
         )
 
 
@@ -217,6 +218,7 @@ def _stage(stage: str, request: Request, class_name: str = "") -> Iterator[None]
             explain(error, stage, request.root, class_name),
             traceback=student_traceback(error, request.root),
             class_name=class_name,
+            out_of_memory=is_out_of_memory(error),
         ) from None
 
 

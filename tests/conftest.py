@@ -1,0 +1,38 @@
+"""Shared by all tests: the shipped assignment, and submissions written on the spot."""
+
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+
+
+@pytest.fixture(scope="session")
+def assignment() -> AssignmentSpec:
+    return load_assignment(DEFAULT_ASSIGNMENT)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The reference submission's folder."""
+    return REPOSITORY / "submission"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write files into a fresh submission folder and return the folder."""
+
+    def write_files(**files: str) -> Path:
+        folder = tmp_path / "submission"
+        folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            path = folder / name.replace("__", "/").replace("_toml", ".toml")
+            if not path.suffix:
+                path = path.with_suffix(".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(dedent(text))
+        return folder
+
+    return write_files

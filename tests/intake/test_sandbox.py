@@ -1,0 +1,265 @@
+"""What the intake child makes of a submission, and what the parent makes of the child.
+
+Every submission here is honest code: at worst it is broken, slow or too large. One child takes in
+all of them, as it would the variants of one submission; the endings that concern a whole child have
+a child of their own.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from safetensors import safe_open
+
+from harness.assignment import AssignmentSpec
+from harness.intake.exchange import Request, Wanted
+from harness.intake.sandbox import Traced, Untraced, clean_text, trace
+
+TINY = """
+    import torch
+    from torch import nn
+    import torch.nn.functional as F
+
+    class Tiny(nn.Module):
+        def __init__(self, num_classes=10, width=4):
+            super().__init__()
+            self.conv = nn.Conv2d(3, width, 3, padding=1)
+            self.fc = nn.Linear(width, num_classes)
+
+        def forward(self, x):
+            return self.fc(F.relu(self.conv(x)).mean((2, 3)))
+"""
+
+
+MODELS = {
+    "plain": TINY,
+    "wide": TINY,
+    "helper": TINY + "\n    class Helper(nn.Module):\n        pass\n",
+    "sibling": """
+        from plain import Tiny
+
+        class Mine(Tiny):
+            pass
+    """,
+    "lazy": TINY.replace("nn.Linear(width, num_classes)", "nn.LazyLinear(num_classes)"),
+    "tied": TINY.replace("self.fc =", "self.again = self.conv; self.fc =").replace(
+        "F.relu(self.conv(x))", "(self.conv(x) + self.again(x))"
+    ),
+    "fixed": TINY.replace("super().__init__()", "super().__init__(); torch.manual_seed(7)"),
+    "two": TINY + TINY.replace("Tiny", "Other"),
+    "seven": TINY.replace("num_classes=10", "num_classes=7"),
+    "absent": TINY,
+    "no_f": TINY.replace("    import torch.nn.functional as F\n", ""),
+    "undefined": "x = dropout_value",
+    "no_module": "import no_such_module_of_mine",
+    "syntax": "x = 1\ny = (\n",
+    "arguments": TINY.replace("num_classes=10, width=4", "num_classes, width"),
+    "control_flow": TINY.replace(
+        "return self.fc", "x = x * 2 if x.sum() > 0 else x\n            return self.fc"
+    ),
+    "dictionary": TINY.replace("return self.fc(", "return dict(y="),
+    "exits": "import sys; sys.exit(0)",
+    "prints": TINY + "\n    print('hello \\x1b[31m world')\n",
+}
+"""One honest file each, named for its idea."""
+
+NAMED = {name: "Tiny" for name in ("no_f", "arguments", "control_flow", "dictionary")} | {"absent": "Net"}
+"""Cases that name their class; the others have it found."""
+
+
+def request(root: Path, out: Path, variants: Mapping[str, Wanted], memory_mib: int = 4096) -> Request:
+    return Request(
+        root=root,
+        variants=dict(variants),
+        input_shape=(3, 32, 32),
+        classes=10,
+        init_seed=1,
+        other_init_seed=2,
+        memory_mib=memory_mib,
+        output_mib=64,
+        out=out,
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(
+    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec
+) -> Mapping[str, Traced | Untraced]:
+    root = tmp_path_factory.mktemp("models")
+    variants = {}
+    for name, source in MODELS.items():
+        file = root / f"{name}.py"
+        file.write_text(dedent(source))
+        arguments = {"width": 6} if name == "wide" else {}
+        variants[name] = Wanted(file=file, class_name=NAMED.get(name), arguments=arguments)
+    return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits)
+
+
+@pytest.fixture(scope="module")
+def refused(answers: Mapping[str, Traced | Untraced]):
+    """The answer of a case that cannot be taken in."""
+
+    def answer(name: str) -> Untraced:
+        found = answers[name]
+        assert isinstance(found, Untraced)
+        assert found.cause == "student"
+        return found
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def traced(answers: Mapping[str, Traced | Untraced]):
+    """The answer of a case that can be taken in."""
+
+    def answer(name: str) -> Traced:
+        found = answers[name]
+        assert isinstance(found, Traced), found
+        return found
+
+    return answer
+
+
+@pytest.fixture
+def alone(tmp_path: Path, assignment: AssignmentSpec):
+    """Take in one source in a child of its own."""
+
+    def run(source: str, *, memory_mib: int = 4096, intake_s: int = 120) -> Traced | Untraced:
+        (tmp_path / "out").mkdir()
+        file = tmp_path / "model.py"
+        file.write_text(source)
+        limits = assignment.limits.model_copy(update={"intake_s": intake_s})
+        wanted = {"basic": Wanted(file=file, class_name=None)}
+        return trace(request(tmp_path, tmp_path / "out", wanted, memory_mib), limits)["basic"]
+
+    return run
+
+
+def test_the_reference_networks_come_out_as_graphs_with_their_weights(reference, tmp_path, assignment):
+    expected = {"Net": 84_322, "NetDilated": 197_858}
+    variants = {name: Wanted(file=reference / "model.py", class_name=name) for name in expected}
+    for name, answer in trace(request(reference, tmp_path, variants), assignment.limits).items():
+        assert isinstance(answer, Traced)
+        trainable = [t for t in answer.architecture.tensors if t.trainable]
+        assert sum(t.numel for t in trainable) == expected[name]
+        assert f"Total params: {expected[name]:,}" in answer.summary
+        assert "Units.MEGABYTES" not in answer.summary
+        with safe_open(answer.weights, "numpy") as weights:
+            assert set(weights.keys()) == {t.name for t in answer.architecture.tensors}
+
+
+def test_nodes_carry_their_layer_and_the_students_line(traced):
+    nodes = traced("plain").architecture.eval.nodes
+    convolution = next(n for n in nodes if n.op == "aten.conv2d.default")
+    assert convolution.module == "conv"
+    assert convolution.source == "plain.py:13"
+    assert convolution.shape == ("batch", 4, 32, 32)
+
+
+def test_the_only_model_of_a_file_is_found_by_what_it_does(traced):
+    assert traced("helper").class_name == "Tiny"
+
+
+def test_constructor_arguments_reach_the_model(traced):
+    assert traced("wide").architecture.by_name["conv.weight"].shape == (6, 3, 3, 3)
+
+
+def test_siblings_of_the_file_can_be_imported(traced):
+    assert traced("sibling").class_name == "Mine"
+
+
+def test_weights_that_ignore_the_seed_are_noticed(traced):
+    assert traced("plain").seeds_differ
+    assert not traced("fixed").seeds_differ
+
+
+def test_lazy_layers_take_shape_before_the_export(traced):
+    assert traced("lazy").architecture.by_name["fc.weight"].shape == (10, 4)
+
+
+def test_tied_weights_are_one_tensor(traced):
+    assert traced("tied").architecture.by_name["again.weight"].tied_to == "conv.weight"
+
+
+def test_what_the_student_prints_is_kept_without_control_characters(traced):
+    assert "hello [31m world" in traced("prints").output
+
+
+def test_several_candidates_are_listed_with_their_parameters(refused):
+    message = refused("two").message
+    assert "several models fit: Tiny (162 parameters), Other (162 parameters)" in message
+    assert "--class NAME" in message
+
+
+def test_no_candidate_says_what_each_class_does(refused):
+    message = refused("seven").message
+    assert "no class takes (N, 3, 32, 32) images and gives (N, 10) logits" in message
+    assert "Tiny: gives (2, 7) for two images" in message
+
+
+def test_a_class_that_is_not_there_lists_those_that_are(refused):
+    assert "no torch.nn.Module class named Net; the file defines: Tiny" in refused("absent").message
+
+
+def test_a_name_that_was_never_imported_is_named_with_its_line(refused):
+    answer = refused("no_f")
+    assert answer.message == (
+        "no_f.py:12: the model could not be run on a batch of two images: NameError: name 'F' is not "
+        "defined. `F` is used at no_f.py:12 but never imported; add `import torch.nn.functional as F`."
+    )
+    assert 'File "no_f.py", line 12, in forward' in answer.traceback
+    assert "site-packages" not in answer.traceback
+
+
+def test_another_undefined_name_is_explained(refused):
+    assert "`dropout_value` is used but never defined" in refused("undefined").message
+
+
+def test_a_missing_module_is_named(refused):
+    message = refused("no_module").message
+    assert "no_module.py:1: the file could not be imported: ModuleNotFoundError" in message
+    assert "Remove the import of `no_such_module_of_mine`" in message
+
+
+def test_a_syntax_error_has_its_line(refused):
+    assert "syntax.py:2: the file could not be imported: SyntaxError" in refused("syntax").message
+
+
+def test_constructor_arguments_that_are_missing_are_asked_for(refused):
+    message = refused("arguments").message
+    assert "the model could not be built: TypeError" in message
+    assert "--ctor name=value" in message
+
+
+def test_control_flow_on_values_cannot_be_captured_and_says_so(refused):
+    message = refused("control_flow").message
+    assert "the model runs, but its graph could not be captured" in message
+    assert "no `if` on the values of a tensor" in message
+
+
+def test_a_model_that_returns_no_tensor_is_told_what_to_return(refused):
+    assert "forward returns dict; expected one tensor of logits" in refused("dictionary").message
+
+
+def test_exiting_while_imported_is_reported_as_such(refused):
+    assert "SystemExit: 0. Remove the call that ends the program" in refused("exits").message
+
+
+def test_a_file_that_never_ends_is_stopped(alone):
+    answer = alone("import time\ntime.sleep(600)", intake_s=10)
+    assert isinstance(answer, Untraced)
+    assert answer.cause == "student"
+    assert "did not end; expected at most 10 s" in answer.message
+
+
+def test_a_model_that_wants_more_memory_than_there_is_gets_a_message(alone):
+    answer = alone("import torch\nx = torch.zeros(2**31)", memory_mib=512)
+    assert isinstance(answer, Untraced)
+    assert answer.cause == "resource"
+    assert "It asked for more memory than the assignment allows" in answer.message
+
+
+def test_text_from_the_child_is_cut_and_cleaned():
+    assert clean_text("a\x00b\x1b[1m\u202ec\td\n") == "ab[1mc\td\n"
+    assert len(clean_text("x" * 10**6)) == 64 * 1024

@@ -1,0 +1,101 @@
+"""From a path to what is built: manifests, conventional names, and messages when it is unclear."""
+
+import pytest
+
+from harness.errors import AssignmentError, UsageError
+from harness.intake.submission import open_submission
+
+MANIFEST = """
+    [variants.basic]
+    file = "net/a.py"
+    class = "A"
+    output = "results/base_model"
+    arguments = { num_classes = 10 }
+"""
+
+
+def test_the_reference_submission_has_both_variants(reference, assignment):
+    submission = open_submission(reference, assignment)
+    assert list(submission.variants) == ["basic", "dilated"]
+    assert submission.variants["basic"].output == "base_model"
+    assert submission.variants["dilated"].wanted.class_name == "NetDilated"
+
+
+def test_only_the_variants_asked_for_are_opened(reference, assignment):
+    assert list(open_submission(reference, assignment, variants=["dilated"]).variants) == ["dilated"]
+
+
+def test_a_lone_file_answers_the_default_variant(write, assignment):
+    folder = write(my_net="x = 1")
+    submission = open_submission(folder / "my_net.py", assignment)
+    assert list(submission.variants) == ["basic"]
+    assert submission.variants["basic"].wanted.class_name is None
+
+
+def test_a_folder_without_manifest_is_searched_for_the_usual_names(write, assignment):
+    folder = write(train="x = 1", model="x = 1")
+    assert open_submission(folder, assignment).variants["basic"].wanted.file.name == "model.py"
+
+
+def test_a_folder_with_one_python_file_needs_no_usual_name(write, assignment):
+    folder = write(s7_final="x = 1")
+    assert open_submission(folder, assignment).variants["basic"].wanted.file.name == "s7_final.py"
+
+
+def test_a_folder_with_several_files_and_no_usual_name_is_asked_about(write, assignment):
+    folder = write(a="x = 1", b="x = 1")
+    with pytest.raises(UsageError, match=r"cannot tell which file holds the model.*got a\.py, b\.py"):
+        open_submission(folder, assignment)
+
+
+def test_class_and_arguments_of_the_command_line_override_the_manifest(reference, assignment):
+    one = open_submission(
+        reference, assignment, variants=["basic"], class_name="Other", arguments={"num_classes": 7, "p": 0.1}
+    ).variants["basic"]
+    assert one.wanted.class_name == "Other"
+    assert one.wanted.arguments == {"num_classes": 7, "p": 0.1}
+
+
+def test_an_unknown_variant_lists_the_known_ones(reference, assignment):
+    with pytest.raises(UsageError, match="variant 'big'.*expected one of basic, dilated"):
+        open_submission(reference, assignment, variants=["big"])
+
+
+def test_a_path_that_does_not_exist_or_is_no_python_file_is_refused(tmp_path, assignment):
+    with pytest.raises(UsageError, match="no such file or folder"):
+        open_submission(tmp_path / "none", assignment)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(UsageError, match=r"notes\.txt: expected a \.py file or a folder, got \.txt"):
+        open_submission(tmp_path / "notes.txt", assignment)
+
+
+def test_a_manifest_that_names_a_missing_file_is_refused(write, assignment):
+    folder = write(submission_toml=MANIFEST, model="x = 1")
+    with pytest.raises(UsageError, match=r"variants\.basic\.file: no such file in the submission: 'net/a\.py'"):
+        open_submission(folder, assignment)
+
+
+def test_a_manifest_that_is_not_valid_is_refused(write, assignment):
+    folder = write(submission_toml="[variants.basic]\nfil = 1", model="x = 1")
+    with pytest.raises(AssignmentError, match="Did you mean 'file'"):
+        open_submission(folder, assignment)
+
+
+def test_a_link_out_of_the_submission_is_not_followed(write, tmp_path, assignment):
+    folder = write(submission_toml=MANIFEST)
+    (tmp_path / "outside.py").write_text("x = 1")
+    (folder / "net").mkdir()
+    (folder / "net" / "a.py").symlink_to(tmp_path / "outside.py")
+    with pytest.raises(UsageError, match="no such file in the submission"):
+        open_submission(folder, assignment)
+
+
+def test_the_hash_follows_the_sources_and_nothing_else(write, assignment):
+    folder = write(model="x = 1")
+    first = open_submission(folder, assignment).sha256
+    (folder / "notes.txt").write_text("hello")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "x.py").write_text("")
+    assert open_submission(folder, assignment).sha256 == first
+    (folder / "other.py").write_text("")
+    assert open_submission(folder, assignment).sha256 != first
