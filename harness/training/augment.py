@@ -1,7 +1,7 @@
 """The training augmentation: Albumentations, image by image, a pure function of (seed, epoch, index)."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import albumentations
 import cv2
@@ -20,7 +20,7 @@ class Augmenter:
     the worker that runs it, on the order of the images, or on what ran before.
     """
 
-    def __init__(self, transforms: Sequence[TransformSpec], seed: int) -> None:
+    def __init__(self, transforms: Iterable[TransformSpec], seed: int) -> None:
         # OpenCV's own thread pool would compete with torch for the cores.
         cv2.setNumThreads(0)
         self._seed = seed
@@ -30,7 +30,7 @@ class Augmenter:
         self._compose = albumentations.Compose([_build(spec) for spec in transforms])
         self._compose.set_random_state(self._numpy_random, self._python_random)
 
-    def __call__(self, images: Images, *, epoch: int, indices: Sequence[int]) -> Images:
+    def __call__(self, images: Images, *, epoch: int, indices: Iterable[int]) -> Images:
         """Augment a batch of (N, H, W, C) uint8 images; `indices` are their places in the split."""
         out = np.empty_like(images)
         for row, index in enumerate(indices):

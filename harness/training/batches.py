@@ -1,0 +1,69 @@
+"""The training batches: which images, in which order, augmented how, as a function of (seed, step)."""
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from harness.assignment import RecipeSpec
+from harness.seeds import seed_for
+from harness.training.augment import Augmenter
+from harness.training.data import Split
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Batches(Dataset[Batch]):
+    """Item `step` is batch ``step % steps_per_epoch`` of epoch ``step // steps_per_epoch``.
+
+    An item is images (N, 32, 32, 3) uint8 and labels (N,) int64. What is left of an epoch after the
+    last full batch is dropped.
+    """
+
+    def __init__(self, split: Split, recipe: RecipeSpec, seed: int) -> None:
+        self._split = split
+        self._size = recipe.batch_size
+        self._shuffle_seed = seed_for(seed, "shuffle")
+        self._augment = Augmenter(recipe.augmentation, seed_for(seed, "augment"))
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+        self.steps_per_epoch = len(split.labels) // recipe.batch_size
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return the batch of one step of the whole training, counted from 0."""
+        epoch, k = divmod(step, self.steps_per_epoch)
+        chosen = self._permutation(epoch)[k * self._size : (k + 1) * self._size]
+        images = self._augment(self._split.images[chosen], epoch=epoch, indices=chosen)
+        return torch.from_numpy(images), torch.from_numpy(self._split.labels[chosen])
+
+    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, permutation(len(self._split.labels), self._shuffle_seed, epoch))
+        return self._order[1]
+
+
+def permutation(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Order the images of one epoch (counted from 0): a function of the arguments alone."""
+    bits = np.random.Philox(key=seed, counter=[0, 0, 0, epoch])
+    return np.random.Generator(bits).permutation(images)
+
+
+def stream(batches: Batches, first: int, end: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches of steps `first` to `end`, prepared by `workers` processes or in this one.
+
+    One loader serves the whole training, so that workers prepare the next epoch while this one is
+    measured. Each worker gives torch one thread.
+    """
+    loader: DataLoader[Batch] = DataLoader(
+        batches,
+        sampler=range(first, end),
+        batch_size=None,
+        num_workers=workers,
+        # Forked workers share the images; other start methods would copy them.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        # Of its own: the loader draws a number that the batches never use.
+        generator=torch.Generator(),
+    )
+    return iter(loader)

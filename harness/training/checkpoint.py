@@ -1,0 +1,167 @@
+"""Checkpoints: written atomically at the end of an epoch, loaded as data, refused when they do not fit."""
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.errors import UsageError
+from harness.record import EpochLog
+from harness.training.files import atomic_file
+
+FORMAT = "harness/checkpoint/1"
+LAST = "last.pth"
+BEST = "best.pth"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a training must share with a checkpoint to continue it byte for byte."""
+
+    graph: str
+    """SHA-256 of ``architecture.json``."""
+    weights: str
+    """SHA-256 of the initial weights."""
+    data: str
+    """SHA-256 of the images and labels."""
+    mean_and_std: str
+    recipe: str
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come; `confusion` is that of the last epoch, rows are true classes."""
+
+    logs: tuple[EpochLog, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def epoch(self) -> int:
+        """Number of completed epochs."""
+        return len(self.logs)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the highest test accuracy, counted from 1."""
+        return max(self.logs, key=lambda log: (log.test_acc, -log.epoch)).epoch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What changes while training; the position in the random streams is a function of the epoch."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+
+def save(folder: Path, trained: Trained, progress: Progress, identity: Identity, save_every: int) -> None:
+    """Write best.pth if this epoch is the best so far, a snapshot every `save_every` epochs, and last.pth.
+
+    last.pth comes last: whatever a kill leaves undone is done again, alike, after resuming.
+    """
+    weights = trained.model.state_dict()
+    if progress.best_epoch == progress.epoch:
+        log = progress.logs[-1]
+        _write(folder / BEST, {"model": weights, "epoch": log.epoch, "test_acc": log.test_acc})
+    content = {
+        "format": FORMAT,
+        "model": weights,
+        "unnamed": _unnamed(trained.model),
+        "optimizer": trained.optimizer.state_dict(),
+        "schedule": trained.schedule.state_dict(),
+        "epoch": progress.epoch,
+        "logs": [log.model_dump() for log in progress.logs],
+        "confusion": [list(row) for row in progress.confusion],
+        "identity": asdict(identity),
+    }
+    if save_every and progress.epoch % save_every == 0:
+        _write(folder / f"epoch_{progress.epoch:03d}.pth", content)
+    _write(folder / LAST, content)
+
+
+def resume(path: Path, trained: Trained, identity: Identity) -> Progress:
+    """Load a checkpoint written by `save` into `trained`, in place.
+
+    Raises:
+        UsageError: no such file, not such a checkpoint, or one of another training.
+    """
+    content = _read(path)
+    _check_same_training(path, content["identity"], identity)
+    trained.model.load_state_dict(content["model"], strict=True)
+    for name, buffer in _unnamed(trained.model).items():
+        buffer.copy_(content["unnamed"][name])
+    trained.optimizer.load_state_dict(content["optimizer"])
+    trained.schedule.load_state_dict(content["schedule"])
+    return Progress(
+        logs=tuple(EpochLog.model_validate(log) for log in content["logs"]),
+        confusion=tuple(tuple(row) for row in content["confusion"]),
+    )
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """SHA-256 (hex) over the state dict, sorted by name: name, dtype, shape and raw bytes of each tensor."""
+    sha = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        sha.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        sha.update(flat.view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
+
+
+# Private functions
+
+
+def _unnamed(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Tensors that the state dict leaves out; a graph may write to them all the same."""
+    named = model.state_dict()
+    return {name: buffer for name, buffer in model.named_buffers() if name not in named}
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic_file(path) as file:
+        torch.save(content, file)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: no such file; expected a checkpoint such as {LAST}. Train without --resume."
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"{path}: not a readable checkpoint ({reason}). Train without --resume.") from None
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise UsageError(
+            f"{path}: not a checkpoint to resume from; expected format {FORMAT}, got {found}. "
+            f"Resume from {LAST} or a snapshot, not from {BEST}."
+        )
+    return dict(content)
+
+
+def _check_same_training(path: Path, found: Mapping[str, Any], identity: Identity) -> None:
+    words = {
+        "graph": "of another model (graph)",
+        "weights": "of another model (initial weights)",
+        "data": "of other data",
+        "mean_and_std": "normalised with other statistics",
+        "recipe": "of another recipe",
+        "seed": "of another seed",
+        "device": "of another device",
+    }
+    for key, value in asdict(identity).items():
+        if found.get(key) != value:
+            raise UsageError(
+                f"{path}: the checkpoint is {words[key]}; expected {value}, got {found.get(key)}. "
+                "Resume with what the checkpoint was made with, or train without --resume."
+            )

@@ -1,0 +1,213 @@
+"""The images: the official CIFAR-10 batches, checked by their MD5, or the embedded mini set.
+
+The real data is looked for in the folder asked for, then in $CIFAR10_ROOT, then in ./data; otherwise
+it is downloaded into ./data (`harness.training.download`). Nothing is ever deleted.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torchvision.datasets import CIFAR10
+
+from harness.errors import DataError
+from harness.training.download import download
+from harness.training.files import md5_of, write_atomically
+
+Progress = Callable[[int, int | None], None]
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+DOWNLOADS = Path("data")
+"""Where a download goes, below the working directory."""
+
+_MINI = Path(__file__).parent / "mini"
+_MINI_COLUMNS = 100
+_MINI_SHA256 = {
+    "train.webp": "ae3d1af7704a9ba8b2a2a8ab39b14b873490ebcff93d2637f55221bb096fa896",
+    "test.webp": "8e1e574ae1846d0d7502b53eead29b4ad1ea5005ac423357e1f4fa82fbb3f939",
+}
+_SIDE = 32
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, 32, 32, 3) uint8 RGB and labels (N,) int64."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set in memory; `root` is where it was found."""
+
+    name: Literal["cifar10", "mini"]
+    root: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...] = CLASSES
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of all images and labels, training split first."""
+        sha = hashlib.sha256()
+        for split in (self.train, self.test):
+            sha.update(np.ascontiguousarray(split.images).data)
+            sha.update(np.ascontiguousarray(split.labels).data)
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Per-channel mean and standard deviation of the training images, as shares of 255."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def load_data(folder: str | None, progress: Progress) -> Data:
+    """Load CIFAR-10 from wherever it is, or the mini set when `folder` is "mini".
+
+    `progress` is called with (bytes done, bytes in all or None) while downloading.
+
+    Raises:
+        DataError: a file is missing from the batches' folder or is not the official one.
+        DataUnavailableError: the data is nowhere and cannot be downloaded.
+    """
+    if folder == "mini":
+        return load_mini()
+    places = _places(folder)
+    for root in places:
+        if (root / CIFAR10.base_folder).is_dir():
+            return load_cifar10(root)
+    download(DOWNLOADS, places, progress)
+    return load_cifar10(DOWNLOADS)
+
+
+def load_cifar10(root: Path) -> Data:
+    """Load the official batches below `root`, after checking the MD5 of every file.
+
+    Raises:
+        DataError: a file is missing, cannot be read, or has another MD5.
+    """
+    # Before torchvision unpickles anything, and with a message that names the file.
+    for name, md5 in [
+        *CIFAR10.train_list,
+        *CIFAR10.test_list,
+        (CIFAR10.meta["filename"], CIFAR10.meta["md5"]),
+    ]:
+        _check_md5(root / CIFAR10.base_folder / name, md5)
+    train, test = CIFAR10(root, train=True), CIFAR10(root, train=False)
+    return Data(
+        name="cifar10",
+        root=str(root),
+        train=Split(np.ascontiguousarray(train.data), np.asarray(train.targets, dtype=np.int64)),
+        test=Split(np.ascontiguousarray(test.data), np.asarray(test.targets, dtype=np.int64)),
+        classes=tuple(train.classes),
+    )
+
+
+def load_mini(folder: Path = _MINI) -> Data:
+    """Load the embedded mini set: 500 training and 100 test images a class, in class order.
+
+    Raises:
+        DataError: a mosaic is missing or is not the one that was shipped.
+    """
+    return Data(
+        name="mini",
+        root="the embedded mini set",
+        train=_mosaic(folder / "train.webp", per_class=500),
+        test=_mosaic(folder / "test.webp", per_class=100),
+    )
+
+
+def stats_of(data: Data, cache: Path, *, recompute: bool = False) -> Stats:
+    """Mean and standard deviation of the training split, read from `cache` if it is of this data.
+
+    A cache of other data, or one that cannot be read, is written anew. The mini set has none: a
+    preview must not replace the statistics of the real data.
+    """
+    if data.name == "mini":
+        return measured(data.train.images)
+    cached = None if recompute else _cached(cache, data.sha256)
+    if cached is not None:
+        return cached
+    stats = measured(data.train.images)
+    content = {"sha256": data.sha256, "mean": stats.mean, "std": stats.std}
+    write_atomically(cache, (json.dumps(content, indent=2) + "\n").encode())
+    return stats
+
+
+def measured(images: NDArray[np.uint8]) -> Stats:
+    """Measure (N, H, W, C) uint8 images in float64, from exact counts of the 256 levels."""
+    levels = np.arange(256, dtype=np.float64) / 255
+    mean, std = [], []
+    for channel in range(images.shape[3]):
+        shares = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., channel].size
+        centre = float(shares @ levels)
+        mean.append(centre)
+        std.append(math.sqrt(float(shares @ (levels - centre) ** 2)))
+    return Stats(tuple(mean), tuple(std))
+
+
+# Private functions
+
+
+def _places(folder: str | None) -> list[Path]:
+    asked = [folder, os.environ.get("CIFAR10_ROOT")]
+    return [Path(place) for place in asked if place] + [DOWNLOADS]
+
+
+def _check_md5(path: Path, expected: str) -> None:
+    try:
+        actual = md5_of(path)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: missing; expected the whole folder of the official batches. "
+            f"Put the file back, or move {path.parent} away to have it downloaded again."
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Make the file readable.") from None
+    if actual != expected:
+        raise DataError(
+            f"{path}: not the official file; expected MD5 {expected}, got {actual}. Nothing was deleted. "
+            f"Replace the file, or move {path.parent} away to have it downloaded again."
+        )
+
+
+def _mosaic(path: Path, per_class: int) -> Split:
+    try:
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Install the harness again.") from None
+    if actual != _MINI_SHA256[path.name]:
+        raise DataError(
+            f"{path}: not the file that was shipped; expected SHA-256 {_MINI_SHA256[path.name]}, "
+            f"got {actual}. Install the harness again."
+        )
+    with Image.open(path) as mosaic:
+        pixels = np.asarray(mosaic.convert("RGB"))
+    rows = pixels.reshape(-1, _SIDE, _MINI_COLUMNS, _SIDE, 3).swapaxes(1, 2)
+    images = np.ascontiguousarray(rows.reshape(-1, _SIDE, _SIDE, 3))
+    return Split(images, np.arange(len(images), dtype=np.int64) // per_class)
+
+
+def _cached(cache: Path, sha256: str) -> Stats | None:
+    try:
+        content = json.loads(cache.read_bytes())
+        if content["sha256"] != sha256:
+            return None
+        stats = Stats(tuple(map(float, content["mean"])), tuple(map(float, content["std"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    usable = len(stats.mean) == len(stats.std) == 3 and all(map(math.isfinite, (*stats.mean, *stats.std)))
+    return stats if usable and min(stats.std) > 0 else None

@@ -1,0 +1,26 @@
+"""Every torch switch that decides whether two runs give the same bytes, in one place."""
+
+import os
+
+import torch
+
+
+def make_deterministic(threads: int) -> None:
+    """Set torch up so that equal inputs give equal bytes; call it before the first CUDA operation.
+
+    `threads` is the number of CPU threads: sums are split over them, so it is part of the fingerprint.
+    Random streams are not seeded here; see `harness.seeds`.
+    """
+    # cuBLAS reuses workspaces across streams in any order unless it is given fixed ones.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    # Floating-point sums depend on how they are split, hence on the number of threads.
+    torch.set_num_threads(threads)
+    # An operator without a deterministic kernel raises; it never runs silently.
+    torch.use_deterministic_algorithms(mode=True)
+    # cuDNN may otherwise pick kernels that add with atomics.
+    torch.backends.cudnn.deterministic = True
+    # Timing several kernels and keeping the fastest chooses differently from run to run.
+    torch.backends.cudnn.benchmark = False
+    # TF32 drops mantissa bits on some GPUs only; float32 means float32 everywhere.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False

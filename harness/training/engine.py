@@ -1,0 +1,171 @@
+"""The training child: read one job from standard input, answer with a line of JSON per event.
+
+Started as ``python -m harness.training.engine`` by `harness.training.runner`. Only events are written
+to standard output; whatever a library prints goes to standard error. No student code runs here: the
+network is rebuilt from its graph.
+"""
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import BinaryIO
+
+import torch
+from pydantic import ValidationError
+
+from harness.errors import (
+    DataError,
+    DataUnavailableError,
+    GraphError,
+    HarnessError,
+    TrainingError,
+    UsageError,
+)
+from harness.training.data import Data, load_data, load_mini, stats_of
+from harness.training.determinism import make_deterministic
+from harness.training.jobs import (
+    JOBS,
+    DataEvent,
+    DownloadEvent,
+    ErrorEvent,
+    Event,
+    Job,
+    ProbeJob,
+    TrainedEvent,
+    TrainJob,
+)
+from harness.training.loop import Diverged, Inputs, train
+from harness.training.network import load, one_line
+from harness.training.probe import probe_all
+
+Emit = Callable[[Event], None]
+
+DOWNLOAD_EVENT_S = 0.2
+"""Least time between two events of a download."""
+
+
+def main() -> int:
+    """Do the job on standard input. Returns the exit code: 0 if the last event is a result."""
+    with _events_only() as out:
+
+        def emit(event: Event) -> None:
+            out.write(event.model_dump_json().encode() + b"\n")
+            out.flush()
+
+        try:
+            do(_job(sys.stdin.buffer.read()), emit)
+        except BrokenPipeError:
+            # Nobody is listening any more: the parent was killed.
+            return 1
+        except HarnessError as error:
+            emit(error_event(error))
+            return error.exit_code
+        except Exception as error:  # noqa: BLE001 - the last resort of a process
+            traceback.print_exc()
+            emit(ErrorEvent(kind="training", message=f"training: unexpected error: {one_line(error)}."))
+            return 1
+    return 0
+
+
+def do(job: Job, emit: Emit) -> None:
+    """Do one job; the last event emitted is its result.
+
+    Raises:
+        HarnessError: no result could be reached, for a reason with a message of its own.
+    """
+    if isinstance(job, ProbeJob):
+        make_deterministic(job.threads)
+        emit(probe_all(job, load_mini()))
+        return
+    make_deterministic(job.recipe.threads)
+    started = time.monotonic()
+    try:
+        training = train(job, _inputs(job, emit), emit)
+    except Diverged as end:
+        emit(end.event)
+        return
+    emit(TrainedEvent(training=training, seconds=time.monotonic() - started))
+
+
+def error_event(error: HarnessError) -> ErrorEvent:
+    """Say an expected error as an event; `kind` names its class."""
+    message = str(error)
+    match error:
+        case DataError():
+            return ErrorEvent(kind="data", message=message)
+        case DataUnavailableError():
+            return ErrorEvent(kind="data_unavailable", message=message)
+        case UsageError():
+            return ErrorEvent(kind="usage", message=message)
+        case GraphError():
+            return ErrorEvent(kind="graph", message=message)
+        case _:
+            return ErrorEvent(kind="training", message=message)
+
+
+# Private functions
+
+
+def _events_only() -> BinaryIO:
+    """Take standard output for the events; what libraries print goes to standard error from here on."""
+    own = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(own, "wb")
+
+
+def _job(text: bytes) -> Job:
+    try:
+        return JOBS.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the document"
+        raise TrainingError(f"training: the job is not valid: {where}: {first['msg']}.") from None
+
+
+def _inputs(job: TrainJob, emit: Emit) -> Inputs:
+    device = _device(job.device)
+    # Before the data: a graph that is refused should not cost a download.
+    network = load(job.model.architecture, job.model.weights, device)
+    data, notes = _data(job, emit)
+    stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
+    return Inputs(network=network, data=data, stats=stats, device=device, notes=notes)
+
+
+def _device(wanted: str) -> torch.device:
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise UsageError(
+            "--device: no CUDA device; expected one that torch can use, got none. Use --device cpu or auto."
+        )
+    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+
+
+def _data(job: TrainJob, emit: Emit) -> tuple[Data, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    try:
+        data = load_data(job.data, _download_progress(emit))
+        message = f"{data.name}: {data.root}"
+    except DataUnavailableError as error:
+        data = load_mini()
+        message = f"{error} Training on the embedded mini set instead: a preview, not a grade."
+        notes = ("Trained on the embedded mini set, because CIFAR-10 could not be had.",)
+    emit(DataEvent(name=data.name, root=data.root, message=message))
+    return data, notes
+
+
+def _download_progress(emit: Emit) -> Callable[[int, int | None], None]:
+    shown_s = 0.0
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal shown_s
+        if done == total or time.monotonic() - shown_s >= DOWNLOAD_EVENT_S:
+            shown_s = time.monotonic()
+            emit(DownloadEvent(done=done, total=total))
+
+    return progress
+
+
+if __name__ == "__main__":
+    sys.exit(main())

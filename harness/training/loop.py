@@ -1,0 +1,279 @@
+"""The training loop: seeded, deterministic, resumable at the end of every epoch."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - the field's name for it
+from torch.optim.lr_scheduler import OneCycleLR
+
+from harness.assignment import RecipeSpec, content_hash
+from harness.errors import GraphError, UsageError
+from harness.record import DataUsed, EpochLog, Training, wilson_interval
+from harness.seeds import seed_for
+from harness.training import checkpoint
+from harness.training.batches import Batch, Batches, stream
+from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
+from harness.training.data import Data, Stats
+from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, TrainJob
+from harness.training.measure import Measured, measure
+from harness.training.network import Network, obstacle, usable_layout
+from harness.training.pixels import Pixels
+
+STEP_EVENT_S = 0.2
+"""Least time between two progress events."""
+
+Emit = Callable[[Event], None]
+
+
+class Diverged(Exception):  # noqa: N818 - an outcome to report, not an error
+    """The loss is no longer a number; `event` says where."""
+
+    def __init__(self, event: DivergedEvent) -> None:
+        super().__init__(event.message)
+        self.event = event
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a training is a function of, besides its job."""
+
+    network: Network
+    data: Data
+    stats: Stats
+    device: torch.device
+    notes: tuple[str, ...] = ()
+
+
+def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
+    """Train from the initial weights, or from the job's checkpoint, to the last epoch.
+
+    Raises:
+        Diverged: the loss is infinite or not a number.
+        GraphError: nothing to train, or not one logit per class.
+        UsageError: the checkpoint is of another training, or a batch exceeds the training split.
+    """
+    recipe, network = job.recipe, inputs.network
+    plan = _plan(job, inputs)
+    network.to(memory_format=plan.memory_format)
+    batches = Batches(inputs.data.train, recipe, job.seed)
+    if batches.steps_per_epoch == 0:
+        raise UsageError(
+            f"recipe.batch_size: larger than the training split; expected at most "
+            f"{len(inputs.data.train.labels)}, got {recipe.batch_size}."
+        )
+    steps = recipe.epochs * batches.steps_per_epoch
+    initial_sha256 = weights_sha256(network)
+    identity = _identity(job, inputs, initial_sha256)
+    trained = optimised(network, recipe, steps)
+    progress = checkpoint.resume(job.resume, trained, identity) if job.resume else Progress((), ())
+    pixels = Pixels(inputs.stats, inputs.device, plan.memory_format)
+    stretch = stream(batches, progress.epoch * batches.steps_per_epoch, steps, job.workers)
+    for epoch in range(progress.epoch + 1, recipe.epochs + 1):
+        started = time.monotonic()
+        run = _Epoch(job, epoch, plan.sizes_px[epoch - 1], batches.steps_per_epoch, trained, pixels, emit)
+        log, measured = run.run(stretch, inputs.data)
+        progress = Progress((*progress.logs, log), measured.confusion)
+        checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
+        emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
+    return _result(job, inputs, plan, progress, initial_sha256)
+
+
+def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
+    """Give a network its optimiser and its schedule over `steps` batches.
+
+    Nesterov SGD; weight decay on weights only, which are the parameters of more than one dimension.
+    The momentum stays as the recipe says; only the learning rate goes through the cycle.
+
+    Raises:
+        GraphError: no parameter is trainable.
+    """
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    if not trainable:
+        raise GraphError("network: nothing to train; expected at least one trainable parameter, got none.")
+    optimizer = torch.optim.SGD(
+        [
+            {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=recipe.lr,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+    )
+    schedule = OneCycleLR(
+        optimizer,
+        max_lr=recipe.lr,
+        total_steps=steps,
+        pct_start=recipe.warmup,
+        div_factor=recipe.div_factor,
+        final_div_factor=recipe.final_div_factor,
+        cycle_momentum=False,
+    )
+    return Trained(network, optimizer, schedule)
+
+
+# Private functions
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the graph can be run: the side of the images in each epoch, the layout, what to tell the user."""
+
+    sizes_px: tuple[int, ...]
+    memory_format: torch.memory_format
+    notes: tuple[str, ...]
+
+
+def _plan(job: TrainJob, inputs: Inputs) -> _Plan:
+    full = inputs.data.train.images.shape[1]
+    notes = list(inputs.notes)
+    memory_format, reason = usable_layout(inputs.network, full, job.classes)
+    if reason is not None:
+        notes.append(f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason}).")
+    sizes: list[int] = []
+    for stage in job.recipe.stages:
+        why = obstacle(inputs.network, stage.size_px, job.classes, memory_format)
+        sizes += [full if why else stage.size_px] * stage.epochs
+        if why:
+            notes.append(
+                f"Trained {stage.epochs} epochs at {full} px that the recipe plans at {stage.size_px} px: "
+                f"the graph cannot run at that size ({why})."
+            )
+    sizes += [full] * (job.recipe.epochs - len(sizes))
+    return _Plan(tuple(sizes), memory_format, tuple(notes))
+
+
+def _identity(job: TrainJob, inputs: Inputs, initial_sha256: str) -> Identity:
+    stats = json.dumps(asdict(inputs.stats))
+    return Identity(
+        graph=hashlib.sha256(job.model.architecture.read_bytes()).hexdigest(),
+        weights=initial_sha256,
+        data=inputs.data.sha256,
+        mean_and_std=stats,
+        recipe=content_hash(job.recipe),
+        seed=job.seed,
+        device=inputs.device.type,
+    )
+
+
+class _Tally:
+    """Running sums of an epoch, kept on the device: reading them is what makes it wait."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._images = 0
+
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        self._loss += loss.detach() * len(labels)
+        self._correct += (logits.detach().argmax(1) == labels).sum()
+        self._images += len(labels)
+
+    def means(self) -> tuple[float, float]:
+        return self._loss.item() / self._images, self._correct.item() / self._images
+
+
+@dataclass
+class _Epoch:
+    """One epoch of a training, counted from 1."""
+
+    job: TrainJob
+    epoch: int
+    size_px: int
+    steps: int
+    trained: Trained
+    pixels: Pixels
+    emit: Emit
+    shown_s: float = 0.0
+
+    def run(self, stretch: Iterator[Batch], data: Data) -> tuple[EpochLog, Measured]:
+        # From the epoch too, so that a resumed training draws what an unbroken one draws.
+        torch.manual_seed((seed_for(self.job.seed, "dropout") + self.epoch) % 2**63)
+        self.trained.model.train()
+        tally, lr = _Tally(self.pixels.device), 0.0
+        for step in range(1, self.steps + 1):
+            lr = float(self.trained.schedule.get_last_lr()[0])
+            self._step(next(stretch), tally)
+            self._show(step, tally)
+        loss, accuracy = self._checked(self.steps, tally)
+        measured = measure(self.trained.model, self.pixels, data.test, self.job.classes)
+        self._check(self.steps, measured.loss, "test")
+        log = EpochLog(
+            epoch=self.epoch,
+            train_loss=round(loss, 6),
+            train_acc=round(accuracy, 6),
+            test_loss=round(measured.loss, 6),
+            test_acc=round(measured.correct / measured.total, 6),
+            lr=round(lr, 6),
+        )
+        return log, measured
+
+    def _step(self, batch: Batch, tally: _Tally) -> None:
+        images, labels = self.pixels(batch[0], self.size_px), batch[1].to(self.pixels.device)
+        logits = self.trained.model(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
+        self.trained.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.trained.optimizer.step()
+        self.trained.schedule.step()
+        tally.add(loss, logits, labels)
+
+    def _show(self, step: int, tally: _Tally) -> None:
+        if time.monotonic() - self.shown_s < STEP_EVENT_S:
+            return
+        self.shown_s = time.monotonic()
+        loss, accuracy = self._checked(step, tally)
+        self.emit(
+            StepEvent(
+                epoch=self.epoch, epochs=self.job.recipe.epochs,
+                step=step, steps=self.steps, loss=loss, accuracy=accuracy,
+            )
+        )  # fmt: skip
+
+    def _checked(self, step: int, tally: _Tally) -> tuple[float, float]:
+        loss, accuracy = tally.means()
+        self._check(step, loss, "training")
+        return loss, accuracy
+
+    def _check(self, step: int, loss: float, which: str) -> None:
+        # Only when the sums are read anyway: the step reported is the last one of those it may be.
+        if math.isfinite(loss):
+            return
+        message = (
+            f"training: diverged in epoch {self.epoch}, at or before step {step} of {self.steps}; expected a "
+            f"finite {which} loss, got {loss}. Lower the learning rate (peak {self.job.recipe.lr:g}) or look "
+            "for a layer whose output grows without bound."
+        )
+        raise Diverged(DivergedEvent(epoch=self.epoch, step=step, message=message))
+
+
+def _result(job: TrainJob, inputs: Inputs, plan: _Plan, progress: Progress, initial_sha256: str) -> Training:
+    data, confusion = inputs.data, progress.confusion
+    correct, total = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
+    return Training(
+        seed=job.seed,
+        device=inputs.device.type,
+        data=DataUsed(
+            name=data.name,
+            train_images=len(data.train.labels),
+            test_images=len(data.test.labels),
+            sha256=data.sha256,
+            mean=inputs.stats.mean,
+            std=inputs.stats.std,
+            classes=data.classes,
+        ),
+        recipe=job.recipe.model_dump(mode="json"),
+        epochs=progress.logs,
+        best_epoch=progress.best_epoch,
+        confusion=confusion,
+        accuracy=correct / total,
+        accuracy_interval=wilson_interval(correct, total),
+        initial_sha256=initial_sha256,
+        weights_sha256=weights_sha256(inputs.network),
+        notes=plan.notes,
+    )

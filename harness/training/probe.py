@@ -1,0 +1,87 @@
+"""What an untrained model does: accuracy before training, and what its output depends on."""
+
+import copy
+
+import numpy as np
+import torch
+
+from harness.errors import GraphError
+from harness.training.data import Data, Split, measured
+from harness.training.jobs import Probe, ProbeEvent, ProbeJob
+from harness.training.measure import measure
+from harness.training.network import Network, load, one_line, usable_layout
+from harness.training.pixels import Pixels
+
+ALONE = 8
+"""Images that are also run one by one."""
+_SEED = 0
+
+
+def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
+    """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
+    split = _mixed(data.test, job.classes)
+    stats = measured(data.train.images)
+    probes: dict[str, Probe] = {}
+    failures: dict[str, str] = {}
+    for name, model in job.models.items():
+        try:
+            network = load(model.architecture, model.weights, torch.device("cpu"))
+            memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
+            network.to(memory_format=memory_format)
+            pixels = Pixels(stats, torch.device("cpu"), memory_format)
+            probes[name] = probe(network, pixels, split, job)
+        except (GraphError, RuntimeError, ValueError, IndexError, TypeError) as error:
+            failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
+    return ProbeEvent(probes=probes, failures=failures)
+
+
+def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob) -> Probe:
+    """Probe one network; it is left as it came.
+
+    The shape of the logits is that of a batch of `job.batch_size` images.
+    """
+    torch.manual_seed(_SEED)
+    images = pixels(torch.from_numpy(split.images[: job.batch_size]))
+    with torch.no_grad():
+        once = copy.deepcopy(network).eval()
+        first, second = once(images), once(images)
+        alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
+        batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
+    running = measure(copy.deepcopy(network), pixels, split, job.classes)
+    return Probe(
+        logits_shape=tuple(first.shape),
+        accuracy_running=running.correct / running.total,
+        accuracy_batch=(batch_logits.argmax(1) == labels).double().mean().item(),
+        repeat_difference=_difference(first, second),
+        batch_difference=_difference(first[: len(alone)], alone),
+        finite=bool(first.isfinite().all() and batch_logits.isfinite().all()),
+    )
+
+
+# Private functions
+
+
+def _mixed(split: Split, classes: int) -> Split:
+    """Take the classes in turn: batch statistics over a single class would say nothing."""
+    order = np.argsort(np.arange(len(split.labels)) % (len(split.labels) // classes), kind="stable")
+    return Split(split.images[order], split.labels[order])
+
+
+def _with_batch_statistics(
+    network: Network, pixels: Pixels, split: Split, batch_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run the train graph over the full batches of the split: logits and their labels."""
+    network.train()
+    count = max(len(split.labels) // batch_size, 1)
+    batches = np.split(split.images[: count * batch_size], range(batch_size, count * batch_size, batch_size))
+    logits = torch.cat([network(pixels(torch.from_numpy(images))) for images in batches])
+    return logits, torch.from_numpy(split.labels[: len(logits)])
+
+
+def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Largest difference relative to the largest finite output; 1 where only one of the two is finite."""
+    scale = one[one.isfinite()].abs().max().item() if one.isfinite().any() else 0.0
+    gap = (one - other).abs() / (scale or 1.0)
+    # Two outputs that are equally not a number do not differ.
+    gap = torch.where(one.isfinite() | other.isfinite(), gap, torch.zeros_like(gap))
+    return gap.nan_to_num(nan=1.0, posinf=1.0).max().item()

@@ -1,0 +1,166 @@
+"""Run a graph: a loop over its operators.
+
+Nothing is evaluated as code. An operator is looked up on the allow-list of `harness.analysis.ops` and
+then in `torch.ops.aten`, or in the small table of number arithmetic below.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness.analysis import graph as plain
+from harness.analysis.ops import OPS
+from harness.errors import GraphError
+
+# Arithmetic on sizes, which export writes as Python functions.
+_NUMBER_OPS: Mapping[str, Callable[..., Any]] = {
+    "operator.getitem": operator.getitem,
+    "operator.add": operator.add,
+    "operator.sub": operator.sub,
+    "operator.mul": operator.mul,
+    "operator.truediv": operator.truediv,
+    "operator.floordiv": operator.floordiv,
+    "operator.mod": operator.mod,
+    "operator.neg": operator.neg,
+    "operator.pow": operator.pow,
+    "operator.eq": operator.eq,
+    "operator.ne": operator.ne,
+    "operator.lt": operator.lt,
+    "operator.le": operator.le,
+    "operator.gt": operator.gt,
+    "operator.ge": operator.ge,
+    "math.ceil": math.ceil,
+    "math.floor": math.floor,
+    "math.sqrt": math.sqrt,
+    "math.trunc": math.trunc,
+}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operator, ready to run; `spent` are the values that nothing reads afterwards."""
+
+    name: str
+    layer: str
+    call: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    spent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A graph, ready to run."""
+
+    image: str
+    bindings: Mapping[str, str]
+    steps: tuple[_Step, ...]
+    output: str
+
+    def run(self, images: torch.Tensor, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Map images (N, C, H, W) to the graph's output; `tensors` are the network's, by name."""
+        values: dict[str, Any] = {value: tensors[name] for value, name in self.bindings.items()}
+        # An in-place operator of the graph must not reach the caller's images.
+        values[self.image] = images.clone()
+        for step in self.steps:
+            _run(step, values)
+        output: torch.Tensor = values[self.output]
+        return output
+
+
+def compiled(graph: plain.Graph, device: torch.device) -> Program:
+    """Look up every operator and turn every argument into what torch expects, for a model on `device`.
+
+    Raises:
+        GraphError: an op is not on the allow-list, an argument is not what it says, or the graph is
+            not one batch of images in and one tensor out.
+    """
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise GraphError(
+            "graph: wrong interface; expected one batch of images in and one tensor of logits out, "
+            f"got {len(graph.inputs)} in and {len(graph.outputs)} out."
+        )
+    spent = _last_uses(graph)
+    steps = tuple(
+        _Step(
+            name=node.name,
+            layer=node.layer,
+            call=_callable(node),
+            args=tuple(_constant(arg, node, device) for arg in node.args),
+            kwargs={key: _constant(arg, node, device) for key, arg in node.kwargs.items()},
+            spent=spent.get(node.name, ()),
+        )
+        for node in graph.nodes
+    )
+    return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
+
+
+# Private functions
+
+
+def _last_uses(graph: plain.Graph) -> dict[str, tuple[str, ...]]:
+    """For each node, the values that can be dropped once it has run."""
+    kept = set(graph.outputs)
+    spent: dict[str, tuple[str, ...]] = {}
+    for node in reversed(graph.nodes):
+        fresh = [name for name in dict.fromkeys((*node.refs, node.name)) if name not in kept]
+        kept.update(fresh)
+        spent[node.name] = tuple(fresh)
+    return spent
+
+
+def _callable(node: plain.Node) -> Callable[..., Any]:
+    if node.op in _NUMBER_OPS:
+        return _NUMBER_OPS[node.op]
+    found: Any = None
+    if node.op in OPS:
+        namespace, *path = node.op.split(".")
+        found = torch.ops.aten if namespace == "aten" and len(path) == 2 else None
+        for part in path:
+            found = getattr(found, part, None)
+    if found is None:
+        source = f" ({node.source})" if node.source else ""
+        raise GraphError(f"{node.layer}{source}: the operator {node.op} is not on the allow-list.")
+    call: Callable[..., Any] = found
+    return call
+
+
+def _run(step: _Step, values: dict[str, Any]) -> None:
+    args = [_value(arg, values) for arg in step.args]
+    kwargs = {key: _value(arg, values) for key, arg in step.kwargs.items()}
+    try:
+        values[step.name] = step.call(*args, **kwargs)
+    except RuntimeError as error:
+        error.add_note(f"in layer {step.layer}")
+        raise
+    for name in step.spent:
+        del values[name]
+
+
+def _constant(arg: Any, node: plain.Node, device: torch.device) -> Any:
+    if isinstance(arg, list):
+        return [_constant(item, node, device) for item in arg]
+    if not isinstance(arg, plain.Special):
+        return arg
+    kinds = {"dtype": torch.dtype, "memory_format": torch.memory_format, "layout": torch.layout}
+    if arg.special == "device":
+        # Wherever the student built the tensor, it belongs where the model is.
+        return device
+    if arg.special == "float" and arg.value in {"inf", "-inf", "nan"}:
+        return float(arg.value)
+    found = getattr(torch, arg.value.removeprefix("torch."), None)
+    if arg.special not in kinds or not isinstance(found, kinds[arg.special]):
+        raise GraphError(f"{node.layer}: {arg.value!r} is not a {arg.special}; in {node.op}.")
+    return found
+
+
+def _value(arg: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(arg, plain.Ref):
+        return values[arg.ref]
+    if isinstance(arg, list):
+        return [_value(item, values) for item in arg]
+    return arg

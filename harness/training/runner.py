@@ -1,0 +1,165 @@
+"""The parent's side of training: start the child, pass its events on, never let it outlive its time.
+
+Nothing here imports torch. What the child writes is parsed as `harness.training.jobs` events.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Union
+
+from pydantic import ValidationError
+
+from harness.errors import (
+    DataError,
+    DataUnavailableError,
+    GraphError,
+    HarnessError,
+    TrainingError,
+    UsageError,
+)
+from harness.training.jobs import EVENTS, DivergedEvent, ErrorEvent, Event, Job, ProbeEvent, TrainedEvent
+
+Result = Union[ProbeEvent, TrainedEvent, DivergedEvent]
+
+STDERR_TAIL = 2000
+"""Characters of the child's standard error that a message shows."""
+
+_PACKAGES = Path(__file__).resolve().parents[2]
+_ERRORS: Mapping[str, type[HarnessError]] = {
+    "data": DataError,
+    "data_unavailable": DataUnavailableError,
+    "usage": UsageError,
+    "graph": GraphError,
+    "training": TrainingError,
+}
+_PASSED_ON = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "CIFAR10_ROOT", "CIFAR10_URL", "CUDA_VISIBLE_DEVICES",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY", "KMP_BLOCKTIME",
+)  # fmt: skip
+
+
+def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result:
+    """Run a job in a child process and return its result; `on_event` gets every event before that.
+
+    The child has its own process group and a clean environment, and works in this working directory,
+    from which it imports nothing. It is killed with its workers when the time is up, when this
+    process is interrupted, and when `on_event` raises.
+
+    Raises:
+        DataError, DataUnavailableError, UsageError, GraphError: as the child reports.
+        TrainingError: as the child reports, the time is up, or the child died without a result.
+    """
+    with tempfile.TemporaryFile() as log, _child(log) as child, _deadline(child, timeout_s) as expired:
+        result: Result | None = None
+        for event in _conversation(child, job):
+            if isinstance(event, ErrorEvent):
+                raise _ERRORS[event.kind](event.message)
+            if isinstance(event, (ProbeEvent, TrainedEvent, DivergedEvent)):
+                result = event
+            else:
+                on_event(event)
+        status = child.wait()
+        if result is not None and status == 0:
+            return result
+        if expired.is_set():
+            raise TrainingError(
+                f"training: out of time; expected a result within {timeout_s:g} s, got none. "
+                "Raise limits.training_s in the assignment, or train fewer epochs."
+            )
+        raise TrainingError(
+            f"training: the child ended without a result; expected one, got {_ending(status)}. "
+            f"The end of its messages: {_tail(log)}"
+        )
+
+
+# Private functions
+
+
+def _environment() -> dict[str, str]:
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return passed_on | {
+        # -P keeps the working directory, which may be a student's, off the path; this is the harness itself.
+        "PYTHONPATH": str(_PACKAGES),
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+
+
+@contextmanager
+def _child(log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=_environment(),
+        start_new_session=True,
+    )
+    with child:
+        try:
+            yield child
+        finally:
+            _kill_group(child)
+
+
+@contextmanager
+def _deadline(child: subprocess.Popen[bytes], timeout_s: float) -> Iterator[threading.Event]:
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        _kill_group(child)
+
+    timer = threading.Timer(timeout_s, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    # Its workers too. Once the child is reaped its number may be another's, and its workers go by themselves.
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    # A child that died at once cannot be written to; why it died is in its messages.
+    with suppress(BrokenPipeError), child.stdin:
+        child.stdin.write(job.model_dump_json().encode())
+    for line in child.stdout:
+        try:
+            yield EVENTS.validate_json(line)
+        except ValidationError:
+            shown = line[:200].decode(errors="replace").strip()
+            raise TrainingError(
+                f"training: the child wrote something else than an event; expected JSON, got {shown!r}."
+            ) from None
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"exit code {status}"
+    hint = "; the machine may have run out of memory" if status == -signal.SIGKILL else ""
+    return f"signal {signal.Signals(-status).name}{hint}"
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    text = log.read().decode(errors="replace").strip()
+    return text[-STDERR_TAIL:] or "(none)"
