@@ -1,0 +1,67 @@
+"""Work on submissions; tox.ini holds the checks of the harness itself.
+
+Sessions run in the environment nox itself is in, the .venv that `make setup` makes. What follows ``--``
+goes to the harness as it is: ``nox -s grade -- path/to/submission --variant dilated``.
+"""
+
+import contextlib
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["check"]
+logging.getLogger("nox").setLevel(logging.INFO + 1)  # else it reports missing tools nothing here needs
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Judge the rules of a submission: no training, no data."""
+    _harness("check", *(session.posargs or ["submission"]))
+
+
+@nox.session
+def grade(session: nox.Session) -> None:
+    """Grade a submission: rules, training, accuracy, scorecard."""
+    _harness("grade", *(session.posargs or ["submission"]))
+
+
+@nox.session
+def reproduce(session: nox.Session) -> None:
+    """Train twice from one seed on the embedded images and compare the weights byte for byte."""
+    arguments = [*(session.posargs or ["submission"]), "--data", "mini", "--epochs", "1", "--seed", "1"]
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = (_trained_weights(Path(folder) / run, arguments) for run in ("first", "second"))
+    if first != second:
+        session.error(f"not reproduced: the weights have SHA-256 {first} the first time, {second} the second")
+    print(f"reproduced: both runs end with weights of SHA-256 {first}")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure how fast the rules are judged."""
+    columns = "--benchmark-columns=min,median,stddev,rounds"
+    by_test = "--benchmark-group-by=func"
+    session.run(sys.executable, "-m", "pytest", "benchmarks", columns, by_test, *session.posargs)
+
+
+def _trained_weights(out: Path, arguments: list[str]) -> str:
+    """Train into an empty folder and return the SHA-256 of the final weights."""
+    _harness("train", *arguments, "--out", str(out))
+    (result,) = out.rglob("training.json")
+    return str(json.loads(result.read_text())["weights_sha256"])
+
+
+def _harness(*args: str) -> None:
+    """Run the harness and leave with its own exit code: 1 is graded and failed, 3 is not judged."""
+    with subprocess.Popen([sys.executable, "-m", "harness", *args]) as child:
+        while child.returncode is None:
+            with contextlib.suppress(KeyboardInterrupt):  # the terminal has sent it to the child as well
+                child.wait()
+    if child.returncode:
+        raise SystemExit(child.returncode)
