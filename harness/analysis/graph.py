@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import TypeAliasType
@@ -51,19 +51,23 @@ class Special(_Frozen):
     value: Annotated[str, Field(max_length=40)]
 
 
-Arg = TypeAliasType(
-    "Arg",
-    Union[
-        None,
-        bool,
-        Annotated[int, Field(ge=-(2**63), le=2**63 - 1)],
-        Annotated[float, Field(allow_inf_nan=False)],
-        Annotated[str, Field(max_length=200)],
-        Ref,
-        Special,
-        Annotated[list["Arg"], Field(max_length=4096)],
-    ],
-)
+if TYPE_CHECKING:
+    # mypy cannot follow an alias that names itself inside Annotated.
+    Arg: TypeAlias = Any
+else:
+    Arg = TypeAliasType(
+        "Arg",
+        Union[
+            bool,
+            Annotated[int, Field(ge=-(2**63), le=2**63 - 1)],
+            Annotated[float, Field(allow_inf_nan=False)],
+            Annotated[str, Field(max_length=200)],
+            Ref,
+            Special,
+            Annotated[list["Arg"], Field(max_length=4096)],
+            None,
+        ],
+    )
 
 
 class Node(_Frozen):
@@ -92,6 +96,11 @@ class Node(_Frozen):
     def layer(self) -> str:
         """What to call this node in a message: its layer, else its own name."""
         return self.module or self.name
+
+    def with_arguments(self, args: tuple[Arg, ...], kwargs: dict[str, Arg]) -> "Node":
+        """Return the same call with other arguments."""
+        # Not model_copy: it would copy the cached `refs` of the old arguments.
+        return Node.model_construct(**{**dict(self), "args": args, "kwargs": kwargs})
 
     def arg(self, position: int, keyword: str, default: Arg = None) -> Any:
         """Read an argument given by position or by keyword."""
@@ -143,6 +152,10 @@ class Graph(_Frozen):
                 raise ValueError(f"output {output} is not defined")
         return self
 
+    def with_nodes(self, nodes: tuple[Node, ...]) -> "Graph":
+        """Return the same graph with other nodes of the same names."""
+        return Graph.model_construct(**{**dict(self), "nodes": nodes})
+
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
         """Nodes by name."""
@@ -163,9 +176,9 @@ class Architecture(_Frozen):
         if len(names) != len(self.tensors):
             raise ValueError("two tensors have the same name")
         for graph in (self.train, self.eval):
-            for value, tensor in graph.bindings.items():
-                if tensor not in names:
-                    raise ValueError(f"{value} is bound to {tensor}, which is not a tensor")
+            for value, name in graph.bindings.items():
+                if name not in names:
+                    raise ValueError(f"{value} is bound to {name}, which is not a tensor")
         by_name = self.by_name
         for tensor in self.tensors:
             if tensor.tied_to is None:
@@ -181,7 +194,7 @@ class Architecture(_Frozen):
         return {tensor.name: tensor for tensor in self.tensors}
 
     def tensor(self, graph: Graph, value: str) -> Tensor | None:
-        """The tensor that a value of a graph is bound to, ties resolved; None for a computed value."""
+        """Find the tensor that a value of a graph is bound to, ties resolved; None for a computed value."""
         name = graph.bindings.get(value)
         if name is None:
             return None

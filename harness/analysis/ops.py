@@ -63,10 +63,9 @@ _ATEN: Mapping[Family, str] = {
         clamp_min_.Tensor clamp_max.Tensor clamp_max_.Tensor""",
     "identity": """
         alias clone contiguous detach detach_ lift_fresh_copy to.dtype to.dtype_layout to.device to.other
-        _to_copy type_as""",
+        type_as""",
     "overwrite": "copy_ fill_.Scalar fill_.Tensor zero_",
-    "conv": """
-        conv1d conv1d.padding conv2d conv2d.padding conv3d conv3d.padding convolution""",
+    "conv": "conv1d conv1d.padding conv2d conv2d.padding conv3d conv3d.padding",
     "conv_transpose": "conv_transpose1d conv_transpose2d.input conv_transpose3d.input",
     "linear": "linear",
     "matmul": "matmul mm bmm mv dot vdot addmm baddbmm addmv addbmm outer",
@@ -82,7 +81,7 @@ _ATEN: Mapping[Family, str] = {
     "batch_norm": "batch_norm",
     "norm": "group_norm layer_norm instance_norm rms_norm",
     "weight_norm": "_weight_norm",
-    "softmax": "softmax.int log_softmax.int _softmax _log_softmax",
+    "softmax": "softmax.int log_softmax.int",
     "dropout": """
         dropout dropout_ feature_dropout feature_dropout_ alpha_dropout alpha_dropout_
         feature_alpha_dropout feature_alpha_dropout_ native_dropout""",
@@ -99,7 +98,7 @@ _ATEN: Mapping[Family, str] = {
     "scan": "cumsum cumprod logcumsumexp",
     "view": """
         view reshape flatten.using_ints unflatten.int squeeze squeeze.dim squeeze.dims squeeze_
-        squeeze_.dim squeeze_.dims unsqueeze unsqueeze_ view_as reshape_as ravel _unsafe_view""",
+        squeeze_.dim squeeze_.dims unsqueeze unsqueeze_ view_as reshape_as ravel""",
     "permute": """
         permute transpose.int transpose_ swapaxes swapdims movedim.int movedim.intlist moveaxis.int
         moveaxis.intlist t mT numpy_T""",
@@ -172,8 +171,13 @@ def family(node: Node) -> Family:
 
 def is_in_place(op: str) -> bool:
     """Tell whether an operator changes its first argument: its name ends in one underscore."""
-    name = op.split(".")[1]
+    name = short_name(op)
     return name.endswith("_") and not name.endswith("__")
+
+
+def short_name(op: str) -> str:
+    """Reduce ``aten.conv2d.default`` to ``conv2d``."""
+    return op.partition(".")[2].partition(".")[0]
 
 
 def _is_read_uninitialised(graph: Graph, node: Node) -> bool:

@@ -1,0 +1,230 @@
+"""The functional data flow of a graph: in-place operators resolved, what the output ignores left out.
+
+An exported graph keeps the student's in-place calls (``relu_``), after which every name of the changed
+tensor means the new values; here each read names the node that made the values it gets. A change
+through a view (``x[:, 0] = 0``) that is read again under another name cannot be written that way; such
+nodes are `tangled`, and nobody guesses what they do.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from harness.analysis.graph import Graph, Node, Ref
+from harness.analysis.ops import OPS, is_in_place, short_name, unknown_nodes
+
+# What may share memory with its first argument under another shape or order.
+_VIEWS = frozenset(
+    {"view", "permute", "slice", "split", "select", "expand", "unfold", "flip", "identity", "number"}
+)
+# What is the very same tensor under another name.
+_SAME_TENSOR = frozenset({"aten.alias.default", "aten.detach.default", "aten.detach_.default"})
+# Always a copy, though its family says identity.
+_COPIES = frozenset({"clone", "lift_fresh_copy"})
+# In-place changes of the shape alone: other views do not notice.
+_RESHAPERS = frozenset({"squeeze_", "unsqueeze_", "transpose_"})
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A graph as a function: `nodes` are those the output depends on, in order of execution.
+
+    The arguments of each name the node whose values it gets; an operator that overwrites its tensor
+    has lost that argument.
+    """
+
+    graph: Graph
+    nodes: tuple[Node, ...]
+    output: str
+    unknown: tuple[Node, ...]
+    """Operators that are not on the allow-list, live or not."""
+    tangled: tuple[Node, ...]
+    """In-place changes of a tensor that is also read under another name."""
+    changed_tensors: Mapping[str, Node]
+    """Parameters and buffers (fully qualified names) that an in-place operator changes."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """Live nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+
+@dataclass
+class _Names:
+    """Which values each name has at this point of the program."""
+
+    current: dict[str, str] = field(default_factory=dict)
+    root: dict[str, str] = field(default_factory=dict)
+    """The tensor whose memory a name may share."""
+    same: dict[str, str] = field(default_factory=dict)
+    """The first name of the same tensor in the same shape."""
+    members: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """All names that may share a root's memory."""
+
+    def add(self, name: str, root: str | None = None, same: str | None = None) -> None:
+        """Enter a new name."""
+        self.current[name] = self.current[same] if same else name
+        self.root[name] = self.root[root] if root else name
+        self.same[name] = self.same[same] if same else name
+        self.members[self.root[name]].append(name)
+
+
+def functional(graph: Graph) -> Flow:
+    """Resolve the in-place operators of a graph and keep the nodes its (first) output depends on."""
+    names = _Names()
+    for name in (*graph.inputs, *graph.bindings):
+        names.add(name)
+    last_read = _last_reads(graph)
+    rewritten: dict[str, Node] = {}
+    tangled: list[Node] = []
+    changed: dict[str, Node] = {}
+    unknown = unknown_nodes(graph)
+    for position, node in enumerate(graph.nodes):
+        rewritten[node.name] = _rewritten(node, names)
+        if is_in_place(node.op) and node.op not in _SAME_TENSOR and node.refs:
+            target = node.refs[0]
+            if short_name(node.op) not in _RESHAPERS:
+                tangled += [node] * _is_tangled(target, position, names, last_read)
+                if (owner := graph.bindings.get(names.root[target])) is not None:
+                    changed[owner] = node
+            _change(node, target, names)
+        else:
+            names.add(node.name, *_sharing(node))
+    output = names.current[graph.outputs[0]]
+    nodes = tuple(_live(rewritten, output))
+    return Flow(graph, nodes, output, unknown, tuple(tangled), changed)
+
+
+def data_reads(node: Node) -> tuple[str, ...]:
+    """Names of the values whose elements, not only their shape, reach a node's result."""
+    name = short_name(node.op)
+    if OPS.get(node.op) in ("creation", "uninitialised") or name in ("sym_size", "sym_numel", "sym_stride"):
+        return ()
+    if name.endswith("_like") and OPS.get(node.op) == "random":
+        return ()
+    if name in ("view_as", "reshape_as", "expand_as", "type_as"):
+        return node.refs[:1]
+    return node.refs
+
+
+def literal(value: Any) -> float | None:
+    """Read a number written in the graph; None for anything else."""
+    return float(value) if isinstance(value, int | float) else None
+
+
+# Private functions
+
+
+def _last_reads(graph: Graph) -> Mapping[str, int]:
+    reads = {ref: position for position, node in enumerate(graph.nodes) for ref in node.refs}
+    return reads | dict.fromkeys(graph.outputs, len(graph.nodes))
+
+
+def _sharing(node: Node) -> tuple[str | None, str | None]:
+    """Name the value a node's result may share memory with, and the one it is the same tensor as."""
+    if not node.refs or node.op not in OPS:
+        return None, None
+    first = node.refs[0]
+    if node.op in _SAME_TENSOR or (OPS[node.op] == "dropout" and not node.arg(2, "train", default=True)):
+        return first, first
+    is_view = OPS[node.op] in _VIEWS and short_name(node.op) not in _COPIES
+    return (first, None) if is_view else (None, None)
+
+
+def _is_tangled(target: str, position: int, names: _Names, last_read: Mapping[str, int]) -> bool:
+    """Tell whether the changed memory is read later under a name that is not the same tensor."""
+    return any(
+        last_read.get(other, -1) > position
+        for other in names.members[names.root[target]]
+        if names.same[other] != names.same[target]
+    )
+
+
+def _change(node: Node, target: str, names: _Names) -> None:
+    for other in names.members[names.root[target]]:
+        if names.same[other] == names.same[target]:
+            names.current[other] = node.name
+    names.add(node.name, target, target)
+    names.current[node.name] = node.name
+
+
+def _rewritten(node: Node, names: _Names) -> Node:
+    args = tuple(_renamed(arg, names) for arg in node.args)
+    if is_in_place(node.op) and OPS.get(node.op) in ("overwrite", "random"):
+        args = args[1:]
+    kwargs = {key: _renamed(arg, names) for key, arg in node.kwargs.items()}
+    if args == node.args and kwargs == node.kwargs:
+        return node
+    return node.with_arguments(args, kwargs)
+
+
+def _renamed(arg: Any, names: _Names) -> Any:
+    if isinstance(arg, Ref):
+        current = names.current[arg.ref]
+        return arg if current == arg.ref else Ref(ref=current)
+    if isinstance(arg, list):
+        return [_renamed(item, names) for item in arg]
+    return arg
+
+
+def _live(nodes: Mapping[str, Node], output: str) -> Iterator[Node]:
+    """Keep what the output depends on; a value that is zero whatever goes in depends on nothing."""
+    zeros: set[str] = set()
+    for node in nodes.values():
+        if _is_zero(node, zeros):
+            zeros.add(node.name)
+    needed = {output}
+    for node in reversed(list(nodes.values())):
+        if node.name in needed and node.name not in zeros:
+            needed.update(ref for ref in data_reads(node) if ref not in zeros and not _is_ignored(node, ref))
+    return (node for node in nodes.values() if node.name in needed and node.name not in zeros)
+
+
+def _is_zero(node: Node, zeros: set[str]) -> bool:
+    """Tell whether a result is zero, or empty, whatever the image is."""
+    name = short_name(node.op).rstrip("_")
+    if node.shape is not None and 0 in node.shape:
+        return True
+    first, second = node.arg(0, "self"), node.arg(1, "other")
+    none_left = bool(data_reads(node)) and all(ref in zeros for ref in data_reads(node))
+    match name:
+        case "zeros" | "zeros_like" | "new_zeros" | "zero":
+            return True
+        case "full" | "full_like" | "new_full" | "fill":
+            return literal(node.args[-1]) == 0
+        case "mul" | "multiply":
+            return literal(second) == 0 or literal(first) == 0 or any(ref in zeros for ref in node.refs)
+        case "div" | "divide" | "true_divide":
+            return isinstance(first, Ref) and first.ref in zeros
+        case "sub" | "subtract":
+            return none_left or (isinstance(first, Ref) and first == second)
+        case "dropout" | "feature_dropout":
+            return none_left or bool(node.arg(2, "train") and literal(node.arg(1, "p")) == 1)
+        case "clamp" | "hardtanh":
+            low, high = literal(node.arg(1, "min")), literal(node.arg(2, "max"))
+            return none_left or low == high == 0
+        case (
+            "add"
+            | "cat"
+            | "stack"
+            | "relu"
+            | "neg"
+            | "detach"
+            | "expand"
+            | "view"
+            | "reshape"
+            | "mean"
+            | "sum"
+        ):
+            return none_left and literal(second) in (None, 0)
+        case _:
+            return False
+
+
+def _is_ignored(node: Node, ref: str) -> bool:
+    """Tell whether ``add(x, y, alpha=0)`` makes an argument count for nothing."""
+    second = node.arg(1, "other")
+    scaled = node.op.startswith(("aten.add", "aten.sub")) and literal(node.kwargs.get("alpha")) == 0
+    return scaled and isinstance(second, Ref) and second.ref == ref and node.arg(0, "self") != second

@@ -1,0 +1,166 @@
+"""The head of a network: what leads from the last feature map to the logits."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.analysis.flow import data_reads, literal
+from harness.analysis.graph import Node, Ref
+from harness.analysis.ops import OPS, short_name
+from harness.analysis.receptive import Measured
+
+_MOVES = frozenset({"view", "identity", "permute", "select", "slice", "expand", "number"})
+
+
+@dataclass(frozen=True)
+class Head:
+    """Names of the last feature maps, and the nodes behind them in order of execution.
+
+    `maps` is empty and `unknown` set when the walk back from the output meets a value whose layout is
+    not known; `pooled` is the first value that has looked at the whole of both axes.
+    """
+
+    maps: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    pooled: Node | None
+    unknown: Node | None = None
+
+
+def find_head(measured: Measured) -> Head:
+    """Walk back from the output to the values that still are feature maps."""
+    maps: list[str] = []
+    behind: set[str] = set()
+    pending = [measured.flow.output]
+    while pending:
+        name = pending.pop()
+        field = measured.fields.get(name)
+        if field is None or name in behind or name in maps:
+            continue
+        if field.layout is None:
+            return Head((), (), None, unknown=field.unknown.node if field.unknown else None)
+        if field.is_map:
+            maps.append(name)
+        else:
+            behind.add(name)
+            pending.extend(data_reads(measured.by_name[name]))
+    nodes = tuple(node for node in measured.nodes if node.name in behind)
+    pooled = next((node for node in nodes if not measured.fields[node.name].axes), None)
+    return Head(tuple(maps), nodes, pooled)
+
+
+def describe(measured: Measured, head: Head) -> str:
+    """Say a head in a line: "global average pool -> Linear(128, 10)"."""
+    return " -> ".join(_steps(measured, head)) or "none: the output is still a feature map"
+
+
+def objection(measured: Measured, head: Head) -> tuple[Node, str] | None:
+    """Find the first node that does not belong in: global average, one Linear, log-softmax; and say why."""
+    seen: dict[str, Node] = {}
+    for node in head.nodes:
+        kind = _kind(measured, node)
+        why = f"{_name(measured, node)} is not part of it" if kind is None else _out_of_place(kind, seen)
+        if why is None and kind in ("scale", "bias") and ("linear" in seen) != (kind == "bias"):
+            why = f"{_name(measured, node)} is not part of it"
+        if why is not None:
+            return node, why
+        seen.setdefault(kind or "", node)
+    return None
+
+
+def _out_of_place(kind: str, seen: Mapping[str, Node]) -> str | None:
+    """Say why a step may not come after those seen, if it may not."""
+    if kind == "linear" and "average" not in seen:
+        return "the Linear reads the flattened map, not its global average"
+    if kind == "linear" and "linear" in seen:
+        return f"a second Linear follows {seen['linear'].layer}"
+    if kind == "log-softmax" and "log-softmax" in seen:
+        return "log-softmax is applied twice"
+    if kind == "log-softmax" and "linear" not in seen:
+        return "log-softmax is applied to the average, and no Linear comes before it"
+    return None
+
+
+def linears(measured: Measured, head: Head) -> tuple[Node, ...]:
+    """List the linear layers of a head."""
+    return tuple(node for node in head.nodes if _kind(measured, node) == "linear")
+
+
+def averages(measured: Measured, head: Head) -> bool:
+    """Tell whether the whole of both axes is averaged."""
+    return any(_kind(measured, node) == "average" for node in head.nodes)
+
+
+# Private functions
+
+
+def _kind(measured: Measured, node: Node) -> str | None:
+    """Sort a node of the head; None for what does not belong there."""
+    family, name = OPS.get(node.op), short_name(node.op).rstrip("_")
+    fields = measured.sources(node)
+    if len(fields) != 1:
+        return None
+    if family in _MOVES:
+        return "move"
+    if family == "dropout":
+        return "dropout"
+    if name == "log_softmax":
+        return "log-softmax"
+    if family == "linear" or (name in ("matmul", "mm") and _reads_tensor(measured, node)):
+        return "linear"
+    is_average = family in ("adaptive_avg_pool", "avg_pool") or name in ("mean", "sum")
+    if is_average and fields[0].axes and _only_axes(measured, node):
+        return "average"
+    if name in ("mul", "div", "multiply", "divide", "true_divide") and _by_number(measured, node):
+        return "scale"
+    if name == "add" and _reads_tensor(measured, node):
+        return "bias"
+    return None
+
+
+def _only_axes(measured: Measured, node: Node) -> bool:
+    """Tell whether a reduction leaves the channels alone."""
+    before, after = measured.sources(node)[0], measured.fields[node.name]
+    return _channels(before.layout) == _channels(after.layout)
+
+
+def _channels(layout: object) -> list[tuple[str, int | None]]:
+    assert isinstance(layout, tuple)
+    return [factor for dimension in layout for factor in dimension if factor[0] in "ck"]
+
+
+def _by_number(measured: Measured, node: Node) -> bool:
+    """Tell whether a value is multiplied by a number, written or computed from sizes."""
+    other = node.arg(1, "other")
+    if isinstance(other, Ref):
+        source = measured.graph.by_name.get(other.ref)
+        return source is not None and OPS.get(source.op) == "number"
+    return literal(other) is not None
+
+
+def _reads_tensor(measured: Measured, node: Node) -> bool:
+    return any(name in measured.graph.bindings for name in node.refs)
+
+
+def _steps(measured: Measured, head: Head) -> Iterator[str]:
+    last = ""
+    for node in head.nodes:
+        if OPS.get(node.op) in _MOVES or OPS.get(node.op) == "dropout":
+            continue
+        step = _name(measured, node)
+        if step != last:
+            yield step
+        last = step
+
+
+def _name(measured: Measured, node: Node) -> str:
+    """Name a step of the head in the field's words."""
+    name, weight = short_name(node.op).rstrip("_"), measured.weight_shape(node)
+    kind = _kind(measured, node)
+    if kind == "average":
+        return "global average pool" if name != "sum" else "global sum"
+    if kind == "linear" and len(weight) > 1:
+        return f"Linear({weight[1]}, {weight[0]})"
+    if OPS.get(node.op) == "conv" and len(weight) > 2:
+        kernel = "x".join(str(k) for k in weight[2:])
+        return f"{kernel} convolution to {weight[0]} channels"
+    words = {"log_softmax": "log-softmax", "batch_norm": "batch-norm", "amax": "global maximum"}
+    return words.get(name, name)

@@ -1,0 +1,135 @@
+"""Maxima over space, whatever they are called.
+
+A maximum over channels, or with a number (ReLU), is none. Two tensors of which the larger is taken
+element by element are a max-pool when both are the same map, once moved: sliced, rolled, padded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.analysis.field import Field, Unknown
+from harness.analysis.flow import data_reads
+from harness.analysis.graph import Node, Ref
+from harness.analysis.layout import extent
+from harness.analysis.mixing import reduced_dimensions
+from harness.analysis.ops import OPS, short_name
+from harness.analysis.receptive import Measured
+
+# What leaves a map recognisable: it can be moved by these, but not mixed.
+_MOVERS = frozenset(
+    {
+        "view", "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat",
+        "stack", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
+        "channel_shuffle", "identity", "number", "elementwise", "batch_norm", "dropout", "overwrite",
+    }
+)  # fmt: skip
+
+Moves = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """Nodes that take a maximum over space, with the reason in words, and nodes that cannot be told."""
+
+    found: tuple[tuple[Node, str], ...]
+    undecided: tuple[Unknown, ...]
+
+
+def find_maxima(measured: Measured) -> Maxima:
+    """Find every maximum over space among the live nodes."""
+    found: list[tuple[Node, str]] = []
+    undecided: dict[str, Unknown] = {}
+    for node in (*measured.flow.unknown, *measured.flow.tangled):
+        reason = measured.fields[node.name].unknown if node.name in measured.fields else None
+        if reason is not None and reason.node.name == node.name:
+            undecided[node.name] = reason
+    for node in measured.nodes:
+        verdict = _verdict(measured, node)
+        if isinstance(verdict, Unknown):
+            undecided[node.name] = verdict
+        elif verdict is not None:
+            found.append((node, verdict))
+    return Maxima(tuple(found), tuple(undecided.values()))
+
+
+def _verdict(measured: Measured, node: Node) -> str | Unknown | None:
+    family = OPS.get(node.op)
+    if family in ("max_pool", "adaptive_max_pool"):
+        return f"{short_name(node.op)}"
+    if family in ("reduce_max", "order"):
+        return _over_dimensions(measured, node)
+    if family == "maximum" and _compares_moved_copies(measured, _operands(node)):
+        return f"{short_name(node.op)} of one map and the same map moved"
+    return None
+
+
+def _over_dimensions(measured: Measured, node: Node) -> str | Unknown | None:
+    (source, *_) = measured.sources(node)
+    if source.layout is None:
+        return source.unknown or Unknown(node, "over what it is taken is not known")
+    over = [source.layout[d] for d in reduced_dimensions(node, len(source.layout))]
+    held = {letter for dimension in over for letter, _ in dimension}
+    if held & {"h", "w"}:
+        return f"{short_name(node.op)} over rows or columns"
+    if "k" in held:
+        return f"{short_name(node.op)} over the positions of a window"
+    if "c" in held and _compares_moved_copies(measured, node.refs[:1]):
+        return f"{short_name(node.op)} over copies of one map, moved"
+    return None
+
+
+def _operands(node: Node) -> tuple[str, ...]:
+    """Name the tensors between which an element-wise operator chooses."""
+    chosen = node.args[1:] if short_name(node.op) == "where" else (*node.args, *node.kwargs.values())
+    return tuple(arg.ref for arg in chosen if isinstance(arg, Ref))
+
+
+def _compares_moved_copies(measured: Measured, names: tuple[str, ...]) -> bool:
+    """Tell whether one map reaches these values along paths that move it differently."""
+    moves: dict[str, Moves] = {}
+    for name in names:
+        for origin, moved in _origins(measured, name):
+            if moves.setdefault(origin, moved) != moved:
+                return True
+    return False
+
+
+def _origins(measured: Measured, name: str) -> set[tuple[str, Moves]]:
+    """Walk back to where values were made; with each, the operators that moved them since."""
+    origins: set[tuple[str, Moves]] = set()
+    seen: set[tuple[str, Moves]] = set()
+    pending: list[tuple[str, Moves]] = [(name, frozenset())]
+    while pending:
+        state = pending.pop()
+        if state in seen or state[0] not in measured.fields:
+            continue
+        seen.add(state)
+        here, moved = state
+        node = measured.by_name.get(here)
+        sources = [n for n in data_reads(node) if n in measured.fields] if node else []
+        if node is None or not _is_recognisable(node, sources):
+            origins.add(state)
+            continue
+        pending.extend(_steps(measured, node, sources, moved))
+    return origins
+
+
+def _steps(measured: Measured, node: Node, sources: list[str], moved: Moves) -> Iterator[tuple[str, Moves]]:
+    after = _place(measured.fields[node.name])
+    for source in sources:
+        is_move = after != _place(measured.fields[source])
+        yield source, moved | {node.name} if is_move else moved
+
+
+def _is_recognisable(node: Node, sources: list[str]) -> bool:
+    family = OPS.get(node.op)
+    return family in _MOVERS and (len(sources) == 1 or family in ("cat", "stack"))
+
+
+def _place(field: Field) -> object:
+    """Say where the elements of a value lie; what moves them changes it."""
+    if field.layout is None:
+        return None
+    windows = tuple(factor for dimension in field.layout for factor in dimension if factor[0] == "k")
+    sizes = extent(field.layout, "h"), extent(field.layout, "w")
+    return field.h, field.w, field.axes, sizes, windows

@@ -1,0 +1,253 @@
+"""What operators that combine values do to a field of view: arithmetic, sums, products, normalisation."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+from typing import Any
+
+from harness.analysis.field import Call, Field
+from harness.analysis.graph import Node
+from harness.analysis.layout import Dimension, Layout, Unmeasurable, letters, places, resized
+from harness.analysis.ops import short_name
+from harness.analysis.span import Span, union
+
+# Where an operator names the dimensions it works along, when not in second place.
+_DIMENSION_ARGUMENT = {
+    "linalg_vector_norm": 2, "norm": 2, "quantile": 2, "nanquantile": 2, "kthvalue": 2, "topk": 2,
+    "cosine_similarity": 2, "aminmax": 9,
+}  # fmt: skip
+# Overloads that reduce everything have no name of their own.
+_ALL_BY_DEFAULT = frozenset(
+    {
+        "mean", "sum", "nansum", "var", "std", "prod", "all", "any", "max", "min", "median", "nanmedian",
+        "count_nonzero", "var_mean", "std_mean", "trace",
+    }
+)  # fmt: skip
+_LAST_BY_DEFAULT = frozenset({"kthvalue", "topk", "mode", "sort", "argsort"})
+
+
+def combined(call: Call) -> Field:
+    """Combine element by element; an argument without the result's rows or columns adds nothing."""
+    rank = len(call.shape)
+    fields = [_raised(field, rank) for name in call.node.refs if (field := call.fields.get(name)) is not None]
+    axes = frozenset().union(*(field.axes for field in fields))
+    local = [f for f in fields if not axes or (f.axes == axes and not _is_spread(call, f))]
+    if not local:
+        raise Unmeasurable("it combines rows of one map with columns of another")
+    call.sees_all = len(local) < len(fields)
+    return reduce(merged, local)
+
+
+def merged(a: Field, b: Field) -> Field:
+    """Unite two fields of one layout.
+
+    Raises:
+        Unmeasurable: rows and columns do not lie along the same dimensions, or their jumps differ.
+    """
+    layout = _overlaid(a.known_layout(), b.known_layout())
+    spans: dict[str, Span] = {}
+    for axis in "hw":
+        one, other = a.span(axis), b.span(axis)
+        if axis not in a.axes | b.axes:
+            # Seen as a whole: there is no next position, so the jump means nothing any more.
+            other = replace(other, jump=one.jump)
+        both = union(one, other)
+        if both is None:
+            raise Unmeasurable("it combines maps of different jumps")
+        spans[axis] = both
+    return replace(a.seeing(spans, layout), unknown=a.unknown or b.unknown)
+
+
+def normalised(call: Call) -> Field:
+    """Normalise; statistics taken over rows and columns look at the whole image and add nothing."""
+    field = call.first()
+    name = short_name(call.node.op)
+    if name in ("group_norm", "instance_norm"):
+        call.sees_all = bool(field.axes) and bool(call.node.arg(5, "use_input_stats", default=True))
+    else:
+        rank = len(call.node.arg(1, "normalized_shape"))
+        call.sees_all = any(places(d) for d in field.known_layout()[-rank:])
+    return field
+
+
+def kept(call: Call) -> Field:
+    """Keep every element in its place: activation, dropout, batch-norm, copy."""
+    return call.first()
+
+
+def reduced(call: Call) -> Field:
+    """Compute one number from many; an axis summed over has been looked at as a whole."""
+    field = _all_inputs(call)
+    layout = field.known_layout()
+    dimensions = reduced_dimensions(call.node, len(layout))
+    keeps = short_name(call.node.op) == "topk" or _keeps(call, layout, dimensions)
+    left: Dimension = (("c", 2),) if short_name(call.node.op) == "topk" else ()
+    new = tuple(
+        left if position in dimensions else dimension
+        for position, dimension in enumerate(layout)
+        if keeps or position not in dimensions
+    )
+    return field.laid_out(new)
+
+
+def softmaxed(call: Call) -> Field:
+    """Divide by a sum; over rows or columns it looks at the whole image and adds nothing."""
+    field = call.first()
+    layout = field.known_layout()
+    call.sees_all = bool(places(layout[call.node.arg(1, "dim", -1) % len(layout)]))
+    return field
+
+
+def ordered(call: Call) -> Field:
+    """Sort or accumulate along a dimension; along rows or columns no place is left."""
+    field = call.first()
+    layout = field.known_layout()
+    if any(places(layout[d]) for d in reduced_dimensions(call.node, len(layout))):
+        raise Unmeasurable("it runs along rows or columns")
+    return field
+
+
+def linear(call: Call) -> Field:
+    """Multiply the last dimension by a matrix; rows and columns in it are seen as a whole."""
+    if call.field(call.node.arg(1, "weight")) is not None:
+        raise Unmeasurable("its weights are computed from the image")
+    field = call.first()
+    layout = field.known_layout()
+    size = call.shape[-1]
+    last: Dimension = (("c", size),) if isinstance(size, int) and size != 1 else ()
+    return field.laid_out((*layout[:-1], last))
+
+
+def multiplied(call: Call) -> Field:
+    """Multiply matrices: sums over the last dimension of one and the next to last of the other."""
+    name = short_name(call.node.op)
+    if name not in ("matmul", "mm", "bmm"):
+        raise Unmeasurable("which dimensions it sums over is not followed")
+    left, right = call.node.args[0], call.node.args[1]
+    ranks = len(call.shape_of(left)), len(call.shape_of(right))
+    if min(ranks) < 2:
+        raise Unmeasurable("it multiplies by a vector")
+    rank = len(call.shape)
+    batch = [chr(ord("A") + i) for i in range(rank - 2)]
+    terms = [[*batch[rank - ranks[0] :], "i", "k"], [*batch[rank - ranks[1] :], "k", "j"]]
+    return _contracted(call, [left, right], terms, [*batch, "i", "j"])
+
+
+def einsummed(call: Call) -> Field:
+    """Follow an Einstein sum letter by letter."""
+    equation = str(call.node.args[0]).replace(" ", "")
+    inputs, arrow, output = equation.partition("->")
+    if not arrow or "." in equation:
+        raise Unmeasurable("its equation is not written out")
+    tensors: Any = call.node.args[1]
+    return _contracted(call, tensors, [list(term) for term in inputs.split(",")], list(output))
+
+
+def attended(call: Call) -> Field:
+    """Attend: every query looks at all keys; the whole image is seen and adds nothing."""
+    query = call.first()
+    layout = query.known_layout()
+    call.sees_all = bool(query.axes)
+    return query.laid_out((*layout[:-1], resized(layout[-1], call.shape[-1])))
+
+
+def reduced_dimensions(node: Node, rank: int) -> frozenset[int]:
+    """Read which dimensions an operator works along; all of them when it names none."""
+    name = short_name(node.op)
+    if name == "msort":
+        return frozenset({0})
+    if name in _ALL_BY_DEFAULT and node.op.endswith(".default"):
+        return frozenset(range(rank))
+    given = node.arg(_DIMENSION_ARGUMENT.get(name, 1), "dim")
+    if given is None and name in _LAST_BY_DEFAULT:
+        given = -1
+    if given is None or given == []:
+        return frozenset(range(rank))
+    return frozenset(d % rank for d in (given if isinstance(given, list) else [given]))
+
+
+# Private functions
+
+
+def _keeps(call: Call, layout: Layout, dimensions: frozenset[int]) -> bool:
+    """Tell whether a reduction keeps its dimensions, from the shape of what it makes."""
+    shape = call.node.shape
+    if shape is not None:
+        return len(shape) == len(layout) and bool(dimensions)
+    keyword = call.node.kwargs.get("keepdim")
+    return bool(call.node.args and call.node.args[-1] is True) if keyword is None else bool(keyword)
+
+
+def _all_inputs(call: Call) -> Field:
+    fields = [field for name in call.node.refs if (field := call.fields.get(name)) is not None]
+    if len(fields) > 1:
+        return combined(_as_elementwise(call))
+    return call.first()
+
+
+def _as_elementwise(call: Call) -> Call:
+    """See a reduction of two tensors as their elementwise combination first."""
+    node = call.node.model_copy(update={"shape": call.shape_of(call.node.args[0])})
+    return Call(node, call.fields, call.shapes, call.nodes)
+
+
+def _raised(field: Field, rank: int) -> Field:
+    layout = field.known_layout()
+    if len(layout) > rank:
+        raise Unmeasurable("its result has fewer dimensions than its arguments")
+    return replace(field, layout=((),) * (rank - len(layout)) + layout)
+
+
+def _is_spread(call: Call, field: Field) -> bool:
+    """Tell whether a map of one position is spread over a larger one."""
+    for dimension, size in zip(field.known_layout(), call.shape, strict=True):
+        if any(letter in "hw" and positions == 1 != size for letter, positions in dimension):
+            return True
+    return False
+
+
+def _overlaid(a: Layout, b: Layout) -> Layout:
+    if len(a) != len(b):
+        raise Unmeasurable("it combines tensors of different rank")
+    result: list[Dimension] = []
+    for one, other in zip(a, b, strict=True):
+        if places(one) != places(other):
+            raise Unmeasurable("it combines rows with columns or channels")
+        # Of two ways to divide channels the one with more to tell is kept.
+        result.append(max(one, other, key=len) if one and other else one or other)
+    return tuple(result)
+
+
+def _contracted(call: Call, tensors: list[Any], terms: list[list[str]], output: list[str]) -> Field:
+    held: dict[str, Dimension] = {}
+    fields: list[Field] = []
+    for tensor, term in zip(tensors, terms, strict=True):
+        field = call.field(tensor)
+        if field is None:
+            continue
+        fields.append(field)
+        for letter, dimension in zip(term, field.known_layout(), strict=True):
+            _hold(held, letter, dimension)
+    new = tuple(held.get(letter) or _fresh(size) for letter, size in zip(output, call.shape, strict=True))
+    call.sees_all = any(places(held[letter]) for letter in held if letter not in output)
+    return _seen_by(fields, new)
+
+
+def _hold(held: dict[str, Dimension], letter: str, dimension: Dimension) -> None:
+    known = held.get(letter)
+    if known and dimension and places(known) != places(dimension):
+        raise Unmeasurable("it matches rows with columns or channels")
+    held[letter] = known or dimension
+
+
+def _seen_by(fields: Iterable[Field], layout: Layout) -> Field:
+    """Keep the fields that hold the result's axes; others were summed over and add nothing."""
+    axes = letters(layout) & {"h", "w"}
+    local = [f for f in fields if axes <= f.axes] if axes else list(fields)
+    if not local:
+        raise Unmeasurable("it joins rows of one tensor with columns of another")
+    return reduce(merged, [field.laid_out(layout) for field in local])
+
+
+def _fresh(size: int | str) -> Dimension:
+    return (("c", size),) if isinstance(size, int) and size != 1 else ()

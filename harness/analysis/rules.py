@@ -1,0 +1,291 @@
+"""The rules of an assignment, judged on the executed graph.
+
+A rule is a function that returns a `Finding`; its name is the TOML key, the pytest id and the row of
+the scorecard, and the first line of its docstring says what it checks. Rules about the architecture
+must hold in both graphs, train and eval; facts are read from eval. What each rule allows and why:
+docs/rules.md.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from harness.analysis import consistency
+from harness.analysis.accuracy import diverged, min_accuracy, not_measured, untrainable
+from harness.analysis.convolutions import depthwise_separable, dilation, downsampling, min_receptive_field
+from harness.analysis.facts import measured_facts
+from harness.analysis.graph import Architecture
+from harness.analysis.head import averages, describe, linears, objection
+from harness.analysis.maxima import find_maxima
+from harness.analysis.ops import unknown_ops
+from harness.analysis.parameters import Counted, count, numbers
+from harness.analysis.receptive import table
+from harness.analysis.verdicts import failed, not_judged, opaque, passed
+from harness.analysis.view import View
+from harness.assignment import AssignmentSpec, Points, Rules, TransformSpec
+from harness.record import Cause, Facts, Finding, ReceptiveFieldRow
+
+MAX_BATCH_DIFFERENCE = 1e-3
+"""Largest relative change of an output by its batch mates; another order of summation gives about 1e-6."""
+MAX_REPEAT_DIFFERENCE = 1e-6
+
+
+class Probe(Protocol):
+    """What an untrained network does when it is run. Accuracies in [0, 1], differences relative."""
+
+    @property
+    def accuracy_running(self) -> float:
+        """With running statistics."""
+
+    @property
+    def accuracy_batch(self) -> float:
+        """With batch statistics."""
+
+    @property
+    def repeat_difference(self) -> float:
+        """Of two identical passes in eval."""
+
+    @property
+    def batch_difference(self) -> float:
+        """Of an image alone and among others, in eval."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether all outputs are numbers."""
+
+
+Judged = tuple[tuple[Finding, ...], Facts, tuple[ReceptiveFieldRow, ...]]
+
+
+def judge(
+    architecture: Architecture,
+    probe: Probe | None,
+    assignment: AssignmentSpec,
+    variant: str,
+    pipeline: Sequence[TransformSpec],
+    seeds_differ: bool | None = None,  # noqa: FBT001 - a fact with three values, not a switch
+) -> Judged:
+    """Judge every rule but accuracy; findings are in the order of the assignment's points.
+
+    `probe` is None when the network could not be run; `pipeline` are the transforms it is
+    trained with. Returns findings, facts and the receptive-field table, the last two of the eval graph.
+    """
+    spec, limits = assignment.variants[variant], assignment.rules
+    train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
+    counted = count(architecture, (train.measured, evaluation.measured))
+    classes = assignment.data.classes
+    findings = (
+        max_parameters(counted, limits),
+        _in_both(no_max_pool, evaluation, train),
+        _in_both(lambda view: downsampling(view, spec), evaluation, train),
+        _in_both(lambda view: depthwise_separable(view, spec), evaluation, train),
+        _in_both(lambda view: dilation(view, spec), evaluation, train),
+        _in_both(lambda view: min_receptive_field(view, limits.min_receptive_field), evaluation, train),
+        _in_both(lambda view: gap_linear_head(view, classes), evaluation, train),
+        same_graph_in_eval(train, evaluation, probe),
+        untrained_at_chance(probe, limits, classes),
+        augmentation(pipeline, limits),
+    )
+    facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ)
+    return tuple(_scored(f, assignment.points) for f in findings), facts, table(evaluation.measured)
+
+
+def not_taken_in(cause: Cause, assignment: AssignmentSpec, *, full: bool) -> tuple[Finding, ...]:
+    """Leave every rule open for a submission that could not be exported; `full` includes accuracy."""
+    rules = [rule for rule in Points.model_fields if full or rule != "min_accuracy"]
+    advice = "Mend what the message about the submission says; then every rule is judged."
+    expected = "a network that can be imported, built, run and exported"
+    return tuple(
+        _scored(
+            not_judged(rule, expected, "no graph to look at", cause=cause, advice=advice), assignment.points
+        )
+        for rule in rules
+    )
+
+
+def max_parameters(counted: Counted, limits: Rules) -> Finding:
+    """Check that few enough numbers feed the network: parameters, used or not, and tables it reads."""
+    below = limits.max_parameters.below
+    expected = f"fewer than {below:,}"
+    hidden = sum(numbers(tensor) for tensor in counted.hidden)
+    actual = f"{counted.total:,}" + (f", of them {hidden:,} in buffers and constants" if hidden else "")
+    if counted.total < below:
+        return passed("max_parameters", expected, actual)
+    largest = sorted(counted.tensors, key=numbers, reverse=True)[:3]
+    named = ", ".join(f"{tensor.name} ({numbers(tensor):,})" for tensor in largest)
+    advice = f"Remove at least {counted.total - below + 1:,}; the largest are {named}."
+    if counted.unused:
+        unused = sum(numbers(tensor) for tensor in counted.unused)
+        advice += f" {unused:,} are never used: {', '.join(t.name for t in counted.unused[:3])}."
+    return failed("max_parameters", expected, actual, advice=advice)
+
+
+def no_max_pool(view: View) -> Finding:
+    """Check that no maximum is taken over rows, columns or windows, whatever it is called."""
+    rule, expected = "no_max_pool", "no maximum over space"
+    maxima = find_maxima(view.measured)
+    if maxima.found:
+        named = "; ".join(f"{reason} in {node.layer}" for node, reason in maxima.found[:5])
+        layers = ", ".join(node.layer for node, _ in maxima.found[:5])
+        advice = f"Remove {layers}: let a 3x3 stride-2 convolution do the downsampling."
+        return failed(rule, expected, named, *(node for node, _ in maxima.found), advice=advice)
+    if maxima.undecided:
+        return opaque(rule, expected, maxima.undecided[0])
+    return passed(rule, expected, "none")
+
+
+def gap_linear_head(view: View, classes: int) -> Finding:
+    """Check that the head is a global average pool and one Linear to the classes, and nothing else."""
+    measured, head = view.measured, view.head
+    rule, expected = "gap_linear_head", f"global average pool -> Linear(C, {classes})"
+    if head.unknown is not None:
+        return opaque(rule, expected, view.opaque[0])
+    actual = describe(measured, head)
+    ideal = f"End in self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear(C, {classes})."
+    shape = measured.shapes.get(measured.flow.output, ())
+    if len(measured.graph.outputs) != 1 or tuple(shape[1:]) != (classes,):
+        size = f"{len(measured.graph.outputs)} outputs" if len(measured.graph.outputs) != 1 else _shape(shape)
+        advice = f"Return one tensor of logits, shape (N, {classes})."
+        return failed(
+            rule, expected, f"{actual}; the network returns {size}", *head.nodes[-1:], advice=advice
+        )
+    problem = objection(measured, head)
+    if problem is not None:
+        node, why = problem
+        return failed(rule, expected, f"{actual}; {why}", node, advice=f"{ideal} Here {why}.")
+    if len(head.maps) != 1:
+        why = f"{len(head.maps)} feature maps lead to it"
+        return failed(rule, expected, f"{actual}; {why}", *head.nodes[:1], advice=f"{ideal} Here {why}.")
+    if not averages(measured, head) or len(linears(measured, head)) != 1:
+        missing = "no global average pool" if not averages(measured, head) else "no Linear follows the pool"
+        advice = f"{ideal} Here {missing}."
+        return failed(rule, expected, f"{actual}; {missing}", *head.nodes[-1:], advice=advice)
+    return passed(rule, expected, actual, *head.nodes)
+
+
+def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None) -> Finding:
+    """Check that train and eval differ in batch-norm and dropout alone, and eval sees the image only."""
+    rule = "same_graph_in_eval"
+    expected = "train and eval differ in batch-norm and dropout alone; eval depends on the image only"
+    flows = train.measured.flow, evaluation.measured.flow
+    for nodes, what, advice in (
+        (consistency.chance(flows[1]), "eval depends on chance", "Write F.dropout(x, p, self.training)."),
+        (consistency.batch_statistics(flows[1]), "eval normalises with the statistics of the batch",
+         "Leave track_running_stats=True and the layers in the mode that model.eval() sets."),
+        (consistency.state_changes(*flows), "a buffer or parameter is changed",
+         "Compute without changing the model; only batch-norm keeps statistics."),
+        (consistency.difference(*flows), "train and eval compute different things",
+         "Remove what depends on self.training, batch-norm and dropout apart."),
+    ):  # fmt: skip
+        if nodes:
+            actual = f"{what}: {', '.join(f'{n.op} in {n.layer}' for n in nodes[:3])}"
+            return failed(rule, expected, actual, *nodes, advice=advice)
+    unreliable = {node.name for flow in flows for node in (*flow.unknown, *flow.tangled)}
+    blocking = [r for view in (evaluation, train) for r in view.opaque if r.node.name in unreliable]
+    if blocking:
+        return opaque(rule, expected, blocking[0])
+    return _same_when_run(rule, expected, probe)
+
+
+def untrained_at_chance(probe: Probe | None, limits: Rules, classes: int) -> Finding:
+    """Check that the untrained network guesses: no trained weights come with the submission."""
+    rule, most = "untrained_at_chance", limits.untrained_at_chance.max_accuracy
+    expected = f"at most {100 * most:g} % before training (chance is {100 / classes:g} %)"
+    if probe is None:
+        return _not_run(rule, expected)
+    actual = (
+        f"{100 * probe.accuracy_running:.1f} % with running and {100 * probe.accuracy_batch:.1f} % with "
+        "batch statistics"
+    )
+    if max(probe.accuracy_running, probe.accuracy_batch) <= most:
+        return passed(rule, expected, actual)
+    advice = "Remove trained weights from the submission: the harness trains the network itself."
+    return failed(rule, expected, actual, advice=advice)
+
+
+def augmentation(pipeline: Sequence[TransformSpec], limits: Rules) -> Finding:
+    """Check that the training pipeline has every required transform."""
+    required = [" or ".join(names) for names in limits.augmentation.required]
+    used = {transform.name for transform in pipeline if transform.p > 0}
+    expected, actual = ", ".join(required), ", ".join(t.name for t in pipeline if t.p > 0) or "none"
+    missing = [
+        wanted
+        for wanted, names in zip(required, limits.augmentation.required, strict=True)
+        if not used & set(names)
+    ]
+    if not missing:
+        return passed("augmentation", expected, actual)
+    advice = f"Add {', '.join(missing)} to recipe.augmentation in submission.toml, with p > 0."
+    return failed("augmentation", expected, actual, advice=advice)
+
+
+DESCRIPTIONS: Mapping[str, str] = {
+    rule: (function.__doc__ or "").splitlines()[0]
+    for rule, function in (
+        ("max_parameters", max_parameters),
+        ("no_max_pool", no_max_pool),
+        ("downsampling", downsampling),
+        ("depthwise_separable", depthwise_separable),
+        ("dilation", dilation),
+        ("min_receptive_field", min_receptive_field),
+        ("gap_linear_head", gap_linear_head),
+        ("same_graph_in_eval", same_graph_in_eval),
+        ("untrained_at_chance", untrained_at_chance),
+        ("augmentation", augmentation),
+        ("min_accuracy", min_accuracy),
+    )
+}
+"""What each rule checks, in a sentence."""
+
+
+# Private functions
+
+_ORDER = {"failed": 0, "not_judged": 1, "passed": 2}
+
+
+def _in_both(rule: Callable[[View], Finding], evaluation: View, train: View) -> Finding:
+    """Judge both graphs; the worse finding counts, and eval's when they agree."""
+    first, second = rule(evaluation), rule(train)
+    if _ORDER[first.status] <= _ORDER[second.status]:
+        return first
+    return second.model_copy(update={"actual": f"in the graph used for training: {second.actual}"})
+
+
+def _scored(finding: Finding, points: Points) -> Finding:
+    most: int = getattr(points, finding.rule)
+    earned = {"passed": most, "failed": 0, "not_judged": None}[finding.status]
+    return finding.model_copy(update={"points": earned, "max_points": most})
+
+
+def _same_when_run(rule: str, expected: str, probe: Probe | None) -> Finding:
+    """Check by running what the graph does not show: chance and the influence of batch mates."""
+    if probe is None:
+        return _not_run(rule, expected)
+    if probe.repeat_difference > MAX_REPEAT_DIFFERENCE:
+        actual = f"two passes over the same images differ by {probe.repeat_difference:.1e} of the output"
+        return failed(rule, expected, actual, advice="Remove what depends on chance.")
+    if probe.batch_difference > MAX_BATCH_DIFFERENCE:
+        actual = f"an image's output changes by {probe.batch_difference:.1e} with the others in its batch"
+        advice = "Do not compute anything across the first dimension, the batch."
+        return failed(rule, expected, actual, advice=advice)
+    return passed(rule, expected, "as expected")
+
+
+def _not_run(rule: str, expected: str) -> Finding:
+    return not_judged(
+        rule,
+        expected,
+        "the network could not be rebuilt from its graph and run",
+        cause="harness",
+        advice="See the other rules that were not judged; they name the operator.",
+    )
+
+
+def _shape(shape: Sequence[int | str]) -> str:
+    return f"a tensor of shape ({', '.join(str(size) for size in shape)})"
+
+
+__all__ = [
+    "DESCRIPTIONS", "Probe", "augmentation", "depthwise_separable", "dilation", "diverged", "downsampling",
+    "gap_linear_head", "judge", "max_parameters", "min_accuracy", "min_receptive_field", "no_max_pool",
+    "not_measured", "not_taken_in", "same_graph_in_eval", "unknown_ops", "untrainable", "untrained_at_chance",
+]  # fmt: skip

@@ -1,0 +1,185 @@
+"""One measured graph as the rules look at it: its convolutions, what changes its jump, its head."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.analysis.field import Field, Unknown
+from harness.analysis.graph import Architecture, Graph, Node
+from harness.analysis.head import Head, find_head
+from harness.analysis.layout import Unmeasurable
+from harness.analysis.ops import OPS
+from harness.analysis.receptive import Measured, measure, smaller_axis
+from harness.analysis.span import pixels
+from harness.analysis.windows import Window
+
+# What may stand between a depthwise convolution and its pointwise one.
+_BETWEEN = frozenset({"batch_norm", "norm", "dropout", "identity", "elementwise"})
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One executed convolution that slides over a feature map."""
+
+    node: Node
+    window: Window
+    position: int
+    """Place in the order of execution."""
+    channels: int
+    """Input channels."""
+
+    @property
+    def is_spatial(self) -> bool:
+        """Tell whether its kernel is larger than 1x1."""
+        return any(k > 1 for k in self.window.kernel)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Tell whether every channel has its own kernel, larger than 1x1."""
+        return self.is_spatial and self.window.groups == self.channels > 1
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Tell whether it is a 1x1 convolution over all channels."""
+        return not self.is_spatial and self.window.groups == 1
+
+    @property
+    def dilation(self) -> int:
+        """Return the largest dilation along a side where the kernel is larger than 1."""
+        pairs = zip(self.window.dilation, self.window.kernel, strict=True)
+        return max((d for d, k in pairs if k > 1), default=1)
+
+
+class View:
+    """One graph, measured, with what several rules ask of it computed once."""
+
+    def __init__(self, architecture: Architecture, graph: Graph) -> None:
+        self.measured: Measured = measure(architecture, graph)
+
+    @cached_property
+    def head(self) -> Head:
+        """What leads from the last feature map to the output."""
+        return find_head(self.measured)
+
+    @cached_property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """Executed convolutions over feature maps, in order of execution."""
+        return tuple(self._convolutions())
+
+    @cached_property
+    def strided(self) -> tuple[Convolution, ...]:
+        """Convolutions that raise the jump."""
+        return tuple(c for c in self.convolutions if any(s > 1 for s in c.window.stride))
+
+    @cached_property
+    def dilated(self) -> tuple[Convolution, ...]:
+        """Convolutions larger than 1x1 with a dilation > 1."""
+        return tuple(c for c in self.convolutions if c.dilation > 1)
+
+    @cached_property
+    def separable(self) -> tuple[Convolution, ...]:
+        """Depthwise convolutions that a pointwise one follows."""
+        return tuple(c for c in self.convolutions if c.is_depthwise and self._is_mixed_after(c.node))
+
+    @cached_property
+    def resampling(self) -> tuple[Node, ...]:
+        """Operators other than convolutions that change the jump of a feature map."""
+        strided = {c.node.name for c in self.strided}
+        return tuple(n for n in self.measured.nodes if n.name not in strided and self._changes_jump(n))
+
+    @cached_property
+    def final_maps(self) -> tuple[Field, ...]:
+        """Fields of the last feature maps, in front of the head."""
+        return tuple(self.measured.fields[name] for name in self.head.maps)
+
+    @cached_property
+    def unknown(self) -> Unknown | None:
+        """Why the receptive field at the head is not known, if it is not."""
+        known = (field.unknown for field in self.final_maps)
+        return next((reason for reason in known if reason is not None), None)
+
+    @cached_property
+    def jumps(self) -> tuple[int, ...]:
+        """Return the different jumps at the head, of both axes and all last maps; empty when not known."""
+        if self.unknown or not self.final_maps:
+            return ()
+        return tuple(sorted({pixels(f.span(axis).jump) for f in self.final_maps for axis in "hw"}))
+
+    @property
+    def receptive_field_px(self) -> int | None:
+        """Return the receptive field of the last feature map, its smaller side; None when not known."""
+        if self.unknown or not self.final_maps:
+            return None
+        return min(max(pixels(f.span(axis).rf_px) for f in self.final_maps) for axis in "hw")
+
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether the receptive field is a number and not only an upper bound."""
+        return all(f.span(axis).exact for f in self.final_maps for axis in "hw")
+
+    @property
+    def receptive_field_with_pool_px(self) -> int | None:
+        """Return the receptive field after the global pool; None when there is none."""
+        if self.unknown or self.head.pooled is None:
+            return None
+        field = self.measured.fields[self.head.pooled.name]
+        return None if field.unknown else pixels(field.span(smaller_axis(field)).rf_px)
+
+    @cached_property
+    def opaque(self) -> tuple[Unknown, ...]:
+        """Every live operator whose effect is not known, in order of execution."""
+        reasons = (self.measured.fields[node.name].unknown for node in self.measured.nodes)
+        return tuple({reason.node.name: reason for reason in reasons if reason}.values())
+
+    def depends_on(self, node: Node, other: Node) -> bool:
+        """Tell whether a value is computed from another."""
+        by_name, seen, pending = self.measured.by_name, {node.name}, [node]
+        while pending:
+            for name in pending.pop().refs:
+                if name == other.name:
+                    return True
+                if name in by_name and name not in seen:
+                    seen.add(name)
+                    pending.append(by_name[name])
+        return False
+
+    def readers(self, node: Node) -> Iterator[Node]:
+        """Yield the live nodes that read a node's value."""
+        return (later for later in self.measured.nodes if node.name in later.refs)
+
+    # Private
+
+    def _convolutions(self) -> Iterator[Convolution]:
+        for position, node in enumerate(self.measured.nodes):
+            if OPS.get(node.op) not in ("conv", "conv_transpose"):
+                continue
+            sources = self.measured.sources(node)
+            # Behind a global pool it is a matrix product, and belongs to the head or to a gate.
+            if not sources or (sources[0].layout is not None and not sources[0].is_map):
+                continue
+            try:
+                window = self.measured.window(node)
+            except Unmeasurable:
+                continue
+            weight = self.measured.weight_shape(node)
+            per_group = weight[1] if OPS[node.op] == "conv" else weight[0]
+            if isinstance(per_group, int):
+                groups = window.groups if OPS[node.op] == "conv" else 1
+                yield Convolution(node, window, position, per_group * groups)
+
+    def _changes_jump(self, node: Node) -> bool:
+        after = self.measured.fields[node.name]
+        if not after.is_map or after.unknown:
+            return False
+        before = [f for f in self.measured.sources(node) if f.is_map and not f.unknown]
+        return any(f.span(axis).jump != after.span(axis).jump for f in before for axis in "hw")
+
+    def _is_mixed_after(self, node: Node) -> bool:
+        """Tell whether a pointwise convolution follows, with nothing that mixes places in between."""
+        for reader in self.readers(node):
+            if any(c.node is reader and c.is_pointwise for c in self.convolutions):
+                return True
+            maps = [f for f in self.measured.sources(reader) if f.layout is None or f.is_map]
+            if OPS.get(reader.op) in _BETWEEN and len(maps) == 1 and self._is_mixed_after(reader):
+                return True
+        return False
