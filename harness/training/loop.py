@@ -105,11 +105,13 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
         momentum=recipe.momentum,
         nesterov=recipe.momentum > 0,
     )
+    # OneCycleLR divides by the steps of the warm-up less one: a warm-up of exactly one is made a hair longer.
+    nudge = 1e-6 if recipe.warmup * steps == 1 else 0.0
     schedule = OneCycleLR(
         optimizer,
         max_lr=recipe.lr,
         total_steps=steps,
-        pct_start=recipe.warmup,
+        pct_start=recipe.warmup + nudge,
         div_factor=recipe.div_factor,
         final_div_factor=recipe.final_div_factor,
         cycle_momentum=False,

@@ -12,8 +12,12 @@ from harness.training.measure import measure
 from harness.training.network import Network, load, one_line, usable_layout
 from harness.training.pixels import Pixels
 
+PROBED = 500
+"""Images the accuracies are measured on: three standard deviations of chance are 4 points."""
+TOGETHER = 32
+"""Images in the batch whose output is compared with itself."""
 ALONE = 8
-"""Images that are also run one by one."""
+"""Images of it that are also run one by one."""
 _SEED = 0
 
 
@@ -36,12 +40,9 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
 
 
 def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob) -> Probe:
-    """Probe one network; it is left as it came.
-
-    The shape of the logits is that of a batch of `job.batch_size` images.
-    """
+    """Probe one network; it is left as it came. The shape of the logits is that of `TOGETHER` images."""
     torch.manual_seed(_SEED)
-    images = pixels(torch.from_numpy(split.images[: job.batch_size]))
+    images = pixels(torch.from_numpy(split.images[:TOGETHER]))
     with torch.no_grad():
         once = copy.deepcopy(network).eval()
         first, second = once(images), once(images)
@@ -62,9 +63,9 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob) -> Prob
 
 
 def _mixed(split: Split, classes: int) -> Split:
-    """Take the classes in turn: batch statistics over a single class would say nothing."""
+    """Take `PROBED` images, the classes in turn: batch statistics over a single class would say nothing."""
     order = np.argsort(np.arange(len(split.labels)) % (len(split.labels) // classes), kind="stable")
-    return Split(split.images[order], split.labels[order])
+    return Split(split.images[order][:PROBED], split.labels[order][:PROBED])
 
 
 def _with_batch_statistics(

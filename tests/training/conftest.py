@@ -1,0 +1,102 @@
+"""Tiny models as files, and jobs that train them on the embedded images in a second or two."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from harness.analysis.graph import to_json
+from harness.assignment import AssignmentSpec, RecipeSpec
+from harness.intake.export import architecture_of
+from harness.training.data import Data, Split, load_mini
+from harness.training.jobs import Event, Model, TrainJob
+
+
+class Tiny(nn.Module):
+    """Every kind of tensor and op that training has to keep exact, in 4 channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(4)
+        self.act = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(0.2)
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.act(self.bn(self.conv(x)))
+        return self.fc(self.drop(x.mean((2, 3))))
+
+
+@pytest.fixture
+def tiny() -> type[nn.Module]:
+    return Tiny
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Callable[[nn.Module], Model]:
+    """Write a model's graph and weights as the intake child does."""
+
+    def export_model(model: nn.Module, name: str = "model") -> Model:
+        architecture, tensors = architecture_of(model, (3, 32, 32))
+        files = Model(architecture=tmp_path / f"{name}.json", weights=tmp_path / f"{name}.safetensors")
+        files.architecture.write_text(to_json(architecture))
+        save_file(tensors, files.weights)
+        return files
+
+    return export_model
+
+
+@pytest.fixture
+def recipe(assignment: AssignmentSpec) -> RecipeSpec:
+    """Three epochs of four steps, with the assignment's augmentation and one small stage."""
+    changes = {"epochs": 3, "batch_size": 16, "threads": 2, "stages": [{"epochs": 1, "size_px": 16}]}
+    return RecipeSpec.model_validate(assignment.recipe.model_dump() | changes)
+
+
+@pytest.fixture(scope="session")
+def mini() -> Data:
+    return load_mini()
+
+
+@pytest.fixture
+def few(mini: Data) -> Data:
+    """64 training and 50 test images, of all classes."""
+    return Data(
+        name="mini",
+        root="a slice",
+        train=Split(mini.train.images[::78][:64], mini.train.labels[::78][:64]),
+        test=Split(mini.test.images[::20], mini.test.labels[::20]),
+    )
+
+
+@pytest.fixture
+def job(tmp_path: Path, exported: Callable[[nn.Module], Model], recipe: RecipeSpec) -> TrainJob:
+    torch.manual_seed(3)
+    return TrainJob(
+        model=exported(Tiny()),
+        classes=10,
+        recipe=recipe,
+        seed=1,
+        device="cpu",
+        data="mini",
+        stats_cache=tmp_path / "stats.json",
+        checkpoints=tmp_path / "checkpoints",
+    )
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without data, and an environment that names none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
+    monkeypatch.setenv("CIFAR10_URL", "http://127.0.0.1:9/none.tar.gz")
+    return tmp_path

@@ -1,0 +1,162 @@
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from harness.assignment import RecipeSpec
+from harness.errors import UsageError
+from harness.record import EpochLog
+from harness.training.checkpoint import Identity, Progress, Trained, resume, save, weights_sha256
+from harness.training.loop import optimised
+
+IDENTITY = Identity(graph="g", weights="w", data="d", mean_and_std="s", recipe="r", seed=1, device="cpu")
+
+
+def log(epoch: int, test_acc: float) -> EpochLog:
+    return EpochLog(epoch=epoch, train_loss=1.5, train_acc=0.5, test_loss=1.25, test_acc=test_acc, lr=0.1)
+
+
+def progress(*accuracies: float) -> Progress:
+    return Progress(tuple(log(i + 1, a) for i, a in enumerate(accuracies)), ((1, 0), (2, 3)))
+
+
+@pytest.fixture
+def trained(tiny: type[nn.Module], recipe: RecipeSpec) -> Trained:
+    fitted = optimised(tiny(), recipe, 10)
+    fitted.model(torch.rand(4, 3, 32, 32)).sum().backward()
+    fitted.optimizer.step()
+    fitted.schedule.step()
+    return fitted
+
+
+def test_everything_comes_back(
+    trained: Trained, tiny: type[nn.Module], recipe: RecipeSpec, tmp_path: Path
+) -> None:
+    save(tmp_path, trained, progress(0.1, 0.2), IDENTITY, save_every=0)
+    fresh = optimised(tiny(), recipe, 10)
+    assert resume(tmp_path / "last.pth", fresh, IDENTITY) == progress(0.1, 0.2)
+    assert weights_sha256(fresh.model) == weights_sha256(trained.model)
+    assert fresh.schedule.state_dict() == trained.schedule.state_dict()
+    old, new = (t.optimizer.state_dict()["state"] for t in (trained, fresh))
+    assert all(torch.equal(old[i]["momentum_buffer"], new[i]["momentum_buffer"]) for i in old)
+
+
+def test_the_first_best_epoch_is_kept(trained: Trained, tmp_path: Path) -> None:
+    for done in (progress(0.1), progress(0.1, 0.3), progress(0.1, 0.3, 0.3)):
+        save(tmp_path, trained, done, IDENTITY, save_every=0)
+    best = torch.load(tmp_path / "best.pth", weights_only=True)
+    assert set(best) == {"model", "epoch", "test_acc"}
+    assert (best["epoch"], best["test_acc"]) == (2, 0.3)
+
+
+def test_best_loads_into_the_student_s_own_class(
+    trained: Trained, tiny: type[nn.Module], tmp_path: Path
+) -> None:
+    save(tmp_path, trained, progress(0.1), IDENTITY, save_every=0)
+    for name in ("best.pth", "last.pth"):
+        tiny().load_state_dict(torch.load(tmp_path / name, weights_only=True)["model"], strict=True)
+
+
+def test_snapshots_are_kept_as_asked(trained: Trained, tmp_path: Path) -> None:
+    for n in range(1, 5):
+        save(tmp_path, trained, progress(*[0.1] * n), IDENTITY, save_every=2)
+    assert {p.name for p in tmp_path.iterdir()} == {"last.pth", "best.pth", "epoch_002.pth", "epoch_004.pth"}
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("graph", r"of another model \(graph\); expected g, got other"),
+        ("weights", r"of another model \(initial weights\); expected w, got other"),
+        ("data", "of other data; expected d, got other"),
+        ("mean_and_std", "normalised with other statistics; expected s, got other"),
+        ("recipe", "of another recipe; expected r, got other"),
+        ("seed", "of another seed; expected 1, got other"),
+        ("device", "of another device; expected cpu, got other"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused(
+    trained: Trained, tmp_path: Path, field: str, words: str
+) -> None:
+    save(tmp_path, trained, progress(0.1), replace(IDENTITY, **{field: "other"}), save_every=0)
+    with pytest.raises(UsageError, match=rf"last\.pth: the checkpoint is {words}\. Resume with what"):
+        resume(tmp_path / "last.pth", trained, IDENTITY)
+
+
+def test_best_is_not_a_checkpoint_to_resume_from(trained: Trained, tmp_path: Path) -> None:
+    save(tmp_path, trained, progress(0.1), IDENTITY, save_every=0)
+    with pytest.raises(
+        UsageError, match=r"expected format harness/checkpoint/1, got None\. Resume from last\.pth"
+    ):
+        resume(tmp_path / "best.pth", trained, IDENTITY)
+
+
+def test_a_missing_checkpoint_is_named(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.pth: no such file; expected a checkpoint such as last\.pth"):
+        resume(tmp_path / "none.pth", trained, IDENTITY)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04broken", b"\x80\x04."])
+def test_an_unreadable_checkpoint_is_named(trained: Trained, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.pth").write_bytes(content)
+    with pytest.raises(
+        UsageError, match=r"broken\.pth: not a readable checkpoint \(.+\)\. Train without --resume"
+    ):
+        resume(tmp_path / "broken.pth", trained, IDENTITY)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(trained: Trained, tmp_path: Path) -> None:
+    torch.save({"format": signal.raise_signal}, tmp_path / "hostile.pth")
+    with pytest.raises(UsageError, match="not a readable checkpoint"):
+        resume(tmp_path / "hostile.pth", trained, IDENTITY)
+
+
+def test_the_hash_covers_names_dtypes_shapes_and_bytes() -> None:
+    class Holder(nn.Module):
+        def __init__(self, name: str, value: torch.Tensor) -> None:
+            super().__init__()
+            self.register_buffer(name, value)
+
+    values = [
+        Holder("a", torch.zeros(2)),
+        Holder("b", torch.zeros(2)),
+        Holder("a", torch.zeros(1, 2)),
+        Holder("a", torch.zeros(2, dtype=torch.int32)),
+        Holder("a", torch.tensor([0.0, -0.0])),
+        Holder("a", torch.zeros(2, dtype=torch.bfloat16)),
+        Holder("a", torch.tensor(True)),
+    ]
+    assert len({weights_sha256(value) for value in values}) == len(values)
+
+
+def test_the_hash_does_not_depend_on_the_layout() -> None:
+    conv = nn.Conv2d(3, 4, 3)
+    before = weights_sha256(conv)
+    assert weights_sha256(conv.to(memory_format=torch.channels_last)) == before
+
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from harness.training.files import atomic_file
+with atomic_file(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_while_writing_leaves_the_old_checkpoint(trained: Trained, tmp_path: Path) -> None:
+    save(tmp_path, trained, progress(0.1), IDENTITY, save_every=0)
+    before = (tmp_path / "last.pth").read_bytes()
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path / "last.pth")], check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert (tmp_path / "last.pth").read_bytes() == before
+    assert resume(tmp_path / "last.pth", trained, IDENTITY).epoch == 1

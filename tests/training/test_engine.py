@@ -1,0 +1,159 @@
+import subprocess
+import sys
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+from torchvision.datasets import CIFAR10
+
+from harness.assignment import TransformSpec
+from harness.errors import (
+    AssignmentError,
+    DataError,
+    DataUnavailableError,
+    GraphError,
+    HarnessError,
+    TrainingError,
+    UsageError,
+)
+from harness.training.engine import do, error_event
+from harness.training.jobs import (
+    EVENTS,
+    DataEvent,
+    DivergedEvent,
+    DownloadEvent,
+    ErrorEvent,
+    Event,
+    ProbeEvent,
+    ProbeJob,
+    TrainedEvent,
+    TrainJob,
+)
+
+
+def short(job: TrainJob, **changes: object) -> TrainJob:
+    """One epoch over the mini set in few, large steps."""
+    small = {"epochs": 1, "batch_size": 1000, "stages": (), "augmentation": ()}
+    recipe = job.recipe.model_copy(update=small | changes)
+    return job.model_copy(update={"recipe": recipe})
+
+
+def child(text: str, cwd: Path) -> tuple[int, list[Event], str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.training.engine"],
+        input=text.encode(), cwd=cwd, capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+    events = [EVENTS.validate_json(line) for line in done.stdout.splitlines()]
+    return done.returncode, events, done.stderr.decode()
+
+
+def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None:
+    do(ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2), events.append)
+    (event,) = events
+    assert isinstance(event, ProbeEvent)
+    assert list(event.probes) == ["basic"]
+
+
+def test_a_train_job_says_which_data_and_ends_in_a_result(job: TrainJob, events: list[Event]) -> None:
+    do(short(job), events.append)
+    assert events[0] == DataEvent(
+        name="mini", root="the embedded mini set", message="mini: the embedded mini set"
+    )
+    assert isinstance(events[-1], TrainedEvent)
+    assert events[-1].training.data.train_images == 5000
+    assert events[-1].training.notes == ()
+    assert {path.name for path in job.checkpoints.iterdir()} == {"last.pth", "best.pth"}
+    assert not job.stats_cache.exists()
+
+
+def test_without_data_the_mini_set_is_used_and_the_reason_said(
+    job: TrainJob, events: list[Event], elsewhere: Path
+) -> None:
+    do(short(job.model_copy(update={"data": None})), events.append)
+    assert isinstance(events[0], DataEvent)
+    assert events[0].name == "mini"
+    assert "CIFAR-10: not found" in events[0].message
+    assert events[0].message.endswith("Training on the embedded mini set instead: a preview, not a grade.")
+    assert isinstance(events[-1], TrainedEvent)
+    assert events[-1].training.notes == (
+        "Trained on the embedded mini set, because CIFAR-10 could not be had.",
+    )
+
+
+def test_divergence_is_a_result(job: TrainJob, events: list[Event]) -> None:
+    do(short(job, lr=1e30, epochs=2), events.append)
+    assert isinstance(events[-1], DivergedEvent)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_missing_cuda_device_is_said(job: TrainJob, events: list[Event]) -> None:
+    with pytest.raises(
+        UsageError, match="--device: no CUDA device; expected one that torch can use, got none"
+    ):
+        do(job.model_copy(update={"device": "cuda"}), events.append)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (DataError("m"), "data"),
+        (DataUnavailableError("m"), "data_unavailable"),
+        (UsageError("m"), "usage"),
+        (GraphError("m"), "graph"),
+        (TrainingError("m"), "training"),
+        (AssignmentError("m"), "training"),
+    ],
+)
+def test_every_error_has_its_kind(error: HarnessError, kind: str) -> None:
+    assert error_event(error).model_dump() == {"event": "error", "kind": kind, "message": "m"}
+
+
+def test_an_expected_error_is_an_event_and_an_exit_code(job: TrainJob, tmp_path: Path) -> None:
+    job.model.weights.unlink()
+    status, events, stderr = child(job.model_dump_json(), tmp_path)
+    assert (status, stderr) == (GraphError.exit_code, "")
+    assert isinstance(events[-1], ErrorEvent)
+    assert events[-1].kind == "graph"
+
+
+def test_a_job_that_is_not_valid_is_an_event(tmp_path: Path) -> None:
+    status, events, _ = child('{"kind": "train"}', tmp_path)
+    assert status == TrainingError.exit_code
+    assert isinstance(events[-1], ErrorEvent)
+    assert events[-1].message == "training: the job is not valid: train.model: Field required."
+
+
+def test_an_unexpected_error_is_an_event_with_the_traceback_elsewhere(job: TrainJob, tmp_path: Path) -> None:
+    wrong = TransformSpec(name="Rotate", p=1.0, arguments={"limit": "far"})
+    status, events, stderr = child(short(job, augmentation=(wrong,)).model_dump_json(), tmp_path)
+    assert status == 1
+    assert isinstance(events[-1], ErrorEvent)
+    assert events[-1].kind == "training"
+    assert events[-1].message.startswith("training: unexpected error: ")
+    assert "\n" not in events[-1].message
+    assert "Traceback" in stderr
+
+
+def test_a_download_reports_its_progress(
+    job: TrainJob, events: list[Event], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The archive of another file: the download goes well, the check does not.
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    (elsewhere / CIFAR10.filename).write_bytes(bytes(1000))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("CIFAR10_URL", f"http://127.0.0.1:{server.server_port}/{CIFAR10.filename}")
+    try:
+        with pytest.raises(DataError, match="not the official archive"):
+            do(short(job.model_copy(update={"data": None})), events.append)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert events == [DownloadEvent(done=1000, total=1000)]

@@ -1,0 +1,254 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from harness.assignment import RecipeSpec
+from harness.errors import GraphError, UsageError
+from harness.record import Training, wilson_interval
+from harness.training.checkpoint import weights_sha256
+from harness.training.data import Data, Split, measured
+from harness.training.determinism import make_deterministic
+from harness.training.jobs import EpochEvent, Event, Model, StepEvent, TrainJob
+from harness.training.loop import Diverged, Inputs, optimised, train
+from harness.training.network import load
+
+Export = Callable[[nn.Module], Model]
+
+
+def inputs_of(job: TrainJob, data: Data) -> Inputs:
+    make_deterministic(job.recipe.threads)
+    device = torch.device("cpu")
+    network = load(job.model.architecture, job.model.weights, device)
+    return Inputs(network=network, data=data, stats=measured(data.train.images), device=device)
+
+
+def trained(job: TrainJob, data: Data, events: list[Event] | None = None) -> Training:
+    return train(job, inputs_of(job, data), ([] if events is None else events).append)
+
+
+def test_the_same_seed_gives_the_same_training(job: TrainJob, few: Data) -> None:
+    assert trained(job, few) == trained(job, few)
+
+
+def test_another_seed_gives_other_weights(job: TrainJob, few: Data) -> None:
+    other = job.model_copy(update={"seed": 2})
+    assert trained(job, few).weights_sha256 != trained(other, few).weights_sha256
+
+
+def test_worker_processes_change_nothing(job: TrainJob, few: Data) -> None:
+    results = [trained(job.model_copy(update={"workers": n}), few) for n in (0, 1, 2)]
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_resumed_training_ends_like_an_unbroken_one(
+    job: TrainJob, few: Data, tmp_path: Path, epoch: int
+) -> None:
+    unbroken = trained(job.model_copy(update={"save_every": 1}), few)
+    resumed = job.model_copy(
+        update={"resume": job.checkpoints / f"epoch_{epoch:03d}.pth", "checkpoints": tmp_path / "again"}
+    )
+    events: list[Event] = []
+    assert trained(resumed, few, events) == unbroken
+    assert [e.log.epoch for e in events if isinstance(e, EpochEvent)] == list(range(epoch + 1, 4))
+
+
+class Counts(nn.Module):
+    """Keeps state outside of the state dict, which a checkpoint must keep all the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 10)
+        self.seen: torch.Tensor
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen.add_(0.1)
+        return self.fc(x.mean((2, 3))) * self.seen
+
+
+def test_state_outside_of_the_state_dict_survives_resuming(
+    job: TrainJob, few: Data, exported: Export
+) -> None:
+    job = job.model_copy(update={"model": exported(Counts()), "save_every": 1})
+    unbroken = trained(job, few)
+    assert trained(job.model_copy(update={"resume": job.checkpoints / "epoch_001.pth"}), few) == unbroken
+
+
+def test_the_result_describes_the_training(job: TrainJob, few: Data) -> None:
+    result = trained(job, few)
+    correct = sum(row[i] for i, row in enumerate(result.confusion))
+    assert [sum(row) for row in result.confusion] == [5] * 10
+    assert result.accuracy == correct / 50 == result.epochs[-1].test_acc
+    assert result.accuracy_interval == wilson_interval(correct, 50)
+    assert [log.epoch for log in result.epochs] == [1, 2, 3]
+    assert result.best_epoch == 1 + int(np.argmax([log.test_acc for log in result.epochs]))
+    assert (result.data.train_images, result.data.test_images) == (64, 50)
+    assert result.data.sha256 == few.sha256
+    assert result.initial_sha256 != result.weights_sha256
+    assert RecipeSpec.model_validate_json(job.recipe.model_dump_json()) == RecipeSpec.model_validate(
+        result.recipe
+    )
+    assert all(round(log.train_loss, 6) == log.train_loss for log in result.epochs)
+    assert result.notes == ()
+
+
+def test_initial_weights_are_hashed_before_training(job: TrainJob, few: Data) -> None:
+    network = load(job.model.architecture, job.model.weights, torch.device("cpu"))
+    assert trained(job, few).initial_sha256 == weights_sha256(network)
+
+
+def test_the_learning_rate_rises_to_the_peak_and_ends_near_zero(recipe: RecipeSpec) -> None:
+    fitted = optimised(nn.Linear(2, 2), recipe, 100)
+    rates = []
+    for _ in range(100):
+        rates.append(fitted.schedule.get_last_lr()[0])
+        fitted.optimizer.step()
+        fitted.schedule.step()
+    assert rates[0] == pytest.approx(recipe.lr / recipe.div_factor)
+    assert max(rates) == pytest.approx(recipe.lr)
+    assert rates.index(max(rates)) == recipe.warmup * 100 - 1
+    assert rates[-1] == pytest.approx(recipe.lr / recipe.div_factor / recipe.final_div_factor)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_a_schedule_of_a_few_steps_works(recipe: RecipeSpec, steps: int) -> None:
+    fitted = optimised(nn.Linear(2, 2), recipe.model_copy(update={"warmup": 0.25}), steps)
+    for _ in range(steps):
+        fitted.optimizer.step()
+        fitted.schedule.step()
+
+
+def test_weight_decay_is_on_weights_only_and_momentum_stays(recipe: RecipeSpec) -> None:
+    weights, rest = optimised(
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), recipe, 9
+    ).optimizer.param_groups
+    assert [p.ndim for p in weights["params"]] == [4]
+    assert (weights["weight_decay"], rest["weight_decay"]) == (recipe.weight_decay, 0.0)
+    assert [p.ndim for p in rest["params"]] == [1, 1, 1]
+    assert {group["momentum"] for group in (weights, rest)} == {recipe.momentum}
+    assert weights["nesterov"]
+
+
+def test_frozen_parameters_are_left_alone(
+    job: TrainJob, few: Data, exported: Export, tiny: type[nn.Module]
+) -> None:
+    model = tiny()
+    model.conv.weight.requires_grad_(False)
+    inputs = inputs_of(job.model_copy(update={"model": exported(model)}), few)
+    train(job, inputs, lambda event: None)
+    assert torch.equal(inputs.network.state_dict()["conv.weight"], model.state_dict()["conv.weight"])
+
+
+def test_nothing_to_train_is_an_error(
+    job: TrainJob, few: Data, exported: Export, tiny: type[nn.Module]
+) -> None:
+    job = job.model_copy(update={"model": exported(tiny().requires_grad_(False))})
+    with pytest.raises(
+        GraphError, match="nothing to train; expected at least one trainable parameter, got none"
+    ):
+        trained(job, few)
+
+
+def test_a_batch_larger_than_the_data_is_an_error(job: TrainJob, few: Data) -> None:
+    recipe = job.recipe.model_copy(update={"batch_size": 65})
+    with pytest.raises(
+        UsageError, match=r"batch_size: larger than the training split; expected at most 64, got 65"
+    ):
+        trained(job.model_copy(update={"recipe": recipe}), few)
+
+
+def test_a_wrong_number_of_logits_is_an_error(job: TrainJob, few: Data) -> None:
+    with pytest.raises(GraphError, match=r"two images give logits of shape \(2, 10\); expected \(2, 7\)"):
+        trained(job.model_copy(update={"classes": 7}), few)
+
+
+class FixedSize(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3 * 32 * 32, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x.flatten(1))
+
+
+def test_a_stage_that_cannot_run_is_trained_at_full_size_and_said(
+    job: TrainJob, few: Data, exported: Export
+) -> None:
+    result = trained(job.model_copy(update={"model": exported(FixedSize())}), few)
+    assert len(result.epochs) == 3
+    (note,) = result.notes
+    assert note.startswith("Trained 1 epochs at 32 px that the recipe plans at 16 px: the graph cannot run")
+
+
+def test_a_stage_changes_what_is_learned(job: TrainJob, few: Data) -> None:
+    full = job.model_copy(update={"recipe": job.recipe.model_copy(update={"stages": ()})})
+    assert trained(job, few).weights_sha256 != trained(full, few).weights_sha256
+
+
+class ViewsRows(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 10, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.conv(x)
+        return h.view(-1, 2, 5 * h.shape[2] * h.shape[3]).view(h.shape[0], 10, -1).mean(2)
+
+
+def test_a_graph_that_needs_nchw_is_trained_so_and_said(job: TrainJob, few: Data, exported: Export) -> None:
+    notes = trained(job.model_copy(update={"model": exported(ViewsRows())}), few).notes
+    assert notes[0].startswith(
+        "Trained in NCHW layout, which is slower: channels_last cannot be used (Runtime"
+    )
+
+
+def test_a_loss_that_is_no_number_ends_the_training(job: TrainJob, few: Data) -> None:
+    hot = job.model_copy(update={"recipe": job.recipe.model_copy(update={"lr": 1e30})})
+    with pytest.raises(Diverged) as caught:
+        trained(hot, few)
+    event = caught.value.event
+    assert event.epoch <= 2
+    assert 1 <= event.step <= 4
+    assert event.message.startswith(
+        f"training: diverged in epoch {event.epoch}, at or before step {event.step} of 4"
+    )
+    assert "Lower the learning rate (peak 1e+30)" in event.message
+
+
+class NanInEval(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.fc(x.mean((2, 3)))
+        return y if self.training else y * math.nan
+
+
+def test_a_test_loss_that_is_no_number_ends_the_training_too(
+    job: TrainJob, few: Data, exported: Export
+) -> None:
+    with pytest.raises(Diverged, match="expected a finite test loss, got nan"):
+        trained(job.model_copy(update={"model": exported(NanInEval())}), few)
+
+
+def test_progress_is_reported_seldom_and_every_epoch(job: TrainJob, few: Data, events: list[Event]) -> None:
+    trained(job, few, events)
+    epochs = [event for event in events if isinstance(event, EpochEvent)]
+    steps = [event for event in events if isinstance(event, StepEvent)]
+    assert [event.log.epoch for event in epochs] == [1, 2, 3]
+    assert 3 <= len(steps) <= 12
+    assert {(event.steps, event.epochs) for event in steps} == {(4, 3)}
+
+
+def test_training_does_not_depend_on_the_test_images(job: TrainJob, few: Data) -> None:
+    other = replace(few, test=Split(few.test.images[:20], few.test.labels[:20]))
+    assert trained(job, few).weights_sha256 == trained(job, other).weights_sha256

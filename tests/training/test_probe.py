@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from harness.training.data import Data
+from harness.training.jobs import Model, Probe, ProbeEvent, ProbeJob
+from harness.training.probe import probe_all
+
+Export = Callable[..., Model]
+
+
+def probed(data: Data, models: dict[str, Model]) -> ProbeEvent:
+    return probe_all(ProbeJob(models=models, classes=10, batch_size=100, threads=2), data)
+
+
+def probe_of(model: nn.Module, data: Data, exported: Export) -> Probe:
+    event = probed(data, {"model": exported(model)})
+    assert not event.failures
+    return event.probes["model"]
+
+
+def test_an_untrained_model_is_near_chance(tiny: type[nn.Module], mini: Data, exported: Export) -> None:
+    probe = probe_of(tiny(), mini, exported)
+    assert probe.logits_shape[1:] == (10,)
+    assert 0 < probe.accuracy_running < 0.25
+    assert 0 < probe.accuracy_batch < 0.25
+    assert probe.repeat_difference == 0
+    assert probe.batch_difference < 1e-5
+    assert probe.finite
+
+
+def test_a_probe_is_the_same_every_time(tiny: type[nn.Module], mini: Data, exported: Export) -> None:
+    model = tiny()
+    assert probe_of(model, mini, exported) == probe_of(model, mini, exported)
+
+
+class KnowsBrightness(nn.Module):
+    """Calls every image by its class with batch statistics alone: a stand-in for shipped weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2d(3)
+        self.fc = nn.Linear(3, 10)
+        # Blue is for ships and planes.
+        nn.init.zeros_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+        with torch.no_grad():
+            self.fc.weight[0] = torch.tensor([0.0, -1.0, 1.0])
+            self.fc.weight[6] = torch.tensor([0.0, 1.0, -1.0])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.bn(x).mean((2, 3)))
+
+
+def test_shipped_weights_show(mini: Data, exported: Export) -> None:
+    assert probe_of(KnowsBrightness(), mini, exported).accuracy_batch > 0.13
+
+
+class Noisy(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x.mean((2, 3)).repeat(1, 4)[:, :10]
+        return nn.functional.dropout(y, 0.5, training=True)
+
+
+def test_chance_in_eval_shows(mini: Data, exported: Export) -> None:
+    assert probe_of(Noisy(), mini, exported).repeat_difference > 0.1
+
+
+class LooksAtItsNeighbours(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)).repeat(1, 4)[:, :10] - x.mean()
+
+
+def test_dependence_on_batch_mates_shows(mini: Data, exported: Export) -> None:
+    probe = probe_of(LooksAtItsNeighbours(), mini, exported)
+    assert probe.repeat_difference == 0
+    assert probe.batch_difference > 0.1
+
+
+class Divides(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)).repeat(1, 4)[:, :10] / 0.0
+
+
+def test_an_output_that_is_no_number_shows(mini: Data, exported: Export) -> None:
+    probe = probe_of(Divides(), mini, exported)
+    assert not probe.finite
+    assert (probe.repeat_difference, probe.batch_difference) == (0, 0)
+
+
+def test_a_model_that_cannot_run_has_a_message_and_the_others_a_probe(
+    tiny: type[nn.Module], mini: Data, exported: Export, tmp_path: Path
+) -> None:
+    short = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    lost = Model(architecture=tmp_path / "lost.json", weights=tmp_path / "lost.safetensors")
+    event = probed(mini, {"good": exported(tiny()), "short": exported(short, "short"), "lost": lost})
+    assert list(event.probes) == ["good"]
+    assert event.failures["short"].endswith("two images give logits of shape (2, 3); expected (2, 10).")
+    assert event.failures["lost"].endswith("lost.json: cannot be read (No such file or directory).")
+
+
+def test_a_graph_that_needs_nchw_is_probed_in_it(mini: Data, exported: Export) -> None:
+    class ViewsRows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 10, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x).view(-1, 2, 5 * 1024).view(-1, 10, 1024).mean(2)
+
+    assert probe_of(ViewsRows(), mini, exported).finite
