@@ -4,27 +4,28 @@ from harness.analysis.graph import Node
 from harness.analysis.view import Convolution, View
 from harness.assignment import MinReceptiveField
 
-_LARGEST_DILATION = 64
+_TRIED = 5
+"""Convolutions tried, from the last one backwards."""
 
 
 def wider(view: View, limits: MinReceptiveField) -> str:
-    """Find the smallest dilation of the last suitable convolution that passes, and say what it gives."""
+    """Find a convolution whose dilation would make the receptive field large enough, and measure it."""
     now = _place(view, limits)
     candidates = [c for c in view.convolutions if c.is_spatial and c not in view.strided]
-    if now is None or not candidates:
-        return "Add 3x3 convolutions, or give one a dilation."
-    chosen = candidates[-1]
-    for dilation in range(chosen.dilation + 1, _LARGEST_DILATION):
+    for chosen in reversed(candidates[-_TRIED:]):
+        if now is None:
+            break
+        one_more = _place(_with_dilation(view, chosen, chosen.dilation + 1), limits) or now
+        if one_more <= now:
+            continue
+        dilation = chosen.dilation - (now - limits.above_px - 1) // (one_more - now)
         new = _place(_with_dilation(view, chosen, dilation), limits)
         if new is not None and new > limits.above_px:
             return (
                 f"The receptive field is {now}; dilation {dilation} (and padding {dilation}) in "
                 f"{chosen.node.layer} would add {new - now}: {new}."
             )
-    return (
-        f"No dilation of {chosen.node.layer} alone is enough: the output must read what it computes. "
-        "Add 3x3 convolutions on the path to the head."
-    )
+    return "Add 3x3 convolutions on the path to the head, or give them a dilation."
 
 
 def _place(view: View, limits: MinReceptiveField) -> int | None:

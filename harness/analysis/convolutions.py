@@ -8,7 +8,7 @@ from harness.analysis.head import describe
 from harness.analysis.ops import short_name
 from harness.analysis.verdicts import failed, layers, not_judged, opaque, passed
 from harness.analysis.view import Convolution, View
-from harness.assignment import Depthwise, MinReceptiveField, VariantSpec
+from harness.assignment import Depthwise, Dilation, MinReceptiveField, VariantSpec
 from harness.record import Finding
 
 
@@ -83,7 +83,7 @@ def dilation(view: View, variant: VariantSpec) -> Finding:
     actual = ", ".join(f"{c.dilation} in {c.node.layer}" for c in found) or "no dilated convolution"
     nodes = [c.node for c in found]
     if len({c.dilation for c in found}) < limits.distinct_at_least:
-        return failed(rule, expected, actual, *nodes, advice=_dilation_advice(view))
+        return failed(rule, expected, actual, *nodes, advice=_dilation_advice(view, limits))
     order = [c.dilation for c in found]
     if limits.never_decreasing and order != sorted(order):
         advice = f"Order the dilations so that they grow: {', '.join(map(str, sorted(order)))}."
@@ -204,11 +204,22 @@ def _depthwise_advice(view: View) -> str:
     )
 
 
-def _dilation_advice(view: View) -> str:
-    candidates = [c for c in view.convolutions if c.is_spatial and c not in view.strided]
-    if not candidates:
-        return "Add a 3x3 convolution with dilation 2 (and padding 2) near the end."
-    return f"Give {candidates[-1].node.layer} a larger dilation, with padding equal to it."
+def _dilation_advice(view: View, limits: Dilation) -> str:
+    if view.dead_convolutions:
+        return f"The output does not depend on {layers(view.dead_convolutions)}: use what they compute."
+    free = [c for c in view.convolutions if c.is_spatial and c not in view.strided and c not in view.dilated]
+    if limits.after_last_strided and view.strided:
+        last = view.strided[-1]
+        free = [c for c in free if view.depends_on(c.node, last.node)]
+        if not free:
+            return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {last.node.layer}."
+    if not free:
+        return "Add a 3x3 convolution with another dilation, and padding equal to it, near the end."
+    return f"Give {free[-1].node.layer} dilation {_next_dilation(view)}, and padding equal to it."
+
+
+def _next_dilation(view: View) -> int:
+    return 2 * max((c.dilation for c in view.dilated), default=1)
 
 
 def _last(view: View) -> list[Node]:

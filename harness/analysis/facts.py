@@ -60,8 +60,8 @@ def _warnings(
         names = ", ".join(tensor.name for tensor in counted.unused[:8])
         total = sum(numbers(tensor) for tensor in counted.unused)
         found.append(f"{total:,} parameters are counted but never used: {names}.")
-    if dead := _dead(view):
-        found.append(f"Executed, but the output does not depend on it: {dead}.")
+    if view.dead_convolutions:
+        found.append(f"Executed, but the output does not depend on it: {layers(view.dead_convolutions)}.")
     if view.measured.global_layers:
         names = ", ".join(view.measured.global_layers[:8])
         found.append(f"Looks at the whole image, which adds nothing to the receptive field: {names}.")
@@ -70,11 +70,3 @@ def _warnings(
     if probe is not None and not probe.finite:
         found.append("The untrained network gives outputs that are not numbers.")
     return tuple(found)
-
-
-def _dead(view: View) -> str:
-    """List the convolutions that run for nothing."""
-    live = {node.name for node in view.measured.flow.nodes}
-    return layers(
-        [n for n in view.measured.graph.nodes if n.name not in live and n.op.startswith("aten.conv")]
-    )

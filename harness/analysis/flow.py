@@ -86,14 +86,18 @@ def functional(graph: Graph) -> Flow:
         if is_in_place(node.op) and node.op not in _SAME_TENSOR and node.refs:
             target = node.refs[0]
             if short_name(node.op) not in _RESHAPERS:
-                tangled += [node] * _is_tangled(target, position, names, last_read)
+                if others := _read_later(target, position, names, last_read):
+                    tangled.append(node)
+                    rewritten[node.name] = node
+                    # What they hold now is not followed: whoever reads them depends on this node.
+                    names.current.update(dict.fromkeys(others, node.name))
                 if (owner := graph.bindings.get(names.root[target])) is not None:
                     changed[owner] = node
             _change(node, target, names)
         else:
             names.add(node.name, *_sharing(node))
     output = names.current[graph.outputs[0]]
-    nodes = tuple(_live(rewritten, output))
+    nodes = tuple(_live(rewritten, output, frozenset(node.name for node in tangled)))
     return Flow(graph, nodes, output, unknown, tuple(tangled), changed)
 
 
@@ -133,13 +137,13 @@ def _sharing(node: Node) -> tuple[str | None, str | None]:
     return (first, None) if is_view else (None, None)
 
 
-def _is_tangled(target: str, position: int, names: _Names, last_read: Mapping[str, int]) -> bool:
-    """Tell whether the changed memory is read later under a name that is not the same tensor."""
-    return any(
-        last_read.get(other, -1) > position
+def _read_later(target: str, position: int, names: _Names, last_read: Mapping[str, int]) -> list[str]:
+    """List other views of the changed memory that are read after this position."""
+    return [
+        other
         for other in names.members[names.root[target]]
-        if names.same[other] != names.same[target]
-    )
+        if names.same[other] != names.same[target] and last_read.get(other, -1) > position
+    ]
 
 
 def _change(node: Node, target: str, names: _Names) -> None:
@@ -169,11 +173,11 @@ def _renamed(arg: Any, names: _Names) -> Any:
     return arg
 
 
-def _live(nodes: Mapping[str, Node], output: str) -> Iterator[Node]:
+def _live(nodes: Mapping[str, Node], output: str, tangled: frozenset[str]) -> Iterator[Node]:
     """Keep what the output depends on; a value that is zero whatever goes in depends on nothing."""
     zeros: set[str] = set()
     for node in nodes.values():
-        if _is_zero(node, zeros):
+        if node.name not in tangled and _is_zero(node, zeros):
             zeros.add(node.name)
     needed = {output}
     for node in reversed(list(nodes.values())):

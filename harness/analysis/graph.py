@@ -18,7 +18,7 @@ from typing_extensions import TypeAliasType
 
 from harness.errors import GraphError
 
-SCHEMA = "harness/architecture/1"
+SCHEMA: Literal["harness/architecture/1"] = "harness/architecture/1"
 MAX_NODES = 20_000
 MAX_JSON_BYTES = 32 * 1024 * 1024
 MAX_DIM = 2**31 - 1
@@ -32,6 +32,9 @@ Dtype = Literal[
     "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
     "uint8", "int8", "int16", "int32", "int64", "bool",
 ]  # fmt: skip
+
+
+Kind = Literal["parameter", "buffer", "constant"]
 
 
 class _Frozen(BaseModel):
@@ -116,7 +119,7 @@ class Tensor(_Frozen):
     """
 
     name: Path
-    kind: Literal["parameter", "buffer", "constant"]
+    kind: Kind
     shape: Annotated[tuple[Size, ...], Field(max_length=8)]
     dtype: Dtype
     trainable: bool = False

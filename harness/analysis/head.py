@@ -69,7 +69,7 @@ def objection(measured: Measured, head: Head) -> tuple[Node, str] | None:
 def _out_of_place(kind: str, seen: Mapping[str, Node]) -> str | None:
     """Say why a step may not come after those seen, if it may not."""
     if kind == "linear" and "average" not in seen:
-        return "the Linear reads the flattened map, not its global average"
+        return "the Linear reads the map itself, not its global average"
     if kind == "linear" and "linear" in seen:
         return f"a second Linear follows {seen['linear'].layer}"
     if kind == "log-softmax" and "log-softmax" in seen:

@@ -64,7 +64,7 @@ def resized(dimension: Dimension, size: int | str) -> Dimension:
     return ((letter, size),)
 
 
-def reshaped(layout: Layout, shape: Shape) -> tuple[Layout, dict[str, int]]:
+def reshaped(layout: Layout, before: Shape, after: Shape) -> tuple[Layout, dict[str, int]]:
     """Follow a reshape that keeps the order of elements; say by how much h and w were split.
 
     Splitting h into (h / r, r) leaves an axis whose positions stand for r rows each, and a window.
@@ -72,6 +72,21 @@ def reshaped(layout: Layout, shape: Shape) -> tuple[Layout, dict[str, int]]:
     Raises:
         Unmeasurable: the new dimensions cut across the old ones.
     """
+    head, tail = _unchanged(before, after)
+    inner = layout[head : len(layout) - tail]
+    new, split = _redistributed(inner, after[head : len(after) - tail])
+    return (*layout[:head], *new, *layout[len(layout) - tail :]), split
+
+
+def _unchanged(before: Shape, after: Shape) -> tuple[int, int]:
+    """Count the dimensions that stay as they are, from the outermost and from the innermost."""
+    most = min(len(before), len(after))
+    head = next((i for i in range(most) if before[i] != after[i]), most)
+    tail = next((i for i in range(most - head) if before[-1 - i] != after[-1 - i]), most - head)
+    return head, tail
+
+
+def _redistributed(layout: Layout, shape: Shape) -> tuple[Layout, dict[str, int]]:
     rest = [factor for dimension in layout for factor in dimension]
     split: dict[str, int] = {}
     result: list[Dimension] = []
@@ -84,7 +99,7 @@ def reshaped(layout: Layout, shape: Shape) -> tuple[Layout, dict[str, int]]:
         result.insert(0, taken)
     if any(size != 1 for _, size in rest):
         raise Unmeasurable("its new shape cuts across rows and columns")
-    if rest:
+    if rest and result:
         result[_home(result)] = (*rest, *result[_home(result)])
     return tuple(result), split
 
@@ -114,12 +129,14 @@ def _dimension(letter: str, size: int | str) -> Dimension:
 
 
 def _symbolic(rest: list[Factor], before: Shape) -> Dimension:
-    """Take everything up to the batch; what stands before a symbolic size must be empty."""
-    if any(size != 1 for size in before):
+    """Take the batch, with all that is left when nothing stands before it."""
+    if all(size == 1 for size in before):
+        taken = tuple(rest)
+        rest.clear()
+        return taken
+    if not rest or rest[-1][0] != "n":
         raise Unmeasurable("its new shape splits the batch")
-    taken = tuple(rest)
-    rest.clear()
-    return taken
+    return (rest.pop(),)
 
 
 def _take(rest: list[Factor], size: int, split: dict[str, int], *, places_left: int) -> Dimension:

@@ -126,7 +126,7 @@ def no_max_pool(view: View) -> Finding:
     if maxima.found:
         named = "; ".join(f"{reason} in {node.layer}" for node, reason in maxima.found[:5])
         layers = ", ".join(node.layer for node, _ in maxima.found[:5])
-        advice = f"Remove {layers}: let a 3x3 stride-2 convolution do the downsampling."
+        advice = f"Remove {layers}: downsample with a strided convolution, pool globally with an average."
         return failed(rule, expected, named, *(node for node, _ in maxima.found), advice=advice)
     if maxima.undecided:
         return opaque(rule, expected, maxima.undecided[0])

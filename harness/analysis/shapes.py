@@ -31,7 +31,7 @@ def viewed(call: Call) -> Field:
         return replace(field, layout=(*layout[:position], (), *layout[position:]))
     if name == "squeeze":
         return replace(field, layout=_squeezed(call, layout))
-    new, split = reshaped(layout, call.shape)
+    new, split = reshaped(layout, call.shape_of(call.node.args[0]), call.shape)
     spans = {axis: coarsened(field.span(axis), count) for axis, count in split.items()}
     return field.seeing(spans, new)
 

@@ -72,6 +72,13 @@ class View:
         return tuple(c for c in self.convolutions if any(s > 1 for s in c.window.stride))
 
     @cached_property
+    def dead_convolutions(self) -> tuple[Node, ...]:
+        """Convolutions that are executed though the output does not depend on them."""
+        live = self.measured.by_name
+        nodes = self.measured.graph.nodes
+        return tuple(n for n in nodes if n.name not in live and OPS.get(n.op) == "conv")
+
+    @cached_property
     def dilated(self) -> tuple[Convolution, ...]:
         """Convolutions larger than 1x1 with a dilation > 1."""
         return tuple(c for c in self.convolutions if c.dilation > 1)
