@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """The submission's record, rules only."""
+    """Judge the submission once, rules only."""
     assignment, submission = _opened(pytestconfig)
     settings = Settings(out=tmp_path_factory.mktemp("results"))
     return grade(Run(submission, assignment, settings, lambda *_: None))
@@ -40,7 +40,7 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def finding(record: Record, variant: str, rule: str) -> Finding:
-    """What one rule found on one variant."""
+    """Pick what one rule found on one variant."""
     return next(f for f in record.variants[variant].findings if f.rule == rule)
 
 

@@ -26,6 +26,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(gt=0, lt=1)]
 Scalar = Union[bool, int, float, str]
 _Spec = TypeVar("_Spec", bound=BaseModel)
 
@@ -173,7 +174,8 @@ class RecipeSpec(_Table):
     """The schedule ends at lr / div_factor / final_div_factor."""
     warmup: Annotated[float, Field(gt=0, lt=1)]
     """Share of all steps spent rising to the peak."""
-    momentum: Annotated[float, Field(ge=0, lt=1)]
+    momentum: tuple[Momentum, Momentum]
+    """Nesterov momentum at the peak of the learning rate, and at both ends of the schedule."""
     weight_decay: Annotated[float, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     threads: Positive
@@ -271,7 +273,7 @@ class AssignmentSpec(_Table):
         return self.recipe_changed(changes)
 
     def recipe_changed(self, changes: Mapping[str, Any]) -> RecipeSpec:
-        """The recipe with other values; progressive resizing keeps its share of the epochs."""
+        """Change values of the recipe; progressive resizing keeps its share of the epochs."""
         stages = _scaled(self.recipe, changes.get("epochs", self.recipe.epochs))
         return RecipeSpec.model_validate({**self.recipe.model_dump(), "stages": stages, **changes})
 
@@ -373,7 +375,7 @@ def _explain(model: type[BaseModel], error: Any, where: str) -> str:
 
 
 def _keys_at(model: type[BaseModel], loc: list[str]) -> list[str]:
-    """The keys a table may have at a place, found by walking the models along `loc`."""
+    """List the keys a table may have at a place, found by walking the models along `loc`."""
     here: Any = model
     for part in loc:
         if isinstance(here, type) and issubclass(here, BaseModel):

@@ -86,7 +86,7 @@ class Run:
         return self.settings.out / self.submission.variants[variant].output
 
     def recipe(self, variant: str) -> RecipeSpec:
-        """The assignment's recipe with what the manifest changes."""
+        """Apply what the manifest changes to the assignment's recipe."""
         override = self.submission.variants[variant].recipe
         return self.assignment.recipe_with(override, f"submission.toml: variants.{variant}")
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
 
-SCHEMA = "harness/record/1"
+SCHEMA: Literal["harness/record/1"] = "harness/record/1"
 WILSON_Z = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
 
@@ -179,7 +179,7 @@ class Record(_Frozen):
 
 
 def combined(statuses: Iterable[Status]) -> Status:
-    """The verdict over several: one failure fails, else one not judged leaves it open."""
+    """Combine verdicts: one failure fails, else one not judged leaves it open."""
     seen = set(statuses)
     if "failed" in seen:
         return "failed"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind
 from harness.analysis import graph as plain
 from harness.intake.failures import source_line
 
-_BOUND = {
+_BOUND: Mapping[InputKind, plain.Kind] = {
     InputKind.PARAMETER: "parameter",
     InputKind.BUFFER: "buffer",
     InputKind.CONSTANT_TENSOR: "constant",
@@ -26,9 +26,9 @@ _NOWHERE = Path("/nonexistent")
 class _Table:
     """The tensors of a model under collection: name -> (kind, tensor)."""
 
-    rows: dict[str, tuple[str, Tensor]] = field(default_factory=dict)
+    rows: dict[str, tuple[plain.Kind, Tensor]] = field(default_factory=dict)
 
-    def add(self, name: str, kind: str, tensor: Tensor) -> str:
+    def add(self, name: str, kind: plain.Kind, tensor: Tensor) -> str:
         """Enter a tensor; a different one that already has the name gets a new name."""
         known = self.rows.get(name)
         if known is not None and known[1] is not tensor and not _same(known[1], tensor):
@@ -51,20 +51,21 @@ def architecture_of(
     table = _Table()
     for name, parameter in model.named_parameters(remove_duplicate=False):
         table.add(_clean(name), "parameter", parameter.detach())
+    persistent = model.state_dict()
     for name, buffer in model.named_buffers(remove_duplicate=False):
-        table.add(_clean(name), "buffer", buffer)
+        table.add(_clean(name), "buffer" if name in persistent else "constant", buffer)
     trainable = {_clean(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
     graphs = {mode: _graph(model.train(mode), input_shape, table, root) for mode in (True, False)}
     rows, owners = _describe(table, trainable)
-    architecture = plain.Architecture(schema=plain.SCHEMA, tensors=rows, train=graphs[True], eval=graphs[False])
+    architecture = plain.Architecture(
+        schema=plain.SCHEMA, tensors=rows, train=graphs[True], eval=graphs[False]
+    )
     # Copies: safetensors refuses memory that two entries share.
     tensors = {name: table.rows[name][1].detach().clone().contiguous() for name in owners}
     return architecture, tensors
 
 
-def _graph(
-    model: nn.Module, input_shape: tuple[int, int, int], table: _Table, root: Path
-) -> plain.Graph:
+def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, root: Path) -> plain.Graph:
     example = torch.zeros(2, *input_shape)
     program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
     bindings, inputs = _bind(program, table)
@@ -107,7 +108,7 @@ def _node(node: fx.Node, root: Path) -> plain.Node:
         module=_module_path(stack[-1][0]) if stack else "",
         source=source_line(node.meta.get("stack_trace"), root)[:300],
         shape=_shape(value) if isinstance(value, Tensor) else None,
-        dtype=_bare(value.dtype) if isinstance(value, Tensor) else None,
+        dtype=_dtype(value.dtype) if isinstance(value, Tensor) else None,
     )
 
 
@@ -148,12 +149,13 @@ def _shape(tensor: Tensor) -> tuple[int | str, ...]:
 
 
 def _symbol(size: torch.SymInt) -> str:
-    """A symbolic size by name: the batch itself, or something computed from it."""
+    """Name a symbolic size: the batch itself, or something computed from it."""
     return "batch" if str(size).isalnum() else "computed"
 
 
 def _describe(table: _Table, trainable: set[str]) -> tuple[tuple[plain.Tensor, ...], list[str]]:
-    rows, owners = [], {}
+    rows: list[plain.Tensor] = []
+    owners: dict[object, str] = {}
     for name, (kind, tensor) in table.rows.items():
         key = (tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
         owner = owners.setdefault(key, name)
@@ -162,7 +164,7 @@ def _describe(table: _Table, trainable: set[str]) -> tuple[tuple[plain.Tensor, .
                 name=name,
                 kind=kind,
                 shape=tuple(tensor.shape),
-                dtype=_bare(tensor.dtype),
+                dtype=_dtype(tensor.dtype),
                 trainable=name in trainable,
                 tied_to=None if owner == name else owner,
             )
@@ -181,6 +183,11 @@ def _module_path(path: str) -> str:
 
 def _clean(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in name)[:300]
+
+
+def _dtype(value: torch.dtype) -> plain.Dtype:
+    """Name a dtype; one that the schema does not know is refused when the row is made."""
+    return cast("plain.Dtype", _bare(value))
 
 
 def _bare(value: torch.dtype | torch.memory_format | torch.layout) -> str:

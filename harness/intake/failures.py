@@ -22,7 +22,7 @@ _USUAL_IMPORTS = {
 }
 
 
-class StudentFailure(Exception):
+class StudentFailure(Exception):  # noqa: N818 - an outcome to report, not an error
     """The submission's own code stopped the intake; `stage` says where, `message` why."""
 
     def __init__(
@@ -45,7 +45,9 @@ class StudentFailure(Exception):
 def explain(error: BaseException, stage: str, root: Path, class_name: str = "") -> str:
     """Describe an error raised by student code: where, what, and what to do about it."""
     frames = _student_frames(error, root)
-    where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else class_name or stage
+    where = class_name or stage
+    if frames:
+        where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}"
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{_relative(error.filename, root)}:{error.lineno}"
     first_line = (str(error).strip().splitlines() or [""])[0]
@@ -55,12 +57,11 @@ def explain(error: BaseException, stage: str, root: Path, class_name: str = "") 
 
 def student_traceback(error: BaseException, root: Path) -> str:
     """Format the traceback with the frames of the submission only."""
-    frames = [
-        f'  File "{_relative(frame.filename, root)}", line {frame.lineno}, in {frame.name}\n    {frame.line}\n'
-        for frame in _student_frames(error, root)
-    ]
-    last = "".join(tracebacks.format_exception_only(error))
-    return "".join(frames) + last
+    lines = []
+    for frame in _student_frames(error, root):
+        lines.append(f'  File "{_relative(frame.filename, root)}", line {frame.lineno}, in {frame.name}\n')
+        lines.append(f"    {frame.line}\n")
+    return "".join([*lines, *tracebacks.format_exception_only(error)])
 
 
 def source_line(stack: str | None, root: Path) -> str:

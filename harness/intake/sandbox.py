@@ -5,6 +5,7 @@ subprocess with a wall-clock limit, a memory limit, a clean environment and one 
 honest code, not for hostile code.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -165,8 +166,6 @@ def _environment(home: Path) -> Mapping[str, str]:
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
     """End whatever the child left running: it leads a session of its own."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     child.wait()

@@ -212,7 +212,7 @@ def _stage(stage: str, request: Request, class_name: str = "") -> Iterator[None]
         yield
     except StudentFailure:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - student code may raise anything
         raise StudentFailure(
             stage,
             explain(error, stage, request.root, class_name),

@@ -45,7 +45,9 @@ def classification_report(training: Training) -> str:
     total = sum(row[3] for row in rows)
     macro = [sum(row[k] for row in rows) / len(rows) for k in range(3)]
     weighted = [sum(row[k] * row[3] for row in rows) / total for k in range(3)]
-    table = [[name, *_rounded(row[:3]), row[3]] for name, row in zip(training.data.classes, rows, strict=True)]
+    table = [
+        [name, *_rounded(row[:3]), row[3]] for name, row in zip(training.data.classes, rows, strict=True)
+    ]
     table += [
         ["accuracy", "", "", *_rounded([training.accuracy]), total],
         ["macro avg", *_rounded(macro), total],

@@ -71,7 +71,14 @@ def training_table(training: Training) -> str:
     """Lay out the epochs of a training."""
     header = ["Epoch", "Train loss", "Train accuracy", "Test loss", "Test accuracy", "Learning rate"]
     cells = [
-        [e.epoch, f"{e.train_loss:.4f}", percent(e.train_acc), f"{e.test_loss:.4f}", percent(e.test_acc), f"{e.lr:.2g}"]
+        [
+            e.epoch,
+            f"{e.train_loss:.4f}",
+            percent(e.train_acc),
+            f"{e.test_loss:.4f}",
+            percent(e.test_acc),
+            f"{e.lr:.2g}",
+        ]
         for e in training.epochs
     ]
     return str(tabulate(cells, header, tablefmt="pipe", disable_numparse=True))

@@ -128,9 +128,9 @@ def _inputs(job: TrainJob, emit: Emit) -> Inputs:
     device = _device(job.device)
     # Before the data: a graph that is refused should not cost a download.
     network = load(job.model.architecture, job.model.weights, device)
-    data, notes = _data(job, emit)
+    data = _data(job, emit)
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
-    return Inputs(network=network, data=data, stats=stats, device=device, notes=notes)
+    return Inputs(network=network, data=data, stats=stats, device=device)
 
 
 def _device(wanted: str) -> torch.device:
@@ -142,17 +142,10 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def _data(job: TrainJob, emit: Emit) -> tuple[Data, tuple[str, ...]]:
-    notes: tuple[str, ...] = ()
-    try:
-        data = load_data(job.data, _download_progress(emit))
-        message = f"{data.name}: {data.root}"
-    except DataUnavailableError as error:
-        data = load_mini()
-        message = f"{error} Training on the embedded mini set instead: a preview, not a grade."
-        notes = ("Trained on the embedded mini set, because CIFAR-10 could not be had.",)
-    emit(DataEvent(name=data.name, root=data.root, message=message))
-    return data, notes
+def _data(job: TrainJob, emit: Emit) -> Data:
+    data = load_data(job.data, _download_progress(emit))
+    emit(DataEvent(name=data.name, root=data.root, message=f"{data.name}: {data.root}"))
+    return data
 
 
 def _download_progress(emit: Emit) -> Callable[[int, int | None], None]:

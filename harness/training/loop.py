@@ -47,7 +47,6 @@ class Inputs:
     data: Data
     stats: Stats
     device: torch.device
-    notes: tuple[str, ...] = ()
 
 
 def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
@@ -88,7 +87,7 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
     """Give a network its optimiser and its schedule over `steps` batches.
 
     Nesterov SGD; weight decay on weights only, which are the parameters of more than one dimension.
-    The momentum stays as the recipe says; only the learning rate goes through the cycle.
+    As the learning rate rises to its peak the momentum falls, and the other way round.
 
     Raises:
         GraphError: no parameter is trainable.
@@ -96,14 +95,15 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
     trainable = [p for p in network.parameters() if p.requires_grad]
     if not trainable:
         raise GraphError("network: nothing to train; expected at least one trainable parameter, got none.")
+    at_peak, at_ends = recipe.momentum
     optimizer = torch.optim.SGD(
         [
             {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe.weight_decay},
             {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
         ],
         lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
+        momentum=at_ends,
+        nesterov=True,
     )
     # OneCycleLR divides by the steps of the warm-up less one: a warm-up of exactly one is made a hair longer.
     nudge = 1e-6 if recipe.warmup * steps == 1 else 0.0
@@ -114,7 +114,8 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
         pct_start=recipe.warmup + nudge,
         div_factor=recipe.div_factor,
         final_div_factor=recipe.final_div_factor,
-        cycle_momentum=False,
+        base_momentum=at_peak,
+        max_momentum=at_ends,
     )
     return Trained(network, optimizer, schedule)
 
@@ -133,7 +134,7 @@ class _Plan:
 
 def _plan(job: TrainJob, inputs: Inputs) -> _Plan:
     full = inputs.data.train.images.shape[1]
-    notes = list(inputs.notes)
+    notes: list[str] = []
     memory_format, reason = usable_layout(inputs.network, full, job.classes)
     if reason is not None:
         notes.append(f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason}).")

@@ -64,7 +64,7 @@ MODELS = {
 }
 """One honest file each, named for its idea."""
 
-NAMED = {name: "Tiny" for name in ("no_f", "arguments", "control_flow", "dictionary")} | {"absent": "Net"}
+NAMED = dict.fromkeys(("no_f", "arguments", "control_flow", "dictionary"), "Tiny") | {"absent": "Net"}
 """Cases that name their class; the others have it found."""
 
 

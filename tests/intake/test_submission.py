@@ -57,7 +57,7 @@ def test_class_and_arguments_of_the_command_line_override_the_manifest(reference
 
 
 def test_an_unknown_variant_lists_the_known_ones(reference, assignment):
-    with pytest.raises(UsageError, match="variant 'big'.*expected one of basic, dilated"):
+    with pytest.raises(UsageError, match=r"variant 'big'.*expected one of basic, dilated"):
         open_submission(reference, assignment, variants=["big"])
 
 
@@ -71,7 +71,9 @@ def test_a_path_that_does_not_exist_or_is_no_python_file_is_refused(tmp_path, as
 
 def test_a_manifest_that_names_a_missing_file_is_refused(write, assignment):
     folder = write(submission_toml=MANIFEST, model="x = 1")
-    with pytest.raises(UsageError, match=r"variants\.basic\.file: no such file in the submission: 'net/a\.py'"):
+    with pytest.raises(
+        UsageError, match=r"variants\.basic\.file: no such file in the submission: 'net/a\.py'"
+    ):
         open_submission(folder, assignment)
 
 

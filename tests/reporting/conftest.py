@@ -65,7 +65,12 @@ def record(training: Training) -> Record:
         max_points=5,
     )
     passed = Finding(
-        rule="max_parameters", status="passed", expected="< 200,000", actual="84,322", points=10, max_points=10
+        rule="max_parameters",
+        status="passed",
+        expected="< 200,000",
+        actual="84,322",
+        points=10,
+        max_points=10,
     )
     row = ReceptiveFieldRow(layer="c1.conv", k=3, s=1, d=1, rf_in=1, jump_in=1, rf_out=3, jump_out=1)
     facts = Facts(

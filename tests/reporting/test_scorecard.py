@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from jinja2 import UndefinedError
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 
 from harness.reporting.scorecard import escape_markdown, fenced, inline_code, render_scorecard
 
@@ -65,9 +65,15 @@ def test_hostile_names_stay_text(record):
     hostile = "<script>alert(1)</script>|`x`\n# heading [a](http://b)"
     variant = record.variants["basic"]
     finding = variant.findings[1].model_copy(
-        update={"actual": hostile, "help": hostile, "where": (variant.findings[1].where[0].model_copy(update={"layer": hostile, "source": hostile}),)}
+        update={
+            "actual": hostile,
+            "help": hostile,
+            "where": (variant.findings[1].where[0].model_copy(update={"layer": hostile, "source": hostile}),),
+        }
     )
-    changed = variant.model_copy(update={"findings": (finding,), "class_name": hostile, "summary": "````\n<b>"})
+    changed = variant.model_copy(
+        update={"findings": (finding,), "class_name": hostile, "summary": "````\n<b>"}
+    )
     card = render_scorecard(record.model_copy(update={"variants": {"basic": changed}}), COMMAND)
     outside_code = re.sub(r"`[^`\n]*`", "", re.sub(r"(?s)(`{3,})text\n.*?\n\1", "", card))
     assert "<script>" not in outside_code

@@ -68,18 +68,12 @@ def test_a_train_job_says_which_data_and_ends_in_a_result(job: TrainJob, events:
     assert not job.stats_cache.exists()
 
 
-def test_without_data_the_mini_set_is_used_and_the_reason_said(
+def test_without_data_there_is_an_error_that_says_where_it_was_looked_for(
     job: TrainJob, events: list[Event], elsewhere: Path
 ) -> None:
-    do(short(job.model_copy(update={"data": None})), events.append)
-    assert isinstance(events[0], DataEvent)
-    assert events[0].name == "mini"
-    assert "CIFAR-10: not found" in events[0].message
-    assert events[0].message.endswith("Training on the embedded mini set instead: a preview, not a grade.")
-    assert isinstance(events[-1], TrainedEvent)
-    assert events[-1].training.notes == (
-        "Trained on the embedded mini set, because CIFAR-10 could not be had.",
-    )
+    with pytest.raises(DataUnavailableError, match="CIFAR-10: not found; looked for"):
+        do(short(job.model_copy(update={"data": None})), events.append)
+    assert events == []
 
 
 def test_divergence_is_a_result(job: TrainJob, events: list[Event]) -> None:

@@ -126,15 +126,29 @@ def test_a_schedule_of_a_few_steps_works(recipe: RecipeSpec, steps: int) -> None
         fitted.schedule.step()
 
 
-def test_weight_decay_is_on_weights_only_and_momentum_stays(recipe: RecipeSpec) -> None:
+def test_weight_decay_is_on_weights_only(recipe: RecipeSpec) -> None:
     weights, rest = optimised(
         nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), recipe, 9
     ).optimizer.param_groups
     assert [p.ndim for p in weights["params"]] == [4]
     assert (weights["weight_decay"], rest["weight_decay"]) == (recipe.weight_decay, 0.0)
     assert [p.ndim for p in rest["params"]] == [1, 1, 1]
-    assert {group["momentum"] for group in (weights, rest)} == {recipe.momentum}
+    assert {group["momentum"] for group in (weights, rest)} == {recipe.momentum[1]}
     assert weights["nesterov"]
+
+
+def test_the_momentum_is_lowest_where_the_learning_rate_peaks(recipe: RecipeSpec) -> None:
+    fitted = optimised(nn.Linear(2, 2), recipe.model_copy(update={"warmup": 0.5}), 10)
+    course = []
+    for _ in range(10):
+        group = fitted.optimizer.param_groups[0]
+        course.append((group["lr"], group["momentum"]))
+        fitted.optimizer.step()
+        fitted.schedule.step()
+    peak_lr, lowest = max(course)
+    assert peak_lr == pytest.approx(recipe.lr)
+    assert lowest == pytest.approx(recipe.momentum[0]) == min(momentum for _, momentum in course)
+    assert course[-1][1] == pytest.approx(recipe.momentum[1])
 
 
 def test_frozen_parameters_are_left_alone(

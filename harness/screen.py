@@ -1,0 +1,122 @@
+"""What the terminal shows: findings as tables, progress as bars, or plain lines where there is no terminal.
+
+Everything goes to standard error, so that ``--json -`` has standard output to itself.
+"""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.grade import Stage
+from harness.record import Record, VariantRecord
+from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, StepEvent
+
+MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
+STAGES = {"intake": "importing and exporting the model", "probe": "running it untrained", "train": "training"}
+
+screen = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Print one line of text as it is."""
+    screen.print(escape(text), soft_wrap=True)
+
+
+def show_record(record: Record) -> None:
+    """Print every variant's findings, then the verdict."""
+    for name, variant in record.variants.items():
+        _show_variant(name, variant)
+    screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
+
+
+class Display:
+    """Show progress: bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=screen,
+            transient=True,
+            disable=not screen.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> "Display":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._bars.stop()
+
+    def show(self, variant: str, event: Event | Stage) -> None:
+        """Show one event of a run; the signature of `harness.grade.Listener`."""
+        match event:
+            case str():
+                self._task, self._started = None, time.monotonic()
+                say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
+            case DataEvent():
+                say(event.message)
+            case DownloadEvent():
+                total = event.total or event.done
+                self._bar("downloading CIFAR-10", event.done, total, f"{event.done / 1e6:.0f} MB")
+            case StepEvent():
+                done, total = (event.epoch - 1) * event.steps + event.step, event.epochs * event.steps
+                numbers = f"epoch {event.epoch}/{event.epochs} loss {event.loss:.3f} acc {event.accuracy:.1%}"
+                self._bar(f"training {variant}", done, total, numbers)
+            case EpochEvent():
+                self._epoch(event)
+            case _:
+                pass
+
+    def _bar(self, what: str, done: int, total: int, numbers: str) -> None:
+        if self._task is None:
+            self._task = self._bars.add_task(what, total=total, numbers=numbers)
+        self._bars.update(self._task, completed=done, total=total, numbers=numbers)
+
+    def _epoch(self, event: EpochEvent) -> None:
+        log, left = event.log, event.epochs - event.log.epoch
+        minutes = left * (time.monotonic() - self._started) / max(1, event.log.epoch) / 60
+        say(
+            f"epoch {log.epoch:>3}/{event.epochs}  loss {log.train_loss:.4f}  train {log.train_acc:.2%}  "
+            f"test {log.test_acc:.2%}  {event.seconds:.0f} s, about {minutes:.0f} min left"
+        )
+
+
+# Private functions
+
+
+def _show_variant(name: str, variant: VariantRecord) -> None:
+    table = Table(title=escape(f"{name}: {variant.title} ({variant.class_name})"), title_justify="left")
+    table.add_column("rule", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("expected", overflow="fold")
+    table.add_column("actual", overflow="fold")
+    table.add_column("points", justify="right")
+    for finding in variant.findings:
+        points = "–" if finding.points is None else str(finding.points)
+        table.add_row(
+            finding.rule,
+            MARK[finding.status],
+            escape(finding.expected),
+            escape(finding.actual),
+            f"{points}/{finding.max_points}",
+        )
+    screen.print(table)
+    if variant.problem:
+        screen.print(f"[yellow]not taken in:[/] {escape(variant.problem.message)}", soft_wrap=True)
+        screen.print(escape(variant.problem.traceback), soft_wrap=True)
+        return
+    for finding in variant.findings:
+        if finding.status != "passed":
+            screen.print(f"[bold]{finding.rule}[/]: {escape(finding.help)}", soft_wrap=True)
+    for warning in variant.facts.warnings:
+        screen.print(f"note: {escape(warning)}", soft_wrap=True)
