@@ -1,0 +1,129 @@
+from types import SimpleNamespace
+
+import pytest
+
+from harness.analysis import rules
+from harness.assignment import Points, TransformSpec
+
+
+def test_findings_come_in_the_order_of_the_points_without_accuracy(basic, judged, assignment, probe):
+    findings, _, _ = rules.judge(basic(), probe, assignment, "basic", assignment.recipe.augmentation)
+    assert [f.rule for f in findings] == list(Points.model_fields)[:-1]
+
+
+def test_points_are_all_or_none_of_what_the_assignment_gives(basic, judged, assignment):
+    verdict, most = judged(basic(), "dilated"), assignment.points.max_parameters
+    assert (verdict.max_parameters.points, verdict.max_parameters.max_points) == (most, most)
+    assert (verdict.downsampling.status, verdict.downsampling.points) == ("failed", 0)
+
+
+def test_every_rule_has_a_sentence():
+    assert set(rules.DESCRIPTIONS) == set(Points.model_fields)
+    assert all(text.startswith("Check ") and text.endswith(".") for text in rules.DESCRIPTIONS.values())
+
+
+def test_without_a_run_the_rules_that_need_one_are_open(basic, assignment):
+    findings, facts, _ = rules.judge(basic(), None, assignment, "basic", assignment.recipe.augmentation)
+    open_rules = {f.rule: f.cause for f in findings if f.status == "not_judged"}
+    assert open_rules == {"same_graph_in_eval": "harness", "untrained_at_chance": "harness"}
+    assert facts.untrained_accuracy is None
+
+
+@pytest.mark.parametrize("which", ["accuracy_running", "accuracy_batch"])
+def test_trained_weights_are_seen_with_either_statistics(basic, judged, which):
+    network = basic()
+    assert judged(network, **{which: 0.201}).untrained_at_chance.status == "failed"
+    assert judged(network, **{which: 0.2}).untrained_at_chance.status == "passed"
+
+
+def test_the_same_weights_under_two_seeds_are_a_warning(basic, judged):
+    network = basic()
+    assert any("two seeds" in text for text in judged(network, seeds_differ=False).facts.warnings)
+    assert judged(network, seeds_differ=True).facts.warnings == ()
+
+
+def test_outputs_that_are_not_numbers_are_a_warning(basic, judged):
+    assert any("not numbers" in text for text in judged(basic(), finite=False).facts.warnings)
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [(["HorizontalFlip", "Affine", "CoarseDropout"], None), (["HorizontalFlip", "ShiftScaleRotate",
+     "CoarseDropout"], None), (["HorizontalFlip", "Affine"], "CoarseDropout")],
+)  # fmt: skip
+def test_each_required_transform_may_have_either_name(assignment, names, missing):
+    pipeline = [TransformSpec(name=name, p=0.5) for name in names]
+    finding = rules.augmentation(pipeline, assignment.rules)
+    assert finding.status == ("failed" if missing else "passed")
+    assert missing is None or f"Add {missing}" in finding.help
+
+
+def test_a_transform_that_is_never_applied_does_not_count(assignment):
+    pipeline = [TransformSpec(name=n, p=0.0) for n in ("HorizontalFlip", "Affine", "CoarseDropout")]
+    assert rules.augmentation(pipeline, assignment.rules).actual == "none"
+
+
+@pytest.mark.parametrize(("full", "count"), [(True, 11), (False, 10)])
+def test_a_submission_that_could_not_be_taken_in_is_never_a_zero(assignment, full, count):
+    findings = rules.not_taken_in("student", assignment, full=full)
+    assert len(findings) == count
+    assert {(f.status, f.cause, f.points) for f in findings} == {("not_judged", "student", None)}
+
+
+def test_facts_name_layers_and_numbers(basic, judged):
+    facts = judged(basic()).facts
+    assert [c.where for c in facts.strided_convolutions] == ["s1", "s2", "s3"]
+    assert facts.dilations == (2,)
+    assert facts.depthwise_convolutions == ("ds.dw", "dil.dw")
+    assert facts.logits_shape == ("batch", 10)
+    assert facts.max_pools == ()
+
+
+def training(correct, train_acc=0.9, data="cifar10"):
+    wrong = 10_000 - correct
+    return SimpleNamespace(
+        data=SimpleNamespace(name=data, test_images=10_000),
+        confusion=((correct, wrong), (0, 0)),
+        epochs=[SimpleNamespace(train_acc=train_acc, test_acc=correct / 10_000)] * 18,
+        accuracy=correct / 10_000,
+    )
+
+
+@pytest.mark.parametrize(("correct", "status"), [(8500, "passed"), (8499, "failed")])
+def test_the_threshold_is_met_to_the_image(assignment, correct, status):
+    finding = rules.min_accuracy(training(correct), assignment)
+    assert finding.status == status
+    assert finding.points == (assignment.points.min_accuracy if status == "passed" else 0)
+
+
+def test_accuracy_is_shown_with_interval_margin_and_epoch(assignment):
+    finding = rules.min_accuracy(training(8600), assignment)
+    assert finding.actual == (
+        "86.00 % after epoch 18 on 10,000 test images, 95 % interval 85.31 to 86.67 %, margin +1.00 points"
+    )
+
+
+def test_a_missing_image_is_counted_and_the_tendency_named(assignment):
+    finding = rules.min_accuracy(training(8499, train_acc=0.99), assignment)
+    assert finding.help.startswith(
+        "1 more of 10,000 test images must be right. Training accuracy is 14.0 points"
+    )
+    assert "lower than test" in rules.min_accuracy(training(8000, train_acc=0.7), assignment).help
+
+
+def test_divergence_fails_and_names_the_epoch(assignment):
+    finding = rules.diverged(SimpleNamespace(epoch=3, step=17), assignment)
+    assert (finding.status, finding.points) == ("failed", 0)
+    assert finding.actual.startswith("training diverged at epoch 3, step 17")
+
+
+def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment):
+    finding = rules.not_measured(training(5000, data="mini"), "no CIFAR-10 here.", assignment)
+    assert (finding.status, finding.cause, finding.points) == ("not_judged", "infrastructure", None)
+    assert "50.0 %; that number is not a grade" in finding.actual
+    assert "CIFAR10_ROOT" in finding.help
+    assert "preview" not in rules.not_measured(None, "no CIFAR-10 here.", assignment).actual
+
+
+def test_a_network_that_cannot_be_rebuilt_is_not_trained(assignment):
+    assert rules.untrainable(assignment).cause == "harness"
