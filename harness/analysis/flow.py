@@ -197,7 +197,7 @@ def _is_zero(node: Node, zeros: set[str]) -> bool:
         case "zeros" | "zeros_like" | "new_zeros" | "zero":
             return True
         case "full" | "full_like" | "new_full" | "fill":
-            return literal(node.args[-1]) == 0
+            return bool(node.args) and literal(node.args[-1]) == 0
         case "mul" | "multiply":
             return literal(second) == 0 or literal(first) == 0 or any(ref in zeros for ref in node.refs)
         case "div" | "divide" | "true_divide":

@@ -20,6 +20,10 @@ Shape = Sequence[int | str]
 IMAGE = "nchw"
 
 
+MALFORMED = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+"""What arguments that torch would refuse raise here: the graph is data that nobody vouches for."""
+
+
 class Unmeasurable(Exception):  # noqa: N818 - not an error: the value is unknown, and says why
     """What an operator does to the receptive field cannot be said; the message names the reason."""
 
@@ -75,7 +79,11 @@ def reshaped(layout: Layout, before: Shape, after: Shape) -> tuple[Layout, dict[
     head, tail = _unchanged(before, after)
     inner = layout[head : len(layout) - tail]
     new, split = _redistributed(inner, after[head : len(after) - tail])
-    return (*layout[:head], *new, *layout[len(layout) - tail :]), split
+    outer = layout[:head]
+    if inner and not new and outer:
+        # Only sizes of 1 are gone; a map of one position is still a map.
+        outer = (*outer[:-1], tuple(factor for dimension in (outer[-1], *inner) for factor in dimension))
+    return (*outer, *new, *layout[len(layout) - tail :]), split
 
 
 def _unchanged(before: Shape, after: Shape) -> tuple[int, int]:

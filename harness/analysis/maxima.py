@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node, Ref
-from harness.analysis.layout import extent
+from harness.analysis.layout import MALFORMED, extent
 from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
@@ -67,7 +67,10 @@ def _over_dimensions(measured: Measured, node: Node) -> str | Unknown | None:
     (source, *_) = measured.sources(node)
     if source.layout is None:
         return source.unknown or Unknown(node, "over what it is taken is not known")
-    over = [source.layout[d] for d in reduced_dimensions(node, len(source.layout))]
+    try:
+        over = [source.layout[d] for d in reduced_dimensions(node, len(source.layout))]
+    except MALFORMED:
+        return Unknown(node, "it is called in an unusual way")
     held = {letter for dimension in over for letter, _ in dimension}
     if held & {"h", "w"}:
         return f"{short_name(node.op)} over rows or columns"

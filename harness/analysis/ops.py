@@ -7,6 +7,7 @@ hide a maximum, is in the modules that measure it; here is only its family.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from harness.analysis.graph import Architecture, Graph, Node
@@ -175,6 +176,7 @@ def is_in_place(op: str) -> bool:
     return name.endswith("_") and not name.endswith("__")
 
 
+@lru_cache(maxsize=4096)
 def short_name(op: str) -> str:
     """Reduce ``aten.conv2d.default`` to ``conv2d``."""
     return op.partition(".")[2].partition(".")[0]

@@ -14,9 +14,10 @@ from harness.analysis import mixing, shapes, windows
 from harness.analysis.field import Call, Field, Unknown
 from harness.analysis.flow import Flow, data_reads, functional
 from harness.analysis.graph import Architecture, Graph, Node, Ref
-from harness.analysis.layout import IMAGE, Shape, Unmeasurable, of_shape
+from harness.analysis.layout import IMAGE, MALFORMED, Shape, Unmeasurable, of_shape
 from harness.analysis.ops import OPS, Family
 from harness.analysis.span import pixels
+from harness.analysis.window import Window, window_of
 from harness.record import ReceptiveFieldRow
 
 Handler = Callable[[Call], Field]
@@ -106,13 +107,13 @@ class Measured:
         weight = node.arg(1, "weight")
         return self.shapes.get(weight.ref, ()) if isinstance(weight, Ref) else ()
 
-    def window(self, node: Node) -> windows.Window:
+    def window(self, node: Node) -> Window:
         """Read the window of a convolution or pool.
 
         Raises:
             Unmeasurable: the kernel's size is not a number.
         """
-        return windows.window_of(node, self.weight_shape(node))
+        return window_of(node, self.weight_shape(node))
 
 
 def measure(architecture: Architecture, graph: Graph) -> Measured:
@@ -167,7 +168,7 @@ def _measured(call: Call, unreliable: str | None) -> Field:
         field = _handle(call, unreliable)
     except Unmeasurable as reason:
         return Field(None, unknown=known_unknown or Unknown(node, str(reason)))
-    except (TypeError, ValueError, IndexError, KeyError, AttributeError):
+    except MALFORMED:
         return Field(None, unknown=known_unknown or Unknown(node, "it is called in an unusual way"))
     if call.sees_all or field.unknown is not None:
         # What only adds the whole image may be unknown: the handler has kept what counts.

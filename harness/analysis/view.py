@@ -11,7 +11,7 @@ from harness.analysis.layout import Unmeasurable
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured, measure, smaller_axis
 from harness.analysis.span import pixels
-from harness.analysis.windows import Window
+from harness.analysis.window import Window
 
 # What may stand between a depthwise convolution and its pointwise one.
 _BETWEEN = frozenset({"batch_norm", "norm", "dropout", "identity", "elementwise"})

@@ -1,16 +1,13 @@
 """What windows do to a field of view: convolutions, pools, padding, interpolation, unfolding."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from harness.analysis.field import Call, Field
-from harness.analysis.graph import Node
 from harness.analysis.layout import (
     IMAGE,
     Dimension,
     Layout,
-    Shape,
     Unmeasurable,
     extent,
     is_only,
@@ -19,44 +16,7 @@ from harness.analysis.layout import (
 )
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.span import Span, coarsened, refined, resampled, shifted, transposed, windowed
-
-
-@dataclass(frozen=True)
-class Window:
-    """Kernel, stride, padding and dilation, one number per dimension the window slides along."""
-
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    groups: int = 1
-
-    @property
-    def rank(self) -> int:
-        """Number of dimensions the window slides along."""
-        return len(self.kernel)
-
-
-def window_of(node: Node, weight_shape: Shape | None) -> Window:
-    """Read the window of a convolution (its kernel is in the weight's shape) or of a pool.
-
-    Raises:
-        Unmeasurable: the kernel's size is not a number.
-    """
-    rank = int(short_name(node.op).removesuffix("_with_indices").removesuffix("d")[-1])
-    if OPS[node.op] in ("conv", "conv_transpose"):
-        kernel = tuple(k for k in (weight_shape or ())[2:] if isinstance(k, int))
-        if len(kernel) != rank:
-            raise Unmeasurable("the shape of its weight is not known")
-        return _convolution(node, kernel, rank)
-    size: tuple[int, ...] = _each(node.arg(1, "kernel_size"), rank, 1)
-    dilation = _each(node.arg(4, "dilation"), rank, 1) if OPS[node.op] == "max_pool" else (1,) * rank
-    return Window(
-        kernel=size,
-        stride=_each(node.arg(2, "stride"), rank, None) or size,
-        padding=_each(node.arg(3, "padding"), rank, 0),
-        dilation=dilation,
-    )
+from harness.analysis.window import Window, each, window_of
 
 
 def convolved(call: Call) -> Field:
@@ -86,7 +46,7 @@ def adaptively_pooled(call: Call) -> Field:
     rank = int(short_name(call.node.op)[-2])
     field = anchored(call, rank)
     layout = field.known_layout()
-    sizes = _each(call.node.arg(1, "output_size"), rank, None)
+    sizes = each(call.node.arg(1, "output_size"), rank, None)
     for offset, wanted in enumerate(sizes):
         dimension = len(layout) - rank + offset
         before = call.shape_of(call.node.args[0])[dimension]
@@ -147,7 +107,7 @@ def unfolded_to_columns(call: Call) -> Field:
     field = anchored(call, 2)
     layout = field.known_layout()
     kernel, dilation, padding, stride = (
-        _each(call.node.arg(i + 1, name), 2, None)
+        each(call.node.arg(i + 1, name), 2, None)
         for i, name in enumerate(("kernel_size", "dilation", "padding", "stride"))
     )
     if not all(is_only(layout[2 + i], axis) for i, axis in enumerate("hw")):
@@ -193,20 +153,6 @@ def anchored(call: Call, rank: int) -> Field:
 
 
 # Private functions
-
-
-def _convolution(node: Node, kernel: tuple[int, ...], rank: int) -> Window:
-    if OPS[node.op] == "conv_transpose":
-        groups, dilation = node.arg(6, "groups", 1), _each(node.arg(7, "dilation"), rank, 1)
-    else:
-        groups, dilation = node.arg(6, "groups", 1), _each(node.arg(5, "dilation"), rank, 1)
-    padding = node.arg(4, "padding")
-    if padding == "same":
-        # What is left over goes to the end, as in torch.
-        around = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel, strict=True))
-    else:
-        around = _each(0 if padding == "valid" else padding, rank, 0)
-    return Window(kernel, _each(node.arg(3, "stride"), rank, 1), around, dilation, groups)
 
 
 def _slid(call: Call, field: Field, window: Window, *, covers: bool = False) -> Field:
@@ -269,11 +215,3 @@ def _channels(size: int | str) -> Dimension:
 
 def _with(layout: Layout, position: int, dimension: Dimension) -> Layout:
     return (*layout[:position], dimension, *layout[position + 1 :])
-
-
-def _each(value: Any, rank: int, default: Any) -> tuple[Any, ...]:
-    """Spread one number over all dimensions, as torch does; an empty list stands for the default."""
-    if value is None or value == []:
-        return () if default is None else (default,) * rank
-    values = value if isinstance(value, list) else [value]
-    return tuple(values) if len(values) == rank else tuple(values) * rank

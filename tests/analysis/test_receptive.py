@@ -213,15 +213,15 @@ class Shuffled(nn.Module):
 @pytest.mark.parametrize("network", [Net, NetDilated, Branches, Pooled, Shuffled])
 def test_the_field_is_the_extent_of_the_input_gradient(network):
     """With positive weights every pixel in view has a gradient, and no other."""
-    size = 160
+    size = 96
     measured = _field_before_the_pool(network())
-    model = network().eval().double()
+    model = network().eval()
     if isinstance(model, Net | NetDilated):
         side = size // measured.h.jump
         model.gap, model.fc = nn.Identity(), nn.Unflatten(1, (model.fc.in_features, side, side))
     for parameter in model.parameters():
         nn.init.constant_(parameter, 0.1)
-    image = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    image = torch.rand(1, 3, size, size, requires_grad=True)
     value = model(image)
     row, column = value.shape[2] // 2, value.shape[3] // 2
     value[0, :, row, column].sum().backward()
