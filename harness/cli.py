@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -71,14 +72,13 @@ def check_command(
     class_name: ClassOption = None,
     ctor: CtorOption = [],  # noqa: B006
     json: JsonOption = None,
-    out: OutOption = DEFAULT_OUT,
 ) -> None:
     """Judge the rules only: seconds, no training, no data needed."""
     from harness.grade import Settings, grade
     from harness.screen import Display
 
-    with Display() as display:
-        run = _open(path, assignment, variant, class_name, ctor, Settings(out=out), display)
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
+        run = _open(path, assignment, variant, class_name, ctor, Settings(out=Path(out)), display)
         record = grade(run)
     _finish(record, json)
 

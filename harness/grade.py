@@ -8,6 +8,7 @@ one to the next, and never imports torch.
 
 import importlib.metadata
 import platform
+import re
 import shutil
 import tempfile
 import time
@@ -43,7 +44,7 @@ Stage = Literal["intake", "probe", "train"]
 Listener = Callable[[str, Event | Stage], None]
 """Called with a variant's name ("" for all) and what just happened to it."""
 
-PREVIEW_EPOCHS = 6
+PREVIEW_EPOCHS = 4
 """Epochs of the preview on the embedded set, when the real data cannot be had."""
 
 
@@ -196,6 +197,8 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
     findings, facts, table = rules.judge(
         traced.architecture, probe, run.assignment, name, recipe.augmentation, traced.seeds_differ
     )
+    if (doubt := _summary_doubt(traced)) is not None:
+        facts = facts.model_copy(update={"warnings": (*facts.warnings, doubt)})
     training: Training | None = None
     if full:
         training, finding = _accuracy(run, name, recipe, probe)
@@ -219,6 +222,16 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
         graph_sha256=traced.sha256,
         training=training,
     )
+
+
+def _summary_doubt(traced: Traced) -> str | None:
+    """Compare torchinfo's total, which is text from the child, with the graph's."""
+    found = re.search(r"^Total params: ([\d,]{1,20})$", traced.summary, flags=re.MULTILINE)
+    counted = sum(t.numel for t in traced.architecture.tensors if t.kind == "parameter" and t.tied_to is None)
+    if found is not None and int(found[1].replace(",", "")) == counted:
+        return None
+    said = found[1] if found else "no total"
+    return f"The model summary says {said} parameters, the exported model has {counted:,}; the latter counts."
 
 
 def _scored(title: str, class_name: str, findings: tuple[Finding, ...], **rest: Any) -> VariantRecord:

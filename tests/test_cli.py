@@ -1,0 +1,239 @@
+"""The command line as a user meets it: a process, its two outputs, its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cli import _argument
+from harness.errors import UsageError
+from harness.record import Record, sealed
+
+NO_DATA = {"CIFAR10_URL": "http://127.0.0.1:9/cifar-10-python.tar.gz"}
+"""An address where nobody answers: the data cannot be had."""
+
+TINY = """
+    from torch import nn
+
+    class Tiny(nn.Module):
+        def __init__(self, num_classes=10, width=4):
+            super().__init__()
+            self.conv = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
+            self.bn = nn.BatchNorm2d(width)
+            self.pool = nn.MaxPool2d(2)
+            self.fc = nn.Linear(width, num_classes)
+
+        def forward(self, x):
+            return self.fc(self.pool(self.bn(self.conv(x)).relu()).mean((2, 3)))
+"""
+
+Harness = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "harness", *map(str, args)]
+
+
+def environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("CIFAR10_ROOT", "CIFAR10_URL")}
+    return kept | NO_DATA | {"COLUMNS": "200"}
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Harness:
+    """Run the harness in an empty folder, without data and without network."""
+
+    def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*args), cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["check", "grade", "train"])
+def test_the_help_of_every_command_shows_an_example(harness, name):
+    done = harness(name, "--help")
+    assert done.returncode == 0
+    assert f"Example: harness {name} submission" in done.stdout
+
+
+def test_help_imports_neither_torch_nor_anything_else_that_is_slow():
+    script = (
+        "import sys, harness.cli; "
+        "slow = {'torch', 'numpy', 'pydantic', 'jinja2', 'harness.grade'} & set(sys.modules); "
+        "sys.exit(str(slow) if slow else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_grading_never_imports_torch_into_the_parent():
+    script = "import sys, harness.screen, harness.grade; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["chek"], "Did you mean 'check'?"),
+        (["check"], "Missing argument 'PATH'"),
+        (["check", "nowhere"], "no such file or folder"),
+        (["check", ".", "--ctor", "ten"], "--ctor ten: expected NAME=VALUE"),
+        (["check", ".", "--assignment", "none.toml"], "none.toml: no such file"),
+        (["grade", ".", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_what_was_expected(harness, args, message):
+    done = harness(*args)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_breaks_a_rule_exits_with_1_and_the_json_has_standard_output_to_itself(harness, write):
+    done = harness("check", write(model=TINY), "--json", "-")
+    assert done.returncode == 1
+    record = Record.model_validate_json(done.stdout)
+    assert sealed(record) == record
+    findings = {f.rule: f for f in record.variants["basic"].findings}
+    assert findings["no_max_pool"].status == "failed"
+    assert findings["no_max_pool"].where[0].layer == "pool"
+    assert findings["no_max_pool"].points == 0
+    assert findings["max_parameters"].status == "passed"
+    assert "min_accuracy" not in findings
+    assert "no_max_pool" in done.stderr
+    assert "✗ failed" in done.stderr
+
+
+def test_the_reference_submission_has_the_known_parameters_receptive_fields_and_jumps(
+    harness, reference, tmp_path
+):
+    done = harness("check", reference, "--json", "record.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    variants = json.loads((tmp_path / "record.json").read_text())["variants"]
+    known = {
+        name: [v["facts"][key] for key in ("parameters", "receptive_field_px", "jump")]
+        for name, v in variants.items()
+    }
+    assert known == {"basic": [84_322, 55, 8], "dilated": [197_858, 45, 1]}
+
+
+def test_a_file_that_cannot_be_imported_exits_with_3_and_shows_the_reason(harness, write):
+    done = harness("check", write(model="import torch\nx = nn.ReLU()\n"))
+    assert done.returncode == 3
+    assert "model.py:2" in done.stderr
+    assert "add `from torch import nn`" in done.stderr
+
+
+def test_an_interruption_exits_with_130_and_leaves_no_child(write, tmp_path):
+    folder = write(model="import time\ntime.sleep(300)\n")
+    running = subprocess.Popen(
+        command("check", folder), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    assert "importing" in running.stderr.readline()
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "interrupted" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("n=10", 10), ("p=0.1", 0.1), ("norm=BN", "BN"), ("bias=true", True), ("bias=False", False), ("s=", "")],
+)
+def test_constructor_arguments_have_the_type_they_look_like(text, value):
+    name, parsed = _argument(text)
+    assert name == text.partition("=")[0]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize("text", ["n", "=1", "a b=1"])
+def test_a_constructor_argument_needs_a_name_and_a_value(text):
+    with pytest.raises(UsageError, match="expected NAME=VALUE such as num_classes=10"):
+        _argument(text)
+
+
+def test_a_data_file_that_is_not_the_official_one_exits_with_2_and_is_kept(harness, write, tmp_path):
+    batches = tmp_path / "wrong" / "cifar-10-batches-py"
+    batches.mkdir(parents=True)
+    (batches / "data_batch_1").write_bytes(b"not the batch")
+    done = harness("grade", write(model=TINY), "--data", tmp_path / "wrong")
+    assert done.returncode == 2
+    assert "data_batch_1: not the official file; expected MD5 c99cafc152244af753f735de768cd75f" in done.stderr
+    assert (batches / "data_batch_1").read_bytes() == b"not the batch"
+
+
+@pytest.mark.slow
+def test_without_data_there_is_a_preview_a_scorecard_and_exit_3_unless_a_rule_failed(
+    harness, reference, tmp_path
+):
+    done = harness("grade", reference, "--variant", "basic")
+    assert done.returncode == 3, done.stderr
+    record = Record.model_validate_json((tmp_path / "results" / "scorecard.json").read_bytes())
+    variant = record.variants["basic"]
+    accuracy = variant.findings[-1]
+    assert (accuracy.rule, accuracy.status, accuracy.cause) == (
+        "min_accuracy",
+        "not_judged",
+        "infrastructure",
+    )
+    assert "CIFAR-10: not found; looked for" in accuracy.actual
+    assert variant.training is not None
+    assert variant.training.data.name == "mini"
+    assert variant.facts.accuracy is None
+    assert [f.status for f in variant.findings[:-1]] == ["passed"] * 10
+    card = (tmp_path / "results" / "scorecard.md").read_text()
+    assert "preview on the embedded mini set, not a grade" in card
+    layout = {p.name for p in (tmp_path / "results" / "base_model").iterdir()}
+    assert layout >= {"train_log.csv", "model_summary.txt", "classification_report.csv", "checkpoints"}
+
+
+@pytest.mark.slow
+def test_two_grades_with_one_seed_have_the_same_result_byte_for_byte(harness, write, tmp_path):
+    folder = write(model=TINY)
+    records = []
+    for out in ("one", "two"):
+        assert harness("grade", folder, "--data", "mini", "--out", out).returncode == 1
+        records.append(Record.model_validate_json((tmp_path / out / "scorecard.json").read_bytes()))
+    assert records[0].result_sha256 == records[1].result_sha256
+    first, second = (r.variants["basic"].training for r in records)
+    assert first is not None
+    assert first == second
+
+
+@pytest.mark.slow
+def test_training_killed_at_any_moment_and_resumed_ends_in_the_same_bytes(harness, write, tmp_path):
+    """Killed three times, wherever that falls: inside an epoch, at its end, before the first."""
+    folder = write(model=TINY)
+    train = ("train", folder, "--data", "mini", "--epochs", "6", "--workers", "0", "--seed", "5")
+    assert harness(*train, "--out", "whole").returncode == 0
+    whole = json.loads((tmp_path / "whole" / "basic" / "training.json").read_text())
+    last = tmp_path / "broken" / "basic" / "checkpoints" / "last.pth"
+    for seconds in (9, 7, 8):
+        resume = ("--resume", last) if last.exists() else ()
+        running = subprocess.Popen(
+            command(*train, "--out", "broken", *resume),
+            cwd=tmp_path,
+            env=environment(),
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(seconds)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    resume = ("--resume", last) if last.exists() else ()
+    assert harness(*train, "--out", "broken", *resume).returncode == 0
+    broken = json.loads((tmp_path / "broken" / "basic" / "training.json").read_text())
+    assert broken["weights_sha256"] == whole["weights_sha256"]
+    assert broken["epochs"] == whole["epochs"]
