@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, Points, load_assignment
-from harness.grade import Run, Settings, grade
+from harness.grade import grade
 from harness.intake.submission import Submission, open_submission
 from harness.record import Finding, Record
+from harness.run import Run, Settings
 
 RULES = [name for name in Points.model_fields if name != "min_accuracy"]
 """Accuracy needs a training: `harness grade` judges it."""

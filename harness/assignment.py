@@ -1,23 +1,13 @@
-"""The assignment and the submission's manifest: TOML in, frozen validated data out.
+"""The assignment: data, variants, rules with their numbers, points, recipe and limits, from TOML."""
 
-Reading a file (`load_assignment`, `load_manifest`) and checking a table (`parse_assignment`,
-`parse_manifest`) are separate. A table with mistakes raises once, with every mistake and, for an
-unknown key, the key that was probably meant.
-"""
-
-import difflib
-import hashlib
-import json
-import tomllib
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from harness.errors import AssignmentError
+from harness.tables import Table, read_toml, validate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
@@ -28,7 +18,6 @@ Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Scalar = Union[bool, int, float, str]
-_Spec = TypeVar("_Spec", bound=BaseModel)
 
 TransformName = Literal[
     "Affine", "ColorJitter", "CoarseDropout", "HorizontalFlip", "PadIfNeeded", "RandomCrop",
@@ -36,20 +25,16 @@ TransformName = Literal[
 ]  # fmt: skip
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DataSpec(_Table):
+class DataSpec(Table):
     """The data set and the shape of the task."""
 
     dataset: Literal["cifar10"]
-    input_shape: tuple[Positive, Positive, Positive]
-    """(C, H, W) of one image."""
-    classes: Annotated[int, Field(ge=2)]
+    input_shape: tuple[Literal[3], Literal[32], Literal[32]]
+    """(C, H, W) of one image; so far there is one data set, and this is its shape."""
+    classes: Literal[10]
 
 
-class Points(_Table):
+class Points(Table):
     """Points of each rule; they sum to 100. The field names are the rules' names."""
 
     max_parameters: Annotated[int, Field(ge=0)]
@@ -72,38 +57,40 @@ class Points(_Table):
         return self
 
 
-class MaxParameters(_Table):
+class MaxParameters(Table):
     """Strictly fewer numbers than `below` may feed the network."""
 
     below: Positive
 
 
-class MinReceptiveField(_Table):
+class MinReceptiveField(Table):
     """The receptive field must be larger than `above_px`, measured at `place`."""
 
     above_px: Annotated[int, Field(ge=0)]
     place: Literal["before_pool", "with_pool"] = "before_pool"
 
 
-class UntrainedAtChance(_Table):
+class UntrainedAtChance(Table):
     """Accuracy before training may not exceed `max_accuracy` (chance is 1 / classes)."""
 
     max_accuracy: Share
 
 
-class Augmentation(_Table):
+class Augmentation(Table):
     """Each entry of `required` names transforms of which one must be in the pipeline."""
 
     required: tuple[Annotated[tuple[TransformName, ...], Field(min_length=1)], ...]
+    min_p: Annotated[float, Field(gt=0, le=1)]
+    """A required transform counts when it is applied with at least this probability."""
 
 
-class MinAccuracy(_Table):
+class MinAccuracy(Table):
     """Accuracy of the last epoch on the test set must be at least `at_least`."""
 
     at_least: Share
 
 
-class Rules(_Table):
+class Rules(Table):
     """The numbers of the rules that are the same for every variant."""
 
     max_parameters: MaxParameters
@@ -113,7 +100,7 @@ class Rules(_Table):
     min_accuracy: MinAccuracy
 
 
-class Downsampling(_Table):
+class Downsampling(Table):
     """How many convolutions of which kernel and stride may raise the jump, and to what."""
 
     strided_convolutions: Annotated[int, Field(ge=0)]
@@ -122,14 +109,14 @@ class Downsampling(_Table):
     jump: Positive
 
 
-class Depthwise(_Table):
+class Depthwise(Table):
     """How many depthwise-separable convolutions there must be outside block 1, and where that ends."""
 
     at_least: Annotated[int, Field(ge=0)] = 1
     block_1_ends: Literal["with_first_strided", "before_first_dilated"]
 
 
-class Dilation(_Table):
+class Dilation(Table):
     """How many different dilations > 1 there must be, and where or in which order."""
 
     distinct_at_least: Annotated[int, Field(ge=0)]
@@ -137,7 +124,7 @@ class Dilation(_Table):
     never_decreasing: bool = False
 
 
-class VariantSpec(_Table):
+class VariantSpec(Table):
     """The rules that differ from variant to variant."""
 
     title: str
@@ -146,22 +133,22 @@ class VariantSpec(_Table):
     dilation: Dilation
 
 
-class TransformSpec(_Table):
+class TransformSpec(Table):
     """One Albumentations transform; `arguments` are passed to it as they are."""
 
     name: TransformName
     p: Share
-    arguments: dict[Identifier, Union[Scalar, tuple[Scalar, ...]]] = {}
+    arguments: dict[Identifier, Union[Scalar, tuple[Scalar, ...]]] = Field(default_factory=dict)
 
 
-class Stage(_Table):
+class Stage(Table):
     """A stretch of epochs trained on images resized to `size_px` (square)."""
 
     epochs: Positive
     size_px: Annotated[int, Field(ge=8, le=512)]
 
 
-class RecipeSpec(_Table):
+class RecipeSpec(Table):
     """Everything that decides a training, besides the graph, the data and the seed."""
 
     epochs: Positive
@@ -193,8 +180,17 @@ class RecipeSpec(_Table):
             )
         return self
 
+    def changed(self, changes: Mapping[str, Any]) -> "RecipeSpec":
+        """Change values of the recipe; progressive resizing keeps its share of the epochs.
 
-class RecipeOverride(_Table):
+        Raises:
+            AssignmentError: a value is out of range; all are named.
+        """
+        stages = _scaled(self, changes.get("epochs", self.epochs))
+        return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, "recipe")
+
+
+class RecipeOverride(Table):
     """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
 
     epochs: int | None = None
@@ -205,14 +201,14 @@ class RecipeOverride(_Table):
     augmentation: tuple[TransformSpec, ...] | None = None
 
 
-class Bounds(_Table):
+class Bounds(Table):
     """Inclusive limits of one recipe value in a manifest."""
 
     min: float
     max: float
 
 
-class Overrides(_Table):
+class Overrides(Table):
     """The limits within which a manifest may set each number of the recipe."""
 
     epochs: Bounds
@@ -222,7 +218,7 @@ class Overrides(_Table):
     label_smoothing: Bounds
 
 
-class Limits(_Table):
+class Limits(Table):
     """What the child processes may use. The defaults of the shipped assignment pass every honest model."""
 
     intake_s: Positive
@@ -231,7 +227,7 @@ class Limits(_Table):
     training_s: Positive
 
 
-class AssignmentSpec(_Table):
+class AssignmentSpec(Table):
     """One assignment: what is asked, what it is worth, and how it is trained."""
 
     schema_version: Literal[1]
@@ -270,36 +266,7 @@ class AssignmentSpec(_Table):
         ]
         if mistakes:
             raise AssignmentError("\n".join(mistakes))
-        return self.recipe_changed(changes)
-
-    def recipe_changed(self, changes: Mapping[str, Any]) -> RecipeSpec:
-        """Change values of the recipe; progressive resizing keeps its share of the epochs."""
-        stages = _scaled(self.recipe, changes.get("epochs", self.recipe.epochs))
-        return RecipeSpec.model_validate({**self.recipe.model_dump(), "stages": stages, **changes})
-
-
-class Submitted(_Table):
-    """Where a variant of a submission lives and how it is built."""
-
-    file: str
-    class_name: Annotated[Identifier, Field(alias="class")]
-    output: str | None = None
-    arguments: dict[Identifier, Scalar] = {}
-    recipe: RecipeOverride = RecipeOverride()
-
-    @model_validator(mode="after")
-    def _paths_stay_inside(self) -> "Submitted":
-        for key, value in (("file", self.file), ("output", self.output or ".")):
-            path = Path(value)
-            if path.is_absolute() or ".." in path.parts or "\0" in value:
-                raise ValueError(f"{key} must be a relative path without '..', got {value!r}")
-        return self
-
-
-class Manifest(_Table):
-    """A submission's ``submission.toml``: its variants, by the assignment's names."""
-
-    variants: Annotated[dict[Slug, Submitted], Field(min_length=1)]
+        return self.recipe.changed(changes)
 
 
 def load_assignment(path: Path) -> AssignmentSpec:
@@ -308,98 +275,15 @@ def load_assignment(path: Path) -> AssignmentSpec:
     Raises:
         AssignmentError: the file cannot be read, is not TOML, or is not a valid assignment.
     """
-    return parse_assignment(_read_toml(path), where=path.name)
+    return parse_assignment(read_toml(path), where=path.name)
 
 
 def parse_assignment(table: Mapping[str, Any], where: str = "assignment") -> AssignmentSpec:
     """Check an assignment table; see `load_assignment`."""
-    return _validate(AssignmentSpec, table, where)
-
-
-def load_manifest(path: Path) -> Manifest:
-    """Read a ``submission.toml``.
-
-    Raises:
-        AssignmentError: the file cannot be read, is not TOML, or is not a valid manifest.
-    """
-    return parse_manifest(_read_toml(path), where=path.name)
-
-
-def parse_manifest(table: Mapping[str, Any], where: str = "submission.toml") -> Manifest:
-    """Check a manifest table; see `load_manifest`."""
-    return _validate(Manifest, table, where)
-
-
-def content_hash(spec: BaseModel) -> str:
-    """SHA-256 (hex) of a specification's content; comments and the order of keys do not matter."""
-    data = json.dumps(spec.model_dump(mode="json", by_alias=True), sort_keys=True, allow_nan=False)
-    return hashlib.sha256(data.encode()).hexdigest()
+    return validate(AssignmentSpec, table, where)
 
 
 # Private functions
-
-
-def _read_toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise AssignmentError(f"{path}: no such file. Give the path of a TOML file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise AssignmentError(f"{path}: cannot be read ({error}).") from None
-    except tomllib.TOMLDecodeError as error:
-        raise AssignmentError(f"{path}: not valid TOML: {error}.") from None
-
-
-def _validate(model: type[_Spec], table: Mapping[str, Any], where: str) -> _Spec:
-    try:
-        # Through JSON, where strict typing still lets an array become a tuple.
-        return model.model_validate_json(json.dumps(table, default=str), strict=True)
-    except ValidationError as error:
-        lines = [_explain(model, one, where) for one in error.errors(include_url=False)]
-        raise AssignmentError("\n".join(lines)) from None
-
-
-def _explain(model: type[BaseModel], error: Any, where: str) -> str:
-    loc = [str(part) for part in error["loc"]]
-    place = f"{where}: {'.'.join(loc)}" if loc else where
-    if error["type"] == "extra_forbidden":
-        known = _keys_at(model, loc[:-1])
-        guess = difflib.get_close_matches(loc[-1], known, n=1)
-        hint = f"Did you mean {guess[0]!r}?" if guess else f"Known keys: {', '.join(sorted(known))}."
-        return f"{place}: unknown key. {hint}"
-    if error["type"] == "missing":
-        return f"{place}: missing; a value is required."
-    if error["type"] == "value_error":
-        return f"{place}: {error['ctx']['error']}."
-    return f"{place}: {error['msg']}, got {error['input']!r}."
-
-
-def _keys_at(model: type[BaseModel], loc: list[str]) -> list[str]:
-    """List the keys a table may have at a place, found by walking the models along `loc`."""
-    here: Any = model
-    for part in loc:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            by_alias = {f.alias or name: f.annotation for name, f in here.model_fields.items()}
-            here = _strip_optional(by_alias.get(part))
-        else:
-            here = _strip_optional(typing.get_args(here)[-1] if _is_dict(here) else typing.get_args(here)[0])
-    if isinstance(here, type) and issubclass(here, BaseModel):
-        return [f.alias or name for name, f in here.model_fields.items()]
-    return []
-
-
-def _is_dict(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is dict
-
-
-def _strip_optional(annotation: Any) -> Any:
-    """Reduce ``Annotated[X, ...]`` and ``X | None`` to X."""
-    if typing.get_origin(annotation) is Annotated:
-        return _strip_optional(typing.get_args(annotation)[0])
-    if typing.get_origin(annotation) in (Union, types.UnionType):
-        rest = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
-        return _strip_optional(rest[0])
-    return annotation
 
 
 def _scaled(recipe: RecipeSpec, epochs: int) -> tuple[dict[str, int], ...]:

@@ -1,6 +1,6 @@
 """The command line: parses, calls, exits. What it shows is drawn by `harness.screen`."""
 
-import shlex
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from harness.errors import HarnessError, UsageError
 # What only a command needs is imported by the command, so that --help answers at once.
 if TYPE_CHECKING:
     from harness.assignment import Scalar
-    from harness.grade import Run, Settings
     from harness.record import Record
+    from harness.run import Run, Settings
     from harness.screen import Display
 
 EXIT = {"passed": 0, "failed": 1, "not_judged": 3}
@@ -74,7 +74,8 @@ def check_command(
     json: JsonOption = None,
 ) -> None:
     """Judge the rules only: seconds, no training, no data needed."""
-    from harness.grade import Settings, grade
+    from harness.grade import grade
+    from harness.run import Settings
     from harness.screen import Display
 
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
@@ -104,8 +105,9 @@ def grade_command(
     Variants named with --variant are graded in full. Without it the assignment's default variant
     is, and the others are judged by the rules alone.
     """
-    from harness.grade import Settings, grade
+    from harness.grade import grade
     from harness.reporting.files import write_reports
+    from harness.run import Settings
     from harness.screen import Display, say
 
     settings = Settings(
@@ -119,9 +121,9 @@ def grade_command(
     )
     with Display() as display:
         run = _open(path, assignment, variant, class_name, ctor, settings, display)
-        record = grade(run, train=_to_train(run, variant))
+        record = grade(run, to_train=_to_train(run, variant))
     folders = {name: run.folder(name) for name in record.variants}
-    write_reports(record, out, folders, shlex.join(["harness", *sys.argv[1:]]))
+    write_reports(record, out, folders)
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
     _finish(record, json)
 
@@ -147,20 +149,21 @@ def train_command(
     ctor: CtorOption = [],  # noqa: B006
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
-    from harness.grade import Settings, take_in, train
+    from harness.files import write_text
     from harness.intake.sandbox import Untraced
-    from harness.reporting.files import write_text, write_training
+    from harness.reporting.files import write_training
+    from harness.run import Settings, take_in, train
     from harness.screen import Display, say
     from harness.training.jobs import TrainedEvent
 
     settings = Settings(out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every)
     with Display() as display:
         run = _open(path, assignment, [model], class_name, ctor, settings, display)
-        recipe = run.assignment.recipe_changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
+        recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         take_in(run)
         traced = run.traced[model]
         if isinstance(traced, Untraced):
-            raise UsageError(f"{traced.message}\n{traced.traceback}".rstrip())
+            raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
         final = train(run, model, recipe)
     if not isinstance(final, TrainedEvent):
         say(final.message)
@@ -184,7 +187,8 @@ def main() -> None:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except TyperException as error:
-        typer.echo(f"error: {error.format_message()} See harness --help.", err=True)
+        if message := error.format_message():
+            typer.echo(f"error: {message} See harness --help.", err=True)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("interrupted", err=True)
@@ -208,14 +212,26 @@ def _open(
     display: "Display",
 ) -> "Run":
     from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
-    from harness.grade import Run
     from harness.intake.submission import open_submission
+    from harness.run import Run
 
+    _check_writable(settings.out)
     spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
     submission = open_submission(
         path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
     )
     return Run(submission, spec, settings, display.show)
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, that its results could not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "permission denied")
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--out {folder}: cannot be written ({reason}). Name another folder.") from None
 
 
 def _argument(text: str) -> "tuple[str, Scalar]":
@@ -242,7 +258,7 @@ def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
 def _finish(record: "Record", json: str | None) -> None:
     """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
     from harness import record as records
-    from harness.reporting.files import write_text
+    from harness.files import write_text
     from harness.screen import show_record
 
     show_record(record)

@@ -3,7 +3,6 @@
 Everything goes to standard error, so that ``--json -`` has standard output to itself.
 """
 
-import time
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.grade import Stage
 from harness.record import Record, VariantRecord
+from harness.run import Stage
 from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, StepEvent
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
@@ -48,7 +47,6 @@ class Display:
             disable=not screen.is_terminal,
         )
         self._task: TaskID | None = None
-        self._started = time.monotonic()
 
     def __enter__(self) -> "Display":
         self._bars.start()
@@ -61,7 +59,7 @@ class Display:
         """Show one event of a run; the signature of `harness.grade.Listener`."""
         match event:
             case str():
-                self._task, self._started = None, time.monotonic()
+                self._task = None
                 say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
             case DataEvent():
                 say(event.message)
@@ -84,7 +82,7 @@ class Display:
 
     def _epoch(self, event: EpochEvent) -> None:
         log, left = event.log, event.epochs - event.log.epoch
-        minutes = left * (time.monotonic() - self._started) / max(1, event.log.epoch) / 60
+        minutes = left * event.seconds / 60
         say(
             f"epoch {log.epoch:>3}/{event.epochs}  loss {log.train_loss:.4f}  train {log.train_acc:.2%}  "
             f"test {log.test_acc:.2%}  {event.seconds:.0f} s, about {minutes:.0f} min left"

@@ -16,10 +16,6 @@ class Diverged(Protocol):
     def epoch(self) -> int:
         """Count epochs from 1."""
 
-    @property
-    def step(self) -> int:
-        """Count steps of the epoch."""
-
 
 def min_accuracy(training: Training, assignment: AssignmentSpec) -> Finding:
     """Check the last epoch's accuracy on the test set against the threshold."""
@@ -44,27 +40,31 @@ def min_accuracy(training: Training, assignment: AssignmentSpec) -> Finding:
 
 def diverged(event: Diverged, assignment: AssignmentSpec) -> Finding:
     """Report a training whose loss stopped being a number."""
-    actual = f"training diverged at epoch {event.epoch}, step {event.step}: the loss is not a number"
+    # Not the step: it is looked at as often as the clock allows, and equal runs have equal records.
+    actual = f"training diverged at epoch {event.epoch}: the loss is not a number"
     help_ = "Add normalisation, lower recipe.lr in submission.toml, or look for a division by zero."
     return _finding("failed", assignment, actual, help_)
 
 
 def not_measured(preview: Training | None, why: str, assignment: AssignmentSpec) -> Finding:
     """Report that the test set could not be had; a preview on the embedded set is named, and is no grade."""
-    actual = f"not measured: {why}"
+    actual = f"not measured: {why}."
     if preview is not None:
         actual += (
             f" A preview on the embedded mini set ({preview.data.test_images:,} test images) reached "
             f"{100 * preview.accuracy:.1f} %; that number is not a grade."
         )
-    help_ = "Put CIFAR-10 where --data or CIFAR10_ROOT says, or into ./data, and grade again."
+    help_ = (
+        "Put the folder cifar-10-batches-py into ./data, or name the folder that holds it with --data or "
+        "CIFAR10_ROOT, and grade again."
+    )
     return _open(assignment, actual, "infrastructure", help_)
 
 
-def untrainable(assignment: AssignmentSpec) -> Finding:
-    """Report that the network could not be rebuilt and run, so that it was not trained."""
-    actual = "not trained: the network could not be rebuilt from its graph and run"
-    return _open(assignment, actual, "harness", "See the rules that were not judged; they name the operator.")
+def untrainable(cause: Cause, why: str, assignment: AssignmentSpec) -> Finding:
+    """Report that the network was not trained, and why."""
+    advice = "Mend what the message says, or what the rules that were not judged name, and grade again."
+    return _open(assignment, f"not trained: {why}", cause, advice)
 
 
 # Private functions

@@ -63,11 +63,13 @@ def judge(
     variant: str,
     pipeline: Sequence[TransformSpec],
     seeds_differ: bool | None = None,  # noqa: FBT001 - a fact with three values, not a switch
+    not_run: str = "",
 ) -> Judged:
     """Judge every rule but accuracy; findings are in the order of the assignment's points.
 
-    `probe` is None when the network could not be run; `pipeline` are the transforms it is
-    trained with. Returns findings, facts and the receptive-field table, the last two of the eval graph.
+    `probe` is None when the network could not be run, and `not_run` says why; `pipeline` are the
+    transforms it is trained with. Returns findings, facts and the receptive-field table, the last two
+    of the eval graph.
     """
     spec, limits = assignment.variants[variant], assignment.rules
     train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
@@ -81,8 +83,8 @@ def judge(
         _in_both(lambda view: dilation(view, spec), evaluation, train),
         _in_both(lambda view: min_receptive_field(view, limits.min_receptive_field), evaluation, train),
         _in_both(lambda view: gap_linear_head(view, classes), evaluation, train),
-        same_graph_in_eval(train, evaluation, probe),
-        untrained_at_chance(probe, limits, classes),
+        same_graph_in_eval(train, evaluation, probe, not_run),
+        untrained_at_chance(probe, limits, classes, not_run),
         augmentation(pipeline, limits),
     )
     facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ)
@@ -162,7 +164,7 @@ def gap_linear_head(view: View, classes: int) -> Finding:
     return passed(rule, expected, actual, *head.nodes)
 
 
-def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None) -> Finding:
+def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_run: str = "") -> Finding:
     """Check that train and eval differ in batch-norm and dropout alone, and eval sees the image only."""
     rule = "same_graph_in_eval"
     expected = "train and eval differ in batch-norm and dropout alone; eval depends on the image only"
@@ -183,15 +185,15 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None) -> Fi
     blocking = [r for view in (evaluation, train) for r in view.opaque if r.node.name in unreliable]
     if blocking:
         return opaque(rule, expected, blocking[0])
-    return _same_when_run(rule, expected, probe)
+    return _same_when_run(rule, expected, probe, not_run)
 
 
-def untrained_at_chance(probe: Probe | None, limits: Rules, classes: int) -> Finding:
+def untrained_at_chance(probe: Probe | None, limits: Rules, classes: int, not_run: str = "") -> Finding:
     """Check that the untrained network guesses: no trained weights come with the submission."""
     rule, most = "untrained_at_chance", limits.untrained_at_chance.max_accuracy
     expected = f"at most {100 * most:g} % before training (chance is {100 / classes:g} %)"
     if probe is None:
-        return _not_run(rule, expected)
+        return _not_run(rule, expected, not_run)
     actual = (
         f"{100 * probe.accuracy_running:.1f} % with running and {100 * probe.accuracy_batch:.1f} % with "
         "batch statistics"
@@ -205,8 +207,10 @@ def untrained_at_chance(probe: Probe | None, limits: Rules, classes: int) -> Fin
 def augmentation(pipeline: Sequence[TransformSpec], limits: Rules) -> Finding:
     """Check that the training pipeline has every required transform."""
     required = [" or ".join(names) for names in limits.augmentation.required]
-    used = {transform.name for transform in pipeline if transform.p > 0}
-    expected, actual = ", ".join(required), ", ".join(t.name for t in pipeline if t.p > 0) or "none"
+    least = limits.augmentation.min_p
+    used = {transform.name for transform in pipeline if transform.p >= least}
+    expected = f"{', '.join(required)}, each with p at least {least:g}"
+    actual = ", ".join(f"{t.name} (p {t.p:g})" for t in pipeline) or "none"
     missing = [
         wanted
         for wanted, names in zip(required, limits.augmentation.required, strict=True)
@@ -214,7 +218,7 @@ def augmentation(pipeline: Sequence[TransformSpec], limits: Rules) -> Finding:
     ]
     if not missing:
         return passed("augmentation", expected, actual)
-    advice = f"Add {', '.join(missing)} to recipe.augmentation in submission.toml, with p > 0."
+    advice = f"Add {', '.join(missing)} to recipe.augmentation in submission.toml, with p at least {least:g}."
     return failed("augmentation", expected, actual, advice=advice)
 
 
@@ -256,10 +260,10 @@ def _scored(finding: Finding, points: Points) -> Finding:
     return finding.model_copy(update={"points": earned, "max_points": most})
 
 
-def _same_when_run(rule: str, expected: str, probe: Probe | None) -> Finding:
+def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) -> Finding:
     """Check by running what the graph does not show: chance and the influence of batch mates."""
     if probe is None:
-        return _not_run(rule, expected)
+        return _not_run(rule, expected, not_run)
     if probe.repeat_difference > MAX_REPEAT_DIFFERENCE:
         actual = f"two passes over the same images differ by {probe.repeat_difference:.1e} of the output"
         return failed(rule, expected, actual, advice="Remove what depends on chance.")
@@ -270,7 +274,10 @@ def _same_when_run(rule: str, expected: str, probe: Probe | None) -> Finding:
     return passed(rule, expected, "as expected")
 
 
-def _not_run(rule: str, expected: str) -> Finding:
+def _not_run(rule: str, expected: str, why: str) -> Finding:
+    if why:
+        advice = "The network must map (N, 3, 32, 32) images to logits, one per class; see the other rules."
+        return not_judged(rule, expected, f"not run: {why}", cause="student", advice=advice)
     return not_judged(
         rule,
         expected,

@@ -56,7 +56,7 @@ class Answer(_Frozen):
     """
 
     class_name: Annotated[str, Field(max_length=200)] = ""
-    stage: Literal["import", "find", "choose", "construct", "forward", "export", "done"]
+    stage: Literal["import", "find", "choose", "construct", "forward", "export", "write", "done"]
     message: Text = ""
     traceback: Text = ""
     out_of_memory: bool = False

@@ -1,16 +1,18 @@
 """Say in one sentence why a submission could not be taken in, with the student's own line."""
 
+import re
 import traceback as tracebacks
 from pathlib import Path
 from typing import Literal
 
-Stage = Literal["import", "find", "choose", "construct", "forward", "export"]
+Stage = Literal["import", "find", "choose", "construct", "forward", "export", "write"]
 
 _WHAT = {
     "import": "the file could not be imported",
     "construct": "the model could not be built",
     "forward": "the model could not be run on a batch of two images",
     "export": "the model runs, but its graph could not be captured",
+    "write": "the exported model is larger than the assignment allows",
 }
 
 _USUAL_IMPORTS = {
@@ -50,7 +52,7 @@ def explain(error: BaseException, stage: str, root: Path, class_name: str = "") 
         where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}"
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{_relative(error.filename, root)}:{error.lineno}"
-    first_line = (str(error).strip().splitlines() or [""])[0]
+    first_line = _placeless((str(error).strip().splitlines() or [""])[0], root)
     said = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     return f"{where}: {_WHAT[stage]}: {said}. {_advice(error, stage, where)}".rstrip()
 
@@ -61,7 +63,7 @@ def student_traceback(error: BaseException, root: Path) -> str:
     for frame in _student_frames(error, root):
         lines.append(f'  File "{_relative(frame.filename, root)}", line {frame.lineno}, in {frame.name}\n')
         lines.append(f"    {frame.line}\n")
-    return "".join([*lines, *tracebacks.format_exception_only(error)])
+    return "".join(lines) + _placeless("".join(tracebacks.format_exception_only(error)), root)
 
 
 def source_line(stack: str | None, root: Path) -> str:
@@ -70,7 +72,7 @@ def source_line(stack: str | None, root: Path) -> str:
     for line in (stack or "").splitlines():
         if line.strip().startswith('File "'):
             filename, _, rest = line.strip()[len('File "') :].partition('", line ')
-            if Path(filename).is_relative_to(root):
+            if _is_students(filename, root):
                 found = f"{_relative(filename, root)}:{rest.partition(',')[0]}"
     return found
 
@@ -82,7 +84,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
     summary = tracebacks.extract_tb(error.__traceback__)
-    return [frame for frame in summary if Path(frame.filename).is_relative_to(root)]
+    return [frame for frame in summary if _is_students(frame.filename, root)]
+
+
+def _is_students(filename: str, root: Path) -> bool:
+    """Tell the submission's own files from an environment that lies in its folder."""
+    return Path(filename).is_relative_to(root) and "site-packages" not in Path(filename).parts
+
+
+def _placeless(text: str, root: Path) -> str:
+    """Leave out what differs between equal runs: the place of the submission, addresses in memory."""
+    return re.sub(r"0x[0-9a-f]{6,}", "0x…", text.replace(f"{root}/", ""))
 
 
 def _relative(filename: str, root: Path) -> str:

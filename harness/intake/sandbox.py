@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.analysis.graph import MAX_JSON_BYTES, Architecture, parse_architecture, to_json
-from harness.assignment import Limits
+from harness.assignment import REPOSITORY, Limits
 from harness.errors import GraphError, HarnessError
 from harness.intake.exchange import ANSWER, ARCHITECTURE, MAX_TEXT, WEIGHTS, Answer, Request
 from harness.record import Cause
@@ -72,7 +72,7 @@ def _run_child(request: Request, limits: Limits) -> tuple[_Ended | None, str]:
     """Start the child and wait; returns why it ended, if not well, and what it printed."""
     with tempfile.TemporaryFile() as printed:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-m", "harness.intake.tracer"],
+            [sys.executable, "-P", "-s", "-B", "-m", "harness.intake.tracer"],
             stdin=subprocess.PIPE,
             stdout=printed,
             stderr=subprocess.STDOUT,
@@ -116,16 +116,18 @@ def _read_answer(request: Request, name: str, ended: _Ended | None, output: str)
         answer = Answer.model_validate_json(_read_capped(folder / ANSWER, 16 * MAX_TEXT))
     except FileNotFoundError:
         why = ended or _Ended("student", "the child ended without an answer.")
-        return Untraced(wanted, why.cause, why.message, "", output)
+        return Untraced(wanted, why.cause, why.message, output[-2000:], output)
     except (ValidationError, HarnessError):
         return Untraced(wanted, "student", "the child's answer is not of the agreed form.", "", output)
     if answer.stage != "done":
         message, traceback = clean_text(answer.message), clean_text(answer.traceback)
-        cause: Cause = "resource" if answer.out_of_memory else "student"
+        cause: Cause = "resource" if answer.out_of_memory or answer.stage == "write" else "student"
         return Untraced(clean_text(answer.class_name) or wanted, cause, message, traceback, output)
     try:
         architecture = parse_architecture(_read_capped(folder / ARCHITECTURE, MAX_JSON_BYTES))
-    except (GraphError, FileNotFoundError) as error:
+    except FileNotFoundError:
+        return Untraced(answer.class_name, "student", "the child wrote no graph.", "", output)
+    except GraphError as error:
         return Untraced(answer.class_name, "harness", str(error), "", output)
     return Traced(
         class_name=clean_text(answer.class_name),
@@ -157,6 +159,10 @@ def _environment(home: Path) -> Mapping[str, str]:
         "PATH": os.defpath,
         "HOME": str(home),
         "LANG": "C.UTF-8",
+        # -P and -s keep the working directory and the user's packages off the path; this is the harness.
+        "PYTHONPATH": str(REPOSITORY),
+        # An initialisation that walks over a set must walk alike every time.
+        "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

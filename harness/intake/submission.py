@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.assignment import AssignmentSpec, RecipeOverride, Scalar, load_manifest
+from harness.assignment import AssignmentSpec, RecipeOverride, Scalar
 from harness.errors import UsageError
 from harness.intake.exchange import Wanted
+from harness.manifest import load_manifest
 
 MANIFEST = "submission.toml"
+_NOT_SOURCE = frozenset({"__pycache__", "site-packages", "venv"})
 CONVENTIONAL = ("model.py", "models.py", "network.py", "net.py", "models/model.py", "src/model.py")
 
 
@@ -79,7 +81,7 @@ def _from_manifest(root: Path, assignment: AssignmentSpec) -> dict[str, Answered
                 f"Name a Python file of this folder."
             )
         wanted = Wanted(file=file, class_name=one.class_name, arguments=dict(one.arguments))
-        answered[name] = Answered(wanted, Path(one.output).name if one.output else name, one.recipe)
+        answered[name] = Answered(wanted, one.folder(name), one.recipe)
     return answered
 
 
@@ -123,7 +125,7 @@ def _source_files(root: Path) -> list[Path]:
 
 
 def _is_hidden(relative: Path) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+    return any(part.startswith(".") or part in _NOT_SOURCE for part in relative.parts)
 
 
 def _hash(files: Iterable[Path], root: Path) -> str:

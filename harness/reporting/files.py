@@ -2,20 +2,19 @@
 
 import csv
 import io
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness import record as records
+from harness.files import write_text
 from harness.record import Record, Training
 from harness.reporting.scorecard import render_scorecard
 
 
-def write_reports(record: Record, out: Path, folders: dict[str, Path], command: str) -> None:
+def write_reports(record: Record, out: Path, folders: Mapping[str, Path]) -> None:
     """Write ``scorecard.json`` and ``scorecard.md`` under `out`, and each variant's files in its folder."""
     write_text(out / "scorecard.json", records.to_json(record))
-    write_text(out / "scorecard.md", render_scorecard(record, command))
+    write_text(out / "scorecard.md", render_scorecard(record))
     for name, variant in record.variants.items():
         if variant.summary:
             write_text(folders[name] / "model_summary.txt", variant.summary + "\n")
@@ -54,16 +53,6 @@ def classification_report(training: Training) -> str:
         ["weighted avg", *_rounded(weighted), total],
     ]
     return _csv(["class", "precision", "recall", "f1", "support"], table)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(path)
 
 
 def _scores(confusion: Sequence[Sequence[int]], i: int) -> tuple[float, float, float, int]:

@@ -14,8 +14,8 @@ TEMPLATES = REPOSITORY / "templates"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
 
 
-def render_scorecard(record: Record, command: str, templates: Path = TEMPLATES) -> str:
-    """Render ``scorecard.md``. `command` is what repeats the run; a misspelt field raises."""
+def render_scorecard(record: Record, templates: Path = TEMPLATES) -> str:
+    """Render ``scorecard.md`` from a record alone; a misspelt field in a template raises."""
     environment = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
@@ -28,10 +28,11 @@ def render_scorecard(record: Record, command: str, templates: Path = TEMPLATES) 
         "code": inline_code,
         "fenced": fenced,
         "percent": percent,
+        "px": lambda length: "not known" if length is None else f"{length} px",
         "rf_table": receptive_field_table,
         "training_table": training_table,
     }
-    return environment.get_template("scorecard.md.j2").render(record=record, command=command)
+    return environment.get_template("scorecard.md.j2").render(record=record)
 
 
 def escape_markdown(text: str) -> str:

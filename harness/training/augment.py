@@ -1,6 +1,7 @@
 """The training augmentation: Albumentations, image by image, a pure function of (seed, epoch, index)."""
 
 import random
+import warnings
 from collections.abc import Iterable
 
 import albumentations
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.assignment import TransformSpec
+from harness.errors import UsageError
 
 Images = NDArray[np.uint8]
 
@@ -56,5 +58,18 @@ class Augmenter:
 
 
 def _build(spec: TransformSpec) -> albumentations.BasicTransform:
-    transform = getattr(albumentations, spec.name)
-    return transform(p=spec.p, **spec.arguments)
+    """Build one transform.
+
+    Raises:
+        UsageError: Albumentations does not know an argument or its value; by itself it only warns.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return getattr(albumentations, spec.name)(p=spec.p, **spec.arguments)
+        except (UserWarning, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(
+                f"recipe.augmentation: {spec.name}: Albumentations refuses its arguments: {reason[:300]}. "
+                "Correct them in submission.toml or in the assignment."
+            ) from None

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from harness.errors import UsageError
+from harness.files import atomic_file
 from harness.record import EpochLog
-from harness.training.files import atomic_file
 
 FORMAT = "harness/checkpoint/1"
 LAST = "last.pth"

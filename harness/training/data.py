@@ -20,8 +20,8 @@ from PIL import Image
 from torchvision.datasets import CIFAR10
 
 from harness.errors import DataError
+from harness.files import md5_of, write_text
 from harness.training.download import download
-from harness.training.files import md5_of, write_atomically
 
 Progress = Callable[[int, int | None], None]
 
@@ -143,7 +143,7 @@ def stats_of(data: Data, cache: Path, *, recompute: bool = False) -> Stats:
         return cached
     stats = measured(data.train.images)
     content = {"sha256": data.sha256, "mean": stats.mean, "std": stats.std}
-    write_atomically(cache, (json.dumps(content, indent=2) + "\n").encode())
+    write_text(cache, json.dumps(content, indent=2) + "\n")
     return stats
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from torchvision.datasets import CIFAR10
 
 from harness.errors import DataError, DataUnavailableError
-from harness.training.files import md5_of
+from harness.files import md5_of
 
 TIMEOUT_S = 10
 """For the connection and for every wait on it, so that being offline is noticed soon."""

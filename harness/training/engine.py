@@ -15,17 +15,11 @@ from typing import BinaryIO
 import torch
 from pydantic import ValidationError
 
-from harness.errors import (
-    DataError,
-    DataUnavailableError,
-    GraphError,
-    HarnessError,
-    TrainingError,
-    UsageError,
-)
+from harness.errors import HarnessError, TrainingError, UsageError
 from harness.training.data import Data, load_data, load_mini, stats_of
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import (
+    ERRORS,
     JOBS,
     DataEvent,
     DownloadEvent,
@@ -91,18 +85,8 @@ def do(job: Job, emit: Emit) -> None:
 
 def error_event(error: HarnessError) -> ErrorEvent:
     """Say an expected error as an event; `kind` names its class."""
-    message = str(error)
-    match error:
-        case DataError():
-            return ErrorEvent(kind="data", message=message)
-        case DataUnavailableError():
-            return ErrorEvent(kind="data_unavailable", message=message)
-        case UsageError():
-            return ErrorEvent(kind="usage", message=message)
-        case GraphError():
-            return ErrorEvent(kind="graph", message=message)
-        case _:
-            return ErrorEvent(kind="training", message=message)
+    kind = next((kind for kind, cls in ERRORS.items() if isinstance(error, cls)), "training")
+    return ErrorEvent.model_validate({"kind": kind, "message": str(error)})
 
 
 # Private functions

@@ -5,12 +5,21 @@ one event as a line of JSON to standard output for every step worth showing. The
 child that ends well is the result.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.assignment import RecipeSpec
+from harness.errors import (
+    DataError,
+    DataUnavailableError,
+    GraphError,
+    HarnessError,
+    TrainingError,
+    UsageError,
+)
 from harness.record import EpochLog, Training
 
 
@@ -153,6 +162,15 @@ Event = Annotated[
     ],
     Field(discriminator="event"),
 ]
+
+ERRORS: Mapping[str, type[HarnessError]] = {
+    "data": DataError,
+    "data_unavailable": DataUnavailableError,
+    "usage": UsageError,
+    "graph": GraphError,
+    "training": TrainingError,
+}
+"""The errors that cross from the child to the parent, by `ErrorEvent.kind`."""
 
 JOBS: TypeAdapter[Job] = TypeAdapter(Job)
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

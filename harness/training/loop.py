@@ -12,10 +12,11 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import OneCycleLR
 
-from harness.assignment import RecipeSpec, content_hash
+from harness.assignment import RecipeSpec
 from harness.errors import GraphError, UsageError
 from harness.record import DataUsed, EpochLog, Training, wilson_interval
 from harness.seeds import seed_for
+from harness.tables import content_hash
 from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256

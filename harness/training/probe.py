@@ -34,7 +34,7 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
             network.to(memory_format=memory_format)
             pixels = Pixels(stats, torch.device("cpu"), memory_format)
             probes[name] = probe(network, pixels, split, job)
-        except (GraphError, RuntimeError, ValueError, IndexError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
             failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
     return ProbeEvent(probes=probes, failures=failures)
 

@@ -9,22 +9,24 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Union
 
 from pydantic import ValidationError
 
-from harness.errors import (
-    DataError,
-    DataUnavailableError,
-    GraphError,
-    HarnessError,
-    TrainingError,
-    UsageError,
+from harness.errors import TrainingError
+from harness.training.jobs import (
+    ERRORS,
+    EVENTS,
+    DivergedEvent,
+    ErrorEvent,
+    Event,
+    Job,
+    ProbeEvent,
+    TrainedEvent,
 )
-from harness.training.jobs import EVENTS, DivergedEvent, ErrorEvent, Event, Job, ProbeEvent, TrainedEvent
 
 Result = Union[ProbeEvent, TrainedEvent, DivergedEvent]
 
@@ -32,13 +34,6 @@ STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
 
 _PACKAGES = Path(__file__).resolve().parents[2]
-_ERRORS: Mapping[str, type[HarnessError]] = {
-    "data": DataError,
-    "data_unavailable": DataUnavailableError,
-    "usage": UsageError,
-    "graph": GraphError,
-    "training": TrainingError,
-}
 _PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "CIFAR10_ROOT", "CIFAR10_URL", "CUDA_VISIBLE_DEVICES",
@@ -63,7 +58,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
         result: Result | None = None
         for event in _conversation(child, job):
             if isinstance(event, ErrorEvent):
-                raise _ERRORS[event.kind](event.message)
+                raise ERRORS[event.kind](event.message)
             if isinstance(event, (ProbeEvent, TrainedEvent, DivergedEvent)):
                 result = event
             else:
@@ -74,7 +69,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
         if expired.is_set():
             raise TrainingError(
                 f"training: out of time; expected a result within {timeout_s:g} s, got none. "
-                "Raise limits.training_s in the assignment, or train fewer epochs."
+                "Raise the time limit under [limits] in the assignment, or train fewer epochs."
             )
         raise TrainingError(
             f"training: the child ended without a result; expected one, got {_ending(status)}. "

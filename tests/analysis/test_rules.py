@@ -126,4 +126,4 @@ def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment)
 
 
 def test_a_network_that_cannot_be_rebuilt_is_not_trained(assignment):
-    assert rules.untrainable(assignment).cause == "harness"
+    assert rules.untrainable("harness", "no", assignment).cause == "harness"

@@ -3,7 +3,7 @@
 import csv
 
 from harness.record import load_record
-from harness.reporting.files import classification_report, train_log, write_reports, write_text
+from harness.reporting.files import classification_report, train_log, write_reports
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -30,17 +30,9 @@ def test_precision_recall_and_f1_agree_with_a_count_by_hand(training):
 
 def test_every_file_of_the_layout_is_written(record, tmp_path):
     folders = {"basic": tmp_path / "base_model", "dilated": tmp_path / "dilated_model"}
-    write_reports(record, tmp_path, folders, "harness grade submission")
+    write_reports(record, tmp_path, folders)
     assert load_record(tmp_path / "scorecard.json") == record
     assert (tmp_path / "scorecard.md").read_text().startswith("# Scorecard: A title")
     written = {path.name for path in (tmp_path / "base_model").iterdir()}
     assert written == {"model_summary.txt", "train_log.csv", "classification_report.csv"}
     assert not (tmp_path / "dilated_model").exists()
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path):
-    path = tmp_path / "a" / "b.txt"
-    write_text(path, "one")
-    write_text(path, "two")
-    assert path.read_text() == "two"
-    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]

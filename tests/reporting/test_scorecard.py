@@ -9,12 +9,10 @@ from jinja2 import UndefinedError
 
 from harness.reporting.scorecard import escape_markdown, fenced, inline_code, render_scorecard
 
-COMMAND = "harness grade submission"
-
 
 @pytest.fixture
 def card(record) -> str:
-    return render_scorecard(record, COMMAND)
+    return render_scorecard(record)
 
 
 def test_the_verdict_the_points_and_the_accuracy_come_first(card):
@@ -46,7 +44,7 @@ def test_the_receptive_field_the_training_and_the_way_to_repeat_it_are_there(car
     assert "**Before the pool:** 3 px. **With the pool:** 34 px." in card
     assert re.search(r"\| 2 +\| 1\.0000 +\| 50\.00 % +\| 1\.1000 +\| 56\.67 % +\| 0\.001 +\|", card)
     assert "trained at full size" in card
-    assert COMMAND in card
+    assert "harness grade submission" in card
     assert "> Note: the layer spare is registered but never called" in card
 
 
@@ -74,7 +72,7 @@ def test_hostile_names_stay_text(record):
     changed = variant.model_copy(
         update={"findings": (finding,), "class_name": hostile, "summary": "````\n<b>"}
     )
-    card = render_scorecard(record.model_copy(update={"variants": {"basic": changed}}), COMMAND)
+    card = render_scorecard(record.model_copy(update={"variants": {"basic": changed}}))
     outside_code = re.sub(r"`[^`\n]*`", "", re.sub(r"(?s)(`{3,})text\n.*?\n\1", "", card))
     assert "<script>" not in outside_code
     assert "\n# heading" not in card
@@ -85,7 +83,7 @@ def test_hostile_names_stay_text(record):
 def test_a_misspelt_field_in_a_template_is_an_error(record, tmp_path):
     (tmp_path / "scorecard.md.j2").write_text("{{ record.verdikt }}")
     with pytest.raises(UndefinedError, match="verdikt"):
-        render_scorecard(record, COMMAND, templates=tmp_path)
+        render_scorecard(record, templates=tmp_path)
 
 
 @given(st.text())

@@ -143,7 +143,7 @@ def test_the_hash_does_not_depend_on_the_layout() -> None:
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from harness.training.files import atomic_file
+from harness.files import atomic_file
 with atomic_file(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()

@@ -107,7 +107,7 @@ def test_a_child_that_takes_too_long_is_stopped_with_its_own_children(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     stand_in(tmp_path / "other", "import subprocess; subprocess.run(['sleep', '60'])", monkeypatch)
     with pytest.raises(
-        TrainingError, match=r"out of time; expected a result within 0\.5 s, got none\. Raise limits"
+        TrainingError, match=r"out of time; expected a result within 0\.5 s, got none\. Raise the time limit"
     ):
         run(probe_job, lambda event: None, 0.5)
     assert nothing_left(f"TMPDIR={tmp_path}")

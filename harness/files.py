@@ -35,7 +35,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         Path(name).unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file, or leave what is there; see `atomic_file`."""
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file in UTF-8, or leave what is there; see `atomic_file`."""
     with atomic_file(path) as file:
-        file.write(content)
+        file.write(text.encode())

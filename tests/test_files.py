@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.training.files import atomic_file, md5_of, write_atomically
+from harness.files import atomic_file, md5_of, write_text
 
 
 def test_md5_is_the_well_known_one(tmp_path: Path) -> None:
@@ -13,18 +13,18 @@ def test_md5_is_the_well_known_one(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "f"
-    write_atomically(path, b"old")
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new"
+    write_text(path, "old")
+    write_text(path, "new")
+    assert path.read_text() == "new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [p.name for p in path.parent.iterdir()] == ["f"]
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "f"
-    write_atomically(path, b"old")
+    write_text(path, "old")
     with pytest.raises(RuntimeError, match="half way"), atomic_file(path) as file:
         file.write(b"half")
         raise RuntimeError("half way")
-    assert path.read_bytes() == b"old"
+    assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["f"]

@@ -1,0 +1,177 @@
+"""One run: what was asked, what is known so far, and the children that find it out.
+
+Student code runs in the first child only. This module starts the children, hands plain data from one to
+the next, and never imports torch.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.analysis.graph import to_json
+from harness.analysis.ops import unknown_ops
+from harness.assignment import AssignmentSpec, RecipeSpec
+from harness.errors import TrainingError
+from harness.files import write_text
+from harness.intake import sandbox
+from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Request
+from harness.intake.sandbox import Traced, Untraced
+from harness.intake.submission import Submission
+from harness.seeds import seed_for
+from harness.training import runner
+from harness.training.jobs import (
+    DivergedEvent,
+    Event,
+    Model,
+    Probe,
+    ProbeEvent,
+    ProbeJob,
+    TrainedEvent,
+    TrainJob,
+)
+
+Stage = Literal["intake", "probe", "train"]
+Listener = Callable[[str, Event | Stage], None]
+"""Called with a variant's name ("" for all) and what just happened to it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line decides about a run, besides the submission and the assignment."""
+
+    out: Path = Path("results")
+    seed: int | None = None
+    """None: the assignment's."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = 0
+    data: str | None = None
+    stats_cache: Path = Path("results/cifar10_stats.json")
+    recompute_stats: bool = False
+    resume: Path | None = None
+    save_every: int = 0
+
+
+@dataclass
+class Run:
+    """What one run has learned so far, variant by variant."""
+
+    submission: Submission
+    assignment: AssignmentSpec
+    settings: Settings
+    listen: Listener
+    traced: dict[str, Traced | Untraced] = field(default_factory=dict)
+    probes: dict[str, Probe] = field(default_factory=dict)
+    not_run: dict[str, str] = field(default_factory=dict)
+    """Why a network that could be exported could not be run."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know of this run and this machine; provenance, never result."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+
+    @property
+    def seed(self) -> int:
+        """The base seed of this run."""
+        return self.assignment.seed if self.settings.seed is None else self.settings.seed
+
+    def folder(self, variant: str) -> Path:
+        """Where a variant's files go."""
+        return self.settings.out / self.submission.variants[variant].output
+
+    def model(self, variant: str) -> Model:
+        """Locate the exported model in a variant's folder."""
+        folder = self.folder(variant)
+        return Model(architecture=folder / ARCHITECTURE, weights=folder / WEIGHTS)
+
+    def recipe(self, variant: str) -> RecipeSpec:
+        """Apply what the manifest changes to the assignment's recipe."""
+        override = self.submission.variants[variant].recipe
+        return self.assignment.recipe_with(override, f"submission.toml: variants.{variant}")
+
+
+def take_in(run: Run) -> None:
+    """Export every variant, each in a child of its own; exported files go to the variants' folders."""
+    run.listen("", "intake")
+    for name, one in run.submission.variants.items():
+        with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
+            request = Request(
+                root=run.submission.root,
+                variants={name: one.wanted},
+                input_shape=run.assignment.data.input_shape,
+                classes=run.assignment.data.classes,
+                init_seed=seed_for(run.seed, "init"),
+                other_init_seed=seed_for(run.seed + 1, "init"),
+                memory_mib=run.assignment.limits.intake_memory_mib,
+                output_mib=run.assignment.limits.intake_output_mib,
+                out=Path(temporary),
+            )
+            run.traced |= sandbox.trace(request, run.assignment.limits)
+            _keep(run.traced[name], run.model(name))
+
+
+def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | DivergedEvent:
+    """Train one variant with a recipe; checkpoints go to its folder.
+
+    Raises:
+        DataUnavailableError: neither the data set nor a download could be had.
+        HarnessError: bad data, or the training child died.
+    """
+    job = TrainJob(
+        model=run.model(variant),
+        classes=run.assignment.data.classes,
+        recipe=recipe,
+        seed=run.seed,
+        device=run.settings.device,
+        workers=run.settings.workers,
+        data=run.settings.data,
+        stats_cache=run.settings.stats_cache,
+        recompute_stats=run.settings.recompute_stats,
+        checkpoints=run.folder(variant) / "checkpoints",
+        resume=run.settings.resume,
+        save_every=run.settings.save_every,
+    )
+    run.listen(variant, "train")
+    final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.training_s)
+    assert isinstance(final, TrainedEvent | DivergedEvent)
+    if isinstance(final, TrainedEvent):
+        run.seconds[variant] = round(final.seconds, 1)
+    return final
+
+
+def probe(run: Run) -> None:
+    """Run the models that can be rebuilt; an unknown operator is for the rules to report."""
+    models = {
+        name: run.model(name)
+        for name, traced in run.traced.items()
+        if isinstance(traced, Traced) and not unknown_ops(traced.architecture)
+    }
+    if not models:
+        return
+    run.listen("", "probe")
+    job = ProbeJob(
+        models=models,
+        classes=run.assignment.data.classes,
+        batch_size=run.assignment.recipe.batch_size,
+        threads=run.assignment.recipe.threads,
+    )
+    try:
+        final = runner.run(job, lambda event: run.listen("", event), run.assignment.limits.intake_s)
+    except TrainingError as error:
+        run.not_run = dict.fromkeys(models, "it ended without a result")
+        run.notes.append(str(error))
+        return
+    assert isinstance(final, ProbeEvent)
+    run.probes, run.not_run = dict(final.probes), dict(final.failures)
+
+
+# Private functions
+
+
+def _keep(traced: Traced | Untraced, model: Model) -> None:
+    """Keep what was validated, not the file it was read from."""
+    if isinstance(traced, Traced):
+        write_text(model.architecture, to_json(traced.architecture))
+        shutil.copyfile(traced.weights, model.weights)

@@ -1,0 +1,109 @@
+"""TOML tables in, frozen validated data out; a table with mistakes raises once and names them all.
+
+Reading a file (`read_toml`) and checking a table (`validate`) are separate. For an unknown key the message
+names the key that was probably meant.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import AssignmentError
+
+_Spec = TypeVar("_Spec", bound=BaseModel)
+
+
+class Table(BaseModel):
+    """A table that knows its keys and does not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def content_hash(spec: BaseModel) -> str:
+    """SHA-256 (hex) of a specification's content; comments and the order of keys do not matter."""
+    data = json.dumps(spec.model_dump(mode="json", by_alias=True), sort_keys=True, allow_nan=False)
+    return hashlib.sha256(data.encode()).hexdigest()
+
+
+def read_toml(path: Path) -> Mapping[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        AssignmentError: the file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AssignmentError(f"{path}: no such file. Give the path of a TOML file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssignmentError(f"{path}: cannot be read ({error}).") from None
+    except tomllib.TOMLDecodeError as error:
+        raise AssignmentError(f"{path}: not valid TOML: {error}.") from None
+
+
+def validate(model: type[_Spec], table: Mapping[str, Any], where: str) -> _Spec:
+    """Check a table; `where` names its file in messages.
+
+    Raises:
+        AssignmentError: one line for every mistake.
+    """
+    try:
+        # Through JSON, where strict typing still lets an array become a tuple.
+        return model.model_validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        lines = [_explain(model, one, where) for one in error.errors(include_url=False)]
+        raise AssignmentError("\n".join(lines)) from None
+
+
+# Private functions
+
+
+def _explain(model: type[BaseModel], error: Any, where: str) -> str:
+    loc = [str(part) for part in error["loc"]]
+    place = f"{where}: {'.'.join(loc)}" if loc else where
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(model, loc[:-1])
+        guess = difflib.get_close_matches(loc[-1], known, n=1)
+        hint = f"Did you mean {guess[0]!r}?" if guess else f"Known keys: {', '.join(sorted(known))}."
+        return f"{place}: unknown key. {hint}"
+    if error["type"] == "missing":
+        return f"{place}: missing; a value is required."
+    if error["type"] == "value_error":
+        return f"{place}: {error['ctx']['error']}."
+    return f"{place}: {error['msg']}, got {error['input']!r}."
+
+
+def _keys_at(model: type[BaseModel], loc: list[str]) -> list[str]:
+    """List the keys a table may have at a place, found by walking the models along `loc`."""
+    here: Any = model
+    for part in loc:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            by_alias = {f.alias or name: f.annotation for name, f in here.model_fields.items()}
+            here = _strip_optional(by_alias.get(part))
+        else:
+            here = _strip_optional(typing.get_args(here)[-1] if _is_dict(here) else typing.get_args(here)[0])
+    if isinstance(here, type) and issubclass(here, BaseModel):
+        return [f.alias or name for name, f in here.model_fields.items()]
+    return []
+
+
+def _is_dict(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is dict
+
+
+def _strip_optional(annotation: Any) -> Any:
+    """Reduce ``Annotated[X, ...]`` and ``X | None`` to X."""
+    if typing.get_origin(annotation) is Annotated:
+        return _strip_optional(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        rest = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+        return _strip_optional(rest[0])
+    return annotation
