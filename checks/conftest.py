@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, Points, load_assignment
+from harness.errors import HarnessError
 from harness.grade import grade
 from harness.intake.submission import Submission, open_submission
 from harness.record import Finding, Record
@@ -12,6 +13,7 @@ from harness.run import Run, Settings
 
 RULES = [name for name in Points.model_fields if name != "min_accuracy"]
 """Accuracy needs a training: `harness grade` judges it."""
+OPENED = pytest.StashKey[tuple[AssignmentSpec, Submission]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,10 +25,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--class", dest="class_name", default=None, help="the model's class")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the submission; a wrong path or an invalid manifest is bad usage, not a failed test."""
+    try:
+        assignment = load_assignment(config.getoption("--assignment"))
+        submission = open_submission(
+            config.getoption("--submission"),
+            assignment,
+            variants=config.getoption("--variant"),
+            class_name=config.getoption("class_name"),
+        )
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[OPENED] = (assignment, submission)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of every rule and variant."""
     if {"variant", "rule"} <= set(metafunc.fixturenames):
-        _, submission = _opened(metafunc.config)
+        _, submission = metafunc.config.stash[OPENED]
         metafunc.parametrize("variant", list(submission.variants))
         metafunc.parametrize("rule", RULES)
 
@@ -34,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Judge the submission once, rules only."""
-    assignment, submission = _opened(pytestconfig)
+    assignment, submission = pytestconfig.stash[OPENED]
     settings = Settings(out=tmp_path_factory.mktemp("results"))
     return grade(Run(submission, assignment, settings, lambda *_: None))
 
@@ -43,14 +60,3 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 def finding(record: Record, variant: str, rule: str) -> Finding:
     """Pick what one rule found on one variant."""
     return next(f for f in record.variants[variant].findings if f.rule == rule)
-
-
-def _opened(config: pytest.Config) -> tuple[AssignmentSpec, Submission]:
-    assignment = load_assignment(config.getoption("--assignment"))
-    submission = open_submission(
-        config.getoption("--submission"),
-        assignment,
-        variants=config.getoption("--variant"),
-        class_name=config.getoption("class_name"),
-    )
-    return assignment, submission

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from harness.run import Run, Settings
     from harness.screen import Display
 
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
 EXIT = {"passed": 0, "failed": 1, "not_judged": 3}
 
 app = typer.Typer(
@@ -182,7 +184,10 @@ def train_command(
 def main() -> None:
     """Run the command line and exit: 0 passed, 1 failed, 2 bad usage, 3 not judged, 130 interrupted."""
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
+        if code == INTERRUPTED:
+            typer.echo("interrupted", err=True)
+        sys.exit(code)
     except HarnessError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -190,9 +195,6 @@ def main() -> None:
         if message := error.format_message():
             typer.echo(f"error: {message} See harness --help.", err=True)
         sys.exit(2)
-    except (typer.Abort, KeyboardInterrupt):
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
     except Exception:  # noqa: BLE001 - the last line of defence: a defect of the harness is never a grade
         traceback.print_exc()
         typer.echo("error: the harness itself failed; no verdict was reached. Please report it.", err=True)

@@ -3,6 +3,7 @@
 Everything goes to standard error, so that ``--json -`` has standard output to itself.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.record import Record, VariantRecord
+from harness.record import Finding, Record, VariantRecord
 from harness.run import Stage
 from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, StepEvent
 
@@ -56,7 +57,7 @@ class Display:
         self._bars.stop()
 
     def show(self, variant: str, event: Event | Stage) -> None:
-        """Show one event of a run; the signature of `harness.grade.Listener`."""
+        """Show one event of a run; the signature of `harness.run.Listener`."""
         match event:
             case str():
                 self._task = None
@@ -93,13 +94,27 @@ class Display:
 
 
 def _show_variant(name: str, variant: VariantRecord) -> None:
-    table = Table(title=escape(f"{name}: {variant.title} ({variant.class_name})"), title_justify="left")
+    if variant.problem:
+        screen.print(f"[bold]{escape(name)}: not taken in[/] (cause: {variant.problem.cause})")
+        say(variant.problem.message)
+        say(variant.problem.traceback)
+        return
+    screen.print(_table(f"{name}: {variant.title} ({variant.class_name})", variant.findings))
+    for finding in variant.findings:
+        if finding.status != "passed":
+            screen.print(f"[bold]{finding.rule}[/]: {escape(finding.help)}", soft_wrap=True)
+    for warning in variant.facts.warnings:
+        say(f"note: {warning}")
+
+
+def _table(title: str, findings: Sequence[Finding]) -> Table:
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("rule", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("expected", overflow="fold")
     table.add_column("actual", overflow="fold")
     table.add_column("points", justify="right")
-    for finding in variant.findings:
+    for finding in findings:
         points = "–" if finding.points is None else str(finding.points)
         table.add_row(
             finding.rule,
@@ -108,13 +123,4 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
             escape(finding.actual),
             f"{points}/{finding.max_points}",
         )
-    screen.print(table)
-    if variant.problem:
-        screen.print(f"[yellow]not taken in:[/] {escape(variant.problem.message)}", soft_wrap=True)
-        screen.print(escape(variant.problem.traceback), soft_wrap=True)
-        return
-    for finding in variant.findings:
-        if finding.status != "passed":
-            screen.print(f"[bold]{finding.rule}[/]: {escape(finding.help)}", soft_wrap=True)
-    for warning in variant.facts.warnings:
-        screen.print(f"note: {escape(warning)}", soft_wrap=True)
+    return table

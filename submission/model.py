@@ -10,9 +10,7 @@ from torch import Tensor, nn
 class ConvBlock(nn.Module):
     """Convolution, batch-norm, ReLU; padded so that only the stride changes the map's size."""
 
-    def __init__(
-        self, c_in: int, c_out: int, *, kernel: int = 3, stride: int = 1, dilation: int = 1
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, *, kernel: int = 3, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
         padding = dilation * (kernel // 2)
         self.conv = nn.Conv2d(

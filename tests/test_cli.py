@@ -83,10 +83,11 @@ def test_grading_never_imports_torch_into_the_parent():
     ("args", "message"),
     [
         (["chek"], "Did you mean 'check'?"),
-        (["check"], "Missing argument 'PATH'"),
+        (["check"], "Missing argument 'path'"),
         (["check", "nowhere"], "no such file or folder"),
         (["check", ".", "--ctor", "ten"], "--ctor ten: expected NAME=VALUE"),
         (["check", ".", "--assignment", "none.toml"], "none.toml: no such file"),
+        (["grade", ".", "--out", "/dev/null"], "--out /dev/null: cannot be written"),
         (["grade", ".", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
     ],
 )
@@ -141,10 +142,13 @@ def test_an_interruption_exits_with_130_and_leaves_no_child(write, tmp_path):
     assert running.stderr is not None
     assert "importing" in running.stderr.readline()
     time.sleep(1)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    assert len(children) == 1
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "interrupted" in said
+    assert not Path(f"/proc/{children[0]}").exists()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,9 @@ def test_without_data_there_is_a_preview_a_scorecard_and_exit_3_unless_a_rule_fa
         "not_judged",
         "infrastructure",
     )
-    assert "CIFAR-10: not found; looked for" in accuracy.actual
+    assert "not measured: CIFAR-10 could not be had. A preview on the embedded mini set" in accuracy.actual
+    assert "CIFAR-10: not found; looked for" in done.stderr
+    assert "CIFAR-10: not found; looked for" in record.provenance["notes"][0]
     assert variant.training is not None
     assert variant.training.data.name == "mini"
     assert variant.facts.accuracy is None
@@ -197,6 +203,18 @@ def test_without_data_there_is_a_preview_a_scorecard_and_exit_3_unless_a_rule_fa
     assert "preview on the embedded mini set, not a grade" in card
     layout = {p.name for p in (tmp_path / "results" / "base_model").iterdir()}
     assert layout >= {"train_log.csv", "model_summary.txt", "classification_report.csv", "checkpoints"}
+
+
+def test_a_learning_rate_of_zero_is_bad_usage(harness, reference):
+    done = harness("train", reference, "--lr", "0")
+    assert done.returncode == 2
+    assert "recipe: lr: Input should be greater than 0" in done.stderr
+
+
+def test_training_a_file_that_cannot_be_imported_says_why_and_exits_with_3(harness, write):
+    done = harness("train", write(model="x = nn\n"))
+    assert done.returncode == 3
+    assert "error: model.py:1" in done.stderr
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_each_required_transform_may_have_either_name(assignment, names, missing
 
 def test_a_transform_that_is_never_applied_does_not_count(assignment):
     pipeline = [TransformSpec(name=n, p=0.0) for n in ("HorizontalFlip", "Affine", "CoarseDropout")]
-    assert rules.augmentation(pipeline, assignment.rules).actual == "none"
+    assert rules.augmentation(pipeline, assignment.rules).status == "failed"
 
 
 @pytest.mark.parametrize(("full", "count"), [(True, 11), (False, 10)])
@@ -112,9 +112,9 @@ def test_a_missing_image_is_counted_and_the_tendency_named(assignment):
 
 
 def test_divergence_fails_and_names_the_epoch(assignment):
-    finding = rules.diverged(SimpleNamespace(epoch=3, step=17), assignment)
+    finding = rules.diverged(SimpleNamespace(epoch=3), assignment)
     assert (finding.status, finding.points) == ("failed", 0)
-    assert finding.actual.startswith("training diverged at epoch 3, step 17")
+    assert finding.actual.startswith("training diverged at epoch 3: the loss is not a number")
 
 
 def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment):

@@ -263,3 +263,34 @@ def test_a_model_that_wants_more_memory_than_there_is_gets_a_message(alone):
 def test_text_from_the_child_is_cut_and_cleaned():
     assert clean_text("a\x00b\x1b[1m\u202ec\td\n") == "ab[1mc\td\n"
     assert len(clean_text("x" * 10**6)) == 64 * 1024
+
+
+def test_a_child_that_dies_is_told_from_one_that_answers(alone):
+    answer = alone("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
+    assert isinstance(answer, Untraced)
+    assert answer.cause == "student"
+    assert "the child crashed with SIGSEGV while the file ran" in answer.message
+
+
+def test_a_child_that_leaves_early_is_reported_with_its_last_words(alone):
+    answer = alone("import os\nprint('bye', flush=True)\nos._exit(7)")
+    assert isinstance(answer, Untraced)
+    assert "the child ended with exit status 7 before it answered" in answer.message
+    assert "bye" in answer.traceback
+
+
+def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, assignment):
+    source = dedent(TINY).replace(
+        "self.fc =", "self.scale = nn.Parameter(torch.tensor([random.random(), np.random.rand()])); self.fc ="
+    )
+    file = tmp_path / "model.py"
+    file.write_text("import random\nimport numpy as np\n" + source)
+    bytes_of = []
+    for out in (tmp_path / "one", tmp_path / "two"):
+        out.mkdir()
+        wanted = {"basic": Wanted(file=file, class_name="Tiny")}
+        answer = trace(request(tmp_path, out, wanted), assignment.limits)["basic"]
+        assert isinstance(answer, Traced)
+        assert answer.seeds_differ
+        bytes_of.append(answer.weights.read_bytes())
+    assert bytes_of[0] == bytes_of[1]

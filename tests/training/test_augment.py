@@ -1,7 +1,10 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from harness.assignment import AssignmentSpec, TransformSpec
+from harness.errors import UsageError
 from harness.training.augment import Augmenter
 from harness.training.data import Data
 
@@ -42,3 +45,14 @@ def test_a_flip_happens_half_of_the_time(few: Data) -> None:
     images = np.repeat(few.train.images[:1], 400, axis=0)
     flipped = (flip(images, epoch=0, indices=range(400)) != images).any((1, 2, 3)).sum()
     assert 160 < flipped < 240
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"rotat": [-15, 15]}, {"rotate": "far"}], ids=["misspelt", "wrong type"]
+)
+def test_arguments_that_albumentations_does_not_know_are_refused(arguments: dict[str, Any]) -> None:
+    spec = TransformSpec(name="Affine", p=0.5, arguments=arguments)
+    with pytest.raises(
+        UsageError, match=r"recipe\.augmentation: Affine: Albumentations refuses its arguments"
+    ):
+        Augmenter([spec], seed=1)

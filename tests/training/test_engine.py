@@ -120,7 +120,8 @@ def test_a_job_that_is_not_valid_is_an_event(tmp_path: Path) -> None:
 
 
 def test_an_unexpected_error_is_an_event_with_the_traceback_elsewhere(job: TrainJob, tmp_path: Path) -> None:
-    wrong = TransformSpec(name="Rotate", p=1.0, arguments={"limit": "far"})
+    # It is known and built, and then asks for a crop that is larger than the image.
+    wrong = TransformSpec(name="RandomCrop", p=1.0, arguments={"height": 99, "width": 99})
     status, events, stderr = child(short(job, augmentation=(wrong,)).model_dump_json(), tmp_path)
     assert status == 1
     assert isinstance(events[-1], ErrorEvent)
