@@ -102,7 +102,9 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
     screen.print(_table(f"{name}: {variant.title} ({variant.class_name})", variant.findings))
     for finding in variant.findings:
         if finding.status != "passed":
-            screen.print(f"[bold]{finding.rule}[/]: {escape(finding.help)}", soft_wrap=True)
+            source = finding.where[0].source if finding.where else ""
+            at = f" at {escape(source)}" if source else ""
+            screen.print(f"[bold]{finding.rule}[/]{at}: {escape(finding.help)}", soft_wrap=True)
     for warning in variant.facts.warnings:
         say(f"note: {warning}")
 

@@ -17,7 +17,9 @@ def downsampling(view: View, variant: VariantSpec) -> Finding:
     rule, limits = "downsampling", variant.downsampling
     count, side = limits.strided_convolutions, f"{limits.kernel}x{limits.kernel}"
     expected = f"jump {limits.jump} at the head, raised by " + (
-        f"exactly {count} {side} stride-{limits.stride} convolutions and nothing else" if count else "nothing"
+        f"exactly {_counted(count, 'convolution')} ({side}, stride {limits.stride}) and nothing else"
+        if count
+        else "nothing"
     )
     strided = view.strided
     wrong = [c for c in strided if not _is_wanted(c, limits.kernel, limits.stride)]
@@ -48,7 +50,7 @@ def downsampling(view: View, variant: VariantSpec) -> Finding:
 def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
     """Check that depthwise-separable convolutions are used, and none in block 1."""
     rule, limits = "depthwise_separable", variant.depthwise_separable
-    expected = f"at least {limits.at_least} depthwise-separable convolution(s), none in block 1"
+    expected = f"at least {_counted(limits.at_least, 'depthwise-separable convolution')}, none in block 1"
     found = view.separable
     actual = f"{len(found)}: {layers([c.node for c in found])}" if found else "none"
     if len(found) < limits.at_least:
@@ -76,7 +78,7 @@ def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
 def dilation(view: View, variant: VariantSpec) -> Finding:
     """Check that there are dilated convolutions, where and in which order the variant wants them."""
     rule, limits = "dilation", variant.dilation
-    expected = f"at least {limits.distinct_at_least} different dilation(s) > 1"
+    expected = f"at least {_counted(limits.distinct_at_least, 'different dilation')} > 1"
     expected += ", one after the last strided convolution" if limits.after_last_strided else ""
     expected += ", never decreasing" if limits.never_decreasing else ""
     found = view.dilated
@@ -139,6 +141,10 @@ def min_receptive_field(view: View, limits: MinReceptiveField) -> Finding:
 # Private functions
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _is_wanted(convolution: Convolution, kernel: int, stride: int) -> bool:
     window = convolution.window
     plain = short_name(convolution.node.op) == "conv2d"
@@ -147,14 +153,14 @@ def _is_wanted(convolution: Convolution, kernel: int, stride: int) -> bool:
 
 def _downsampling_found(view: View, side: str, stride: int, wrong: Sequence[Convolution]) -> str:
     right = len(view.strided) - len(wrong)
-    parts = [f"{right} {side} stride-{stride} convolution(s)"]
+    parts = [f"{_counted(right, 'convolution')} ({side}, stride {stride})"] if right else []
     for c in wrong:
         kernel = "x".join(map(str, c.window.kernel))
         strides = "x".join(map(str, sorted(set(c.window.stride))))
         parts.append(f"{kernel} stride-{strides} {short_name(c.node.op)} in {c.node.layer}")
     parts += [f"{short_name(node.op)} in {node.layer}" for node in view.resampling]
     jump = " and ".join(map(str, view.jumps)) or "unknown"
-    return f"jump {jump}: " + ", ".join(parts)
+    return f"jump {jump}: " + (", ".join(parts) or "nothing raises it")
 
 
 def _without_head(rule: str, expected: str, view: View) -> Finding:

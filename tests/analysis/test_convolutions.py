@@ -61,7 +61,7 @@ def test_nothing_but_3x3_stride_2_may_change_the_jump(sketch, basic, judged, cha
 def test_two_strided_convolutions_are_one_too_few(sketch, judged):
     x = sketch.conv(sketch.conv("x", 8, s=2), 8, s=2)
     finding = judged(sketch.architecture(sketch.head(x))).downsampling
-    assert finding.actual.startswith("jump 4: 2 3x3 stride-2")
+    assert finding.actual.startswith("jump 4: 2 convolutions (3x3, stride 2)")
     assert finding.help == "Give stride 2 to 1 of the 3x3 convolutions."
 
 
@@ -70,7 +70,7 @@ def test_parallel_strided_convolutions_are_counted_each(sketch, basic, judged):
         return sketch.call("add.Tensor", sketch.conv(x, 32, s=2), sketch.conv(x, 32, s=2))
 
     finding = judged(basic(last=twice)).downsampling
-    assert "5 3x3 stride-2" in finding.actual
+    assert "5 convolutions (3x3, stride 2)" in finding.actual
     assert finding.status == "failed"
 
 

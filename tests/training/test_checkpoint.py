@@ -59,7 +59,10 @@ def test_best_loads_into_the_student_s_own_class(
 ) -> None:
     save(tmp_path, trained, progress(0.1), IDENTITY, save_every=0)
     for name in ("best.pth", "last.pth"):
-        tiny().load_state_dict(torch.load(tmp_path / name, weights_only=True)["model"], strict=True)
+        weights = torch.load(tmp_path / name, weights_only=True)["model"]
+        loaded = tiny()
+        loaded.load_state_dict(weights, strict=True)
+        assert all(torch.equal(tensor, weights[key]) for key, tensor in loaded.state_dict().items())
 
 
 def test_snapshots_are_kept_as_asked(trained: Trained, tmp_path: Path) -> None:

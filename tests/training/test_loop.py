@@ -121,9 +121,13 @@ def test_the_learning_rate_rises_to_the_peak_and_ends_near_zero(recipe: RecipeSp
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_a_schedule_of_a_few_steps_works(recipe: RecipeSpec, steps: int) -> None:
     fitted = optimised(nn.Linear(2, 2), recipe.model_copy(update={"warmup": 0.25}), steps)
+    rates = []
     for _ in range(steps):
+        rates.append(fitted.optimizer.param_groups[0]["lr"])
         fitted.optimizer.step()
         fitted.schedule.step()
+    assert len(rates) == steps
+    assert all(0 < rate <= recipe.lr for rate in rates)
 
 
 def test_weight_decay_is_on_weights_only(recipe: RecipeSpec) -> None:
