@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 from harness.assignment import REPOSITORY
 
 BROKEN = """
@@ -32,6 +34,7 @@ def gates(*args: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_reference_submission_passes_every_gate_of_both_variants():
     done = gates("--submission", "submission")
     assert done.returncode == 0, done.stdout
