@@ -5,9 +5,9 @@ Theory of operation
 
 Three kinds of process, with plain data between them:
 
-* The **parent** (`harness.cli`, `harness.screen`, `harness.grade`, `harness.run`) never imports torch. It reads the assignment and the
-  submission's manifest, starts the children, judges the rules, computes the grade and renders the
-  reports.
+* The **parent** (`harness.cli`, `harness.screen`, `harness.grade`, `harness.run`) never imports torch.
+  It reads the assignment and the submission's manifest, starts the children, judges the rules, computes
+  the grade and renders the reports.
 * The **intake child** (`harness.intake.tracer`) is the only process that runs student code. It
   imports the file, constructs the model, exports it with `torch.export` in train and eval mode, and
   hands back ``architecture.json`` and ``initial.safetensors``. A child that lies can only hand in
@@ -21,9 +21,9 @@ Everything known at the end is one `harness.record.Record`. Its *result* has no 
 it and is equal, byte for byte, for equal runs; the rest is *provenance*. Reports are rendered from
 the record and never read back.
 
-A run reads top down: `cli` opens the submission (`intake.submission`), `grade.grade` takes it in and probes it
-(`run`), judges it (`analysis.rules.judge`), trains it (`run.train`), seals the record (`record.sealed`), and
-`reporting.files` writes everything.
+A run reads top down: `cli` opens the submission (`intake.submission`), `grade.grade` takes it in and
+probes it (`run`), judges it (`analysis.rules.judge`), trains it (`run.train`), seals the record
+(`record.sealed`), and `reporting.files` writes everything.
 
 Files of one run, under ``results/``: ``scorecard.json`` (the record) and ``scorecard.md``; per variant
 ``architecture.json``, ``initial.safetensors``, ``model_summary.txt``, ``train_log.csv``,
