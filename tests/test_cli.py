@@ -189,6 +189,7 @@ def test_a_constructor_argument_needs_a_name_and_a_value(text):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_data_file_that_is_not_the_official_one_exits_with_2_and_is_kept(harness, write, tmp_path):
     batches = tmp_path / "wrong" / "cifar-10-batches-py"
     batches.mkdir(parents=True)
@@ -200,6 +201,7 @@ def test_a_data_file_that_is_not_the_official_one_exits_with_2_and_is_kept(harne
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_without_data_there_is_a_preview_a_scorecard_and_exit_3_unless_a_rule_failed(
     harness, reference, tmp_path
 ):
@@ -239,6 +241,7 @@ def test_training_a_file_that_cannot_be_imported_says_why_and_exits_with_3(harne
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_grades_with_one_seed_have_the_same_result_byte_for_byte(harness, write, tmp_path):
     folder = write(model=TINY)
     records = []
@@ -252,6 +255,7 @@ def test_two_grades_with_one_seed_have_the_same_result_byte_for_byte(harness, wr
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_training_killed_at_any_moment_and_resumed_ends_in_the_same_bytes(harness, write, tmp_path):
     """Killed three times, wherever that falls: inside an epoch, at its end, before the first."""
     folder = write(model=TINY)

@@ -35,6 +35,7 @@ def gates(*args: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_reference_submission_passes_every_gate_of_both_variants():
     done = gates("--submission", "submission")
     assert done.returncode == 0, done.stdout
