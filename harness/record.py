@@ -76,12 +76,25 @@ class ReceptiveFieldRow(_Frozen):
     jump_out: int
 
 
+class SecondMeasurement(_Frozen):
+    """The receptive field once more, by gradients: whether it agrees with the one computed from the graph.
+
+    `px` is the measured number, None where the border of the image hides it; `note` says why there is
+    no number, or where the two differ.
+    """
+
+    status: Literal["agrees", "differs", "not_measured"]
+    px: int | None = None
+    note: str = ""
+
+
 class Facts(_Frozen):
     """What was measured on the executed graph; None where it could not be measured."""
 
     parameters: int | None = None
     receptive_field_px: int | None = None
     receptive_field_with_pool_px: int | None = None
+    receptive_field_check: SecondMeasurement | None = None
     jump: int | None = None
     strided_convolutions: tuple[StridedConvolution, ...] = ()
     dilations: tuple[int, ...] = ()

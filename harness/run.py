@@ -26,6 +26,8 @@ from harness.training import runner
 from harness.training.jobs import (
     DivergedEvent,
     Event,
+    FieldEvent,
+    FieldJob,
     Model,
     Probe,
     ProbeEvent,
@@ -34,7 +36,7 @@ from harness.training.jobs import (
     TrainJob,
 )
 
-Stage = Literal["intake", "probe", "train"]
+Stage = Literal["intake", "probe", "field", "train"]
 Listener = Callable[[str, Event | Stage], None]
 """Called with a variant's name ("" for all) and what just happened to it."""
 
@@ -92,15 +94,18 @@ class Run:
         return self.assignment.recipe_with(override, f"submission.toml: variants.{variant}")
 
 
-def take_in(run: Run) -> None:
-    """Export every variant, each in a child of its own; exported files go to the variants' folders."""
+def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
+    """Export every variant, each in a child of its own; exported files go to the variants' folders.
+
+    `input_shape` is (C, H, W) of one image, the assignment's if not given.
+    """
     run.listen("", "intake")
     for name, one in run.submission.variants.items():
         with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
             request = Request(
                 root=run.submission.root,
                 variants={name: one.wanted},
-                input_shape=run.assignment.data.input_shape,
+                input_shape=input_shape or run.assignment.data.input_shape,
                 classes=run.assignment.data.classes,
                 init_seed=seed_for(run.seed, "init"),
                 other_init_seed=seed_for(run.seed + 1, "init"),
@@ -165,6 +170,20 @@ def probe(run: Run) -> None:
         return
     assert isinstance(final, ProbeEvent)
     run.probes, run.not_run = dict(final.probes), dict(final.failures)
+
+
+def measure_field(run: Run, variant: str, images: int) -> FieldEvent:
+    """Measure a variant's receptive field by gradients; draw the effective one if `images` is not 0.
+
+    Raises:
+        HarnessError: the graph cannot be rebuilt, or the child died.
+    """
+    run.listen(variant, "field")
+    threads = run.assignment.recipe.threads
+    job = FieldJob(model=run.model(variant), threads=threads, images=images, seed=run.seed)
+    final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.intake_s)
+    assert isinstance(final, FieldEvent)
+    return final
 
 
 # Private functions

@@ -11,14 +11,23 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
+from harness.reporting.markdown import in_words
 from harness.run import Stage
 from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, StepEvent
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
-STAGES = {"intake": "importing and exporting the model", "probe": "running it untrained", "train": "training"}
+STAGES = {
+    "intake": "importing and exporting the model",
+    "probe": "running it untrained",
+    "field": "measuring its receptive field by gradients",
+    "train": "training",
+}
 
 screen = Console(stderr=True, highlight=False)
+output = Console(highlight=False)
+"""Standard output: what a command was asked to print."""
 
 
 def say(text: str) -> None:
@@ -31,6 +40,25 @@ def show_record(record: Record) -> None:
     for name, variant in record.variants.items():
         _show_variant(name, variant)
     screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
+
+
+def show_field(report: FieldReport) -> None:
+    """Print the receptive field of one network: its layers, the final numbers, the second measurement."""
+    names = ("k", "s", "d", "rf_in", "jump_in", "rf_out", "jump_out")
+    table = Table(title=escape(report.title), title_justify="left")
+    table.add_column("layer")
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in report.rows:
+        table.add_row(escape(row.layer), *(str(getattr(row, name)) for name in names))
+    output.print(table)
+    if report.before_pool_px is None:
+        output.print(f"receptive field: not known: {escape(report.unknown)}", soft_wrap=True)
+    else:
+        pool = "" if report.with_pool_px is None else f", {report.with_pool_px} px counting the global pool"
+        output.print(f"receptive field: {report.before_pool_px} px{pool}; jump {report.jump}", soft_wrap=True)
+    if report.check is not None:
+        output.print(f"measured by gradients: {escape(in_words(report.check))}", soft_wrap=True)
 
 
 class Display:

@@ -1,85 +1,11 @@
 """Render a record as the Markdown scorecard: a pure function from a record to text."""
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from tabulate import tabulate
-
-from harness.assignment import REPOSITORY
-from harness.record import ReceptiveFieldRow, Record, Training
-
-TEMPLATES = REPOSITORY / "templates"
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
+from harness.record import Record
+from harness.reporting.markdown import TEMPLATES, environment
 
 
 def render_scorecard(record: Record, templates: Path = TEMPLATES) -> str:
     """Render ``scorecard.md`` from a record alone; a misspelt field in a template raises."""
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown, not HTML: every student's text goes through a filter
-        keep_trailing_newline=True,
-        trim_blocks=False,
-    )
-    environment.filters |= {
-        "text": escape_markdown,
-        "code": inline_code,
-        "fenced": fenced,
-        "percent": percent,
-        "px": lambda length: "not known" if length is None else f"{length} px",
-        "rf_table": receptive_field_table,
-        "training_table": training_table,
-    }
-    return environment.get_template("scorecard.md.j2").render(record=record)
-
-
-def escape_markdown(text: str) -> str:
-    """Make text stand for itself in Markdown, tables included, on one line."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
-
-
-def inline_code(text: str) -> str:
-    """Show a name as code; what could end the code span or the table cell is replaced."""
-    safe = " ".join(text.split()).replace("`", "'").replace("|", "¦")
-    return f"`{safe}`" if safe else ""
-
-
-def fenced(text: str) -> str:
-    """Show text in a code block whose fence is longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text.strip(chr(10))}\n{fence}"
-
-
-def percent(share: float) -> str:
-    """Show a share in [0, 1] as a percentage with two decimals."""
-    return f"{100 * share:.2f} %"
-
-
-def receptive_field_table(rows: Sequence[ReceptiveFieldRow]) -> str:
-    """Lay out the receptive-field table as the seed project did."""
-    header = ["#", "Layer", "k", "s", "d", "RF_in", "jump_in", "RF_out", "jump_out"]
-    cells = [
-        [i, inline_code(r.layer), r.k, r.s, r.d, r.rf_in, r.jump_in, r.rf_out, r.jump_out]
-        for i, r in enumerate(rows, 1)
-    ]
-    return str(tabulate(cells, header, tablefmt="pipe", disable_numparse=True))
-
-
-def training_table(training: Training) -> str:
-    """Lay out the epochs of a training."""
-    header = ["Epoch", "Train loss", "Train accuracy", "Test loss", "Test accuracy", "Learning rate"]
-    cells = [
-        [
-            e.epoch,
-            f"{e.train_loss:.4f}",
-            percent(e.train_acc),
-            f"{e.test_loss:.4f}",
-            percent(e.test_acc),
-            f"{e.lr:.2g}",
-        ]
-        for e in training.epochs
-    ]
-    return str(tabulate(cells, header, tablefmt="pipe", disable_numparse=True))
+    return environment(templates).get_template("scorecard.md.j2").render(record=record)

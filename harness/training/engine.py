@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from harness.errors import HarnessError, TrainingError, UsageError
 from harness.training.data import Data, load_data, load_mini, stats_of
 from harness.training.determinism import make_deterministic
+from harness.training.gradients import measure_field
 from harness.training.jobs import (
     ERRORS,
     JOBS,
@@ -25,6 +26,7 @@ from harness.training.jobs import (
     DownloadEvent,
     ErrorEvent,
     Event,
+    FieldJob,
     Job,
     ProbeJob,
     TrainedEvent,
@@ -72,6 +74,10 @@ def do(job: Job, emit: Emit) -> None:
     if isinstance(job, ProbeJob):
         make_deterministic(job.threads)
         emit(probe_all(job, load_mini()))
+        return
+    if isinstance(job, FieldJob):
+        make_deterministic(job.threads)
+        emit(measure_field(job))
         return
     make_deterministic(job.recipe.threads)
     started = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from harness.analysis.agreement import Extents
 from harness.assignment import RecipeSpec
 from harness.errors import (
     DataError,
@@ -67,7 +68,18 @@ class TrainJob(_Frozen):
     """Keep a snapshot every N epochs; 0 keeps none."""
 
 
-Job = Annotated[Union[ProbeJob, TrainJob], Field(discriminator="kind")]
+class FieldJob(_Frozen):
+    """Measure the receptive field by gradients, and draw the effective one."""
+
+    kind: Literal["field"] = "field"
+    model: Model
+    threads: int
+    images: int
+    """Random images the effective receptive field is averaged over; 0 leaves it out."""
+    seed: int
+
+
+Job = Annotated[Union[ProbeJob, TrainJob, FieldJob], Field(discriminator="kind")]
 
 
 class DataEvent(_Frozen):
@@ -121,6 +133,8 @@ class Probe(_Frozen):
     batch_difference: float
     """Largest difference of an image's output alone and among others, likewise relative."""
     finite: bool
+    extents: Extents
+    """The receptive field measured by gradients."""
 
 
 class ProbeEvent(_Frozen):
@@ -129,6 +143,19 @@ class ProbeEvent(_Frozen):
     event: Literal["probe"] = "probe"
     probes: dict[str, Probe]
     failures: dict[str, str]
+
+
+class FieldEvent(_Frozen):
+    """The result of a field job.
+
+    `heat` is the mean absolute input gradient of one position, rows of pixels, its largest value 1;
+    `position` (h, w) is that position in the last feature map. Both are None when not asked for.
+    """
+
+    event: Literal["field"] = "field"
+    extents: Extents
+    heat: tuple[tuple[float, ...], ...] | None = None
+    position: tuple[int, int] | None = None
 
 
 class TrainedEvent(_Frozen):
@@ -158,7 +185,15 @@ class ErrorEvent(_Frozen):
 
 Event = Annotated[
     Union[
-        DataEvent, DownloadEvent, StepEvent, EpochEvent, ProbeEvent, TrainedEvent, DivergedEvent, ErrorEvent
+        DataEvent,
+        DownloadEvent,
+        StepEvent,
+        EpochEvent,
+        ProbeEvent,
+        FieldEvent,
+        TrainedEvent,
+        DivergedEvent,
+        ErrorEvent,
     ],
     Field(discriminator="event"),
 ]

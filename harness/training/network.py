@@ -66,15 +66,24 @@ def load(architecture: Path, weights: Path, device: torch.device) -> Network:
     Raises:
         GraphError: either file cannot be read or is not valid, or they do not belong together.
     """
+    plan, tensors = read(architecture, weights)
+    return Network(plan, tensors, device)
+
+
+def read(architecture: Path, weights: Path) -> tuple[plain.Architecture, dict[str, torch.Tensor]]:
+    """Read ``architecture.json`` and ``initial.safetensors``; whether they belong together is not checked.
+
+    Raises:
+        GraphError: either file cannot be read or is not valid.
+    """
     try:
         plan = plain.parse_architecture(architecture.read_bytes())
     except OSError as error:
         raise GraphError(f"{architecture}: cannot be read ({error.strerror}).") from None
     try:
-        tensors = load_file(weights)
+        return plan, load_file(weights)
     except (OSError, SafetensorError) as error:
         raise GraphError(f"{weights}: not a readable safetensors file ({error}).") from None
-    return Network(plan, tensors, device)
 
 
 def check_weights(architecture: plain.Architecture, tensors: Mapping[str, torch.Tensor]) -> None:

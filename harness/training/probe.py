@@ -5,11 +5,13 @@ import copy
 import numpy as np
 import torch
 
+from harness.analysis.agreement import Extents
 from harness.errors import GraphError
 from harness.training.data import Data, Split, measured
+from harness.training.gradients import extents
 from harness.training.jobs import Probe, ProbeEvent, ProbeJob
 from harness.training.measure import measure
-from harness.training.network import Network, load, one_line, usable_layout
+from harness.training.network import Network, one_line, read, usable_layout
 from harness.training.pixels import Pixels
 
 PROBED = 500
@@ -29,17 +31,18 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
     failures: dict[str, str] = {}
     for name, model in job.models.items():
         try:
-            network = load(model.architecture, model.weights, torch.device("cpu"))
+            plan, tensors = read(model.architecture, model.weights)
+            network = Network(plan, tensors, torch.device("cpu"))
             memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
             network.to(memory_format=memory_format)
             pixels = Pixels(stats, torch.device("cpu"), memory_format)
-            probes[name] = probe(network, pixels, split, job)
+            probes[name] = probe(network, pixels, split, job, extents(plan, tensors))
         except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
             failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
     return ProbeEvent(probes=probes, failures=failures)
 
 
-def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob) -> Probe:
+def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: Extents) -> Probe:
     """Probe one network; it is left as it came. The shape of the logits is that of `TOGETHER` images."""
     torch.manual_seed(_SEED)
     images = pixels(torch.from_numpy(split.images[:TOGETHER]))
@@ -56,6 +59,7 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob) -> Prob
         repeat_difference=_difference(first, second),
         batch_difference=_difference(first[: len(alone)], alone),
         finite=bool(first.isfinite().all() and batch_logits.isfinite().all()),
+        extents=seen,
     )
 
 

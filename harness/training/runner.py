@@ -23,12 +23,13 @@ from harness.training.jobs import (
     DivergedEvent,
     ErrorEvent,
     Event,
+    FieldEvent,
     Job,
     ProbeEvent,
     TrainedEvent,
 )
 
-Result = Union[ProbeEvent, TrainedEvent, DivergedEvent]
+Result = Union[ProbeEvent, FieldEvent, TrainedEvent, DivergedEvent]
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
@@ -59,7 +60,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
         for event in _conversation(child, job):
             if isinstance(event, ErrorEvent):
                 raise ERRORS[event.kind](event.message)
-            if isinstance(event, (ProbeEvent, TrainedEvent, DivergedEvent)):
+            if isinstance(event, (ProbeEvent, FieldEvent, TrainedEvent, DivergedEvent)):
                 result = event
             else:
                 on_event(event)

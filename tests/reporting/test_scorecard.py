@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from harness.reporting.scorecard import escape_markdown, fenced, inline_code, render_scorecard
+from harness.reporting.markdown import escape_markdown, fenced, inline_code
+from harness.reporting.scorecard import render_scorecard
 
 
 @pytest.fixture
