@@ -31,5 +31,5 @@ Files of one run, under ``results/``: ``scorecard.json`` (the record) and ``scor
 
 Who may import whom is held by import-linter (see ``pyproject.toml``):
 ``cli > screen > grade > run > reporting | intake | training > analysis > record | manifest > assignment >
-tables > files | seeds | errors``.
+limits > tables > files | seeds | errors``.
 """

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Field, model_validator
 
 from harness.errors import AssignmentError
+from harness.limits import Positive, Rules, Share, TransformName, VariantSpec
 from harness.tables import Table, read_toml, validate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -14,15 +15,8 @@ DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cn
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Positive = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Scalar = Union[bool, int, float, str]
-
-TransformName = Literal[
-    "Affine", "ColorJitter", "CoarseDropout", "HorizontalFlip", "PadIfNeeded", "RandomCrop",
-    "RandomBrightnessContrast", "Rotate", "ShiftScaleRotate", "ToGray", "VerticalFlip",
-]  # fmt: skip
 
 
 class DataSpec(Table):
@@ -55,82 +49,6 @@ class Points(Table):
         if total != 100:
             raise ValueError(f"the points of all rules must sum to 100, got {total}")
         return self
-
-
-class MaxParameters(Table):
-    """Strictly fewer numbers than `below` may feed the network."""
-
-    below: Positive
-
-
-class MinReceptiveField(Table):
-    """The receptive field must be larger than `above_px`, measured at `place`."""
-
-    above_px: Annotated[int, Field(ge=0)]
-    place: Literal["before_pool", "with_pool"] = "before_pool"
-
-
-class UntrainedAtChance(Table):
-    """Accuracy before training may not exceed `max_accuracy` (chance is 1 / classes)."""
-
-    max_accuracy: Share
-
-
-class Augmentation(Table):
-    """Each entry of `required` names transforms of which one must be in the pipeline."""
-
-    required: tuple[Annotated[tuple[TransformName, ...], Field(min_length=1)], ...]
-    min_p: Annotated[float, Field(gt=0, le=1)]
-    """A required transform counts when it is applied with at least this probability."""
-
-
-class MinAccuracy(Table):
-    """Accuracy of the last epoch on the test set must be at least `at_least`."""
-
-    at_least: Share
-
-
-class Rules(Table):
-    """The numbers of the rules that are the same for every variant."""
-
-    max_parameters: MaxParameters
-    min_receptive_field: MinReceptiveField
-    untrained_at_chance: UntrainedAtChance
-    augmentation: Augmentation
-    min_accuracy: MinAccuracy
-
-
-class Downsampling(Table):
-    """How many convolutions of which kernel and stride may raise the jump, and to what."""
-
-    strided_convolutions: Annotated[int, Field(ge=0)]
-    kernel: Positive = 3
-    stride: Annotated[int, Field(ge=2)] = 2
-    jump: Positive
-
-
-class Depthwise(Table):
-    """How many depthwise-separable convolutions there must be outside block 1, and where that ends."""
-
-    at_least: Annotated[int, Field(ge=0)] = 1
-    block_1_ends: Literal["with_first_strided", "before_first_dilated"]
-
-
-class Dilation(Table):
-    """How many different dilations > 1 there must be, and where or in which order."""
-
-    distinct_at_least: Annotated[int, Field(ge=0)]
-    after_last_strided: bool = False
-    never_decreasing: bool = False
-
-
-class VariantSpec(Table):
-    """The rules that differ from variant to variant."""
-
-    title: str
-    downsampling: Downsampling
-    depthwise_separable: Depthwise
-    dilation: Dilation
 
 
 class TransformSpec(Table):

@@ -127,6 +127,57 @@ def test_recipe_values_outside_the_limits_are_all_named():
     ]
 
 
+COUNT = "expected a whole number or { at_least = 1 }"
+OLDER = DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml")
+
+
+def test_the_older_edition_differs_in_numbers_and_choices_of_the_rules_alone():
+    older, newer = load_assignment(OLDER), load_assignment(DEFAULT_ASSIGNMENT)
+    assert (older.id, set(older.variants)) == ("cifar10-c1c2c3c4", {"basic"})
+    for same in ("seed", "data", "points", "recipe", "overrides", "limits"):
+        assert getattr(older, same) == getattr(newer, same)
+    assert older.rules.min_receptive_field.place == "with_pool"
+    assert older.rules.max_parameters == newer.rules.max_parameters
+
+
+def test_settings_that_are_not_given_are_those_of_the_first_edition(table):
+    spec = parse_assignment(table)
+    assert spec.rules.gap_linear_head.classifier == ("linear_after_pool",)
+    assert spec.variants["basic"].downsampling.kernel == (3,)
+    assert spec.variants["basic"].downsampling.jump.exactly == 8
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("strided_convolutions", "one", f": {COUNT}, got 'one'."),
+        ("strided_convolutions", True, f": {COUNT}, got True."),
+        ("strided_convolutions", -1, ".exactly: Input should be greater than or equal to 0, got -1."),
+        ("strided_convolutions", {"at_leest": 1}, ".at_leest: unknown key. Did you mean 'at_least'?"),
+        ("jump", {}, f": {COUNT}, got neither or both of exactly and at_least."),
+        ("jump", {"exactly": 1, "at_least": 2}, f": {COUNT}, got neither or both of exactly and at_least."),
+        ("jump", {"at_least": 0}, ": a jump is at least 1, got 0."),
+        ("kernel", [], ": expected at least one, got an empty list."),
+        ("kernel", [3, 0], ".1: Input should be greater than 0, got 0."),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_may_downsample_is_said_plainly(table, key, value, message):
+    table["variants"]["basic"]["downsampling"][key] = value
+    assert mistakes(table) == [f"a.toml: variants.basic.downsampling.{key}{message}"]
+
+
+def test_a_place_of_the_classifier_that_does_not_exist_is_answered_with_those_that_do(table):
+    table["rules"]["gap_linear_head"] = {"classifier": ["linear"]}
+    assert mistakes(table) == [
+        "a.toml: rules.gap_linear_head.classifier.0: Input should be 'linear_after_pool', "
+        "'convolution_after_pool' or 'convolution_before_pool', got 'linear'."
+    ]
+    table["rules"]["gap_linear_head"] = {"classifier": []}
+    assert mistakes(table) == [
+        "a.toml: rules.gap_linear_head.classifier: expected at least one, got an empty list."
+    ]
+
+
 def test_every_rule_has_its_points():
     assert set(load_assignment(DEFAULT_ASSIGNMENT).points.model_dump()) == set(Points.model_fields)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.assignment import DEFAULT_ASSIGNMENT
 from harness.cli import _argument
 from harness.errors import UsageError
 from harness.record import Record, sealed
@@ -125,6 +126,33 @@ def test_the_reference_submission_has_the_known_parameters_receptive_fields_and_
         for name, v in variants.items()
     }
     assert known == {"basic": [84_322, 55, 8], "dilated": [197_858, 45, 1]}
+
+
+OLDER_HEAD = """
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Conv2d(3, 8, 3, padding=1)
+            self.dw = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8)
+            self.pw = nn.Conv2d(8, 16, 1, stride=2)
+            self.maps = nn.Conv2d(16, 10, 3, padding=4, dilation=4)
+
+        def forward(self, x):
+            return self.maps(self.pw(self.dw(self.first(x)))).mean((2, 3))
+"""
+
+
+def test_another_edition_of_the_assignment_is_a_file_on_the_command_line(harness, write):
+    folder = write(model=OLDER_HEAD)
+    edition = DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml")
+    done = harness("check", folder, "--assignment", edition, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    record = Record.model_validate_json(done.stdout)
+    assert record.assignment == "cifar10-c1c2c3c4"
+    assert record.variants["basic"].facts.receptive_field_px == 23
+    assert record.variants["basic"].facts.receptive_field_with_pool_px == 53
 
 
 def test_a_file_that_cannot_be_imported_exits_with_3_and_shows_the_reason(harness, write):

@@ -1,8 +1,9 @@
-"""What to change for a larger receptive field, and what it would give: measured, not guessed."""
+"""What to change in a network, and what it would give: measured on the changed graph, not guessed."""
 
-from harness.analysis.graph import Node
+from collections.abc import Sequence
+
 from harness.analysis.view import Convolution, View
-from harness.assignment import MinReceptiveField
+from harness.limits import MinReceptiveField
 
 _TRIED = 5
 """Convolutions tried, from the last one backwards."""
@@ -28,6 +29,16 @@ def wider(view: View, limits: MinReceptiveField) -> str:
     return "Add 3x3 convolutions on the path to the head, or give them a dilation."
 
 
+def jump_with_stride(view: View, chosen: Convolution, stride: int) -> int | None:
+    """Measure the jump at the head if one convolution had another stride; None when it has no one jump."""
+    strides = [stride] * chosen.window.rank
+    jumps = _with_arguments(view, chosen, strides, list(chosen.window.padding), chosen.window.dilation).jumps
+    return jumps[0] if len(jumps) == 1 else None
+
+
+# Private functions
+
+
 def _place(view: View, limits: MinReceptiveField) -> int | None:
     before = limits.place == "before_pool"
     return view.receptive_field_px if before else view.receptive_field_with_pool_px
@@ -35,15 +46,18 @@ def _place(view: View, limits: MinReceptiveField) -> int | None:
 
 def _with_dilation(view: View, chosen: Convolution, dilation: int) -> View:
     """Measure the same graph with another dilation, padded so that the maps keep their size."""
-    graph = view.measured.graph
-    nodes = tuple(_changed(n, chosen, dilation) if n.name == chosen.node.name else n for n in graph.nodes)
-    return View(view.measured.architecture, graph.with_nodes(nodes))
+    window = chosen.window
+    padding = [dilation * (k - 1) // 2 for k in window.kernel]
+    return _with_arguments(view, chosen, window.stride, padding, [dilation] * window.rank)
 
 
-def _changed(node: Node, chosen: Convolution, dilation: int) -> Node:
-    rank = chosen.window.rank
-    padding = [dilation * (k - 1) // 2 for k in chosen.window.kernel]
+def _with_arguments(
+    view: View, chosen: Convolution, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
+) -> View:
+    """Measure the same graph with other arguments of one convolution."""
+    graph, node = view.measured.graph, chosen.node
     args = list(node.args) + [None] * (7 - len(node.args))
-    args[3] = list(chosen.window.stride)
-    args[4], args[5], args[6] = padding, [dilation] * rank, chosen.window.groups
-    return node.with_arguments(tuple(args), {})
+    args[3:7] = list(stride), list(padding), list(dilation), chosen.window.groups
+    changed = node.with_arguments(tuple(args), {})
+    nodes = tuple(changed if n.name == node.name else n for n in graph.nodes)
+    return View(view.measured.architecture, graph.with_nodes(nodes))

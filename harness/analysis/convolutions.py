@@ -1,62 +1,28 @@
-"""The rules about convolutions: downsampling, depthwise-separable, dilation, receptive field."""
-
-from collections.abc import Sequence
+"""The rules about convolutions: depthwise-separable, dilation, receptive field."""
 
 from harness.analysis.advice import wider
+from harness.analysis.classifier import without_head
 from harness.analysis.graph import Node
-from harness.analysis.head import describe
-from harness.analysis.ops import short_name
-from harness.analysis.verdicts import failed, layers, not_judged, opaque, passed
-from harness.analysis.view import Convolution, View
-from harness.assignment import Depthwise, Dilation, MinReceptiveField, VariantSpec
+from harness.analysis.verdicts import counted, failed, layers, not_judged, opaque, passed
+from harness.analysis.view import View
+from harness.limits import Depthwise, Dilation, MinReceptiveField, VariantSpec
 from harness.record import Finding
 
 
-def downsampling(view: View, variant: VariantSpec) -> Finding:
-    """Check that the wanted strided convolutions, and nothing else, raise the jump to the wanted value."""
-    rule, limits = "downsampling", variant.downsampling
-    count, side = limits.strided_convolutions, f"{limits.kernel}x{limits.kernel}"
-    expected = f"jump {limits.jump} at the head, raised by " + (
-        f"exactly {_counted(count, 'convolution')} ({side}, stride {limits.stride}) and nothing else"
-        if count
-        else "nothing"
-    )
-    strided = view.strided
-    wrong = [c for c in strided if not _is_wanted(c, limits.kernel, limits.stride)]
-    others = [*(c.node for c in wrong), *view.resampling]
-    actual = _downsampling_found(view, side, limits.stride, wrong)
-    if others:
-        advice = f"Only {side} stride-{limits.stride} convolutions may change the size of the map; change "
-        advice += f"{layers(others)}." if count else f"{layers(others)} to stride 1."
-        return failed(rule, expected, actual, *others, advice=advice)
-    if len(strided) != count:
-        change = "Give stride 1 to" if len(strided) > count else "Give stride 2 to"
-        surplus = abs(len(strided) - count)
-        nodes = [c.node for c in strided]
-        return failed(
-            rule, expected, actual, *nodes, advice=f"{change} {surplus} of the {side} convolutions."
-        )
-    if view.unknown:
-        return opaque(rule, expected, view.unknown)
-    if not view.final_maps:
-        return _without_head(rule, expected, view)
-    if view.jumps != (limits.jump,):
-        nodes = [c.node for c in strided]
-        advice = "Put the strided convolutions one after the other on the path that every output takes."
-        return failed(rule, expected, actual, *nodes, advice=advice)
-    return passed(rule, expected, actual, *(c.node for c in strided))
-
-
 def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
-    """Check that depthwise-separable convolutions are used, and none in block 1."""
+    """Check that depthwise-separable convolutions are used, and none in block 1 where it is kept free."""
     rule, limits = "depthwise_separable", variant.depthwise_separable
-    expected = f"at least {_counted(limits.at_least, 'depthwise-separable convolution')}, none in block 1"
+    expected = f"at least {counted(limits.at_least, 'depthwise-separable convolution')}"
+    expected += ", none in block 1" if limits.block_1_ends else ""
     found = view.separable
     actual = f"{len(found)}: {layers([c.node for c in found])}" if found else "none"
     if len(found) < limits.at_least:
         if view.opaque and not view.convolutions:
             return opaque(rule, expected, view.opaque[0])
         return failed(rule, expected, actual, *_nearly(view), advice=_depthwise_advice(view))
+    nodes = [c.node for c in found]
+    if limits.block_1_ends is None:
+        return passed(rule, expected, actual, *nodes)
     last = _end_of_block_1(view, limits)
     if last is None:
         what = "no strided convolution" if limits.block_1_ends == "with_first_strided" else "no dilated one"
@@ -72,13 +38,13 @@ def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
     if early:
         advice = f"Use ordinary convolutions in block 1: {layers(early)}."
         return failed(rule, expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)
-    return passed(rule, expected, actual, *(c.node for c in found))
+    return passed(rule, expected, actual, *nodes)
 
 
 def dilation(view: View, variant: VariantSpec) -> Finding:
     """Check that there are dilated convolutions, where and in which order the variant wants them."""
     rule, limits = "dilation", variant.dilation
-    expected = f"at least {_counted(limits.distinct_at_least, 'different dilation')} > 1"
+    expected = f"at least {counted(limits.distinct_at_least, 'different dilation')} > 1"
     expected += ", one after the last strided convolution" if limits.after_last_strided else ""
     expected += ", never decreasing" if limits.never_decreasing else ""
     found = view.dilated
@@ -117,7 +83,7 @@ def min_receptive_field(view: View, limits: MinReceptiveField) -> Finding:
     if view.unknown:
         return opaque(rule, expected, view.unknown)
     if before is None:
-        return _without_head(rule, expected, view)
+        return without_head(rule, expected, view)
     actual = f"{before} px" + (f" ({after} px counting the pool)" if after is not None else "")
     if view.measured.global_layers:
         actual += f"; {', '.join(view.measured.global_layers[:3])} looks at the whole image and adds nothing"
@@ -139,40 +105,6 @@ def min_receptive_field(view: View, limits: MinReceptiveField) -> Finding:
 
 
 # Private functions
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _is_wanted(convolution: Convolution, kernel: int, stride: int) -> bool:
-    window = convolution.window
-    plain = short_name(convolution.node.op) == "conv2d"
-    return plain and set(window.kernel) == {kernel} and set(window.stride) == {stride}
-
-
-def _downsampling_found(view: View, side: str, stride: int, wrong: Sequence[Convolution]) -> str:
-    right = len(view.strided) - len(wrong)
-    parts = [f"{_counted(right, 'convolution')} ({side}, stride {stride})"] if right else []
-    for c in wrong:
-        kernel = "x".join(map(str, c.window.kernel))
-        strides = "x".join(map(str, sorted(set(c.window.stride))))
-        parts.append(f"{kernel} stride-{strides} {short_name(c.node.op)} in {c.node.layer}")
-    parts += [f"{short_name(node.op)} in {node.layer}" for node in view.resampling]
-    jump = " and ".join(map(str, view.jumps)) or "unknown"
-    return f"jump {jump}: " + (", ".join(parts) or "nothing raises it")
-
-
-def _without_head(rule: str, expected: str, view: View) -> Finding:
-    if view.head.unknown is not None and view.opaque:
-        return opaque(rule, expected, view.opaque[0])
-    return not_judged(
-        rule,
-        expected,
-        f"no feature map leads to the output; head: {describe(view.measured, view.head)}",
-        cause="student",
-        advice="Make gap_linear_head pass first: its rule says where the network's head begins.",
-    )
 
 
 def _end_of_block_1(view: View, limits: Depthwise) -> int | None:

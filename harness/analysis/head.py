@@ -1,13 +1,22 @@
 """The head of a network: what leads from the last feature map to the logits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.flow import data_reads, literal
 from harness.analysis.graph import Node, Ref
+from harness.analysis.layout import Unmeasurable
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
+from harness.limits import Classifier
 
+_CLASSIFIER = "classifier"
+_LOG_SOFTMAX = "log-softmax"
+# What the assignment calls each classifier behind the pool.
+_PLACE: Mapping[str, Classifier] = {
+    "Linear": "linear_after_pool",
+    "1x1 convolution": "convolution_after_pool",
+}
 _MOVES = frozenset({"view", "identity", "permute", "select", "slice", "expand", "number"})
 
 
@@ -52,36 +61,26 @@ def describe(measured: Measured, head: Head) -> str:
     return " -> ".join(_steps(measured, head)) or "none: the output is still a feature map"
 
 
-def objection(measured: Measured, head: Head) -> tuple[Node, str] | None:
-    """Find the first node that does not belong in: global average, one Linear, log-softmax; and say why."""
+def objection(
+    measured: Measured, head: Head, allowed: Sequence[Classifier] = ("linear_after_pool",)
+) -> tuple[Node, str] | None:
+    """Find the first node that does not belong in: global average, one classifier, log-softmax; say why."""
     seen: dict[str, Node] = {}
     for node in head.nodes:
         kind = _kind(measured, node)
-        why = f"{_name(measured, node)} is not part of it" if kind is None else _out_of_place(kind, seen)
-        if why is None and kind in ("scale", "bias") and ("linear" in seen) != (kind == "bias"):
-            why = f"{_name(measured, node)} is not part of it"
+        if _belongs(kind, seen, allowed):
+            why = _out_of_place(kind or "", seen, allowed)
+        else:
+            why = f"{name_of(measured, node)} is not part of it"
         if why is not None:
             return node, why
-        seen.setdefault(kind or "", node)
+        seen.setdefault(_CLASSIFIER if kind in _PLACE else kind or "", node)
     return None
 
 
-def _out_of_place(kind: str, seen: Mapping[str, Node]) -> str | None:
-    """Say why a step may not come after those seen, if it may not."""
-    if kind == "linear" and "average" not in seen:
-        return "the Linear reads the map itself, not its global average"
-    if kind == "linear" and "linear" in seen:
-        return f"a second Linear follows {seen['linear'].layer}"
-    if kind == "log-softmax" and "log-softmax" in seen:
-        return "log-softmax is applied twice"
-    if kind == "log-softmax" and "linear" not in seen:
-        return "log-softmax is applied to the average, and no Linear comes before it"
-    return None
-
-
-def linears(measured: Measured, head: Head) -> tuple[Node, ...]:
-    """List the linear layers of a head."""
-    return tuple(node for node in head.nodes if _kind(measured, node) == "linear")
+def classifiers(measured: Measured, head: Head) -> tuple[Node, ...]:
+    """List what turns averages into classes: linear layers and 1x1 convolutions."""
+    return tuple(node for node in head.nodes if _kind(measured, node) in _PLACE)
 
 
 def averages(measured: Measured, head: Head) -> bool:
@@ -89,7 +88,50 @@ def averages(measured: Measured, head: Head) -> bool:
     return any(_kind(measured, node) == "average" for node in head.nodes)
 
 
+def name_of(measured: Measured, node: Node) -> str:
+    """Name a step of the head in the field's words."""
+    name, weight = short_name(node.op).rstrip("_"), measured.weight_shape(node)
+    kind = _kind(measured, node)
+    if kind == "average":
+        return "global average pool" if name != "sum" else "global sum"
+    if OPS.get(node.op) == "linear" and len(weight) > 1:
+        return f"Linear({weight[1]}, {weight[0]})"
+    if OPS.get(node.op) == "conv" and len(weight) > 2:
+        kernel = "x".join(str(k) for k in weight[2:])
+        return f"{kernel} convolution to {weight[0]} channels"
+    words = {"log_softmax": "log-softmax", "batch_norm": "batch-norm", "amax": "global maximum"}
+    return words.get(name, name)
+
+
 # Private functions
+
+
+def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> bool:
+    """Tell whether a step may be in the head at all, with what has come before it."""
+    if kind is None:
+        return False
+    if kind in _PLACE:
+        return _PLACE[kind] in allowed
+    if kind in ("scale", "bias"):
+        return (_CLASSIFIER in seen) == (kind == "bias") and _LOG_SOFTMAX not in seen
+    return True
+
+
+def _out_of_place(kind: str, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> str | None:
+    """Say why a step may not come after those seen, if it may not."""
+    if kind in _PLACE and "average" not in seen:
+        return f"the {kind} reads the map itself, not its global average"
+    if kind in _PLACE and _CLASSIFIER in seen:
+        return f"a second {kind} follows {seen[_CLASSIFIER].layer}"
+    if kind in (*_PLACE, "average") and _LOG_SOFTMAX in seen:
+        return f"log-softmax comes before the {kind}"
+    if kind == _LOG_SOFTMAX and _LOG_SOFTMAX in seen:
+        return "log-softmax is applied twice"
+    if kind == _LOG_SOFTMAX and "average" not in seen:
+        return "log-softmax is applied before the global average"
+    if kind == _LOG_SOFTMAX and _CLASSIFIER not in seen and "convolution_before_pool" not in allowed:
+        return "log-softmax is applied to the average, and no Linear comes before it"
+    return None
 
 
 def _kind(measured: Measured, node: Node) -> str | None:
@@ -103,9 +145,11 @@ def _kind(measured: Measured, node: Node) -> str | None:
     if family == "dropout":
         return "dropout"
     if name == "log_softmax":
-        return "log-softmax"
+        return _LOG_SOFTMAX
     if family == "linear" or (name in ("matmul", "mm") and _reads_tensor(measured, node)):
-        return "linear"
+        return "Linear"
+    if family == "conv" and not fields[0].axes and _is_pointwise(measured, node):
+        return "1x1 convolution"
     is_average = family in ("adaptive_avg_pool", "avg_pool") or name in ("mean", "sum")
     if is_average and fields[0].axes and _only_axes(measured, node):
         return "average"
@@ -114,6 +158,15 @@ def _kind(measured: Measured, node: Node) -> str | None:
     if name == "add" and _reads_tensor(measured, node):
         return "bias"
     return None
+
+
+def _is_pointwise(measured: Measured, node: Node) -> bool:
+    """Tell whether a convolution of a pooled map is a matrix product over all its channels."""
+    try:
+        window = measured.window(node)
+    except Unmeasurable:
+        return False
+    return set(window.kernel) == {1} and set(window.padding) == {0} and window.groups == 1
 
 
 def _only_axes(measured: Measured, node: Node) -> bool:
@@ -145,22 +198,7 @@ def _steps(measured: Measured, head: Head) -> Iterator[str]:
     for node in head.nodes:
         if OPS.get(node.op) in _MOVES or OPS.get(node.op) == "dropout":
             continue
-        step = _name(measured, node)
+        step = name_of(measured, node)
         if step != last:
             yield step
         last = step
-
-
-def _name(measured: Measured, node: Node) -> str:
-    """Name a step of the head in the field's words."""
-    name, weight = short_name(node.op).rstrip("_"), measured.weight_shape(node)
-    kind = _kind(measured, node)
-    if kind == "average":
-        return "global average pool" if name != "sum" else "global sum"
-    if kind == "linear" and len(weight) > 1:
-        return f"Linear({weight[1]}, {weight[0]})"
-    if OPS.get(node.op) == "conv" and len(weight) > 2:
-        kernel = "x".join(str(k) for k in weight[2:])
-        return f"{kernel} convolution to {weight[0]} channels"
-    words = {"log_softmax": "log-softmax", "batch_norm": "batch-norm", "amax": "global maximum"}
-    return words.get(name, name)

@@ -11,17 +11,19 @@ from typing import Protocol
 
 from harness.analysis import consistency
 from harness.analysis.accuracy import diverged, min_accuracy, not_measured, untrainable
-from harness.analysis.convolutions import depthwise_separable, dilation, downsampling, min_receptive_field
+from harness.analysis.classifier import gap_linear_head
+from harness.analysis.convolutions import depthwise_separable, dilation, min_receptive_field
 from harness.analysis.facts import measured_facts
 from harness.analysis.graph import Architecture
-from harness.analysis.head import averages, describe, linears, objection
 from harness.analysis.maxima import find_maxima
 from harness.analysis.ops import unknown_ops
 from harness.analysis.parameters import Counted, count, numbers
 from harness.analysis.receptive import table
+from harness.analysis.strides import downsampling
 from harness.analysis.verdicts import failed, not_judged, opaque, passed
 from harness.analysis.view import View
-from harness.assignment import AssignmentSpec, Points, Rules, TransformSpec
+from harness.assignment import AssignmentSpec, Points, TransformSpec
+from harness.limits import Rules
 from harness.record import Cause, Facts, Finding, ReceptiveFieldRow
 
 MAX_BATCH_DIFFERENCE = 1e-3
@@ -82,7 +84,7 @@ def judge(
         _in_both(lambda view: depthwise_separable(view, spec), evaluation, train),
         _in_both(lambda view: dilation(view, spec), evaluation, train),
         _in_both(lambda view: min_receptive_field(view, limits.min_receptive_field), evaluation, train),
-        _in_both(lambda view: gap_linear_head(view, classes), evaluation, train),
+        _in_both(lambda view: gap_linear_head(view, limits.gap_linear_head, classes), evaluation, train),
         same_graph_in_eval(train, evaluation, probe, not_run),
         untrained_at_chance(probe, limits, classes, not_run),
         augmentation(pipeline, limits),
@@ -133,35 +135,6 @@ def no_max_pool(view: View) -> Finding:
     if maxima.undecided:
         return opaque(rule, expected, maxima.undecided[0])
     return passed(rule, expected, "none")
-
-
-def gap_linear_head(view: View, classes: int) -> Finding:
-    """Check that the head is a global average pool and one Linear to the classes, and nothing else."""
-    measured, head = view.measured, view.head
-    rule, expected = "gap_linear_head", f"global average pool -> Linear(C, {classes})"
-    if head.unknown is not None:
-        return opaque(rule, expected, view.opaque[0])
-    actual = describe(measured, head)
-    ideal = f"End in self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear(C, {classes})."
-    shape = measured.shapes.get(measured.flow.output, ())
-    if len(measured.graph.outputs) != 1 or tuple(shape[1:]) != (classes,):
-        size = f"{len(measured.graph.outputs)} outputs" if len(measured.graph.outputs) != 1 else _shape(shape)
-        advice = f"Return one tensor of logits, shape (N, {classes})."
-        return failed(
-            rule, expected, f"{actual}; the network returns {size}", *head.nodes[-1:], advice=advice
-        )
-    problem = objection(measured, head)
-    if problem is not None:
-        node, why = problem
-        return failed(rule, expected, f"{actual}; {why}", node, advice=f"{ideal} Here {why}.")
-    if len(head.maps) != 1:
-        why = f"{len(head.maps)} feature maps lead to it"
-        return failed(rule, expected, f"{actual}; {why}", *head.nodes[:1], advice=f"{ideal} Here {why}.")
-    if not averages(measured, head) or len(linears(measured, head)) != 1:
-        missing = "no global average pool" if not averages(measured, head) else "no Linear follows the pool"
-        advice = f"{ideal} Here {missing}."
-        return failed(rule, expected, f"{actual}; {missing}", *head.nodes[-1:], advice=advice)
-    return passed(rule, expected, actual, *head.nodes)
 
 
 def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_run: str = "") -> Finding:
@@ -285,10 +258,6 @@ def _not_run(rule: str, expected: str, why: str) -> Finding:
         cause="harness",
         advice="See the other rules that were not judged; they name the operator.",
     )
-
-
-def _shape(shape: Sequence[int | str]) -> str:
-    return f"a tensor of shape ({', '.join(str(size) for size in shape)})"
 
 
 __all__ = [

@@ -23,6 +23,11 @@ def layers(nodes: Sequence[Node]) -> str:
     return ", ".join(names[:MOST_PLACES]) + more
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many of something there are: "1 convolution", "2 convolutions"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def passed(rule: str, expected: str, actual: str, *nodes: Node) -> Finding:
     """Say that a rule holds."""
     return Finding(rule=rule, status="passed", expected=expected, actual=actual, where=at(*nodes))

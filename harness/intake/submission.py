@@ -57,7 +57,8 @@ def open_submission(
     if path.is_file() and path.suffix != ".py":
         raise UsageError(f"{path.name}: expected a .py file or a folder, got {path.suffix or 'no suffix'}.")
     root = path if path.is_dir() else path.parent
-    named = _from_manifest(root, assignment) if path.is_dir() and (root / MANIFEST).exists() else None
+    has_manifest = path.is_dir() and (root / MANIFEST).exists()
+    named = _from_manifest(root, assignment, variants) if has_manifest else None
     if named is None:
         file = path if path.is_file() else _model_file(root)
         names = variants or (assignment.default_variant,)
@@ -69,9 +70,11 @@ def open_submission(
     return Submission(root, _hash(files, root), answered)
 
 
-def _from_manifest(root: Path, assignment: AssignmentSpec) -> dict[str, Answered]:
+def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str]) -> dict[str, Answered]:
     manifest = load_manifest(root / MANIFEST)
-    _check_known(manifest.variants, assignment.variants, assignment)
+    if not asked:
+        # A manifest may answer variants of other editions too; judging all of it needs them all.
+        _check_known(manifest.variants, assignment.variants, assignment)
     answered = {}
     for name, one in manifest.variants.items():
         file = root / one.file

@@ -7,6 +7,7 @@ import pytest
 
 from harness.analysis.graph import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.analysis.rules import judge
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 
 
 @dataclass
@@ -113,7 +114,16 @@ def probe():
 @pytest.fixture(scope="session")
 def judged(assignment, probe):
     """Judge an architecture; a mapping of rules to findings, the facts and the table."""
+    return judging(assignment, probe)
 
+
+@pytest.fixture(scope="session")
+def judged_c1c2c3c4(probe):
+    """Judge an architecture by the older edition of the assignment."""
+    return judging(load_assignment(DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml")), probe)
+
+
+def judging(assignment, probe):
     def run(architecture, variant="basic", **changes):
         seeds = changes.pop("seeds_differ", None)
         measured = SimpleNamespace(**{**vars(probe), **changes})

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.errors import AssignmentError, UsageError
 from harness.intake.submission import open_submission
 
@@ -54,6 +55,13 @@ def test_class_and_arguments_of_the_command_line_override_the_manifest(reference
     ).variants["basic"]
     assert one.wanted.class_name == "Other"
     assert one.wanted.arguments == {"num_classes": 7, "p": 0.1}
+
+
+def test_a_manifest_may_answer_variants_that_another_edition_does_not_have(reference, assignment):
+    older = load_assignment(DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml"))
+    assert list(open_submission(reference, older, variants=["basic"]).variants) == ["basic"]
+    with pytest.raises(UsageError, match=r"variant 'dilated'.*expected one of basic\."):
+        open_submission(reference, older)
 
 
 def test_an_unknown_variant_lists_the_known_ones(reference, assignment):

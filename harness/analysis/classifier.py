@@ -1,0 +1,121 @@
+"""The rule about the head: one global average, and one classifier where the assignment allows it."""
+
+from harness.analysis.flow import data_reads
+from harness.analysis.graph import Node
+from harness.analysis.head import averages, classifiers, describe, name_of, objection
+from harness.analysis.layout import IMAGE
+from harness.analysis.ops import OPS
+from harness.analysis.receptive import Measured
+from harness.analysis.verdicts import failed, not_judged, opaque, passed
+from harness.analysis.view import View
+from harness.limits import Classifier, GapLinearHead
+from harness.record import Finding
+
+# What may stand between the convolution that makes one map per class and the pool.
+_BETWEEN = frozenset({"elementwise", "batch_norm", "norm", "dropout", "identity", "permute"})
+
+
+def gap_linear_head(view: View, limits: GapLinearHead, classes: int) -> Finding:
+    """Check that the head is one global average pool and one classifier, and nothing else."""
+    measured, head = view.measured, view.head
+    rule = "gap_linear_head"
+    expected = " or ".join(_form(one, "C", classes) for one in limits.classifier)
+    if head.unknown is not None:
+        return opaque(rule, expected, view.opaque[0])
+    actual = describe(measured, head)
+    shape = measured.shapes.get(measured.flow.output, ())
+    if len(measured.graph.outputs) != 1 or tuple(shape[1:]) != (classes,):
+        several = len(measured.graph.outputs) != 1
+        returned = f"{len(measured.graph.outputs)} outputs" if several else _shape(tuple(shape))
+        advice = f"Return one tensor of logits, shape (N, {classes})."
+        return failed(
+            rule, expected, f"{actual}; the network returns {returned}", *head.nodes[-1:], advice=advice
+        )
+    where, why = _objection(view, limits, classes)
+    if why:
+        advice = f"{_ideal(view, limits, classes)} Here {why}."
+        return failed(rule, expected, f"{actual}; {why}", *where, advice=advice)
+    if not classifiers(measured, head):
+        maker = one_map_per_class(measured, head.maps[0], classes)
+        assert maker is not None
+        return passed(rule, expected, f"{name_of(measured, maker)} -> {actual}", maker, *head.nodes)
+    return passed(rule, expected, actual, *head.nodes)
+
+
+def without_head(rule: str, expected: str, view: View) -> Finding:
+    """Say that a rule measures at the head, and there is none."""
+    if view.head.unknown is not None and view.opaque:
+        return opaque(rule, expected, view.opaque[0])
+    return not_judged(
+        rule,
+        expected,
+        f"no feature map leads to the output; head: {describe(view.measured, view.head)}",
+        cause="student",
+        advice="Make gap_linear_head pass first: its rule says where the network's head begins.",
+    )
+
+
+def one_map_per_class(measured: Measured, name: str, classes: int) -> Node | None:
+    """Find the convolution (or Linear over the channels of a map) that makes the classes' maps."""
+    node = measured.by_name.get(name)
+    while node is not None and OPS.get(node.op) not in ("conv", "linear"):
+        sources = [source for source in data_reads(node) if source in measured.fields]
+        passes_on = OPS.get(node.op) in _BETWEEN and len(sources) == 1
+        node = measured.by_name.get(sources[0]) if passes_on else None
+    if node is None or tuple(measured.weight_shape(node))[:1] != (classes,):
+        return None
+    return node
+
+
+# Private functions
+
+
+def _objection(view: View, limits: GapLinearHead, classes: int) -> tuple[tuple[Node, ...], str]:
+    """Say what does not belong in the head, or is missing, and where; empty when nothing is."""
+    measured, head = view.measured, view.head
+    problem = objection(measured, head, limits.classifier)
+    if problem is not None:
+        return (problem[0],), problem[1]
+    if len(head.maps) != 1:
+        return head.nodes[:1], f"{len(head.maps)} feature maps lead to it"
+    if not averages(measured, head):
+        return head.nodes[-1:], "no global average pool"
+    if classifiers(measured, head):
+        return (), ""
+    if "convolution_before_pool" not in limits.classifier:
+        only_linear = limits.classifier == ("linear_after_pool",)
+        return head.nodes[-1:], f"no {'Linear' if only_linear else 'classifier'} follows the pool"
+    if one_map_per_class(measured, head.maps[0], classes) is None:
+        return head.nodes[-1:], f"no classifier: the {classes} averaged maps are not made by one convolution"
+    return (), ""
+
+
+def _form(classifier: Classifier, channels: int | str, classes: int) -> str:
+    match classifier:
+        case "linear_after_pool":
+            return f"global average pool -> Linear({channels}, {classes})"
+        case "convolution_after_pool":
+            return f"global average pool -> 1x1 convolution to {classes} channels"
+        case "convolution_before_pool":
+            return f"convolution to {classes} channels -> global average pool"
+
+
+def _ideal(view: View, limits: GapLinearHead, classes: int) -> str:
+    """Write out the first of the allowed heads for this network's channels."""
+    shape = tuple(view.measured.shapes.get(view.head.maps[0], ())) if view.head.maps else ()
+    is_nchw = len(shape) == len(IMAGE)
+    return f"End in {_code(limits.classifier[0], shape[1] if is_nchw else 'C', classes)}."
+
+
+def _code(classifier: Classifier, channels: int | str, classes: int) -> str:
+    match classifier:
+        case "linear_after_pool":
+            return f"self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear({channels}, {classes})"
+        case "convolution_after_pool":
+            return f"nn.AdaptiveAvgPool2d(1), one nn.Conv2d({channels}, {classes}, 1) and flatten(1)"
+        case "convolution_before_pool":
+            return f"one nn.Conv2d({channels}, {classes}, 1), nn.AdaptiveAvgPool2d(1) and flatten(1)"
+
+
+def _shape(shape: tuple[int | str, ...]) -> str:
+    return f"a tensor of shape ({', '.join(str(size) for size in shape)})"
