@@ -8,6 +8,7 @@ the second runs the linearised graph and looks where the gradient of one positio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -55,21 +56,31 @@ class _Side:
 
     @property
     def expected(self) -> Pair:
-        """First and last pixel by the formulas, those outside the image cut off."""
+        """First and last pixel by the formulas; they may lie outside the image."""
         start = self.span.start + self.position * self.span.jump
-        end = start + self.span.rf_px - 1
-        return max(0, math.floor(start)), min(self.input_px - 1, math.ceil(end))
-
-    @property
-    def agrees(self) -> bool:
-        """Tell whether both are the same; where the formulas give an upper bound, within it."""
-        lo, hi = self.expected
-        return (lo, hi) == (self.lo, self.hi) if self.span.exact else lo <= self.lo and self.hi <= hi
+        return math.floor(start), math.ceil(start + self.span.rf_px - 1)
 
     @property
     def is_cut(self) -> bool:
         """Tell whether the border of the image hides how far the position could see."""
-        return self.lo == 0 or self.hi == self.input_px - 1
+        lo, hi = self.expected
+        return lo <= 0 or hi >= self.input_px - 1
+
+    @property
+    def verdict(self) -> Literal["agrees", "differs", "not_measured"]:
+        """Compare the ends.
+
+        Where the formulas give an upper bound, or the border cuts off an end, to see less is no
+        difference; but at least one end must then be where it should be.
+        """
+        lo, hi = self.expected
+        if self.lo < lo or self.hi > hi:
+            return "differs"
+        if self.span.exact and not self.is_cut:
+            return "agrees" if (lo, hi) == (self.lo, self.hi) else "differs"
+        if not self.span.exact:
+            return "agrees"
+        return "agrees" if lo == self.lo or hi == self.hi else "not_measured"
 
 
 def agreement(view: View, extents: Extents) -> SecondMeasurement:
@@ -78,7 +89,7 @@ def agreement(view: View, extents: Extents) -> SecondMeasurement:
         return SecondMeasurement(status="not_measured", note=extents.reason)
     sides = {axis: _sides(view, extents.measured, axis) for axis in "hw"}
     every = [*sides["h"], *sides["w"]]
-    wrong = next((side for side in every if not side.agrees), None)
+    wrong = next((side for side in every if side.verdict == "differs"), None)
     if wrong is not None:
         (lo, hi), found = wrong.expected, wrong.hi - wrong.lo + 1
         note = (
@@ -86,11 +97,13 @@ def agreement(view: View, extents: Extents) -> SecondMeasurement:
             f"by position {wrong.position}"
         )
         return SecondMeasurement(status="differs", px=None if wrong.is_cut else found, note=note)
-    if any(side.is_cut for side in every):
-        note = f"as far as the border of a {every[0].input_px}x{every[-1].input_px} px image shows"
-        return SecondMeasurement(status="agrees", note=note)
-    smaller = min(max(side.hi - side.lo + 1 for side in one) for one in sides.values())
-    return SecondMeasurement(status="agrees", px=smaller)
+    if not any(side.is_cut for side in every):
+        smaller = min(max(side.hi - side.lo + 1 for side in one) for one in sides.values())
+        return SecondMeasurement(status="agrees", px=smaller)
+    image = f"a {every[0].input_px}x{every[-1].input_px} px image"
+    if all(any(side.verdict == "agrees" for side in one) for one in sides.values()):
+        return SecondMeasurement(status="agrees", note=f"as far as the border of {image} shows")
+    return SecondMeasurement(status="not_measured", note=f"it is too wide to be seen in {image}")
 
 
 def targets(view: View) -> tuple[str, ...]:

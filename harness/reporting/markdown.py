@@ -71,7 +71,8 @@ def receptive_field_table(rows: Sequence[ReceptiveFieldRow]) -> str:
         [i, inline_code(r.layer), r.k, r.s, r.d, r.rf_in, r.jump_in, r.rf_out, r.jump_out]
         for i, r in enumerate(rows, 1)
     ]
-    return str(tabulate(cells, header, tablefmt="pipe", disable_numparse=True))
+    aligned = ["right", "left", *["right"] * 7] if cells else None
+    return str(tabulate(cells, header, tablefmt="pipe", disable_numparse=True, colalign=aligned))
 
 
 def in_words(check: SecondMeasurement) -> str:

@@ -9,7 +9,7 @@ Convolutional Neural Networks", NeurIPS 2016, arXiv 1701.04128.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -24,7 +24,7 @@ from harness.analysis.view import View
 from harness.errors import GraphError
 from harness.training.jobs import FieldEvent, FieldJob
 from harness.training.network import check_weights, read
-from harness.training.program import Program, compiled
+from harness.training.program import compiled
 
 LARGEST_PX = 512
 """Side of the largest image measured on; a larger receptive field is not measured."""
@@ -90,14 +90,14 @@ def effective_field(
     field = view.measured.fields[names[-1]]
     draw = torch.Generator().manual_seed(seed)
     failure = ""
-    for size in _sizes(view, field):
+    for size in filter(None, _sizes(view, field)):
         heat, position = torch.zeros(size, dtype=torch.float64), (0, 0)
         try:
             for _ in range(images):
                 image = torch.randn(1, _channels(architecture.eval), *size, generator=draw)
                 value = program.run(image.requires_grad_(), tensors)
                 position = _middle(field, value, size)
-                heat += _gradient(image, value, position).abs().sum((0, 1))
+                heat += _gradient(field, image, value, position).abs().sum((0, 1))
         except (*_REFUSALS, Unmeasurable) as error:
             failure = str(error).splitlines()[0][:200]
             continue
@@ -135,49 +135,52 @@ def _extents_of(view: View, name: str, weights: Mapping[str, torch.Tensor]) -> l
     graph = linearised(view.measured, name)
     field = view.measured.fields[name]
     program = compiled(graph, _CPU)
-    *larger, own = _sizes(view, field)
-    if larger and not _has_fixed_sizes(view, graph):
+    roomy, own = _sizes(view, field)
+    if roomy is not None and (roomy == own or not _has_fixed_sizes(view, graph)):
         try:
-            return [_extent(program, weights, name, field, _ones(graph, larger[0]), None)]
+            image = _ones(graph, roomy)
+            value = program.run(image, weights)
+            # A reshape to fixed sizes either refuses or cuts one image into several.
+            if value.shape[0] == 1:
+                return _seen_from(name, field, image, value, [_middle(field, value, roomy)])
         except _REFUSALS:
-            pass  # A reshape to fixed sizes: only the graph's own size is left.
-    height, width = _map_size(field, program.run(_ones(graph, own), weights))
-    corners = ((0, 0), (height // 2, width // 2), (height - 1, width - 1))
+            pass
     image = _ones(graph, own)
-    return [_extent(program, weights, name, field, image, corner) for corner in dict.fromkeys(corners)]
+    value = program.run(image, weights)
+    rows, columns = _map_size(field, value)
+    corners = [(0, 0), (rows // 2, columns // 2), (rows - 1, columns - 1)]
+    return _seen_from(name, field, image, value, corners)
 
 
-def _extent(
-    program: Program,
-    weights: Mapping[str, torch.Tensor],
-    name: str,
-    field: Field,
-    image: torch.Tensor,
-    position: Pair | None,
-) -> Extent:
-    size = (image.shape[2], image.shape[3])
-    value = program.run(image.requires_grad_(), weights)
-    if position is None:
-        position = _middle(field, value, size)
-    seen = _gradient(image, value, position).ne(0).any(1)[0]
-    rows, columns = seen.any(1).nonzero(), seen.any(0).nonzero()
-    if not len(rows):
+def _seen_from(
+    name: str, field: Field, image: torch.Tensor, value: torch.Tensor, positions: Sequence[Pair]
+) -> list[Extent]:
+    """Find out what each position sees; one that sees only padding is left out."""
+    found = []
+    for position in dict.fromkeys(positions):
+        seen = _gradient(field, image, value, position).ne(0).any(1)[0]
+        rows, columns = seen.any(1).nonzero(), seen.any(0).nonzero()
+        if len(rows):
+            extent = Extent(
+                value=name,
+                input_px=(image.shape[2], image.shape[3]),
+                position=position,
+                rows=(int(rows[0]), int(rows[-1])),
+                columns=(int(columns[0]), int(columns[-1])),
+            )
+            found.append(extent)
+    if not found:
         raise Unmeasurable("the gradient is zero everywhere")
-    return Extent(
-        value=name,
-        input_px=size,
-        position=position,
-        rows=(int(rows[0]), int(rows[-1])),
-        columns=(int(columns[0]), int(columns[-1])),
-    )
+    return found
 
 
-def _gradient(image: torch.Tensor, value: torch.Tensor, position: Pair) -> torch.Tensor:
+def _gradient(field: Field, image: torch.Tensor, value: torch.Tensor, position: Pair) -> torch.Tensor:
     """Differentiate the sum over the channels of one position; (1, C, H, W)."""
     if not value.requires_grad:
         return torch.zeros_like(image)
-    chosen = value[..., position[0], position[1]].sum()
-    (gradient,) = torch.autograd.grad(chosen, image, allow_unused=True)
+    chosen = dict(zip(_dimensions(field), position, strict=True))
+    part = value[tuple(chosen.get(i, slice(None)) for i in range(value.ndim))]
+    (gradient,) = torch.autograd.grad(part.sum(), image, retain_graph=True, allow_unused=True)
     if gradient is None:
         return torch.zeros_like(image)
     if not gradient.isfinite().all():
@@ -185,14 +188,18 @@ def _gradient(image: torch.Tensor, value: torch.Tensor, position: Pair) -> torch
     return gradient
 
 
-def _sizes(view: View, field: Field) -> list[Pair]:
-    """Sizes to try: one that the field of view fits into with room to spare, then the graph's own."""
+def _sizes(view: View, field: Field) -> tuple[Pair | None, Pair]:
+    """Choose a size with room to spare around the field of view, unless too large; and the own one."""
     height, width = view.measured.graph.input_shape[-2:]
     assert isinstance(height, int)
     assert isinstance(width, int)
-    wanted = max(height, _roomy(field.h)), max(width, _roomy(field.w))
-    both = [wanted, (height, width)]
-    return both if max(wanted) <= LARGEST_PX else both[1:]
+    roomy = _multiple(height, _roomy(field.h)), _multiple(width, _roomy(field.w))
+    return roomy if max(roomy) <= LARGEST_PX else None, (height, width)
+
+
+def _multiple(own: int, least: int) -> int:
+    """Round up to a multiple of the graph's own size, which every stride and reshape of it divides."""
+    return own * math.ceil(least / own)
 
 
 def _roomy(span: Span) -> int:
@@ -210,10 +217,17 @@ def _middle(field: Field, value: torch.Tensor, size: Pair) -> Pair:
 
 
 def _map_size(field: Field, value: torch.Tensor) -> Pair:
+    rows, columns = (value.shape[dimension] for dimension in _dimensions(field))
+    return rows, columns
+
+
+def _dimensions(field: Field) -> Pair:
+    """Find the dimensions of a map that are its rows and its columns."""
     layout = field.known_layout()
-    if not (is_only(layout[-2], "h") and is_only(layout[-1], "w")):
-        raise Unmeasurable("the last map is not laid out as (N, C, H, W)")
-    return value.shape[-2], value.shape[-1]
+    found = [i for axis in "hw" for i, dimension in enumerate(layout) if is_only(dimension, axis)]
+    if len(found) != 2:
+        raise Unmeasurable("the last map has no dimensions of its own for rows and columns")
+    return found[0], found[1]
 
 
 def _has_fixed_sizes(view: View, graph: Graph) -> bool:
@@ -230,4 +244,4 @@ def _channels(graph: Graph) -> int:
 
 
 def _ones(graph: Graph, size: Pair) -> torch.Tensor:
-    return torch.ones(1, _channels(graph), *size, dtype=torch.float64)
+    return torch.ones(1, _channels(graph), *size, dtype=torch.float64, requires_grad=True)
