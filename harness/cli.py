@@ -233,6 +233,17 @@ def rf_command(
         raise typer.Exit(EXIT["not_judged"])
 
 
+@app.command("explain", epilog="Example: [bold]harness explain no_max_pool[/]")
+def explain_command(
+    rule: Annotated[str | None, typer.Argument(help="A rule's name; all are listed without one.")] = None,
+) -> None:
+    """Say what a rule measures, what it allows, what not, and why."""
+    from harness.explain import overview, page
+    from harness.screen import show_page
+
+    show_page(page(rule) if rule else overview())
+
+
 def main() -> None:
     """Run the command line and exit: 0 passed, 1 failed, 2 bad usage, 3 not judged, 130 interrupted."""
     try:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.analysis.rules import DESCRIPTIONS
 from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
@@ -39,6 +40,9 @@ def show_record(record: Record) -> None:
     """Print every variant's findings, then the verdict."""
     for name, variant in record.variants.items():
         _show_variant(name, variant)
+    failed = {f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"}
+    if failed:
+        say(f"What a rule allows and why: harness explain {next(r for r in DESCRIPTIONS if r in failed)}")
     screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
 
 
@@ -59,6 +63,16 @@ def show_field(report: FieldReport) -> None:
         output.print(f"receptive field: {report.before_pool_px} px{pool}; jump {report.jump}", soft_wrap=True)
     if report.check is not None:
         output.print(f"measured by gradients: {escape(in_words(report.check))}", soft_wrap=True)
+
+
+def show_page(markdown: str) -> None:
+    """Print Markdown to standard output: drawn on a terminal, as it is elsewhere."""
+    if output.is_terminal:
+        from rich.markdown import Markdown
+
+        output.print(Markdown(markdown))
+    else:
+        output.file.write(markdown)
 
 
 class Display:

@@ -10,7 +10,7 @@ import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union
 
@@ -63,6 +63,13 @@ def validate(model: type[_Spec], table: Mapping[str, Any], where: str) -> _Spec:
         raise AssignmentError("\n".join(lines)) from None
 
 
+def meant(name: str, known: Iterable[str], what: str) -> str:
+    """Name the one of the known names that was probably meant, or all of them."""
+    names = sorted(known)
+    guess = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {guess[0]!r}?" if guess else f"Known {what}: {', '.join(names)}."
+
+
 # Private functions
 
 
@@ -70,10 +77,7 @@ def _explain(model: type[BaseModel], error: Any, where: str) -> str:
     loc = [str(part) for part in error["loc"]]
     place = f"{where}: {'.'.join(loc)}" if loc else where
     if error["type"] == "extra_forbidden":
-        known = _keys_at(model, loc[:-1])
-        guess = difflib.get_close_matches(loc[-1], known, n=1)
-        hint = f"Did you mean {guess[0]!r}?" if guess else f"Known keys: {', '.join(sorted(known))}."
-        return f"{place}: unknown key. {hint}"
+        return f"{place}: unknown key. {meant(loc[-1], _keys_at(model, loc[:-1]), 'keys')}"
     if error["type"] == "missing":
         return f"{place}: missing; a value is required."
     if error["type"] == "value_error":

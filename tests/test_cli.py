@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from harness.assignment import DEFAULT_ASSIGNMENT
 from harness.cli import _argument
@@ -75,6 +76,25 @@ def test_help_imports_neither_torch_nor_anything_else_that_is_slow():
     assert done.returncode == 0, done.stderr
 
 
+def test_explaining_a_rule_imports_neither_torch_nor_numpy():
+    script = (
+        "import sys, harness.cli; sys.argv = ['harness', 'explain', 'dilation']\n"
+        "try: harness.cli.main()\n"
+        "except SystemExit as end: sys.exit(end.code or str({'torch', 'numpy'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+    assert done.stdout.startswith("## `dilation`")
+
+
+def test_explain_prints_a_page_as_markdown_and_without_a_rule_lists_them_all(harness):
+    page, all_rules = harness("explain", "no_max_pool"), harness("explain")
+    assert (page.returncode, all_rules.returncode, page.stderr) == (0, 0, "")
+    assert page.stdout.startswith("## `no_max_pool`\n")
+    assert page.stdout.count("\n## ") == 0
+    assert "- `no_max_pool`: Check that no maximum" in all_rules.stdout
+
+
 def test_grading_never_imports_torch_into_the_parent():
     script = "import sys, harness.screen, harness.grade; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -83,6 +103,8 @@ def test_grading_never_imports_torch_into_the_parent():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["explain", "no_maxpool"], "no such rule. Did you mean 'no_max_pool'?"),
+        (["explain", "zzz"], "no such rule. Known rules: augmentation, "),
         (["chek"], "Did you mean 'check'?"),
         (["check"], "Missing argument 'path'"),
         (["check", "nowhere"], "no such file or folder"),
@@ -112,6 +134,7 @@ def test_a_model_that_breaks_a_rule_exits_with_1_and_the_json_has_standard_outpu
     assert "min_accuracy" not in findings
     assert "no_max_pool" in done.stderr
     assert "✗ failed" in done.stderr
+    assert "What a rule allows and why: harness explain no_max_pool\n" in done.stderr
 
 
 def test_the_reference_submission_has_the_known_parameters_receptive_fields_and_jumps(
@@ -308,3 +331,78 @@ def test_training_killed_at_any_moment_and_resumed_ends_in_the_same_bytes(harnes
     broken = json.loads((tmp_path / "broken" / "basic" / "training.json").read_text())
     assert broken["weights_sha256"] == whole["weights_sha256"]
     assert broken["epochs"] == whole["epochs"]
+
+
+BOTH = """
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self, num_classes=10):
+            super().__init__()
+            self.a = nn.Conv2d(3, 4, 3, padding=1)
+            self.b = nn.Conv2d(4, 4, 3, stride=2, padding=2, dilation=2)
+            self.fc = nn.Linear(4, num_classes)
+
+        def forward(self, x):
+            return self.fc(self.b(self.a(x)).mean((2, 3)))
+
+    class Odd(Net):
+        def forward(self, x):
+            return self.fc(self.b(self.a(x).flip(3)).mean((2, 3)))
+"""
+
+
+@pytest.fixture
+def two_layers(write: Callable[..., Path]) -> Path:
+    return write(model=BOTH) / "model.py"
+
+
+def test_the_table_the_numbers_and_the_second_measurement_are_printed(
+    harness: Harness, two_layers: Path, tmp_path: Path
+) -> None:
+    done = harness("rf", two_layers, "--class", "Net", "--check", "--erf", "rf.png")
+    assert done.returncode == 0, done.stderr
+    assert "RF: Net (32x32 input)" in done.stdout
+    assert "receptive field: 7 px, 37 px counting the global pool; jump 2" in done.stdout
+    assert "measured by gradients: agrees (7 px)" in done.stdout
+    assert "Effective receptive field: rf.png" in done.stderr
+    with Image.open(tmp_path / "rf.png") as picture:
+        assert picture.size == (780, 810)
+
+
+def test_markdown_goes_to_standard_output_with_the_title_and_input_asked_for(
+    harness: Harness, two_layers: Path
+) -> None:
+    done = harness("rf", two_layers, "--class", "Net", "--markdown", "--title", "Mine", "--input", 3, 48, 64)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("### Mine\n\n|   # | Layer   |")
+    assert (
+        "**Final RF:** 7 &nbsp;&nbsp; **Final jump:** 2 &nbsp;&nbsp; **Counting the global pool:** 53"
+        in done.stdout
+    )
+
+
+def test_what_cannot_be_measured_is_said_and_is_no_success(harness: Harness, two_layers: Path) -> None:
+    done = harness("rf", two_layers, "--class", "Odd", "--check")
+    assert done.returncode == 3
+    assert "receptive field: not known: aten.flip.default in" in done.stdout
+    assert "measured by gradients: not possible" in done.stdout
+
+
+def test_one_picture_shows_one_network(harness: Harness, reference: Path) -> None:
+    done = harness("rf", reference, "--erf", "rf.png")
+    assert done.returncode == 2
+    assert "error: --erf: expected one network, got basic, dilated. Name one with --variant." in done.stderr
+
+
+def test_an_image_without_rows_is_refused(harness: Harness, two_layers: Path) -> None:
+    done = harness("rf", two_layers, "--input", 3, 0, 32)
+    assert done.returncode == 2
+    assert "error: --input 3 0 32: expected three positive numbers, C H W." in done.stderr
+
+
+def test_a_network_that_does_not_take_the_input_says_so(harness: Harness, two_layers: Path) -> None:
+    done = harness("rf", two_layers, "--class", "Net", "--input", 1, 28, 28)
+    assert done.returncode == 3
+    assert "error: " in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr.split("error: ")[0]
