@@ -6,7 +6,7 @@ from harness.analysis.graph import Node
 from harness.analysis.verdicts import counted, failed, layers, not_judged, opaque, passed
 from harness.analysis.view import View
 from harness.limits import Depthwise, Dilation, MinReceptiveField, VariantSpec
-from harness.record import Finding
+from harness.record import Finding, SecondMeasurement
 
 
 def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
@@ -73,7 +73,9 @@ def dilation(view: View, variant: VariantSpec) -> Finding:
     return passed(rule, expected, actual, *nodes)
 
 
-def min_receptive_field(view: View, limits: MinReceptiveField) -> Finding:
+def min_receptive_field(
+    view: View, limits: MinReceptiveField, second: SecondMeasurement | None = None
+) -> Finding:
     """Check that the last feature map sees enough of the image."""
     rule = "min_receptive_field"
     place = "before the global pool" if limits.place == "before_pool" else "counting the global pool"
@@ -84,6 +86,8 @@ def min_receptive_field(view: View, limits: MinReceptiveField) -> Finding:
         return opaque(rule, expected, view.unknown)
     if before is None:
         return without_head(rule, expected, view)
+    if second is not None and second.status == "differs":
+        return _disputed(rule, expected, view, second)
     actual = f"{before} px" + (f" ({after} px counting the pool)" if after is not None else "")
     if view.measured.global_layers:
         actual += f"; {', '.join(view.measured.global_layers[:3])} looks at the whole image and adds nothing"
@@ -105,6 +109,19 @@ def min_receptive_field(view: View, limits: MinReceptiveField) -> Finding:
 
 
 # Private functions
+
+
+def _disputed(rule: str, expected: str, view: View, second: SecondMeasurement) -> Finding:
+    """Leave the rule open where two measurements of one number differ."""
+    return not_judged(
+        rule,
+        expected,
+        f"{view.receptive_field_px} px computed from the graph, but gradients show otherwise ({second.note})",
+        *_last(view),
+        cause="harness",
+        advice="If a frozen weight is mostly zeros, make it trainable. Otherwise the harness is mistaken: "
+        "please report it, and ask the teacher to judge this rule by hand.",
+    )
 
 
 def _end_of_block_1(view: View, limits: Depthwise) -> int | None:

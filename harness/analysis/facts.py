@@ -7,7 +7,7 @@ from harness.analysis.maxima import find_maxima
 from harness.analysis.parameters import Counted, numbers
 from harness.analysis.verdicts import layers
 from harness.analysis.view import View
-from harness.record import Facts, StridedConvolution
+from harness.record import Facts, SecondMeasurement, StridedConvolution
 
 
 class Untrained(Protocol):
@@ -23,7 +23,12 @@ class Untrained(Protocol):
 
 
 def measured_facts(
-    view: View, counted: Counted, probe: Untrained | None, *, seeds_differ: bool | None
+    view: View,
+    counted: Counted,
+    probe: Untrained | None,
+    *,
+    seeds_differ: bool | None,
+    second: SecondMeasurement | None = None,
 ) -> Facts:
     """Collect what was measured; what is not known stays None."""
     measured = view.measured
@@ -32,6 +37,7 @@ def measured_facts(
         parameters=counted.total,
         receptive_field_px=view.receptive_field_px,
         receptive_field_with_pool_px=view.receptive_field_with_pool_px,
+        receptive_field_check=second,
         jump=max(view.jumps, default=None),
         strided_convolutions=tuple(
             StridedConvolution(

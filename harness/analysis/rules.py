@@ -11,6 +11,7 @@ from typing import Protocol
 
 from harness.analysis import consistency
 from harness.analysis.accuracy import diverged, min_accuracy, not_measured, untrainable
+from harness.analysis.agreement import Extents, agreement
 from harness.analysis.classifier import gap_linear_head
 from harness.analysis.convolutions import depthwise_separable, dilation, min_receptive_field
 from harness.analysis.facts import measured_facts
@@ -54,6 +55,10 @@ class Probe(Protocol):
     def finite(self) -> bool:
         """Whether all outputs are numbers."""
 
+    @property
+    def extents(self) -> Extents:
+        """The receptive field measured by gradients."""
+
 
 Judged = tuple[tuple[Finding, ...], Facts, tuple[ReceptiveFieldRow, ...]]
 
@@ -77,19 +82,26 @@ def judge(
     train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
     counted = count(architecture, (train.measured, evaluation.measured))
     classes = assignment.data.classes
+    second = agreement(evaluation, probe.extents) if probe else None
     findings = (
         max_parameters(counted, limits),
         _in_both(no_max_pool, evaluation, train),
         _in_both(lambda view: downsampling(view, spec), evaluation, train),
         _in_both(lambda view: depthwise_separable(view, spec), evaluation, train),
         _in_both(lambda view: dilation(view, spec), evaluation, train),
-        _in_both(lambda view: min_receptive_field(view, limits.min_receptive_field), evaluation, train),
+        _in_both(
+            lambda view: min_receptive_field(
+                view, limits.min_receptive_field, second if view is evaluation else None
+            ),
+            evaluation,
+            train,
+        ),
         _in_both(lambda view: gap_linear_head(view, limits.gap_linear_head, classes), evaluation, train),
         same_graph_in_eval(train, evaluation, probe, not_run),
         untrained_at_chance(probe, limits, classes, not_run),
         augmentation(pipeline, limits),
     )
-    facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ)
+    facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ, second=second)
     return tuple(_scored(f, assignment.points) for f in findings), facts, table(evaluation.measured)
 
 

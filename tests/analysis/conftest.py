@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.analysis.agreement import Extents
 from harness.analysis.graph import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.analysis.rules import judge
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
@@ -107,7 +108,12 @@ def sketch():
 @pytest.fixture(scope="session")
 def probe():
     return SimpleNamespace(
-        accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0, batch_difference=1e-7, finite=True
+        accuracy_running=0.1,
+        accuracy_batch=0.1,
+        repeat_difference=0.0,
+        batch_difference=1e-7,
+        finite=True,
+        extents=Extents(reason="a sketch is not run"),
     )
 
 

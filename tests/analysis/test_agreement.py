@@ -258,3 +258,18 @@ def test_one_pixel_more_than_computed_differs(basic):
     more = {**shifted, "columns": (start, start + 53)}
     second = agreement(view, Extents(measured=(exact.model_copy(update=more),)))
     assert (second.status, second.px) == ("differs", 54)
+
+
+def test_the_rule_is_left_open_where_the_two_differ(judged, basic):
+    architecture = basic()
+    view = View(architecture, architecture.eval)
+    (name,) = view.head.maps
+    start = view.measured.fields[name].h.start + 12 * 8
+    seen = (start + 10, start + 20)
+    extent = Extent(value=name, input_px=(201, 201), position=(12, 12), rows=seen, columns=seen)
+    judgement = judged(architecture, extents=Extents(measured=(extent,)))
+    finding = judgement.min_receptive_field
+    assert (finding.status, finding.cause) == ("not_judged", "harness")
+    assert finding.actual.startswith("53 px computed from the graph, but gradients show otherwise (")
+    assert "frozen weight" in finding.help
+    assert judgement.facts.receptive_field_check.status == "differs"

@@ -41,7 +41,7 @@ def test_a_variant_that_could_not_be_taken_in_shows_the_reason_and_the_students_
 
 
 def test_the_receptive_field_the_training_and_the_way_to_repeat_it_are_there(card):
-    assert re.search(r"\| 1 +\| `c1\.conv` +\| 3 +\| 1 +\| 1 +\| 1 +\| 1 +\| 3 +\| 1 +\|", card)
+    assert re.search(r"\| +1 \| `c1\.conv` +\| +3 \| +1 \| +1 \| +1 \| +1 \| +3 \| +1 \|", card)
     assert "**Before the pool:** 3 px. **With the pool:** 34 px." in card
     assert re.search(r"\| 2 +\| 1\.0000 +\| 50\.00 % +\| 1\.1000 +\| 56\.67 % +\| 0\.001 +\|", card)
     assert "trained at full size" in card
