@@ -63,7 +63,8 @@ def normalised(call: Call) -> Field:
     field = call.first()
     name = short_name(call.node.op)
     if name in ("group_norm", "instance_norm"):
-        call.sees_all = bool(field.axes) and bool(call.node.arg(5, "use_input_stats", default=True))
+        is_fixed = name == "instance_norm" and not call.node.arg(5, "use_input_stats", default=True)
+        call.sees_all = bool(field.axes) and not is_fixed
     else:
         rank = len(call.node.arg(1, "normalized_shape"))
         call.sees_all = any(places(d) for d in field.known_layout()[-rank:])

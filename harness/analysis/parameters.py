@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Architecture, Node, Tensor
-from harness.analysis.ops import OPS
+from harness.analysis.ops import short_name
 from harness.analysis.receptive import Measured
 
 # Where a normalisation takes its running mean and variance.
-_STATISTICS = {"batch_norm": (3, 4), "norm": (3, 4)}
+_STATISTICS = {"batch_norm": (3, 4), "instance_norm": (3, 4)}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def numbers(tensor: Tensor) -> int:
 
 def _read(measured: Measured, node: Node) -> Iterator[str]:
     """Yield the names of the tensors a node reads, but not statistics that only a normalisation reads."""
-    statistics = {id(node.args[i]) for i in _STATISTICS.get(OPS.get(node.op, ""), ()) if i < len(node.args)}
+    statistics = {id(node.args[i]) for i in _STATISTICS.get(short_name(node.op), ()) if i < len(node.args)}
     kept = [arg for arg in (*node.args, *node.kwargs.values()) if id(arg) not in statistics]
     names = set(node.with_arguments(tuple(kept), {}).refs) if statistics else None
     for name in data_reads(node):

@@ -72,12 +72,24 @@ def refined(span: Span, positions: int) -> Span:
 
 
 def resampled(span: Span, *, before: int, after: int, taps: int) -> Span:
-    """Interpolate with `taps` neighbours (1, 2 or 4); an upper bound, whatever the corners' alignment."""
+    """Interpolate with `taps` neighbours (1, 2 or 4); an upper bound, whatever the corners' alignment.
+
+    Position o lies at o * before / after of the input, and with aligned corners up to one position less,
+    or as many more as it is shrunk by; around that it reads half its neighbours to either side.
+    """
     if before == after:
         return span
     step = _divided(span.jump * before, after)
-    reach = taps * span.jump
-    return Span(span.rf_px + reach, step, span.start - reach, exact=False)
+    around = (taps + 1) // 2
+    shrunk_by = Fraction(before, after) - 1
+    before_it = (around + max(-shrunk_by, Fraction(0))) * span.jump
+    behind_it = (around + max(shrunk_by, Fraction(0))) * span.jump
+    return Span(
+        rf_px=_divided(span.rf_px + before_it + behind_it, 1),
+        jump=step,
+        start=_divided(span.start - before_it, 1),
+        exact=False,
+    )
 
 
 def whole(span: Span, positions: int) -> Span:

@@ -15,6 +15,8 @@ from harness.analysis.window import Window
 
 # What may stand between a depthwise convolution and its pointwise one.
 _BETWEEN = frozenset({"batch_norm", "norm", "dropout", "identity", "elementwise"})
+# What names part of a tensor that is then changed in place.
+_VIEWS = frozenset({"view", "permute", "slice", "select", "expand"})
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,11 @@ class View:
     def resampling(self) -> tuple[Node, ...]:
         """Operators other than convolutions that change the jump of a feature map."""
         strided = {c.node.name for c in self.strided}
-        return tuple(n for n in self.measured.nodes if n.name not in strided and self._changes_jump(n))
+        return tuple(
+            n
+            for n in self.measured.nodes
+            if n.name not in strided and self._changes_jump(n) and not self._is_only_written_to(n)
+        )
 
     @cached_property
     def final_maps(self) -> tuple[Field, ...]:
@@ -126,10 +132,10 @@ class View:
 
     @property
     def receptive_field_with_pool_px(self) -> int | None:
-        """Return the receptive field after the global pool; None when there is none."""
+        """Return the receptive field after the global pool, of several the union; None when there is none."""
         if self.unknown or self.head.pooled is None:
             return None
-        field = self.measured.fields[self.head.pooled.name]
+        field = self.measured.fields[self.measured.flow.output]
         return None if field.unknown else pixels(field.span(smaller_axis(field)).rf_px)
 
     @cached_property
@@ -180,6 +186,21 @@ class View:
             return False
         before = [f for f in self.measured.sources(node) if f.is_map and not f.unknown]
         return any(f.span(axis).jump != after.span(axis).jump for f in before for axis in "hw")
+
+    def _is_only_written_to(self, node: Node) -> bool:
+        """Tell whether a view serves to change part of a tensor in place, and is read by nothing else."""
+        tangled = {n.name for n in self.measured.flow.tangled}
+        seen, pending = {node.name}, [node] if tangled else []
+        while pending:
+            here = pending.pop()
+            for reader in self.readers(here):
+                is_target = reader.refs[0] == here.name
+                if not is_target or (reader.name not in tangled and OPS.get(reader.op) not in _VIEWS):
+                    return False
+                if reader.name not in tangled and reader.name not in seen:
+                    seen.add(reader.name)
+                    pending.append(reader)
+        return bool(tangled)
 
     def _is_mixed_after(self, node: Node) -> bool:
         """Tell whether a pointwise convolution follows, with nothing that mixes places in between."""

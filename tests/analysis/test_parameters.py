@@ -55,3 +55,15 @@ def test_batch_norm_statistics_count_only_when_something_else_reads_them(sketch,
     out = sketch.linear(sketch.flatten(sketch.gap(x)), 10)
     out = sketch.call("add.Tensor", out, mean) if is_read else out
     assert judged(sketch.architecture(out)).facts.parameters == count
+
+
+@pytest.mark.parametrize(
+    ("op", "before"), [("layer_norm", [[10, 32, 32]]), ("group_norm", [2])], ids=["layer", "group"]
+)
+def test_the_weight_and_bias_of_a_norm_are_read_whatever_they_are_kept_in(sketch, judged, op, before):
+    x = sketch.conv("x", 10, k=1)
+    weight, bias = (sketch.tensor(f"norm.{n}", 10, kind="buffer") for n in ("weight", "bias"))
+    x = sketch.call(op, x, *before, weight, bias, 1e-5, True)
+    verdict = judged(sketch.architecture(sketch.head(x)))
+    assert verdict.facts.parameters == 30 + 100 + 20
+    assert verdict.facts.warnings == () or "never used" not in verdict.facts.warnings[0]

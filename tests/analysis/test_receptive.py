@@ -145,9 +145,25 @@ def test_a_gate_is_reported_and_adds_nothing(sketch):
 
 def test_group_statistics_are_reported_and_add_nothing(sketch):
     x = sketch.conv("x", 4)
-    y = sketch.call("group_norm", x, 2, layer="gn")
+    without_cudnn = False
+    y = sketch.call("group_norm", x, 2, None, None, 1e-5, without_cudnn, layer="gn")
     assert spans(sketch, y) == spans(sketch, x)
     assert measure(sketch.architecture(y), sketch.graph(y)).global_layers == ("gn",)
+
+
+def test_of_two_pooled_maps_the_union_is_seen_counting_the_pool(sketch, basic, judged):
+    """45 px from the map before the last, 53 + 3 * 8 = 77 px from the last."""
+
+    def last(x):
+        sketch.pooled = sketch.flatten(sketch.gap(x, layer="early"))
+        return sketch.separable(x, 32, d=2, layer="dil")
+
+    def head(x):
+        late = sketch.flatten(sketch.gap(x))
+        return sketch.linear(sketch.call("cat", [sketch.pooled, late], 1, shape=("batch", 64)), 10)
+
+    facts = judged(basic(last=last, head=head)).facts
+    assert (facts.receptive_field_px, facts.receptive_field_with_pool_px) == (53, 77)
 
 
 def test_interpolation_gives_an_upper_bound(sketch):

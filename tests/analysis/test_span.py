@@ -1,6 +1,19 @@
+import math
 from fractions import Fraction
 
-from harness.analysis.span import Span, coarsened, pixels, refined, transposed, union, whole, windowed
+import pytest
+
+from harness.analysis.span import (
+    Span,
+    coarsened,
+    pixels,
+    refined,
+    resampled,
+    transposed,
+    union,
+    whole,
+    windowed,
+)
 
 
 def test_a_convolution_adds_dilation_times_kernel_less_one_times_jump():
@@ -23,6 +36,29 @@ def test_a_transposed_convolution_with_a_stride_gives_an_upper_bound():
 
 def test_refining_divides_the_jump():
     assert refined(Span(3, 1, 0), 2).jump == Fraction(1, 2)
+
+
+def read_by(position, before, after, taps, *, aligned):
+    """First and last input position that torch reads: https://github.com/pytorch/pytorch, UpSample.h."""
+    if taps == 1:
+        nearest = position * before // after, (2 * position + 1) * before // (2 * after)
+        return (nearest[aligned],) * 2
+    ratio = Fraction(before - 1, after - 1) if aligned else Fraction(before, after)
+    at = position * ratio if aligned else (position + Fraction(1, 2)) * ratio - Fraction(1, 2)
+    return math.floor(at) - taps // 2 + 1, math.floor(at) + taps // 2
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("taps", [1, 2, 4])
+@pytest.mark.parametrize(("before", "after"), [(16, 32), (8, 30), (32, 8), (32, 20), (7, 5)])
+def test_interpolation_reads_nothing_beyond_its_upper_bound(before, after, taps, aligned):
+    source = Span(9, 2, -3)
+    bound = resampled(source, before=before, after=after, taps=taps)
+    for position in range(after):
+        first, last = read_by(position, before, after, taps, aligned=aligned)
+        start = bound.start + position * bound.jump
+        assert start <= source.start + first * source.jump
+        assert source.start + last * source.jump + source.rf_px <= start + bound.rf_px
 
 
 def test_coarsening_keeps_every_pixel_in_view():

@@ -99,6 +99,31 @@ def test_excess_padding_makes_maps_grow_and_changes_no_jump(sketch, basic, judge
     assert finding.status == "passed"
 
 
+def test_a_view_that_is_only_written_to_is_no_downsampling(sketch, basic, judged):
+    def erase(x):
+        x = sketch.call("mul.Tensor", x, 2)
+        view = sketch.call("slice.Tensor", x, 2, 0, 99, 2, shape=("batch", 16, 8, 16), layer="cut")
+        sketch.call("zero_", view, layer="erase")
+        return sketch.call("relu", x)
+
+    finding = judged(basic(middle=erase)).downsampling
+    assert (finding.status, finding.cause) == ("not_judged", "harness")
+    assert "aten.zero_.default in erase" in finding.actual
+
+
+def test_a_slice_that_is_read_is_downsampling_whatever_is_written_elsewhere(sketch, basic, judged):
+    def slice_and_erase(x):
+        kept = sketch.call("slice.Tensor", x, 2, 0, 99, 2, shape=("batch", 16, 8, 16), layer="kept")
+        x = sketch.call("mul.Tensor", kept, 2)
+        view = sketch.call("slice.Tensor", x, 2, 0, 99, 2, shape=("batch", 16, 4, 16), layer="cut")
+        sketch.call("zero_", view)
+        return sketch.call("relu", x)
+
+    finding = judged(basic(middle=slice_and_erase)).downsampling
+    assert finding.status == "failed"
+    assert [where.layer for where in finding.where] == ["kept"]
+
+
 def test_an_unknown_operator_leaves_downsampling_open_and_names_itself(sketch, basic, judged):
     def odd(x):
         return sketch.call("cdist", x, x, layer="odd")
