@@ -100,8 +100,8 @@ def min_receptive_field(
         return not_judged(
             rule,
             expected,
-            f"at most {rf} px: interpolation in {layers(view.resampling)} leaves only an upper bound",
-            *view.resampling,
+            f"at most {rf} px: interpolation in {layers(view.inexact)} leaves only an upper bound",
+            *view.inexact,
             cause="harness",
             advice="Replace the interpolation, or ask the teacher to judge this rule by hand.",
         )

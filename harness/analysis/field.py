@@ -40,6 +40,11 @@ class Field:
         """Tell whether the value is a feature map with both axes."""
         return len(self.axes) == 2
 
+    @property
+    def is_exact(self) -> bool:
+        """Tell whether both spans are numbers and not only upper bounds."""
+        return self.h.exact and self.w.exact
+
     def span(self, axis: str) -> Span:
         """Return the span along h or w."""
         return self.h if axis == "h" else self.w

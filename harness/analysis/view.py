@@ -128,7 +128,17 @@ class View:
     @property
     def is_exact(self) -> bool:
         """Tell whether the receptive field is a number and not only an upper bound."""
-        return all(f.span(axis).exact for f in self.final_maps for axis in "hw")
+        return all(f.is_exact for f in self.final_maps)
+
+    @cached_property
+    def inexact(self) -> tuple[Node, ...]:
+        """Operators behind which there is only an upper bound: interpolation, transposed convolution."""
+        fields = self.measured.fields
+        return tuple(
+            n
+            for n in self.measured.nodes
+            if not fields[n.name].is_exact and all(f.is_exact for f in self.measured.sources(n))
+        )
 
     @property
     def receptive_field_with_pool_px(self) -> int | None:

@@ -159,6 +159,16 @@ def test_an_upper_bound_above_the_limit_is_not_judged(sketch, judged):
     assert "at most" in finding.actual
 
 
+def test_what_leaves_an_upper_bound_is_named_though_its_map_shrinks_again(sketch, judged):
+    weight = sketch.tensor("up.weight", 3, 8, 2, 2)
+    shape = ("batch", 8, 64, 64)
+    x = sketch.call("conv_transpose2d.input", "x", weight, None, [2, 2], [0, 0], shape=shape, layer="up")
+    x = sketch.conv(sketch.conv(x, 8, s=2), 8, k=51)
+    finding = judged(sketch.architecture(sketch.head(x))).min_receptive_field
+    assert finding.actual.endswith("interpolation in up leaves only an upper bound")
+    assert [where.layer for where in finding.where] == ["up"]
+
+
 def test_without_a_head_there_is_no_place_to_measure(sketch, judged):
     finding = judged(sketch.architecture(sketch.call("zeros", [1, 10], shape=("batch", 10))))
     assert finding.min_receptive_field.cause == "student"
