@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from harness.assignment import DEFAULT_ASSIGNMENT
-from harness.cli import _argument
+from harness.commands.options import _argument
 from harness.errors import UsageError
 from harness.record import Record, sealed
 

@@ -1,0 +1,173 @@
+"""check, grade, train: commands that judge or train a submission."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.commands.options import (
+    DEFAULT_CACHE,
+    DEFAULT_OUT,
+    EXIT,
+    AssignmentOption,
+    CacheOption,
+    ClassOption,
+    CtorOption,
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    OutOption,
+    PathArgument,
+    RecomputeOption,
+    ResumeOption,
+    SaveEveryOption,
+    SeedOption,
+    VariantOption,
+    WorkersOption,
+    opened,
+)
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.record import Record
+    from harness.run import Run
+
+
+def check(
+    path: PathArgument,
+    assignment: AssignmentOption = None,
+    variant: VariantOption = [],  # noqa: B006 - Typer copies it
+    class_name: ClassOption = None,
+    ctor: CtorOption = [],  # noqa: B006
+    json: JsonOption = None,
+) -> None:
+    """Judge the rules only: seconds, no training, no data needed."""
+    from harness.grade import grade
+    from harness.run import Settings
+    from harness.screen import Display
+
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
+        run = opened(path, assignment, variant, class_name, ctor, Settings(out=Path(out)), display)
+        record = grade(run)
+    _finish(record, json)
+
+
+def grade(
+    path: PathArgument,
+    assignment: AssignmentOption = None,
+    variant: VariantOption = [],  # noqa: B006
+    class_name: ClassOption = None,
+    ctor: CtorOption = [],  # noqa: B006
+    json: JsonOption = None,
+    out: OutOption = DEFAULT_OUT,
+    seed: SeedOption = None,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 0,
+    data: DataOption = None,
+    stats_cache: CacheOption = DEFAULT_CACHE,
+    recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
+) -> None:
+    """Judge the rules, train, measure, and write the scorecard.
+
+    Variants named with --variant are graded in full. Without it the assignment's default variant
+    is, and the others are judged by the rules alone.
+    """
+    from harness.grade import grade
+    from harness.reporting.files import write_reports
+    from harness.run import Settings
+    from harness.screen import Display, say
+
+    settings = Settings(
+        out=out,
+        seed=seed,
+        device=device,
+        workers=workers,
+        data=data,
+        stats_cache=stats_cache,
+        recompute_stats=recompute_stats,
+    )
+    with Display() as display:
+        run = opened(path, assignment, variant, class_name, ctor, settings, display)
+        record = grade(run, to_train=_to_train(run, variant))
+    folders = {name: run.folder(name) for name in record.variants}
+    write_reports(record, out, folders)
+    say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
+    _finish(record, json)
+
+
+def train(
+    path: PathArgument,
+    model: Annotated[str, typer.Option(help="Which variant to train.")] = "basic",
+    epochs: Annotated[int, typer.Option(min=1, help="Total epochs.")] = 25,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images per step.")] = 128,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 0.1,
+    device: DeviceOption = "auto",
+    workers: WorkersOption = 2,
+    resume: ResumeOption = None,
+    save_every: SaveEveryOption = 0,
+    stats_cache: CacheOption = DEFAULT_CACHE,
+    recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
+    data: DataOption = None,
+    seed: SeedOption = None,
+    out: OutOption = DEFAULT_OUT,
+    assignment: AssignmentOption = None,
+    class_name: ClassOption = None,
+    ctor: CtorOption = [],  # noqa: B006
+) -> None:
+    """Train one variant with your own numbers. This is practice, not a grade."""
+    from harness.files import write_text
+    from harness.intake.sandbox import Untraced
+    from harness.reporting.files import write_training
+    from harness.run import Settings, take_in, train
+    from harness.screen import Display, say
+    from harness.training.jobs import TrainedEvent
+
+    settings = Settings(out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every)
+    with Display() as display:
+        run = opened(path, assignment, [model], class_name, ctor, settings, display)
+        recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
+        take_in(run)
+        traced = run.traced[model]
+        if isinstance(traced, Untraced):
+            raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
+        final = train(run, model, recipe)
+    if not isinstance(final, TrainedEvent):
+        say(final.message)
+        raise typer.Exit(1)
+    folder = run.folder(model)
+    write_training(final.training, folder)
+    write_text(folder / "model_summary.txt", traced.summary + "\n")
+    write_text(folder / "training.json", final.training.model_dump_json(indent=2) + "\n")
+    low, high = final.training.accuracy_interval
+    say(
+        f"{model}: {final.training.accuracy:.2%} after {epochs} epochs "
+        f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}"
+    )
+
+
+# Private functions
+
+
+def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
+    if asked:
+        return frozenset(asked)
+    default = run.assignment.default_variant
+    return frozenset([default] if default in run.submission.variants else run.submission.variants)
+
+
+def _finish(record: "Record", json: str | None) -> None:
+    """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
+    from harness import record as records
+    from harness.files import write_text
+    from harness.screen import show_record
+
+    show_record(record)
+    if json == "-":
+        sys.stdout.write(records.to_json(record))
+    elif json is not None:
+        write_text(Path(json), records.to_json(record))
+    if code := EXIT[record.verdict]:
+        raise typer.Exit(code)

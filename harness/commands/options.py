@@ -1,0 +1,107 @@
+"""The options that commands share, and the run they describe."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.errors import UsageError
+
+# What only a command needs is imported when it runs, so that --help answers at once.
+if TYPE_CHECKING:
+    from harness.assignment import Scalar
+    from harness.run import Run, Settings
+    from harness.screen import Display
+
+EXIT = {"passed": 0, "failed": 1, "not_judged": 3}
+"""Exit codes of the three verdicts."""
+
+PathArgument = Annotated[
+    Path, typer.Argument(help="A model file, or a folder with or without submission.toml.")
+]
+AssignmentOption = Annotated[
+    Path | None,
+    typer.Option(help="The assignment's TOML file.", metavar="FILE", show_default="cifar10-compact-cnn"),
+]
+VariantOption = Annotated[list[str], typer.Option("--variant", help="Rule set to judge by; repeatable.")]
+ClassOption = Annotated[str | None, typer.Option("--class", metavar="NAME", help="The model's class.")]
+CtorOption = Annotated[
+    list[str], typer.Option("--ctor", metavar="NAME=VALUE", help="A constructor argument; repeatable.")
+]
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="Write the record as JSON; - is standard output."),
+]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")]
+SeedOption = Annotated[int | None, typer.Option(help="Base seed; the assignment's if not given.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Data-loading processes; the result is the same.")]
+DataOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR|mini", help="Folder with CIFAR-10; mini is the embedded preview set."),
+]
+CacheOption = Annotated[
+    Path, typer.Option(metavar="FILE", help="Cache of the training split's mean and std.")
+]
+RecomputeOption = Annotated[bool, typer.Option("--recompute-stats", help="Compute mean and std again.")]
+ResumeOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Continue from a last.pth.")]
+SaveEveryOption = Annotated[int, typer.Option(min=0, help="Keep a snapshot every N epochs; 0 keeps none.")]
+
+DEFAULT_OUT = Path("results")
+DEFAULT_CACHE = DEFAULT_OUT / "cifar10_stats.json"
+
+
+def opened(
+    path: Path,
+    assignment: Path | None,
+    variants: Sequence[str],
+    class_name: str | None,
+    ctor: Sequence[str],
+    settings: "Settings",
+    display: "Display",
+) -> "Run":
+    """Open a submission and an assignment as the options say; nothing is run yet.
+
+    Raises:
+        UsageError, AssignmentError: one of the options does not make sense.
+    """
+    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.intake.submission import open_submission
+    from harness.run import Run
+
+    _check_writable(settings.out)
+    spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
+    submission = open_submission(
+        path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
+    )
+    return Run(submission, spec, settings, display.show)
+
+
+# Private functions
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, that its results could not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "permission denied")
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"--out {folder}: cannot be written ({reason}). Name another folder.") from None
+
+
+def _argument(text: str) -> "tuple[str, Scalar]":
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise UsageError(f"--ctor {text}: expected NAME=VALUE such as num_classes=10.")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
+    for number in (int, float):
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value
