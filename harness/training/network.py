@@ -4,7 +4,7 @@ No student code runs and nothing is unpickled. See `harness.training.program` fo
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 
 from harness.analysis import graph as plain
 from harness.errors import GraphError
-from harness.training.program import compiled
+from harness.training.program import Watch, compiled
 
 
 class _Branch(nn.Module):
@@ -54,10 +54,13 @@ class Network(_Branch):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (N, C, H, W) float32 to the graph's output, logits (N, classes)."""
-        program = self._programs[self.training]
+        return self.run(images)
+
+    def run(self, images: torch.Tensor, watch: Watch | None = None) -> torch.Tensor:
+        """Run the graph of the mode the network is in; `watch` sees the value of every node."""
         tensors: dict[str, torch.Tensor] = dict(self.named_parameters(remove_duplicate=False))
         tensors.update(self.named_buffers(remove_duplicate=False))
-        return program.run(images, tensors)
+        return self._programs[self.training].run(images, tensors, watch)
 
 
 def load(architecture: Path, weights: Path, device: torch.device) -> Network:
@@ -110,6 +113,28 @@ def check_weights(architecture: plain.Architecture, tensors: Mapping[str, torch.
         raise GraphError(f"weights: {unknown[0]} is not in the architecture's table of tensors.")
 
 
+def check_shapes(plan: plain.Architecture, network: Network, images: torch.Tensor) -> None:
+    """Run both graphs and compare every shape with the one the graph states, on which the rules rely.
+
+    Raises:
+        GraphError: naming the first value whose shape is another.
+    """
+    trial = copy.deepcopy(network)
+    for training, graph in ((True, plan.train), (False, plan.eval)):
+        stated = {node.name: node for node in graph.nodes}
+
+        def compare(name: str, value: object, stated: dict[str, plain.Node] = stated) -> None:
+            node = stated[name]
+            if isinstance(value, torch.Tensor) and not _is_of_shape(value, node.shape):
+                raise GraphError(
+                    f"graph: {node.layer}: wrong shape; expected {_shown(node.shape)}, as the exported "
+                    f"graph says, got {_shown(value.shape)} when it runs."
+                )
+
+        with torch.no_grad():
+            trial.train(training).run(images, compare)
+
+
 def obstacle(
     network: nn.Module, size_px: int, classes: int, memory_format: torch.memory_format = torch.channels_last
 ) -> str | None:
@@ -159,6 +184,17 @@ def one_line(error: BaseException) -> str:
 
 def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def _is_of_shape(value: torch.Tensor, stated: Sequence[int | str] | None) -> bool:
+    """Compare with a stated shape, in which a word stands for a size that depends on the batch."""
+    if stated is None or len(stated) != value.ndim:
+        return False
+    return all(isinstance(want, str) or want == have for want, have in zip(stated, value.shape, strict=True))
+
+
+def _shown(shape: Sequence[int | str] | None) -> str:
+    return "none" if shape is None else f"({', '.join(map(str, shape))})"
 
 
 def _same_bytes(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -11,7 +11,7 @@ from harness.training.data import Data, Split, measured
 from harness.training.gradients import extents
 from harness.training.jobs import Probe, ProbeEvent, ProbeJob
 from harness.training.measure import measure
-from harness.training.network import Network, one_line, read, usable_layout
+from harness.training.network import Network, check_shapes, one_line, read, usable_layout
 from harness.training.pixels import Pixels
 
 PROBED = 500
@@ -36,6 +36,7 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
             memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
             network.to(memory_format=memory_format)
             pixels = Pixels(stats, torch.device("cpu"), memory_format)
+            check_shapes(plan, network, pixels(torch.from_numpy(split.images[:TOGETHER])))
             probes[name] = probe(network, pixels, split, job, extents(plan, tensors))
         except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
             failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)

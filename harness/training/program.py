@@ -40,6 +40,9 @@ _NUMBER_OPS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+Watch = Callable[[str, Any], None]
+
+
 @dataclass(frozen=True)
 class _Step:
     """One operator, ready to run; `spent` are the values that nothing reads afterwards."""
@@ -61,13 +64,21 @@ class Program:
     steps: tuple[_Step, ...]
     output: str
 
-    def run(self, images: torch.Tensor, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Map images (N, C, H, W) to the graph's output; `tensors` are the network's, by name."""
+    def run(
+        self, images: torch.Tensor, tensors: Mapping[str, torch.Tensor], watch: Watch | None = None
+    ) -> torch.Tensor:
+        """Map images (N, C, H, W) to the graph's output; `tensors` are the network's, by name.
+
+        `watch` gets the name and the value of every node as it is computed.
+        """
         values: dict[str, Any] = {value: tensors[name] for value, name in self.bindings.items()}
         # An in-place operator of the graph must not reach the caller's images.
         values[self.image] = images.clone()
         for step in self.steps:
             _run(step, values)
+            if watch is not None:
+                watch(step.name, values[step.name])
+            _forget(step, values)
         output: torch.Tensor = values[self.output]
         return output
 
@@ -137,6 +148,9 @@ def _run(step: _Step, values: dict[str, Any]) -> None:
     except RuntimeError as error:
         error.add_note(f"in layer {step.layer}")
         raise
+
+
+def _forget(step: _Step, values: dict[str, Any]) -> None:
     for name in step.spent:
         del values[name]
 

@@ -111,3 +111,19 @@ def test_a_graph_that_needs_nchw_is_probed_in_it(mini: Data, exported: Export) -
             return self.conv(x).view(-1, 2, 5 * 1024).view(-1, 10, 1024).mean(2)
 
     assert probe_of(ViewsRows(), mini, exported).finite
+
+
+def test_a_graph_that_states_a_false_shape_is_not_run(
+    tiny: type[nn.Module], mini: Data, exported: Export
+) -> None:
+    model = exported(tiny())
+    text = model.architecture.read_text()
+    assert "[4,16,16]" not in text
+    false = text.replace('["batch",4,16,16]', '["batch",4,8,16]', 1)
+    assert false != text
+    model.architecture.write_text(false)
+    failures = probed(mini, {"liar": model}).failures
+    assert failures["liar"] == (
+        "graph: conv: wrong shape; expected (batch, 4, 8, 16), as the exported graph says, "
+        "got (32, 4, 16, 16) when it runs."
+    )
