@@ -40,7 +40,7 @@ def rf(
     """Print the receptive field of every layer; check it by gradients; draw the effective one."""
     from harness.receptive_field import report_field
     from harness.reporting.markdown import render_field
-    from harness.reporting.plots import draw_receptive_field
+    from harness.reporting.plots.field import draw_receptive_field
     from harness.run import Settings, take_in
     from harness.screen import Display, say, show_field
 

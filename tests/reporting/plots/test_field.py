@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.reporting.plots import draw_receptive_field, effective_square
+from harness.reporting.plots.field import draw_receptive_field, effective_square
 
 
 def blob(size, middle, width):
