@@ -1,56 +1,54 @@
-"""Options and fixtures of the gates: one submission, taken in once, judged rule by rule."""
+"""Options and fixtures of the gates: one submission, taken in once, or one record, gate by gate."""
 
 from pathlib import Path
 
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, Points, load_assignment
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.grade import grade
 from harness.intake.submission import Submission, open_submission
-from harness.record import Finding, Record
+from harness.record import Finding, Record, load_record
 from harness.run import Run, Settings
 
 RULES = [name for name in Points.model_fields if name != "min_accuracy"]
 """Accuracy needs a training: `harness grade` judges it."""
 OPENED = pytest.StashKey[tuple[AssignmentSpec, Submission]]()
+LOADED = pytest.StashKey[Record]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --submission, --assignment, --variant and --class."""
+    """Add --submission, --assignment, --variant, --class and --record."""
     group = parser.getgroup("submission")
-    group.addoption("--submission", type=Path, default=Path("submission"), help="file or folder to judge")
-    group.addoption("--assignment", type=Path, default=DEFAULT_ASSIGNMENT, help="assignment TOML")
+    group.addoption("--submission", type=Path, help="file or folder to judge; default: submission")
+    group.addoption("--assignment", type=Path, help="assignment TOML")
     group.addoption("--variant", action="append", default=[], help="rule set; repeatable")
-    group.addoption("--class", dest="class_name", default=None, help="the model's class")
+    group.addoption("--class", dest="class_name", help="the model's class")
+    group.addoption("--record", type=Path, help="gate a record that is there, accuracy included")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Open the submission; a wrong path or an invalid manifest is bad usage, not a failed test."""
+    """Open what is to be judged; a wrong path or an invalid manifest is bad usage, not a failed test."""
     try:
-        assignment = load_assignment(config.getoption("--assignment"))
-        submission = open_submission(
-            config.getoption("--submission"),
-            assignment,
-            variants=config.getoption("--variant"),
-            class_name=config.getoption("class_name"),
-        )
+        if config.getoption("--record"):
+            config.stash[LOADED] = _loaded(config)
+        else:
+            config.stash[OPENED] = _opened(config)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[OPENED] = (assignment, submission)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of every rule and variant."""
     if {"variant", "rule"} <= set(metafunc.fixturenames):
-        _, submission = metafunc.config.stash[OPENED]
-        metafunc.parametrize("variant", list(submission.variants))
-        metafunc.parametrize("rule", RULES)
+        metafunc.parametrize(("variant", "rule"), _gates(metafunc.config))
 
 
 @pytest.fixture(scope="session")
 def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """Judge the submission once, rules only."""
+    """Take the record that was given, or judge the submission once, rules only."""
+    if LOADED in pytestconfig.stash:
+        return pytestconfig.stash[LOADED]
     assignment, submission = pytestconfig.stash[OPENED]
     settings = Settings(out=tmp_path_factory.mktemp("results"))
     return grade(Run(submission, assignment, settings, lambda *_: None))
@@ -60,3 +58,40 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 def finding(record: Record, variant: str, rule: str) -> Finding:
     """Pick what one rule found on one variant."""
     return next(f for f in record.variants[variant].findings if f.rule == rule)
+
+
+# Private functions
+
+
+def _opened(config: pytest.Config) -> tuple[AssignmentSpec, Submission]:
+    assignment = load_assignment(config.getoption("--assignment") or DEFAULT_ASSIGNMENT)
+    submission = open_submission(
+        config.getoption("--submission") or Path("submission"),
+        assignment,
+        variants=config.getoption("--variant"),
+        class_name=config.getoption("class_name"),
+    )
+    return assignment, submission
+
+
+def _loaded(config: pytest.Config) -> Record:
+    given = [name for name in ("submission", "assignment", "class_name") if config.getoption(name)]
+    if given:
+        named = " and ".join("--" + name.removesuffix("_name") for name in given)
+        raise UsageError(f"--record: has been judged already; expected no {named} beside it. Leave one out.")
+    record = load_record(config.getoption("--record"))
+    for name in config.getoption("--variant"):
+        if name not in record.variants:
+            known = ", ".join(record.variants)
+            raise UsageError(f"--variant: not in the record; expected one of {known}, got {name}.")
+    return record
+
+
+def _gates(config: pytest.Config) -> list[tuple[str, str]]:
+    """List variant and rule of every gate."""
+    if LOADED not in config.stash:
+        _, submission = config.stash[OPENED]
+        return [(variant, rule) for variant in submission.variants for rule in RULES]
+    variants = config.stash[LOADED].variants
+    asked = config.getoption("--variant") or list(variants)
+    return [(variant, finding.rule) for variant in asked for finding in variants[variant].findings]

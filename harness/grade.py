@@ -36,15 +36,27 @@ PACKAGES = (
 
 
 def grade(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
-    """Judge every variant of the submission, and train those named.
+    """Take in, probe and judge every variant of the submission, and train those named.
 
     Raises:
         HarnessError: there can be no verdict: bad data, a broken installation, a child that died.
     """
-    recipes = {name: run.recipe(name) for name in run.submission.variants}
+    for name in run.submission.variants:
+        run.recipe(name)  # a manifest that asks for too much is refused before anything is run
     take_in(run)
     probe(run)
-    variants = {name: _variant(run, name, recipes[name], full=name in to_train) for name in recipes}
+    return judge(run, to_train)
+
+
+def judge(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
+    """Judge every variant of a submission that has been taken in and probed, and train those named.
+
+    Raises:
+        HarnessError: as `grade`.
+    """
+    variants = {
+        name: _variant(run, name, run.recipe(name), full=name in to_train) for name in run.submission.variants
+    }
     return _record(run, variants)
 
 

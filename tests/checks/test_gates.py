@@ -8,6 +8,11 @@ from textwrap import dedent
 import pytest
 
 from harness.assignment import REPOSITORY
+from harness.grade import judge
+from harness.intake.sandbox import Untraced
+from harness.intake.submission import open_submission
+from harness.record import to_json
+from harness.run import Run, Settings
 
 BROKEN = """
     from torch import nn
@@ -58,3 +63,48 @@ def test_a_wrong_path_is_bad_usage_and_not_a_crash():
     assert done.returncode == 4
     assert "no such file or folder" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def record(tmp_path, assignment, reference):
+    """The record of a submission that could not be taken in, training included."""
+    run = Run(open_submission(reference, assignment), assignment, Settings(out=tmp_path), lambda *_: None)
+    run.traced = {
+        name: Untraced("Net", "student", "it does not import", "", "") for name in assignment.variants
+    }
+    file = tmp_path / "scorecard.json"
+    file.write_text(to_json(judge(run, frozenset({"basic"}))))
+    return file
+
+
+def test_a_record_is_gated_as_it_is_and_accuracy_with_it(record):
+    done = gates("--record", record)
+    assert done.returncode == 1
+    assert "21 failed" in done.stdout
+    assert "test_rule[basic-min_accuracy]" in done.stdout
+    assert "it does not import" in done.stdout
+
+
+def test_one_variant_of_a_record_can_be_asked_for(record):
+    done = gates("--record", record, "--variant", "dilated")
+    assert "10 failed" in done.stdout
+    assert "basic" not in done.stdout
+
+
+def test_a_variant_that_a_record_does_not_have_is_bad_usage(record):
+    done = gates("--record", record, "--variant", "wide")
+    assert done.returncode == 4
+    assert "--variant: not in the record; expected one of basic, dilated, got wide." in done.stderr
+
+
+def test_a_record_that_was_changed_is_refused(record):
+    record.write_text(record.read_text().replace('"verdict": "not_judged"', '"verdict": "passed"'))
+    done = gates("--record", record)
+    assert done.returncode == 4
+    assert "the result was changed after it was written" in done.stderr
+
+
+def test_a_record_and_a_submission_are_too_much(record):
+    done = gates("--record", record, "--submission", "submission", "--class", "Net")
+    assert done.returncode == 4
+    assert "--record: has been judged already; expected no --submission and --class beside it." in done.stderr

@@ -1,0 +1,33 @@
+"""Variant dilated: a separable convolution before the first dilated one: fails, that is block 1."""
+
+from torch import nn
+
+
+def block(c_in, c_out, kernel=3, stride=1, dilation=1):
+    padding = dilation * (kernel - 1) // 2
+    return nn.Sequential(
+        nn.Conv2d(c_in, c_out, kernel, stride, padding, dilation, bias=False),
+        nn.BatchNorm2d(c_out),
+        nn.ReLU(),
+    )
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c1 = block(3, 16)
+        self.dw0 = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False)
+        self.pw0 = block(16, 16, kernel=1)
+        self.d2 = block(16, 16, dilation=2)
+        self.d4 = block(16, 16, dilation=4)
+        self.dw = nn.Conv2d(16, 16, 3, padding=8, dilation=8, groups=16, bias=False)
+        self.pw = block(16, 32, kernel=1)
+        self.d8 = block(32, 32, dilation=8)
+        self.gap = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = self.pw0(self.dw0(self.c1(x)))
+        x = self.d4(self.d2(x))
+        x = self.d8(self.pw(self.dw(x)))
+        return self.fc(self.gap(x).flatten(1))

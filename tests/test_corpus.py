@@ -1,0 +1,243 @@
+"""The corpus of borderline and dishonest architectures: each gets the verdict that docs/rules.md gives it.
+
+A case is a folder of ``tests/submissions``; what its files say is explained in the README there. All
+cases are exported in few children and probed in one, then each is judged as a submission of its own.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, Points, load_assignment
+from harness.grade import judge
+from harness.intake import sandbox
+from harness.intake.exchange import Request
+from harness.intake.submission import Submission, open_submission
+from harness.record import Facts, Record, Status, to_json
+from harness.run import Run, Settings, probe
+from harness.seeds import seed_for
+from harness.tables import Table, read_toml, validate
+
+CORPUS = REPOSITORY / "tests" / "submissions"
+CASES = sorted(file.parent.name for file in CORPUS.glob("*/expected.toml"))
+IN_FULL = ("honest", "dilated_then_smaller", "data_dependent_control_flow")
+"""Cases that are gated from the file on, as a course would."""
+CHILDREN = 2
+"""Intake children that run side by side."""
+NOT_INSIDE = ("terminal", "cacheprovider", "faulthandler", "benchmark", "unraisableexception")
+"""Plugins that a run of pytest within a run of pytest does without."""
+
+
+class Verdict(Table):
+    """What is expected of one rule."""
+
+    status: Status
+    actual: str
+
+
+class Measured(Table):
+    """What is expected of the facts; a key that is not there is not known."""
+
+    parameters: int | None = None
+    receptive_field_px: int | None = None
+    receptive_field_with_pool_px: int | None = None
+    jump: int | None = None
+    strided_convolutions: int = 0
+    dilations: tuple[int, ...] = ()
+    depthwise_convolutions: int = 0
+    max_pools: int = 0
+    head: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Expected(Table):
+    """One ``expected.toml``."""
+
+    assignment: str = "cifar10-compact-cnn"
+    variant: str = "basic"
+    class_name: str | None = Field(default=None, alias="class")
+    alone: bool = False
+    problem: str = ""
+    defect: str = ""
+    rules: dict[str, Verdict]
+    facts: Measured = Measured()
+
+
+@cache
+def expected_of(case: str) -> Expected:
+    return validate(Expected, read_toml(CORPUS / case / "expected.toml"), f"{case}/expected.toml")
+
+
+@cache
+def assignment_of(case: str) -> AssignmentSpec:
+    return load_assignment(DEFAULT_ASSIGNMENT.with_name(f"{expected_of(case).assignment}.toml"))
+
+
+def opened(case: str) -> Submission:
+    expected = expected_of(case)
+    return open_submission(
+        CORPUS / case, assignment_of(case), variants=(expected.variant,), class_name=expected.class_name
+    )
+
+
+def groups(cases: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Divide cases among children; one that may disturb others has a child of its own."""
+    together = [case for case in cases if not expected_of(case).alone]
+    yield from (tuple(together[first::CHILDREN]) for first in range(CHILDREN))
+    yield from ((case,) for case in cases if expected_of(case).alone)
+
+
+@pytest.fixture(scope="session")
+def selected(request: pytest.FixtureRequest) -> list[str]:
+    """Name the cases of the tests that are to run."""
+    items = [item for item in request.session.items if "record_of" in getattr(item, "fixturenames", ())]
+    return sorted({item.callspec.params["case"] for item in items})
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, selected: list[str]) -> Run:
+    """Take in and probe the cases, as if they were variants of one submission."""
+    out = tmp_path_factory.mktemp("corpus")
+    roomy = assignment.model_copy(
+        update={"limits": assignment.limits.model_copy(update={"intake_s": 900, "intake_output_mib": 1024})}
+    )
+    answered = {}
+    requests = []
+    for number, cases in enumerate(groups(selected)):
+        for case in cases:
+            (one,) = opened(case).variants.values()
+            answered[case] = replace(one, output=f"{number}/{case}")
+        folder = out / str(number)
+        folder.mkdir()
+        requests.append(intake_request(roomy, {case: answered[case].wanted for case in cases}, folder))
+    run = Run(Submission(CORPUS, "", answered), roomy, Settings(out=out), lambda *_: None)
+    with ThreadPoolExecutor(CHILDREN) as children:
+        for traced in children.map(lambda one: sandbox.trace(one, roomy.limits), requests):
+            run.traced |= traced
+    probe(run)
+    return run
+
+
+def intake_request(assignment: AssignmentSpec, variants: dict, out: Path) -> Request:
+    return Request(
+        root=CORPUS,
+        variants=variants,
+        input_shape=assignment.data.input_shape,
+        classes=assignment.data.classes,
+        init_seed=seed_for(assignment.seed, "init"),
+        other_init_seed=seed_for(assignment.seed + 1, "init"),
+        memory_mib=assignment.limits.intake_memory_mib,
+        output_mib=assignment.limits.intake_output_mib,
+        out=out,
+    )
+
+
+@pytest.fixture(scope="session")
+def record_of(corpus: Run) -> Callable[[str], Record]:
+    """Judge one case by its own assignment and manifest."""
+
+    @cache
+    def judged(case: str) -> Record:
+        name = expected_of(case).variant
+        run = Run(opened(case), assignment_of(case), corpus.settings, corpus.listen)
+        run.traced = {name: corpus.traced[case]}
+        run.probes = {name: corpus.probes[case]} if case in corpus.probes else {}
+        run.not_run = {name: corpus.not_run[case]} if case in corpus.not_run else {}
+        return judge(run)
+
+    return judged
+
+
+def is_said(expected: str, actual: str) -> bool:
+    """Compare two texts; … in the expected one stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, expected.split("…"))), actual, re.DOTALL) is not None
+
+
+def measured(facts: Facts) -> Measured:
+    """Count what the corpus only counts."""
+    counted = ("strided_convolutions", "depthwise_convolutions", "max_pools")
+    known = {name: getattr(facts, name) for name in Measured.model_fields}
+    return Measured.model_validate({**known, **{name: len(known[name]) for name in counted}})
+
+
+every_case = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, marks=pytest.mark.xfail(reason=defect) if (defect := expected_of(case).defect) else ()
+        )
+        for case in CASES
+    ],
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@every_case
+def test_the_rules_see_through(case: str, record_of: Callable[[str], Record]) -> None:
+    expected, judged = expected_of(case), record_of(case).variants[expected_of(case).variant]
+    assert list(expected.rules) == [rule for rule in Points.model_fields if rule != "min_accuracy"]
+    surprises = {
+        finding.rule: f"{finding.status}: {finding.actual}"
+        for finding in judged.findings
+        if finding.status != expected.rules[finding.rule].status
+        or not is_said(expected.rules[finding.rule].actual, finding.actual)
+    }
+    assert surprises == {}
+    assert measured(judged.facts) == expected.facts
+    assert is_said(expected.problem, judged.problem.message if judged.problem else "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@every_case
+def test_the_gates_fail_exactly_where_expected(
+    case: str, record_of: Callable[[str], Record], tmp_path: Path
+) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(to_json(record_of(case)))
+    assert closed_gates("--record", str(file)) == closed_of(case)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("case", IN_FULL)
+def test_the_gates_of_a_folder_are_those_of_its_record(case: str) -> None:
+    expected = expected_of(case)
+    arguments = ("--submission", str(CORPUS / case), "--variant", expected.variant)
+    assert closed_gates(*arguments) == closed_of(case)
+
+
+def closed_of(case: str) -> set[str]:
+    expected = expected_of(case)
+    return {
+        f"test_rule[{expected.variant}-{rule}]"
+        for rule, verdict in expected.rules.items()
+        if verdict.status != "passed"
+    }
+
+
+def closed_gates(*arguments: str) -> set[str]:
+    """Run the gates in this process and name the tests that failed."""
+
+    class Failures:
+        names: set[str] = set()  # noqa: RUF012 - one run, one set
+        ran = 0
+
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            self.ran += report.when == "call"
+            if report.failed:
+                self.names.add(report.nodeid.partition("::")[2])
+
+    seen = Failures()
+    without = [f"-pno:{plugin}" for plugin in NOT_INSIDE]
+    status = pytest.main([str(REPOSITORY / "checks"), *without, "--timeout=0", *arguments], plugins=[seen])
+    assert status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    assert seen.ran == len(Points.model_fields) - 1
+    return seen.names
