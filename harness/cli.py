@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from harness.commands import grading, inspecting
+from harness.commands import grading, inspecting, rendering
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -19,6 +19,8 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("train", grading.train, "harness train submission --model basic --epochs 25"),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),
     ("explain", inspecting.explain, "harness explain no_max_pool"),
+    ("report", rendering.report, "harness report results/scorecard.json --format md,junit"),
+    ("schema", rendering.schema, "harness schema > results.schema.json"),
 )
 """Name, function, and an example for --help."""
 

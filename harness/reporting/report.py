@@ -1,0 +1,78 @@
+"""Write a record again in any format: one table of formats, one place that names their files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import record as records
+from harness.errors import UsageError
+from harness.record import Record
+from harness.reporting.formats.classroom50 import render_classroom50
+from harness.reporting.formats.github import render_github
+from harness.reporting.formats.gradescope import render_gradescope
+from harness.reporting.formats.junit import render_junit
+from harness.reporting.scorecard import render_scorecard
+from harness.tables import meant
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a report may need besides the record: folders of the variants, variables of the platform."""
+
+    folders: Mapping[str, Path]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a record becomes text; `holds_open` tells whether a rule can be neither passed nor a zero."""
+
+    files: Callable[[Record, Sources], dict[str, str]]
+    holds_open: bool = True
+
+
+def formats() -> dict[str, Format]:
+    """List the formats by the names that ``--format`` takes."""
+    return {
+        "md": Format(lambda record, _: {"scorecard.md": render_scorecard(record)}),
+        "html": Format(_html),
+        "json": Format(lambda record, _: {"scorecard.json": records.to_json(record)}),
+        "junit": Format(lambda record, _: {"junit.xml": render_junit(record)}),
+        "gradescope": Format(lambda record, _: {"results.json": render_gradescope(record)}),
+        "classroom50": Format(_classroom50, holds_open=False),
+        "github": Format(
+            lambda record, _: {"autograding-result.txt": render_github(record)}, holds_open=False
+        ),
+    }
+
+
+def chosen(names: str) -> list[str]:
+    """Read ``md,junit``.
+
+    Raises:
+        UsageError: one of them is no format.
+    """
+    asked = [name.strip() for name in names.split(",") if name.strip()]
+    known = formats()
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"--format {name}: no such format. {meant(name, known, 'formats')}")
+    if not asked:
+        raise UsageError(f"--format: expected at least one of {', '.join(known)}, got none.")
+    return list(dict.fromkeys(asked))
+
+
+# Private functions
+
+
+def _html(record: Record, sources: Sources) -> dict[str, str]:
+    from harness.reporting.html import render_html  # type: ignore[import-not-found,unused-ignore]
+
+    return {"scorecard.html": render_html(record, sources.folders)}
+
+
+def _classroom50(record: Record, sources: Sources) -> dict[str, str]:
+    return {
+        "result.json": render_classroom50(record, sources.environment),
+        "release-body.md": render_scorecard(record),
+    }

@@ -1,0 +1,52 @@
+"""A rule that was not judged is never shown as a zero; where a format has no other number, it says so."""
+
+import base64
+import json
+from xml.etree import ElementTree
+
+from harness.reporting.formats.classroom50 import render_classroom50
+from harness.reporting.formats.github import render_github
+from harness.reporting.formats.gradescope import render_gradescope
+from harness.reporting.formats.junit import render_junit
+from harness.reporting.formats.rows import headline, open_points
+from harness.reporting.report import formats
+
+
+def test_the_headline_says_how_many_points_are_open(half_judged):
+    assert open_points(half_judged) == 25
+    assert headline(half_judged) == (
+        "NOT JUDGED, 75 of 100 points; 25 of them not judged: neither given nor taken, so this total is "
+        "not final."
+    )
+
+
+def test_junit_skips_it_with_the_cause_and_fails_what_failed(half_judged):
+    (skipped,) = ElementTree.fromstring(render_junit(half_judged)).iter("skipped")
+    assert skipped.get("type") == "infrastructure"
+    assert skipped.get("message").startswith("not judged (cause: infrastructure): expected what min_accuracy")
+    assert "worth 25 points, neither given nor taken" in skipped.text
+
+
+def test_gradescope_shows_it_as_information_without_score_and_status(half_judged):
+    results = json.loads(render_gradescope(half_judged))
+    (test,) = [test for test in results["tests"] if test["extra_data"]["status"] == "not_judged"]
+    assert not {"score", "max_score", "status"} & set(test)
+    assert test["output"].startswith("not judged (cause: infrastructure)")
+    assert "25 of them not judged" in results["output"]
+
+
+def test_classroom50_keeps_that_there_are_no_points_beside_the_number_it_needs(half_judged):
+    result = json.loads(render_classroom50(half_judged, {}))
+    (test,) = [test for test in result["tests"] if test["points"] is None]
+    assert (test["score"], test["max-score"], test["passed"]) == (0, 25, False)
+    assert (test["status"], test["cause"]) == ("not_judged", "infrastructure")
+
+
+def test_github_calls_it_an_error_not_a_failure(half_judged):
+    result = json.loads(base64.b64decode(render_github(half_judged)))
+    assert result["status"] == "error"
+    assert [test["name"] for test in result["tests"] if test["status"] == "error"] == ["basic: min_accuracy"]
+
+
+def test_the_formats_that_cannot_show_it_are_known():
+    assert {name for name, one in formats().items() if not one.holds_open} == {"classroom50", "github"}
