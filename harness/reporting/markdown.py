@@ -1,14 +1,19 @@
 """Jinja set up for Markdown, and the filters of its templates; what a submission can influence is escaped."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tabulate import tabulate
 
 from harness.assignment import REPOSITORY
 from harness.record import ReceptiveFieldRow, SecondMeasurement, Training
+from harness.reporting import words
+from harness.reporting.visible import short, visible
 
 TEMPLATES = REPOSITORY / "templates"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
@@ -32,7 +37,14 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         "rf_table": receptive_field_table,
         "training_table": training_table,
         "checked": in_words,
+        "pretty_json": pretty_json,
+        "finding_of": words.finding_of,
+        "rules_of": words.rules_of,
+        "to_change": words.to_change,
+        "asks": words.asks,
+        "url": quote,
     }
+    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "PICTURES": words.PICTURES}
     return jinja
 
 
@@ -43,20 +55,28 @@ def render_field(report: object) -> str:
 
 def escape_markdown(text: str) -> str:
     """Make text stand for itself in Markdown, tables included, on one line."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return (
+        _MARKDOWN.sub(r"\\\1", " ".join(visible(text).split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    )
 
 
 def inline_code(text: str) -> str:
-    """Show a name as code; what could end the code span or the table cell is replaced."""
-    safe = " ".join(text.split()).replace("`", "'").replace("|", "¦")
+    """Show a name as code, cut if very long; what could end the code span or the table cell is replaced."""
+    safe = short(" ".join(visible(text).split())).replace("`", "'").replace("|", "¦")
     return f"`{safe}`" if safe else ""
 
 
 def fenced(text: str) -> str:
     """Show text in a code block whose fence is longer than any run of backticks in it."""
+    text = visible(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text.strip(chr(10))}\n{fence}"
+
+
+def pretty_json(data: Mapping[str, Any]) -> str:
+    """Show a table of settings, such as a recipe, as indented JSON."""
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)
 
 
 def percent(share: float) -> str:

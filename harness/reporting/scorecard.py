@@ -1,11 +1,27 @@
 """Render a record as the Markdown scorecard: a pure function from a record to text."""
 
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.record import Record
 from harness.reporting.markdown import TEMPLATES, environment
+from harness.reporting.words import PICTURES
+
+Pictures = Mapping[str, Sequence[Path]]
+"""Paths of a variant's pictures, relative to the scorecard."""
 
 
-def render_scorecard(record: Record, templates: Path = TEMPLATES) -> str:
+def render_scorecard(record: Record, pictures: Pictures | None = None, templates: Path = TEMPLATES) -> str:
     """Render ``scorecard.md`` from a record alone; a misspelt field in a template raises."""
-    return environment(templates).get_template("scorecard.md.j2").render(record=record)
+    template = environment(templates).get_template("scorecard.md.j2")
+    return template.render(record=record, pictures=pictures or {})
+
+
+def pictures_beside(out: Path, folders: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Find the pictures that were drawn in the variants' folders, relative to `out`."""
+    found = {name: [folder / "plots" / picture for picture in PICTURES] for name, folder in folders.items()}
+    return {
+        name: [Path(os.path.relpath(path, out)) for path in paths if path.is_file()]
+        for name, paths in found.items()
+    }

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from harness.assignment import Points
+from harness.record import Finding
 from harness.reporting.markdown import escape_markdown, fenced, inline_code
-from harness.reporting.scorecard import render_scorecard
+from harness.reporting.scorecard import pictures_beside, render_scorecard
+from harness.reporting.words import ASKS
 
 
 @pytest.fixture
@@ -17,10 +20,32 @@ def card(record) -> str:
 
 
 def test_the_verdict_the_points_and_the_accuracy_come_first(card):
-    first = "\n".join(card.splitlines()[:4])
+    first = "\n".join(card.splitlines()[:6])
     assert "**FAILED**, 10 of 25 points" in first
-    assert "`basic` 56.67 %" in first
-    assert "95 % interval" in first
+    assert (
+        "- `basic`, three strides: ❌ failed, 10 of 15 points. Accuracy: 56.67 % on 30 test images" in first
+    )
+    assert "95 % interval 39.20 % to 72.62 %" in first
+
+
+def test_the_margin_comes_first_too(record):
+    said = "86.25 % after epoch 24 on 10,000 test images, margin +1.25 points"
+    finding = Finding(
+        rule="min_accuracy", status="passed", expected="at least 85 %", actual=said, points=5, max_points=5
+    )
+    variant = record.variants["basic"].model_copy(update={"findings": (finding,)})
+    card = render_scorecard(record.model_copy(update={"variants": {"basic": variant}}))
+    assert f"Accuracy: {said} (asked: at least 85 %)." in "\n".join(card.splitlines()[:6])
+
+
+def test_one_line_per_rule_fits_one_screen_before_the_details(card):
+    overview = card.split("\n## ", 1)[0].splitlines()
+    assert len(overview) < 25
+    assert "| `no_max_pool` | no max-pooling, under any name | ❌ failed, 0 / 5 |  |" in overview
+
+
+def test_every_rule_has_plain_words():
+    assert set(ASKS) == set(Points.model_fields)
 
 
 def test_every_rule_has_a_row_with_expected_actual_where_and_points(card):
@@ -32,11 +57,23 @@ def test_every_rule_has_a_row_with_expected_actual_where_and_points(card):
 
 
 def test_a_failed_rule_comes_with_what_to_do(card):
-    assert "- `no_max_pool`: replace block.pool by a stride-2 convolution" in card
+    assert "- ❌ failed `no_max_pool`: replace block.pool by a stride-2 convolution" in card
+    assert "`harness explain RULE` says what a rule allows" in card
+
+
+def test_what_is_not_judged_says_whose_fault_it_is_and_comes_after_what_failed(record):
+    failed = record.variants["basic"].findings[1]
+    unknown = failed.model_copy(
+        update={"rule": "dilation", "status": "not_judged", "cause": "harness", "help": "ask", "points": None}
+    )
+    variant = record.variants["basic"].model_copy(update={"findings": (unknown, failed)})
+    card = render_scorecard(record.model_copy(update={"variants": {"basic": variant}}))
+    said = "- ⚠️ not judged `dilation`: ask (cause: the harness itself, not the submission)"
+    assert card.index("- ❌ failed `no_max_pool`") < card.index(said)
 
 
 def test_a_variant_that_could_not_be_taken_in_shows_the_reason_and_the_students_frames(card):
-    assert "could not be taken in** (cause: student). model.py:3: NameError" in card
+    assert "could not be taken in** (cause: something in the submission). model.py:3: NameError" in card
     assert "```text\n  File …\n```" in card
 
 
@@ -60,8 +97,18 @@ def test_every_table_row_has_as_many_cells_as_its_header(card):
         assert cells == width, line
 
 
+def test_pictures_that_were_drawn_are_shown(record, tmp_path):
+    plots = tmp_path / "my model" / "plots"
+    plots.mkdir(parents=True)
+    (plots / "acc_curves.png").write_bytes(b"")
+    folders = {"basic": tmp_path / "my model", "dilated": tmp_path / "none"}
+    card = render_scorecard(record, pictures_beside(tmp_path, folders))
+    assert "![Accuracy by epoch](my%20model/plots/acc_curves.png)" in card
+    assert card.count("![") == 1
+
+
 def test_hostile_names_stay_text(record):
-    hostile = "<script>alert(1)</script>|`x`\n# heading [a](http://b)"
+    hostile = "<script>alert(1)</script>|`x`\n# heading [a](http://b) \x1b[31m \u202egnp." + "y" * 5_000
     variant = record.variants["basic"]
     finding = variant.findings[1].model_copy(
         update={
@@ -78,6 +125,8 @@ def test_hostile_names_stay_text(record):
     assert "<script>" not in outside_code
     assert "\n# heading" not in card
     assert not re.search(r"(?<!\\)\]\(http", outside_code)
+    assert "\x1b" not in card
+    assert "\u202e" not in card
     test_every_table_row_has_as_many_cells_as_its_header(card)
 
 
