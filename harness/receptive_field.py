@@ -9,20 +9,12 @@ from harness.analysis.view import View
 from harness.errors import HarnessError
 from harness.intake.sandbox import Untraced
 from harness.record import ReceptiveFieldRow, SecondMeasurement
-from harness.run import Run, measure_field
+from harness.reporting.plots.sources import EffectiveField, Weights, write_effective_field
+from harness.run import LAST_CHECKPOINT, Run, measure_field
+from harness.training.jobs import FieldEvent
 
-
-@dataclass(frozen=True)
-class EffectiveField:
-    """The mean absolute input gradient of one position, and the interval it can see, in pixels.
-
-    `heat` is rows of pixels, its largest value 1; `rows` and `columns` are (first pixel, length), and
-    may reach beyond the image.
-    """
-
-    heat: tuple[tuple[float, ...], ...]
-    rows: tuple[float, float]
-    columns: tuple[float, float]
+IMAGES = 32
+"""Random images that the effective receptive field of a graded network is averaged over."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +58,30 @@ def report_field(run: Run, variant: str, title: str, *, check: bool, images: int
         jump=max(view.jumps, default=None),
         unknown=_why(view),
         check=agreement(view, measured.extents) if measured and check else None,
-        effective=_effective(view, measured.heat, measured.position) if measured else None,
+        effective=_effective(view, measured, "initial") if measured else None,
     )
+
+
+def keep_effective_field(run: Run, variant: str, *, trained: bool) -> None:
+    """Measure a variant's effective receptive field and write it into its folder.
+
+    `trained` says that the last checkpoint holds the weights to look at, else the initial ones are.
+    Nothing is written for a network that could not be exported or whose field is not known.
+
+    Raises:
+        HarnessError: as `harness.run.measure_field`.
+    """
+    traced = run.traced[variant]
+    if isinstance(traced, Untraced):
+        return
+    view = View(traced.architecture, traced.architecture.eval)
+    if not targets(view):
+        return
+    checkpoint = run.folder(variant) / LAST_CHECKPOINT if trained else None
+    measured = measure_field(run, variant, IMAGES, checkpoint)
+    field = _effective(view, measured, "trained" if trained else "initial")
+    if field is not None:
+        write_effective_field(run.folder(variant), field)
 
 
 # Private functions
@@ -80,13 +94,30 @@ def _why(view: View) -> str:
     return "" if view.final_maps else "no feature map leads to the output"
 
 
-def _effective(
-    view: View, heat: tuple[tuple[float, ...], ...] | None, position: tuple[int, int] | None
-) -> EffectiveField | None:
-    if heat is None or position is None:
+def _effective(view: View, measured: FieldEvent, weights: Weights) -> EffectiveField | None:
+    if measured.heat is None or measured.position is None:
         return None
-    field = view.measured.fields[targets(view)[-1]]
-    return EffectiveField(heat, _interval(field.h, position[0]), _interval(field.w, position[1]))
+    graph, name = view.measured.graph, targets(view)[-1]
+    field = view.measured.fields[name]
+    corner, size = [], []
+    for axis, side, position in zip("hw", graph.input_shape[-2:], measured.position, strict=True):
+        assert isinstance(side, int)
+        span = field.span(axis)
+        own = _nearest_middle(span, side)
+        corner.append(float((position - own) * span.jump))
+        size.append(side)
+    return EffectiveField(
+        heat=measured.heat,
+        rows=_interval(field.h, measured.position[0]),
+        columns=_interval(field.w, measured.position[1]),
+        image=(corner[0], corner[1], size[0], size[1]),
+        weights=weights,
+    )
+
+
+def _nearest_middle(span: Span, side: int) -> int:
+    """Find the position whose field of view lies closest to the middle of an image."""
+    return round(((side - span.rf_px) / 2 - span.start) / span.jump)
 
 
 def _interval(span: Span, position: int) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from harness.intake import sandbox
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Request
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Submission
+from harness.reporting.plots.sources import SAMPLES
 from harness.seeds import seed_for
 from harness.training import runner
 from harness.training.jobs import (
@@ -36,7 +37,10 @@ from harness.training.jobs import (
     TrainJob,
 )
 
-Stage = Literal["intake", "probe", "field", "train"]
+Stage = Literal["intake", "probe", "field", "train", "augment", "draw"]
+LAST_CHECKPOINT = "checkpoints/last.pth"
+"""In a variant's folder: the network after the last epoch."""
+
 Listener = Callable[[str, Event | Stage], None]
 """Called with a variant's name ("" for all) and what just happened to it."""
 
@@ -137,6 +141,7 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
         checkpoints=run.folder(variant) / "checkpoints",
         resume=run.settings.resume,
         save_every=run.settings.save_every,
+        samples=run.folder(variant) / SAMPLES,
     )
     run.listen(variant, "train")
     final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.training_s)
@@ -172,15 +177,19 @@ def probe(run: Run) -> None:
     run.probes, run.not_run = dict(final.probes), dict(final.failures)
 
 
-def measure_field(run: Run, variant: str, images: int) -> FieldEvent:
+def measure_field(run: Run, variant: str, images: int, checkpoint: Path | None = None) -> FieldEvent:
     """Measure a variant's receptive field by gradients; draw the effective one if `images` is not 0.
+
+    The effective one is that of the initial weights, or of those in `checkpoint`.
 
     Raises:
         HarnessError: the graph cannot be rebuilt, or the child died.
     """
     run.listen(variant, "field")
     threads = run.assignment.recipe.threads
-    job = FieldJob(model=run.model(variant), threads=threads, images=images, seed=run.seed)
+    job = FieldJob(
+        model=run.model(variant), checkpoint=checkpoint, threads=threads, images=images, seed=run.seed
+    )
     final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.intake_s)
     assert isinstance(final, FieldEvent)
     return final

@@ -24,6 +24,8 @@ STAGES = {
     "probe": "running it untrained",
     "field": "measuring its receptive field by gradients",
     "train": "training",
+    "augment": "augmenting",
+    "draw": "drawing pictures",
 }
 
 screen = Console(stderr=True, highlight=False)

@@ -105,6 +105,16 @@ def resume(path: Path, trained: Trained, identity: Identity) -> Progress:
     )
 
 
+def trained_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read the tensors of a checkpoint written by `save`, by name.
+
+    Raises:
+        UsageError: as `resume`.
+    """
+    content = _read(path)
+    return {**content["model"], **content["unnamed"]}
+
+
 def weights_sha256(model: nn.Module) -> str:
     """SHA-256 (hex) over the state dict, sorted by name: name, dtype, shape and raw bytes of each tensor."""
     sha = hashlib.sha256()

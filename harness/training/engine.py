@@ -22,6 +22,8 @@ from harness.training.gradients import measure_field
 from harness.training.jobs import (
     ERRORS,
     JOBS,
+    AugmentedEvent,
+    AugmentJob,
     DataEvent,
     DownloadEvent,
     ErrorEvent,
@@ -35,6 +37,7 @@ from harness.training.jobs import (
 from harness.training.loop import Diverged, Inputs, train
 from harness.training.network import load, one_line
 from harness.training.probe import probe_all
+from harness.training.samples import augmented, write_samples
 
 Emit = Callable[[Event], None]
 
@@ -78,6 +81,11 @@ def do(job: Job, emit: Emit) -> None:
     if isinstance(job, FieldJob):
         make_deterministic(job.threads)
         emit(measure_field(job))
+        return
+    if isinstance(job, AugmentJob):
+        data = _data(job, emit)
+        write_samples(job.samples, augmented(data.train, job.recipe, job.seed, job.images))
+        emit(AugmentedEvent(classes=data.classes))
         return
     make_deterministic(job.recipe.threads)
     started = time.monotonic()
@@ -132,7 +140,7 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def _data(job: TrainJob, emit: Emit) -> Data:
+def _data(job: TrainJob | AugmentJob, emit: Emit) -> Data:
     data = load_data(job.data, _download_progress(emit))
     emit(DataEvent(name=data.name, root=data.root, message=f"{data.name}: {data.root}"))
     return data

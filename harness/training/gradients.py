@@ -22,6 +22,7 @@ from harness.analysis.ops import OPS
 from harness.analysis.span import Span
 from harness.analysis.view import View
 from harness.errors import GraphError
+from harness.training.checkpoint import trained_tensors
 from harness.training.jobs import FieldEvent, FieldJob
 from harness.training.network import check_weights, read
 from harness.training.program import compiled
@@ -38,12 +39,16 @@ def measure_field(job: FieldJob) -> FieldEvent:
 
     Raises:
         GraphError: the model cannot be read; its effective receptive field is asked for and cannot be had.
+        UsageError: the checkpoint cannot be read.
     """
     plan, tensors = read(job.model.architecture, job.model.weights)
     check_weights(plan, tensors)
     seen = extents(plan, tensors)
     if not job.images:
         return FieldEvent(extents=seen)
+    if job.checkpoint is not None:
+        tensors |= trained_tensors(job.checkpoint)
+        check_weights(plan, tensors)
     heat, position = effective_field(plan, tensors, images=job.images, seed=job.seed)
     rows = tuple(tuple(row) for row in heat.tolist())
     return FieldEvent(extents=seen, heat=rows, position=position)

@@ -66,6 +66,8 @@ class TrainJob(_Frozen):
     resume: Path | None = None
     save_every: int = 0
     """Keep a snapshot every N epochs; 0 keeps none."""
+    samples: Path | None = None
+    """Where to write images that show what the training did; see `harness.training.samples`."""
 
 
 class FieldJob(_Frozen):
@@ -73,13 +75,28 @@ class FieldJob(_Frozen):
 
     kind: Literal["field"] = "field"
     model: Model
+    checkpoint: Path | None = None
+    """A checkpoint of the model, whose weights take the place of the initial ones in the effective field."""
     threads: int
     images: int
     """Random images the effective receptive field is averaged over; 0 leaves it out."""
     seed: int
 
 
-Job = Annotated[Union[ProbeJob, TrainJob, FieldJob], Field(discriminator="kind")]
+class AugmentJob(_Frozen):
+    """Augment the first images of a training as its first epochs do, without training."""
+
+    kind: Literal["augment"] = "augment"
+    recipe: RecipeSpec
+    seed: int
+    images: int
+    data: str | None = None
+    """As in `TrainJob`."""
+    samples: Path
+    """Where to write them."""
+
+
+Job = Annotated[Union[ProbeJob, TrainJob, FieldJob, AugmentJob], Field(discriminator="kind")]
 
 
 class DataEvent(_Frozen):
@@ -166,6 +183,13 @@ class TrainedEvent(_Frozen):
     seconds: float
 
 
+class AugmentedEvent(_Frozen):
+    """The result of an augmentation job: the samples are written; the classes name their labels."""
+
+    event: Literal["augmented"] = "augmented"
+    classes: tuple[str, ...]
+
+
 class DivergedEvent(_Frozen):
     """The loss stopped being a number: a finding about the submission, not a crash."""
 
@@ -192,6 +216,7 @@ Event = Annotated[
         ProbeEvent,
         FieldEvent,
         TrainedEvent,
+        AugmentedEvent,
         DivergedEvent,
         ErrorEvent,
     ],

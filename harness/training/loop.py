@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -25,6 +26,7 @@ from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, T
 from harness.training.measure import Measured, measure
 from harness.training.network import Network, obstacle, usable_layout
 from harness.training.pixels import Pixels
+from harness.training.samples import augmented, classified, write_samples
 
 STEP_EVENT_S = 0.2
 """Least time between two progress events."""
@@ -73,6 +75,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     trained = optimised(network, recipe, steps)
     progress = checkpoint.resume(job.resume, trained, identity) if job.resume else Progress((), ())
     pixels = Pixels(inputs.stats, inputs.device, plan.memory_format)
+    measured: Measured | None = None
     stretch = stream(batches, progress.epoch * batches.steps_per_epoch, steps, job.workers)
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
         started = time.monotonic()
@@ -81,7 +84,12 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         progress = Progress((*progress.logs, log), measured.confusion)
         checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
         emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
-    return _result(job, inputs, plan, progress, initial_sha256)
+    training = _result(job, inputs, plan, progress, initial_sha256)
+    if job.samples is not None:
+        # A training resumed at its very end has measured nothing by itself.
+        last = measured or measure(network, pixels, inputs.data.test, job.classes)
+        _write_samples(job.samples, job, inputs, last)
+    return training
 
 
 def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
@@ -254,6 +262,12 @@ class _Epoch:
             "for a layer whose output grows without bound."
         )
         raise Diverged(DivergedEvent(epoch=self.epoch, step=step, message=message))
+
+
+def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured) -> None:
+    """Write what pictures need: test images by what the last epoch made of them, the augmentation."""
+    shown = classified(inputs.data.test, measured.logits) | augmented(inputs.data.train, job.recipe, job.seed)
+    write_samples(path, shown)
 
 
 def _result(job: TrainJob, inputs: Inputs, plan: _Plan, progress: Progress, initial_sha256: str) -> Training:

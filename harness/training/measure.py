@@ -1,6 +1,6 @@
 """Measure a network on a test split: loss and confusion matrix, whatever the batch size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -15,10 +15,11 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class Measured:
-    """Mean cross-entropy, and ``confusion[i][j]``: images of class i called class j."""
+    """Mean cross-entropy, ``confusion[i][j]``: images of class i called class j, logits (N, classes)."""
 
     loss: float
     confusion: tuple[tuple[int, ...], ...]
+    logits: torch.Tensor = field(repr=False, compare=False)
 
     @property
     def correct(self) -> int:
@@ -36,18 +37,22 @@ def measure(network: nn.Module, pixels: Pixels, split: Split, classes: int) -> M
     network.eval()
     loss = torch.zeros((), dtype=torch.float64, device=pixels.device)
     cells = torch.zeros(classes * classes, dtype=torch.int64, device=pixels.device)
+    found: list[torch.Tensor] = []
     with torch.no_grad():
         for first in range(0, len(split.labels), BATCH):
             images = pixels(torch.from_numpy(split.images[first : first + BATCH]))
             labels = torch.from_numpy(split.labels[first : first + BATCH]).to(pixels.device)
             logits = network(images)
+            found.append(logits)
             loss += F.cross_entropy(logits, labels, reduction="sum")
             pairs = labels * classes + logits.argmax(1)
             # Integer sums, which are exact in any order; bincount has no deterministic CUDA kernel.
             cells += (pairs.unsqueeze(0) == _cell_numbers(cells).unsqueeze(1)).sum(1)
     rows = cells.view(classes, classes).tolist()
     return Measured(
-        loss=loss.item() / len(split.labels), confusion=tuple(tuple(int(n) for n in row) for row in rows)
+        loss=loss.item() / len(split.labels),
+        confusion=tuple(tuple(int(n) for n in row) for row in rows),
+        logits=torch.cat(found),
     )
 
 

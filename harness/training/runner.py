@@ -20,6 +20,7 @@ from harness.errors import TrainingError
 from harness.training.jobs import (
     ERRORS,
     EVENTS,
+    AugmentedEvent,
     DivergedEvent,
     ErrorEvent,
     Event,
@@ -29,7 +30,7 @@ from harness.training.jobs import (
     TrainedEvent,
 )
 
-Result = Union[ProbeEvent, FieldEvent, TrainedEvent, DivergedEvent]
+Result = Union[ProbeEvent, FieldEvent, TrainedEvent, AugmentedEvent, DivergedEvent]
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
@@ -60,7 +61,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
         for event in _conversation(child, job):
             if isinstance(event, ErrorEvent):
                 raise ERRORS[event.kind](event.message)
-            if isinstance(event, (ProbeEvent, FieldEvent, TrainedEvent, DivergedEvent)):
+            if isinstance(event, (ProbeEvent, FieldEvent, TrainedEvent, AugmentedEvent, DivergedEvent)):
                 result = event
             else:
                 on_event(event)

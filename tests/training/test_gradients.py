@@ -1,6 +1,7 @@
 """The effective receptive field; the extents are compared in tests/analysis/test_agreement.py."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from torch import nn
 
 from harness.analysis.agreement import Extent
 from harness.errors import GraphError
+from harness.record import EpochLog
+from harness.training.checkpoint import Identity, Progress, Trained, save
 from harness.training.gradients import LARGEST_PX, measure_field, positive
 from harness.training.jobs import FieldJob, Model
 from harness.training.network import read
@@ -30,6 +33,16 @@ class Two(nn.Module):
 
 def job(model: Model, images: int = 2, seed: int = 0) -> FieldJob:
     return FieldJob(model=model, threads=1, images=images, seed=seed)
+
+
+def saved(folder: Path, network: nn.Module) -> Path:
+    """Save a checkpoint as training does after its last epoch."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=2)
+    log = EpochLog(epoch=1, train_loss=1.5, train_acc=0.5, test_loss=1.25, test_acc=0.5, lr=0.1)
+    identity = Identity(graph="g", weights="w", data="d", mean_and_std="s", recipe="r", seed=1, device="cpu")
+    save(folder, Trained(network, optimizer, schedule), Progress((log,), ((1,),)), identity, save_every=0)
+    return folder / "last.pth"
 
 
 def test_the_extent_of_a_network_worked_out_by_hand(exported: Export) -> None:
@@ -119,3 +132,19 @@ def test_a_field_too_large_to_measure_on_is_compared_at_the_graphs_own_size(expo
     measured = measure_field(job(exported(Wide()), images=0)).extents.measured
     assert {extent.input_px for extent in measured} == {(32, 32)}
     assert len(measured) == 3
+
+
+def test_the_effective_field_of_a_checkpoint_is_that_of_its_weights(exported: Export, tmp_path: Path) -> None:
+    files, network = exported(Two()), Two()
+    last = saved(tmp_path, network)
+    asked = job(files).model_copy(update={"checkpoint": last})
+    assert measure_field(asked).heat == measure_field(job(exported(network, "trained"))).heat
+    assert measure_field(asked).heat != measure_field(job(files)).heat
+
+
+def test_a_checkpoint_of_another_network_is_refused(
+    exported: Export, tmp_path: Path, tiny: type[nn.Module]
+) -> None:
+    asked = job(exported(Two())).model_copy(update={"checkpoint": saved(tmp_path, tiny())})
+    with pytest.raises(GraphError, match="is not in the architecture's table of tensors"):
+        measure_field(asked)

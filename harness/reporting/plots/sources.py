@@ -1,0 +1,44 @@
+"""The files that pictures are drawn from: their names, and the effective receptive field as data."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.files import write_text
+
+SAMPLES = "samples.npz"
+"""In a variant's folder: images that show what its training did."""
+EFFECTIVE_FIELD = "effective_field.json"
+ARCHITECTURE = "architecture.json"
+
+Weights = Literal["initial", "trained"]
+
+
+class EffectiveField(BaseModel):
+    """The mean absolute input gradient of one position, and the interval it can see, in pixels.
+
+    `heat` is rows of pixels, its largest value 1; `rows` and `columns` are (first pixel, length), and
+    may reach beyond it. `image` is (first row, first column, height, width) of the network's own image
+    around that position, placed so that the position is the one nearest to the middle of that image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    heat: tuple[tuple[float, ...], ...]
+    rows: tuple[float, float]
+    columns: tuple[float, float]
+    image: tuple[float, float, int, int]
+    weights: Weights = "initial"
+
+
+def write_effective_field(folder: Path, field: EffectiveField) -> None:
+    """Write ``effective_field.json`` into a variant's folder; the heat with six decimals."""
+    heat = tuple(tuple(round(value, 6) for value in row) for row in field.heat)
+    write_text(folder / EFFECTIVE_FIELD, field.model_copy(update={"heat": heat}).model_dump_json() + "\n")
+
+
+def read_effective_field(folder: Path) -> EffectiveField | None:
+    """Read what `write_effective_field` wrote; None where there is none."""
+    path = folder / EFFECTIVE_FIELD
+    return EffectiveField.model_validate_json(path.read_bytes()) if path.is_file() else None
