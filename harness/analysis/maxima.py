@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node, Ref
+from harness.analysis.graph import Node, Ref, Special
 from harness.analysis.layout import MALFORMED, extent
 from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.ops import OPS, short_name
@@ -20,7 +20,7 @@ _MOVERS = frozenset(
     {
         "view", "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat",
         "stack", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
-        "channel_shuffle", "identity", "number", "elementwise", "batch_norm", "dropout", "overwrite",
+        "channel_shuffle", "identity", "number", "elementwise", "batch_norm", "norm", "dropout", "overwrite",
     }
 )  # fmt: skip
 
@@ -56,11 +56,19 @@ def _verdict(measured: Measured, node: Node) -> str | Unknown | None:
     family = OPS.get(node.op)
     if family in ("max_pool", "adaptive_max_pool"):
         return f"{short_name(node.op)}"
-    if family in ("reduce_max", "order"):
+    if family in ("reduce_max", "order") or _is_extreme(node):
         return _over_dimensions(measured, node)
     if family == "maximum" and _compares_moved_copies(measured, _operands(node)):
         return f"{short_name(node.op)} of one map and the same map moved"
     return None
+
+
+def _is_extreme(node: Node) -> bool:
+    """Tell whether a reduction is a maximum by another name: a norm of infinite order, any, all."""
+    order = node.arg(1, "ord")
+    name = short_name(node.op)
+    is_infinite = isinstance(order, Special) and order.value.lstrip("-") == "inf"
+    return name in ("any", "all") or (name in ("linalg_vector_norm", "norm") and is_infinite)
 
 
 def _over_dimensions(measured: Measured, node: Node) -> str | Unknown | None:

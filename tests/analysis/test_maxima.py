@@ -1,5 +1,6 @@
 import pytest
 
+from harness.analysis.graph import Special
 from harness.analysis.maxima import find_maxima
 from harness.analysis.receptive import measure
 
@@ -95,9 +96,29 @@ def of_negatives(s, x):
     return s.call("amin", s.call("neg", x), [2], shape=("batch", 4, 32))
 
 
+def infinite_norm(s, x):
+    infinity = Special(special="float", value="inf")
+    return s.call("linalg_vector_norm", x, infinity, [2, 3], shape=("batch", 4))
+
+
+def negative_infinite_norm(s, x):
+    infinity = Special(special="float", value="-inf")
+    return s.call("linalg_vector_norm", x, infinity, [3], shape=("batch", 4, 32))
+
+
+def any_of_a_row(s, x):
+    return s.call("any.dim", s.call("gt.Scalar", x, 1), 3, shape=("batch", 4, 32))
+
+
+def of_normalised_shifts(s, x):
+    moved = s.call("group_norm", s.call("roll", x, [1], [2]), 2)
+    return s.call("maximum", s.call("group_norm", x, 2), moved)
+
+
 DISGUISES = [
     pool, adaptive, amax, max_of_flattened, topk, sort, of_windows, of_columns, of_split_rows, of_slices,
-    of_shifts, of_padded, by_where, by_clamp, of_a_stack, of_unshuffled, of_negatives,
+    of_shifts, of_padded, by_where, by_clamp, of_a_stack, of_unshuffled, of_negatives, infinite_norm,
+    negative_infinite_norm, any_of_a_row, of_normalised_shifts,
 ]  # fmt: skip
 
 
@@ -140,12 +161,22 @@ def average(s, x):
     return s.call("avg_pool2d", x, [2, 2], shape=("batch", 4, 16, 16))
 
 
+def euclidean_norm(s, x):
+    return s.call("linalg_vector_norm", x, 2, [2, 3], shape=("batch", 4))
+
+
+def infinite_norm_over_channels(s, x):
+    infinity = Special(special="float", value="inf")
+    return s.call("linalg_vector_norm", x, infinity, [1], shape=("batch", 32, 32))
+
+
 def of_logits(s, x):
     return s.call("max.dim", s.flatten(s.gap(x)), 1, shape=("batch",))
 
 
 HONEST = [
     relu, leaky, clamp, over_channels, maxout, of_two_convolutions, absolute_of_a_slice, average, of_logits,
+    euclidean_norm, infinite_norm_over_channels,
 ]  # fmt: skip
 
 
