@@ -72,11 +72,16 @@ def _found(view: View, limits: Downsampling, wrong: Sequence[Convolution]) -> st
     parts = [f"{counted(right, 'convolution')} {wanted}"] if right else []
     for c in wrong:
         kernel = "x".join(map(str, c.window.kernel))
-        strides = "x".join(map(str, sorted(set(c.window.stride))))
+        strides = _side_by_side(c.window.stride)
         parts.append(f"{kernel} stride-{strides} {short_name(c.node.op)} in {c.node.layer}")
     parts += [f"{short_name(node.op)} in {node.layer}" for node in view.resampling]
     jump = " and ".join(map(str, view.jumps)) or "unknown"
     return f"jump {jump}: " + (", ".join(parts) or "nothing raises it")
+
+
+def _side_by_side(stride: Sequence[int]) -> str:
+    """Write a stride as "2", or as "2x1" where its sides differ."""
+    return str(stride[0]) if len(set(stride)) == 1 else "x".join(map(str, stride))
 
 
 def _count_advice(view: View, limits: Downsampling) -> str:

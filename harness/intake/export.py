@@ -31,7 +31,7 @@ class _Table:
     def add(self, name: str, kind: plain.Kind, tensor: Tensor) -> str:
         """Enter a tensor; a different one that already has the name gets a new name."""
         known = self.rows.get(name)
-        if known is not None and known[1] is not tensor and not _same(known[1], tensor):
+        if known is not None and known[1] is not tensor and not _same(known, (kind, tensor)):
             return self.add(f"{name}_", kind, tensor)
         self.rows.setdefault(name, (kind, tensor))
         return name
@@ -172,8 +172,12 @@ def _describe(table: _Table, trainable: set[str]) -> tuple[tuple[plain.Tensor, .
     return tuple(rows), list(owners.values())
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.dtype == b.dtype
+def _same(one: tuple[plain.Kind, Tensor], other: tuple[plain.Kind, Tensor]) -> bool:
+    """Tell whether two tensors are one; a constant made in forward is a new one in each of the two graphs."""
+    (kind, a), (other_kind, b) = one, other
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return a.data_ptr() == b.data_ptr() or (kind == other_kind == "constant" and torch.equal(a, b))
 
 
 def _module_path(path: str) -> str:

@@ -146,14 +146,15 @@ def _find_model(module: ModuleType, request: Request, wanted: Wanted) -> Built:
         try:
             built = _construct(cls, request, wanted)
             with _stage("forward", request, cls.__name__):
-                shape = tuple(_eager_forward(built.model, request).shape)
+                result = _eager_forward(built.model, request)
         except StudentFailure as failure:
             reasons.append(f"{cls.__name__}: {failure.message}")
             continue
-        if shape == (2, request.classes):
+        given = tuple(result.shape) if isinstance(result, torch.Tensor) else f"a {type(result).__name__}"
+        if given == (2, request.classes):
             candidates.append(built)
         else:
-            reasons.append(f"{cls.__name__}: gives {shape} for two images")
+            reasons.append(f"{cls.__name__}: gives {given} for two images")
     if len(candidates) == 1:
         return candidates[0]
     images = "(N, {}, {}, {})".format(*request.input_shape)
@@ -181,11 +182,11 @@ def _prepare(model: nn.Module, request: Request) -> None:
         )
 
 
-def _eager_forward(model: nn.Module, request: Request) -> torch.Tensor:
+def _eager_forward(model: nn.Module, request: Request) -> object:
     training = model.training
     model.eval()
     with torch.no_grad():
-        result: torch.Tensor = model(torch.zeros(2, *request.input_shape))
+        result: object = model(torch.zeros(2, *request.input_shape))
     model.train(training)
     return result
 

@@ -49,6 +49,7 @@ MODELS = {
     "fixed": TINY.replace("super().__init__()", "super().__init__(); torch.manual_seed(7)"),
     "two": TINY + TINY.replace("Tiny", "Other"),
     "seven": TINY.replace("num_classes=10", "num_classes=7"),
+    "pair": TINY.replace("return self.fc(", "return x, self.fc("),
     "absent": TINY,
     "no_f": TINY.replace("    import torch.nn.functional as F\n", ""),
     "undefined": "x = dropout_value",
@@ -196,6 +197,7 @@ def test_no_candidate_says_what_each_class_does(refused):
     message = refused("seven").message
     assert "no class takes (N, 3, 32, 32) images and gives (N, 10) logits" in message
     assert "Tiny: gives (2, 7) for two images" in message
+    assert "Tiny: gives a tuple for two images" in refused("pair").message
 
 
 def test_a_class_that_is_not_there_lists_those_that_are(refused):
