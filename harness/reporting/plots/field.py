@@ -1,68 +1,55 @@
-"""Pictures, drawn with matplotlib from numbers that are already there. Equal numbers give equal bytes."""
+"""The receptive field: what one position of the last feature map can see, and what of it counts."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
-import matplotlib as mpl
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
-from harness.files import atomic_file
-
-mpl.use("Agg")
+from harness.reporting.plots.sources import EffectiveField
+from harness.reporting.plots.style import INK, MAP, bare, plain, save, styled
 
 SHARE = 0.95
 """The effective receptive field is shown as the square that holds this share of the gradient."""
-_STYLE: Any = {"font.family": "DejaVu Sans", "font.size": 9, "savefig.dpi": 150, "axes.titlesize": 10}
+MARGIN_PX = 3
+"""Shown around the larger of the square and the image."""
+Interval = tuple[float, float]
 
 
-class EffectiveField(Protocol):
-    """The mean absolute input gradient of one position, and what it can see."""
-
-    @property
-    def heat(self) -> Sequence[Sequence[float]]:
-        """Rows of pixels; the largest value is 1."""
-
-    @property
-    def rows(self) -> tuple[float, float]:
-        """First row that the position can see, and how many."""
-
-    @property
-    def columns(self) -> tuple[float, float]:
-        """First column, and how many."""
-
-
-def draw_receptive_field(path: Path, field: EffectiveField, title: str) -> None:
+def draw_receptive_field(
+    path: Path, field: EffectiveField, title: str, image: NDArray[np.uint8] | None = None
+) -> None:
     """Draw the effective receptive field as a map of brightness, and the theoretical one as a square.
 
-    The gradient is drawn on a root scale: its tails would be invisible otherwise.
+    The gradient is drawn on a root scale: its tails would be invisible otherwise. With an `image`
+    (H, W, C) of the network's own size, a second panel shows both squares over it.
     """
-    heat, rows, columns = field.heat, field.rows, field.columns
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(5.2, 5.4), layout="constrained")
-        axes = figure.add_subplot()
-        shown = [[value**0.5 for value in row] for row in heat]
-        image = axes.imshow(shown, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
-        bar = figure.colorbar(image, ax=axes, fraction=0.046, ticks=[0, 0.1**0.5, 0.5**0.5, 1])
-        bar.ax.set_yticklabels(["0", "0.1", "0.5", "1"])
-        bar.set_label("mean |gradient| of one position, relative")
-        theoretical = f"theoretical: {_size(rows[1], columns[1])}"
-        _square(axes, columns, rows, "solid", theoretical)
-        across, down = effective_square(heat, rows, columns)
-        effective = f"{SHARE:.0%} of the gradient: {_size(down[1], across[1])}"
-        _square(axes, across, down, "dashed", effective)
-        axes.set_title(title)
-        axes.set_xlabel("column of the input image, px")
-        axes.set_ylabel("row, px")
-        figure.legend(loc="outside lower center", ncols=2, facecolor="0.25", labelcolor="white")
-        _save(figure, path)
+    panels = 1 if image is None else 2
+    with styled():
+        figure = Figure(figsize=(4.5 * panels + 0.8, 5.2))
+        figure.suptitle(plain(title, 45 * panels), x=0.02, ha="left", fontsize=10)
+        if image is not None:
+            _draw_over_image(figure.add_subplot(1, panels, 1), field, image)
+        _draw_heat(figure, figure.add_subplot(1, panels, panels), field)
+        across, down = effective_square(field.heat, field.rows, field.columns)
+        handles = [
+            Rectangle((0, 0), 1, 1, fill=False, edgecolor=INK, linestyle=line, linewidth=1.4, label=label)
+            for line, label in (
+                ("solid", f"theoretical: {_size(field.rows[1], field.columns[1])}"),
+                ("dashed", f"{SHARE:.0%} of the gradient: {_size(down[1], across[1])}".replace("%", " %", 1)),
+            )
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        save(figure, path)
 
 
 def effective_square(
-    heat: Sequence[Sequence[float]], rows: tuple[float, float], columns: tuple[float, float]
-) -> tuple[tuple[float, float], tuple[float, float]]:
+    heat: Sequence[Sequence[float]], rows: Interval, columns: Interval
+) -> tuple[Interval, Interval]:
     """Find the smallest square around the middle of the theoretical one that holds `SHARE` of the gradient.
 
     Returns (first column, length) and (first row, length).
@@ -86,19 +73,70 @@ def effective_square(
 # Private functions
 
 
-def _square(
-    axes: Axes, across: tuple[float, float], down: tuple[float, float], line: str, label: str
-) -> None:
-    corner = (across[0] - 0.5, down[0] - 0.5)
-    square = Rectangle(corner, across[1], down[1], fill=False, edgecolor="white", linestyle=line, label=label)
-    axes.add_patch(square)
+def _draw_heat(figure: Figure, axes: Axes, field: EffectiveField) -> None:
+    axes.grid(visible=False)
+    axes.set_facecolor(colormaps[MAP](0.0))
+    shown = np.sqrt(np.asarray(field.heat))
+    image = axes.imshow(
+        shown, cmap=MAP, vmin=0, vmax=1, interpolation="nearest", extent=_extent(field, shown)
+    )
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, ticks=[0, 0.1**0.5, 0.5**0.5, 1])
+    bar.ax.set_yticklabels(["0", "0.1", "0.5", "1"])
+    bar.set_label("mean |gradient|, relative")
+    height, width = field.image[2:]
+    axes.add_patch(
+        _rectangle((0, width), (0, height), fill=False, edgecolor="white", linestyle="dotted", linewidth=1)
+    )
+    _squares(axes, field, "white")
+    _limit(axes, field)
+    axes.set_xlabel("column of the image (dotted), px")
+    axes.set_ylabel("row, px")
+
+
+def _draw_over_image(axes: Axes, field: EffectiveField, image: NDArray[np.uint8]) -> None:
+    """Show the image where the position sees it; the rest of the square is padding."""
+    bare(axes)
+    height, width = field.image[2:]
+    columns, rows = _placed(field.columns, field, 1), _placed(field.rows, field, 0)
+    axes.add_patch(_rectangle(columns, rows, facecolor="#E6E6E6", edgecolor="none", zorder=0))
+    axes.imshow(image, interpolation="nearest", zorder=1)
+    _squares(axes, field, INK)
+    _limit(axes, field)
+    axes.set_xlabel(f"a test image of {height} x {width} px; grey is padding")
+
+
+def _squares(axes: Axes, field: EffectiveField, color: str) -> None:
+    """Draw both squares; a line of the other brightness below keeps them visible on any ground."""
+    other = INK if color == "white" else "white"
+    across, down = effective_square(field.heat, field.rows, field.columns)
+    for seen, line in (((field.columns, field.rows), "solid"), ((across, down), "dashed")):
+        columns, rows = _placed(seen[0], field, 1), _placed(seen[1], field, 0)
+        if line == "dashed":
+            axes.add_patch(_rectangle(columns, rows, fill=False, edgecolor=other, linewidth=1.4, alpha=0.7))
+        axes.add_patch(_rectangle(columns, rows, fill=False, edgecolor=color, linestyle=line, linewidth=1.4))
+
+
+def _limit(axes: Axes, field: EffectiveField) -> None:
+    """Show the theoretical square and the image, with a little room around."""
+    height, width = field.image[2:]
+    columns, rows = _placed(field.columns, field, 1), _placed(field.rows, field, 0)
+    axes.set_xlim(min(0, columns[0]) - MARGIN_PX - 0.5, max(width, sum(columns)) + MARGIN_PX - 0.5)
+    axes.set_ylim(max(height, sum(rows)) + MARGIN_PX - 0.5, min(0, rows[0]) - MARGIN_PX - 0.5)
+
+
+def _placed(interval: Interval, field: EffectiveField, axis: int) -> Interval:
+    """Count pixels from the corner of the image (0: rows, 1: columns)."""
+    return interval[0] - field.image[axis], interval[1]
+
+
+def _extent(field: EffectiveField, heat: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    top, left = -field.image[0] - 0.5, -field.image[1] - 0.5
+    return left, left + heat.shape[1], top + heat.shape[0], top
+
+
+def _rectangle(columns: Interval, rows: Interval, **look: object) -> Rectangle:
+    return Rectangle((columns[0] - 0.5, rows[0] - 0.5), columns[1], rows[1], **{"zorder": 3, **look})  # type: ignore[arg-type]
 
 
 def _size(height: float, width: float) -> str:
     return f"{height:g} x {width:g} px"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    """Write a PNG without a clock or a version in it."""
-    with atomic_file(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})

@@ -1,10 +1,8 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from harness.reporting.plots.field import draw_receptive_field, effective_square
+from harness.reporting.plots.sources import EffectiveField
 
 
 def blob(size, middle, width):
@@ -16,7 +14,9 @@ def blob(size, middle, width):
 
 @pytest.fixture
 def field():
-    return SimpleNamespace(heat=blob(61, 30, 4), rows=(8.0, 45.0), columns=(8.0, 45.0))
+    return EffectiveField(
+        heat=blob(61, 30, 4), rows=(8.0, 45.0), columns=(8.0, 45.0), image=(15.0, 15.0, 32, 32)
+    )
 
 
 def test_the_effective_square_holds_the_share_it_names(field):
@@ -40,16 +40,29 @@ def test_equal_numbers_give_equal_bytes(tmp_path, field):
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
 
 
-def test_the_theoretical_square_is_drawn_where_it_is(tmp_path, field):
-    """White lines around pixels 8 to 52: on the dark ground left of the blob there is one column of white."""
-    draw_receptive_field(tmp_path / "rf.png", field, "RF: Net")
-    pixels = np.array(Image.open(tmp_path / "rf.png").convert("RGB")).astype(int)
-    # The image's own area, found by its dark blue ground.
-    ground = (pixels[..., 2] > 60) & (pixels[..., 0] < 10)
-    rows, columns = np.nonzero(ground)
-    top, bottom, left = rows.min(), rows.max(), columns.min()
-    scale = (bottom - top + 1) / 61
-    middle = (top + bottom) // 2
-    row = pixels[middle, left : left + int(12 * scale)].min(axis=1)
-    (white,) = np.nonzero(row > 200)
-    assert abs(white.mean() / scale - 8) < 0.3
+def test_the_squares_are_drawn_where_they_are(tmp_path, field, drawn):
+    """Pixels count from the corner of the image, 15 px into the gradient's map: 8 to 52 become -7 to 37."""
+    image = np.zeros((32, 32, 3), dtype=np.uint8)
+    (figure,) = drawn(draw_receptive_field, tmp_path / "rf.png", field, "RF: Net", image)
+    over_image, heat = figure.axes[:2]
+    for axes in (over_image, heat):
+        solid = [p for p in axes.patches if p.get_linestyle() == "solid" and not p.get_fill()]
+        assert (-7.5, -7.5, 45.0, 45.0) in [
+            (p.get_x(), p.get_y(), p.get_width(), p.get_height()) for p in solid
+        ]
+    (border,) = [p for p in heat.patches if p.get_linestyle() == "dotted"]
+    assert (border.get_x(), border.get_width()) == (-0.5, 32)
+    left, right, bottom, top = heat.images[0].get_extent()
+    assert (left, right, bottom, top) == (-15.5, 45.5, 45.5, -15.5)
+
+
+def test_the_legend_says_how_large_both_are(tmp_path, field, drawn):
+    (figure,) = drawn(draw_receptive_field, tmp_path / "rf.png", field, "RF: Net")
+    theoretical, effective = (text.get_text() for text in figure.legends[0].get_texts())
+    assert theoretical == "theoretical: 45 x 45 px"
+    assert effective.startswith("95 % of the gradient: ")
+
+
+def test_a_name_is_no_formula_and_no_second_line(tmp_path, field, drawn):
+    (figure,) = drawn(draw_receptive_field, tmp_path / "rf.png", field, "$\\x$\n鉄")
+    assert figure.get_suptitle() == "$\\x$ ?"
