@@ -9,6 +9,9 @@ from harness.errors import HarnessError, UsageError
 from harness.tables import meant
 
 RULES = REPOSITORY / "docs" / "rules.md"
+MARKS = (
+    "\nThe marks of the examples are lines of the network at the top of docs/rules.md, which they replace.\n"
+)
 
 
 def page(rule: str, document: Path = RULES) -> str:
@@ -29,7 +32,7 @@ def page(rule: str, document: Path = RULES) -> str:
     pages = {part.partition("\n")[0].strip("` "): part for part in re.split(r"^## ", text, flags=re.M)[1:]}
     if rule not in pages:
         raise HarnessError(f"{document}: no page; expected a heading ## `{rule}`. Add one.")
-    return f"## {pages[rule].rstrip()}\n"
+    return f"## {pages[rule].rstrip()}\n" + (MARKS if "```python" in pages[rule] else "")
 
 
 def overview() -> str:

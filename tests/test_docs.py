@@ -38,7 +38,7 @@ def test_every_rule_has_its_place_in_the_rules_page(rule):
 
 
 @pytest.mark.parametrize(
-    "command", ["make grade", "make test", "make setup", "harness check", "harness train"]
+    "command", ["make grade", "make test", "make setup", "harness check", "harness train", "harness explain"]
 )
 def test_the_readme_shows_the_commands(command):
     assert command in (REPOSITORY / "README.md").read_text()

@@ -1,0 +1,185 @@
+"""Every example of docs/rules.md gets, from the rules themselves, the verdict that its comment gives it.
+
+The page holds one network whose lines have marks. An example is a comment, ``# MARK: rule verdict``, and
+the lines that replace the marked one; ``self.x = ...`` goes into the constructor. What a comment says
+after a second colon is part of the finding's `actual`. An example in TOML is a piece of a submission.toml.
+"""
+
+import ast
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from harness.analysis import rules
+from harness.analysis.agreement import Extents
+from harness.assignment import (
+    DEFAULT_ASSIGNMENT,
+    REPOSITORY,
+    AssignmentSpec,
+    Points,
+    RecipeOverride,
+    load_assignment,
+)
+from harness.intake.export import architecture_of
+from harness.record import Finding
+
+PAGE = REPOSITORY / "docs" / "rules.md"
+FENCE = re.compile(r"^```(python|toml)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(
+    r"# (?P<first>[A-Z]+)(?: to (?P<last>[A-Z]+))?: (?P<rule>\w+) "
+    r"(?P<status>passes|fails|is not judged)(?: in (?P<edition>[\w-]+))?(?:: (?P<actual>.+))?"
+)
+UNSEEN = {"accuracy_running": 0.1, "accuracy_batch": 0.1, "finite": True, "extents": Extents()}
+"""What of a run no example here is about."""
+BUILT = re.compile(r"self\.\w+(, self\.\w+)* = |self\.register_buffer\(")
+STATUS = {"passes": "passed", "fails": "failed", "is not judged": "not_judged"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example: the marks whose lines it replaces, what it says of which rule, and its lines."""
+
+    line: int
+    said: re.Match[str]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.said['rule']}-{self.line}"
+
+    def verdict(self, finding: Finding) -> bool:
+        """Tell whether a finding is what the page says."""
+        said = self.said["actual"]
+        return finding.status == STATUS[self.said["status"]] and (said is None or said in finding.actual)
+
+
+def fences(language: str) -> Iterator[tuple[int, str]]:
+    text = PAGE.read_text()
+    for fence in FENCE.finditer(text):
+        if fence[1] == language:
+            yield text[: fence.start(2)].count("\n") + 1, fence[2]
+
+
+def examples(language: str) -> list[Example]:
+    found = []
+    for start, block in fences(language):
+        lines = block.splitlines()
+        if not COMMENT.fullmatch(lines[0]):
+            continue
+        starts = [i for i, line in enumerate(lines) if COMMENT.fullmatch(line)]
+        for here, after in zip(starts, [*starts[1:], len(lines)], strict=True):
+            said = COMMENT.fullmatch(lines[here])
+            assert said is not None
+            found.append(Example(start + here, said, "\n".join(lines[here + 1 : after])))
+    return found
+
+
+def standard() -> str:
+    """The network of the page, as text."""
+    return next(block for _, block in fences("python") if "class Standard" in block)
+
+
+def written(example: Example) -> str:
+    """The network of the page with the example's lines in place of those it names."""
+    lines = standard().splitlines()
+    marked = [i for i, line in enumerate(lines) if re.search(r"# [A-Z]+\b", line)]
+    names = [re.search(r"# ([A-Z]+)\b", lines[i])[1] for i in marked]  # type: ignore[index]
+    first = marked[names.index(example.said["first"])]
+    last = marked[names.index(example.said["last"] or example.said["first"])]
+    built, run = separated(example.text)
+    forward = next(i for i, line in enumerate(lines) if "def forward" in line)
+    body = [*lines[:first], *indented(run), *lines[last + 1 :]]
+    return "\n".join([*body[:forward], *indented(built), *body[forward:]])
+
+
+def separated(text: str) -> tuple[list[str], list[str]]:
+    """Divide lines into those of the constructor and those of the forward pass."""
+    built, run = [], []
+    for statement in ast.parse(text).body:
+        source = ast.unparse(statement)
+        (built if BUILT.match(source) else run).append(source)
+    return built, run
+
+
+def indented(statements: list[str]) -> list[str]:
+    return textwrap.indent("\n".join(statements), " " * 8).splitlines()
+
+
+def network(source: str) -> nn.Module:
+    torch.manual_seed(0)
+    scope: dict[str, type[nn.Module]] = {}
+    exec(source, scope)  # these are lines of our own documentation
+    return scope["Standard"]()
+
+
+def probed(model: nn.Module) -> SimpleNamespace:
+    """Run the untrained network in eval as the harness does: twice, and image by image."""
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        first, second = logits(model.eval()(images)), logits(model(images))
+        alone = torch.cat([logits(model(image[None])) for image in images])
+    scale = first.abs().max().item()
+    return SimpleNamespace(
+        repeat_difference=(first - second).abs().max().item() / scale,
+        batch_difference=(first - alone).abs().max().item() / scale,
+        **UNSEEN,
+    )
+
+
+def logits(output: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    return output[0] if isinstance(output, tuple) else output
+
+
+def judged(source: str, edition: str | None, rule: str) -> Finding:
+    file = DEFAULT_ASSIGNMENT.with_name(f"{edition}.toml")
+    assignment = load_assignment(file if edition and file.exists() else DEFAULT_ASSIGNMENT)
+    variant = edition if edition in assignment.variants else "basic"
+    model = network(source)
+    architecture, _ = architecture_of(model, (3, 32, 32))
+    probe = probed(model)
+    pipeline = assignment.recipe.augmentation
+    findings, _, _ = rules.judge(architecture, probe, assignment, variant, pipeline)
+    return next(finding for finding in findings if finding.rule == rule)
+
+
+def test_the_network_of_the_page_passes_every_rule_in_both_editions():
+    for edition in (None, "cifar10-c1c2c3c4"):
+        findings = {rule: judged(standard(), edition, rule) for rule in list(Points.model_fields)[:-1]}
+        assert {rule: f.actual for rule, f in findings.items() if f.status != "passed"} == {}
+
+
+@pytest.mark.parametrize("example", examples("python"), ids=str)
+def test_an_example_of_a_network_gets_the_verdict_the_page_gives_it(example):
+    finding = judged(written(example), example.said["edition"], example.said["rule"])
+    assert example.verdict(finding), finding
+
+
+@pytest.mark.parametrize("example", examples("toml"), ids=str)
+def test_an_example_of_a_recipe_gets_the_verdict_the_page_gives_it(example, assignment: AssignmentSpec):
+    recipe = assignment.recipe_with(
+        RecipeOverride.model_validate(tomllib.loads(example.text)["recipe"], strict=False), "submission.toml"
+    )
+    assert example.verdict(rules.augmentation(recipe.augmentation, assignment.rules))
+
+
+ARCHITECTURE = [rule for rule in Points.model_fields if rule not in ("untrained_at_chance", "min_accuracy")]
+
+
+@pytest.mark.parametrize("rule", ARCHITECTURE)
+def test_every_rule_has_an_example_that_passes_and_one_that_fails(rule):
+    statuses = {e.said["status"] for e in examples("python") + examples("toml") if e.said["rule"] == rule}
+    assert {"passes", "fails"} <= statuses
+
+
+@pytest.mark.parametrize("rule", Points.model_fields)
+def test_every_page_says_what_is_measured_and_why_and_what_can_be_set(rule):
+    pages = re.split(r"^## `", PAGE.read_text(), flags=re.MULTILINE)
+    page = next(page for page in pages if page.startswith(f"{rule}`"))
+    for part in ("**Measured.**", "**Allowed.**", "**Not allowed.**", "**Why.**", "**Settings.**"):
+        assert part in page, part
