@@ -1,5 +1,9 @@
 """The page of a rule is cut from the document, whole."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from harness.assignment import Points
@@ -27,3 +31,14 @@ def test_a_document_that_is_not_there_or_lacks_the_page_is_said_plainly(tmp_path
     document.write_text("# The rules\n\n## `downsampling`\n")
     with pytest.raises(HarnessError, match="no page; expected a heading ## `dilation`"):
         page("dilation", document)
+
+
+def test_a_terminal_gets_the_page_drawn_and_a_pipe_the_markdown_itself():
+    command = [sys.executable, "-m", "harness", "explain", "min_accuracy"]
+    drawn, plain = (
+        subprocess.run(command, env=os.environ | extra, capture_output=True, text=True, check=True).stdout
+        for extra in ({"FORCE_COLOR": "1"}, {"FORCE_COLOR": "", "NO_COLOR": "1"})
+    )
+    assert plain == page("min_accuracy")
+    assert "**Measured.**" not in drawn
+    assert "Measured." in drawn
