@@ -1,17 +1,78 @@
-"""report, schema: commands that render what a record already says."""
+"""readme, report, schema: commands that render what a record already says."""
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.options import EXIT
+from harness.commands.options import DEFAULT_OUT, EXIT, opened
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.record import Record
+    from harness.reporting.readme import Measured
 
 RecordArgument = Annotated[
     Path, typer.Argument(metavar="RECORD", help="A record, such as results/scorecard.json.")
 ]
+
+
+def readme(
+    path: Annotated[Path, typer.Argument(metavar="README.md", help="The file whose blocks are filled.")],
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder with the record.")] = DEFAULT_OUT,
+    rf: Annotated[
+        list[str],
+        typer.Option(
+            "--rf",
+            metavar="FILE:CLASS[:TITLE]",
+            help="Measure this network's receptive field anew; repeatable. Else the record's is shown.",
+        ),
+    ] = [],  # noqa: B006
+    rf_input: Annotated[
+        tuple[int, int, int], typer.Option(metavar="C H W", help="Shape of one image for --rf.")
+    ] = (3, 32, 32),
+    rf_ctor: Annotated[
+        list[str], typer.Option(metavar="NAME=VALUE", help="A constructor argument for --rf; repeatable.")
+    ] = [],  # noqa: B006
+    check: Annotated[  # noqa: FBT002
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if a block is stale.")
+    ] = False,
+) -> None:
+    """Fill the blocks between <!-- NAME --> and <!-- /NAME --> of a README from the results.
+
+    All other text stays as it is, byte for byte.
+    """
+    from harness.files import atomic_file
+    from harness.record import load_record
+    from harness.reporting.folders import variant_folders
+    from harness.reporting.readme import Book, changed_sections, fill_readme
+    from harness.screen import say
+
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; expected a README with blocks to fill.")
+    saved = results / "scorecard.json"
+    record = load_record(saved) if saved.is_file() else None
+    book = Book(
+        home=path.resolve().parent,
+        results=results.resolve(),
+        record=record,
+        folders=variant_folders(record, results.resolve()) if record else {},
+        fields=_measured(rf, rf_input, rf_ctor, record) if rf else {},
+    )
+    before = path.read_bytes()
+    after = fill_readme(before, book, str(path))
+    stale = ", ".join(changed_sections(before, after, str(path)))
+    if check and stale:
+        say(f"{path}: stale: {stale}. Run harness readme {path}, and commit the file.")
+        raise typer.Exit(EXIT["failed"])
+    if stale:
+        with atomic_file(path.resolve()) as file:
+            file.write(after)
+    say(f"{path}: {f'filled {stale}' if stale else 'every block is up to date'}")
 
 
 def report(
@@ -63,3 +124,40 @@ def schema() -> None:
     from harness.reporting.schema import record_schema
 
     sys.stdout.write(record_schema())
+
+
+# Private functions
+
+
+def _measured(
+    asked: Sequence[str], input_shape: tuple[int, int, int], ctor: Sequence[str], record: "Record | None"
+) -> "dict[str, Measured]":
+    """Measure the receptive field of every ``FILE:CLASS[:TITLE]``, by the section that shows it."""
+    from harness.reporting.readme import field_sections
+
+    wanted = [_wanted(text) for text in asked]
+    sections = field_sections([class_name for _, class_name, _ in wanted], record)
+    return {section: _measure(*one, input_shape, ctor) for section, one in zip(sections, wanted, strict=True)}
+
+
+def _wanted(text: str) -> tuple[Path, str, str]:
+    file, _, rest = text.partition(":")
+    class_name, _, title = rest.partition(":")
+    if not file or not class_name.isidentifier():
+        raise UsageError(f'--rf {text}: expected FILE:CLASS or FILE:CLASS:"TITLE", as in model.py:Net.')
+    return Path(file), class_name, title
+
+
+def _measure(
+    file: Path, class_name: str, title: str, input_shape: tuple[int, int, int], ctor: Sequence[str]
+) -> "Measured":
+    from harness.receptive_field import report_field
+    from harness.reporting.readme import Measured
+    from harness.run import Settings, take_in
+    from harness.screen import Display
+
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
+        run = opened(file, None, [], class_name, ctor, Settings(out=Path(out)), display)
+        take_in(run, input_shape)
+        (variant,) = run.traced
+        return Measured(class_name, report_field(run, variant, title, check=False, images=0))

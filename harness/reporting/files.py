@@ -35,7 +35,12 @@ def train_log(training: Training) -> str:
 
 
 def classification_report(training: Training) -> str:
-    """Precision, recall, F1 and support of each class, then accuracy and the two averages.
+    """Precision, recall, F1 and support of each class, then accuracy and the two averages."""
+    return _csv(*class_scores(training))
+
+
+def class_scores(training: Training) -> tuple[list[str], list[list[object]]]:
+    """Return header and rows of the classification report; numbers with four decimals, as text.
 
     A class that was never predicted has precision 0, as in scikit-learn.
     """
@@ -44,7 +49,7 @@ def classification_report(training: Training) -> str:
     total = sum(row[3] for row in rows)
     macro = [sum(row[k] for row in rows) / len(rows) for k in range(3)]
     weighted = [sum(row[k] * row[3] for row in rows) / total for k in range(3)]
-    table = [
+    table: list[list[object]] = [
         [name, *_rounded(row[:3]), row[3]] for name, row in zip(training.data.classes, rows, strict=True)
     ]
     table += [
@@ -52,7 +57,7 @@ def classification_report(training: Training) -> str:
         ["macro avg", *_rounded(macro), total],
         ["weighted avg", *_rounded(weighted), total],
     ]
-    return _csv(["class", "precision", "recall", "f1", "support"], table)
+    return ["class", "precision", "recall", "f1", "support"], table
 
 
 def _scores(confusion: Sequence[Sequence[int]], i: int) -> tuple[float, float, float, int]:
