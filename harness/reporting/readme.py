@@ -20,7 +20,7 @@ from harness.record import ReceptiveFieldRow, Record, SecondMeasurement, Variant
 from harness.reporting.files import class_scores
 from harness.reporting.markdown import environment, escape_markdown
 from harness.reporting.markers import fill_sections, find_sections
-from harness.reporting.summary import SUMMARY_COLUMNS, summary_rows
+from harness.reporting.summary import COLUMNS, summary_rows
 
 
 @dataclass(frozen=True)
@@ -204,12 +204,12 @@ class _Page:
         record = self._book.record
         if record is None:
             return self._missing("Summary of both models", self._not_graded())
-        names = {name: folder.name for name, folder in self._book.folders.items()}
-        rows = summary_rows(record, names)
-        untrained = [names[name] for name, variant in record.variants.items() if variant.training is None]
+        folders = self._book.folders
+        rows = [[row[column] for column in COLUMNS] for row in summary_rows(record, folders)]
+        untrained = [folders[name].name for name, one in record.variants.items() if one.training is None]
         if not rows:
             return self._missing("Summary of both models", "no network has been trained.")
-        return self._render("combined", rows=(list(SUMMARY_COLUMNS), rows), untrained=untrained)
+        return self._render("combined", rows=(list(COLUMNS), rows), untrained=untrained)
 
     def combined_plot(self, file: str, title: str) -> str:
         record = self._book.record

@@ -66,7 +66,7 @@ def chosen(names: str) -> list[str]:
 
 
 def _html(record: Record, sources: Sources) -> dict[str, str]:
-    from harness.reporting.html import render_html  # type: ignore[import-not-found,unused-ignore]
+    from harness.reporting.html import render_html
 
     return {"scorecard.html": render_html(record, sources.folders)}
 

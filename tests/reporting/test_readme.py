@@ -104,7 +104,7 @@ def test_the_summaries_the_tables_and_the_reports_come_from_the_record(filled):
     assert "**Final RF:** 3 " in inside(filled, "RF_NET")
     table = inside(filled, "COMBINED_SUMMARY_TABLE")
     assert re.search(r"\| base\\_model +\| +84322 \| +60\.00 \| +1 \| +56\.67 \| +2 \| +1301\.3 \|", table)
-    assert re.search(r"\| dilated\\_model +\|.*\| +N/A \|", table)
+    assert re.search(r"\| dilated\\_model +\|.*\| +2 \| +\| +none \|", table)
     report = inside(filled, "CLS_REPORT_BASE")
     assert re.search(r"\| macro avg +\| +0\.3780 \| +0\.5667 \| +0\.4530 \|", report)
     assert re.search(r"\| cat +\| +0\.5714 \| +0\.8000 \| +0\.6667 \| +10 \|", report)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.record import Cause, Record, Status
-from harness.reporting.formats.rows import Row, rows, visible
+from harness.reporting.formats.rows import Row, rows
+from harness.reporting.visible import visible
 
 VARIABLES = {
     "classroom": "CLASSROOM",

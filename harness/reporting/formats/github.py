@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.record import Record
-from harness.reporting.formats.rows import Row, rows, visible
+from harness.reporting.formats.rows import Row, rows
+from harness.reporting.visible import visible
 
 STATUS: dict[str, Literal["pass", "fail", "error"]] = {
     "passed": "pass",

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from harness.record import Record
-from harness.reporting.formats.rows import Row, headline, open_points, rows, visible
+from harness.reporting.formats.rows import Row, headline, open_points, rows
+from harness.reporting.visible import visible
 
 Visibility = Literal["hidden", "after_due_date", "after_published", "visible"]
 TextFormat = Literal["text", "html", "simple_format", "md", "ansi"]

@@ -4,7 +4,8 @@ from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.record import Record
-from harness.reporting.formats.rows import Row, rows, visible
+from harness.reporting.formats.rows import Row, rows
+from harness.reporting.visible import visible
 
 
 def render_junit(record: Record) -> str:

@@ -1,14 +1,11 @@
 """What every format made of tests shows of a record: one row per rule and variant, in plain words."""
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.record import Finding, Problem, Record
-
-_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-"""Characters that turn the direction of writing: with them a name can be shown as another one."""
-WORDS = {"passed": "passed", "failed": "failed", "not_judged": "not judged"}
+from harness.reporting.visible import visible
+from harness.reporting.words import VERDICTS
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Row:
     def verdict(self) -> str:
         """The verdict in one phrase, with the cause where there is none."""
         finding = self.finding
-        return WORDS[finding.status] + (f" (cause: {finding.cause})" if finding.cause else "")
+        return VERDICTS[finding.status] + (f" (cause: {finding.cause})" if finding.cause else "")
 
     @property
     def text(self) -> str:
@@ -63,7 +60,7 @@ def rows(record: Record) -> Iterator[Row]:
 
 def headline(record: Record) -> str:
     """Say the verdict and the total in one line, and how many points are still open."""
-    line = f"{WORDS[record.verdict].upper()}, {record.points} of {record.max_points} points"
+    line = f"{VERDICTS[record.verdict].upper()}, {record.points} of {record.max_points} points"
     if left := open_points(record):
         line += f"; {left} of them not judged: neither given nor taken, so this total is not final"
     return line + "."
@@ -72,22 +69,3 @@ def headline(record: Record) -> str:
 def open_points(record: Record) -> int:
     """Count the points of the rules that were not judged."""
     return sum(row.finding.max_points for row in rows(record) if row.is_open)
-
-
-def visible(text: str) -> str:
-    r"""Show characters that would act, not be seen, as ``\x1b`` or ``\u202e``; lines and tabs stay."""
-    return "".join(_shown(character) for character in text.replace("\r\n", "\n"))
-
-
-# Private functions
-
-
-def _shown(character: str) -> str:
-    if character in "\n\t":
-        return character
-    hidden = unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS
-    # XML 1.0 has no place for the last two of each plane either; only the first plane's are forbidden.
-    if not hidden and character not in "\ufffe\uffff":
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
