@@ -25,6 +25,8 @@ from harness.reporting.plots.sources import SAMPLES
 from harness.seeds import seed_for
 from harness.training import runner
 from harness.training.jobs import (
+    AugmentedEvent,
+    AugmentJob,
     DivergedEvent,
     Event,
     FieldEvent,
@@ -193,6 +195,24 @@ def measure_field(run: Run, variant: str, images: int, checkpoint: Path | None =
     final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.intake_s)
     assert isinstance(final, FieldEvent)
     return final
+
+
+def augment(
+    assignment: AssignmentSpec, settings: Settings, images: int, samples: Path, listen: Listener
+) -> tuple[str, ...]:
+    """Augment the first images of a training with the assignment's recipe; returns the names of the classes.
+
+    The child writes `samples`, an ``.npz`` file; see `harness.training.samples`.
+
+    Raises:
+        HarnessError: no data, bad data, or the child died.
+    """
+    listen("", "augment")
+    seed = assignment.seed if settings.seed is None else settings.seed
+    job = AugmentJob(recipe=assignment.recipe, seed=seed, images=images, data=settings.data, samples=samples)
+    final = runner.run(job, lambda event: listen("", event), assignment.limits.training_s)
+    assert isinstance(final, AugmentedEvent)
+    return final.classes
 
 
 # Private functions

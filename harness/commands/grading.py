@@ -92,8 +92,12 @@ def grade(
     with Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
         record = grade(run, to_train=_to_train(run, variant))
-    folders = {name: run.folder(name) for name in record.variants}
-    write_reports(record, out, folders)
+        folders = {name: run.folder(name) for name in record.variants}
+        notes = _keep_fields(run, record)
+        run.listen("", "draw")
+        notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
+    for note in notes:
+        say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
     _finish(record, json)
 
@@ -121,6 +125,7 @@ def train(
     from harness.files import write_text
     from harness.intake.sandbox import Untraced
     from harness.reporting.files import write_training
+    from harness.reporting.pictures import write_training_pictures
     from harness.run import Settings, take_in, train
     from harness.screen import Display, say
     from harness.training.jobs import TrainedEvent
@@ -139,6 +144,11 @@ def train(
         raise typer.Exit(1)
     folder = run.folder(model)
     write_training(final.training, folder)
+    title = f"{model}: {traced.class_name}"
+    for note in write_training_pictures(
+        final.training, folder, title, run.assignment.rules.min_accuracy.at_least
+    ):
+        say(f"note: {note}")
     write_text(folder / "model_summary.txt", traced.summary + "\n")
     write_text(folder / "training.json", final.training.model_dump_json(indent=2) + "\n")
     low, high = final.training.accuracy_interval
@@ -156,6 +166,21 @@ def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
         return frozenset(asked)
     default = run.assignment.default_variant
     return frozenset([default] if default in run.submission.variants else run.submission.variants)
+
+
+def _keep_fields(run: "Run", record: "Record") -> tuple[str, ...]:
+    """Measure what the pictures of the receptive field show; a failure is a note, and costs no grade."""
+    from harness.receptive_field import keep_effective_field
+
+    notes = []
+    for name, variant in record.variants.items():
+        if name not in run.probes:
+            continue  # a network that could not be run untrained cannot be differentiated
+        try:
+            keep_effective_field(run, name, trained=variant.training is not None)
+        except HarnessError as error:
+            notes.append(f"{name}: the effective receptive field is not drawn: {error}")
+    return tuple(notes)
 
 
 def _finish(record: "Record", json: str | None) -> None:

@@ -71,7 +71,7 @@ def opened(
     from harness.intake.submission import open_submission
     from harness.run import Run
 
-    _check_writable(settings.out)
+    check_writable(settings.out)
     spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
     submission = open_submission(
         path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
@@ -79,11 +79,12 @@ def opened(
     return Run(submission, spec, settings, display.show)
 
 
-# Private functions
+def check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, that its results could not be written.
 
-
-def _check_writable(folder: Path) -> None:
-    """Find out before the work, not after it, that its results could not be written."""
+    Raises:
+        UsageError: they could not.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -91,6 +92,9 @@ def _check_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise UsageError(f"--out {folder}: cannot be written ({reason}). Name another folder.") from None
+
+
+# Private functions
 
 
 def _argument(text: str) -> "tuple[str, Scalar]":
