@@ -9,7 +9,7 @@ from harness.analysis.view import View
 from harness.errors import HarnessError
 from harness.intake.sandbox import Untraced
 from harness.record import ReceptiveFieldRow, SecondMeasurement
-from harness.reporting.plots.sources import EffectiveField, Weights, write_effective_field
+from harness.reporting.plots.sources import EFFECTIVE_FIELD, EffectiveField, Weights, write_effective_field
 from harness.run import LAST_CHECKPOINT, Run, measure_field
 from harness.training.jobs import FieldEvent
 
@@ -72,6 +72,8 @@ def keep_effective_field(run: Run, variant: str, *, trained: bool) -> None:
         HarnessError: as `harness.run.measure_field`.
     """
     traced = run.traced[variant]
+    # Of an earlier run: it would be drawn as this one's.
+    (run.folder(variant) / EFFECTIVE_FIELD).unlink(missing_ok=True)
     if isinstance(traced, Untraced):
         return
     view = View(traced.architecture, traced.architecture.eval)

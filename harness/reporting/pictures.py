@@ -72,14 +72,14 @@ def write_training_pictures(
 
     def test(path: Path) -> None:
         if (shown := samples().test) is not None:
-            draw_classified(path, shown, classes, f"{title}: images of the test split")
+            draw_classified(path, shown, classes, f"{title}, what it calls images of the test split")
 
     def wrong(path: Path) -> None:
         if (shown := samples().wrong) is not None and len(shown.labels):
-            draw_classified(path, shown, classes, f"{title}: its most confident mistakes")
+            draw_classified(path, shown, classes, f"{title}, its most confident mistakes")
 
     def augmented(path: Path) -> None:
-        draw_augmented(path, samples().train, classes, f"{title}: its first training images, augmented")
+        draw_augmented(path, samples().train, classes, f"{title}, its first training images, augmented")
 
     pictures |= {
         "test_samples_grid.png": test,

@@ -1,6 +1,10 @@
 """A record with one trained variant, one that failed a rule, and one that could not be taken in."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from matplotlib.figure import Figure
 
 from harness.record import (
     DataUsed,
@@ -128,3 +132,23 @@ def record(training: Training) -> Record:
             },
         )
     )
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Figure]]:
+    """Call a drawing function and return the figures it saved; the files are written all the same."""
+    saved: list[Figure] = []
+    original = Figure.savefig
+
+    def savefig(self: Figure, *args: Any, **kwargs: Any) -> None:
+        saved.append(self)
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+
+    def draw(function: Callable[..., None], *args: Any) -> list[Figure]:
+        saved.clear()
+        function(*args)
+        return list(saved)
+
+    return draw

@@ -34,5 +34,5 @@ def test_every_file_of_the_layout_is_written(record, tmp_path):
     assert load_record(tmp_path / "scorecard.json") == record
     assert (tmp_path / "scorecard.md").read_text().startswith("# Scorecard: A title")
     written = {path.name for path in (tmp_path / "base_model").iterdir()}
-    assert written == {"model_summary.txt", "train_log.csv", "classification_report.csv"}
+    assert written == {"model_summary.txt", "train_log.csv", "classification_report.csv", "plots"}
     assert not (tmp_path / "dilated_model").exists()
