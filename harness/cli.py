@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("train", grading.train, "harness train submission --model basic --epochs 25"),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),
     ("explain", inspecting.explain, "harness explain no_max_pool"),
+    ("augment", rendering.augment, "harness augment --data ./data --n-samples 16"),
     ("readme", rendering.readme, "harness readme README.md --results results"),
     ("report", rendering.report, "harness report results/scorecard.json --format md,junit"),
     ("schema", rendering.schema, "harness schema > results.schema.json"),

@@ -1,4 +1,4 @@
-"""readme, report, schema: commands that render what a record already says."""
+"""augment, readme, report, schema: commands that render; nothing is judged."""
 
 import os
 import sys
@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.options import DEFAULT_OUT, EXIT, opened
+from harness.commands.options import (
+    DEFAULT_OUT,
+    EXIT,
+    AssignmentOption,
+    DataOption,
+    OutOption,
+    SeedOption,
+    check_writable,
+    opened,
+)
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +28,31 @@ if TYPE_CHECKING:
 RecordArgument = Annotated[
     Path, typer.Argument(metavar="RECORD", help="A record, such as results/scorecard.json.")
 ]
+
+
+def augment(
+    n_samples: Annotated[int, typer.Option(min=1, max=256, help="Training images to show.")] = 16,
+    data: DataOption = None,
+    seed: SeedOption = None,
+    out: OutOption = DEFAULT_OUT,
+    assignment: AssignmentOption = None,
+) -> None:
+    """Show what the recipe's augmentation does: training images beside what four epochs make of them."""
+    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.reporting.plots.samples import draw_augmented, read_samples
+    from harness.reporting.plots.sources import SAMPLES
+    from harness.run import Settings, augment
+    from harness.screen import Display, say
+
+    check_writable(out)
+    spec, settings = load_assignment(assignment or DEFAULT_ASSIGNMENT), Settings(seed=seed, data=data)
+    with TemporaryDirectory(prefix="harness-") as folder, Display() as display:
+        samples = Path(folder) / SAMPLES
+        classes = augment(spec, settings, n_samples, samples, display.show)
+        shown = read_samples(samples).train
+    picture = out / "augmentations" / "augmented_grid.png"
+    draw_augmented(picture, shown, classes, f"{spec.title}: training images, augmented")
+    say(f"Augmentation: {picture}")
 
 
 def readme(
