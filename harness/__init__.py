@@ -27,7 +27,8 @@ probes it (`run`), judges it (`analysis.rules.judge`), trains it (`run.train`), 
 
 Files of one run, under ``results/``: ``scorecard.json`` (the record) and ``scorecard.md``; per variant
 ``architecture.json``, ``initial.safetensors``, ``model_summary.txt``, ``train_log.csv``,
-``classification_report.csv``, ``checkpoints/last.pth`` and ``checkpoints/best.pth``.
+``classification_report.csv``, ``checkpoints/last.pth`` and ``checkpoints/best.pth``; the pictures in
+``plots/`` and what they are drawn from, see `harness.reporting.plots`.
 
 Who may import whom is held by import-linter (see ``pyproject.toml``):
 ``cli > screen > grade > run > reporting | intake | training > analysis > record | manifest > assignment >
