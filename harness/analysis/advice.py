@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from harness.analysis.view import Convolution, View
 from harness.limits import MinReceptiveField
 
+_LARGEST_DILATION = 8
+"""A larger one would mostly see padding."""
 _TRIED = 5
 """Convolutions tried, from the last one backwards."""
 
@@ -20,6 +22,8 @@ def wider(view: View, limits: MinReceptiveField) -> str:
         if one_more <= now:
             continue
         dilation = chosen.dilation - (now - limits.above_px - 1) // (one_more - now)
+        if dilation > _LARGEST_DILATION:
+            continue
         new = _place(_with_dilation(view, chosen, dilation), limits)
         if new is not None and new > limits.above_px:
             return (

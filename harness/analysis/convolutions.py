@@ -44,7 +44,10 @@ def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
 def dilation(view: View, variant: VariantSpec) -> Finding:
     """Check that there are dilated convolutions, where and in which order the variant wants them."""
     rule, limits = "dilation", variant.dilation
-    expected = f"at least {counted(limits.distinct_at_least, 'different dilation')} > 1"
+    wanted = limits.distinct_at_least
+    expected = (
+        f"at least {wanted} different dilations > 1" if wanted > 1 else f"at least {wanted} dilation > 1"
+    )
     expected += ", one after the last strided convolution" if limits.after_last_strided else ""
     expected += ", never decreasing" if limits.never_decreasing else ""
     found = view.dilated

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.analysis.flow import data_reads, literal
 from harness.analysis.graph import Node, Ref
-from harness.analysis.layout import Unmeasurable
+from harness.analysis.layout import Unmeasurable, extent
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
 from harness.limits import Classifier
@@ -17,6 +17,7 @@ _PLACE: Mapping[str, Classifier] = {
     "Linear": "linear_after_pool",
     "1x1 convolution": "convolution_after_pool",
 }
+_POOLS = frozenset({"avg_pool", "adaptive_avg_pool", "max_pool", "adaptive_max_pool"})
 _MOVES = frozenset({"view", "identity", "permute", "select", "slice", "expand", "number"})
 
 
@@ -46,7 +47,7 @@ def find_head(measured: Measured) -> Head:
             continue
         if field.layout is None:
             return Head((), (), None, unknown=field.unknown.node if field.unknown else None)
-        if field.is_map:
+        if field.is_map and not _is_pooled_to_one(measured, name):
             maps.append(name)
         else:
             behind.add(name)
@@ -71,7 +72,7 @@ def objection(
         if _belongs(kind, seen, allowed):
             why = _out_of_place(kind or "", seen, allowed)
         else:
-            why = f"{name_of(measured, node)} is not part of it"
+            why = _not_part(measured, node)
         if why is not None:
             return node, why
         seen.setdefault(_CLASSIFIER if kind in _PLACE else kind or "", node)
@@ -106,6 +107,24 @@ def name_of(measured: Measured, node: Node) -> str:
 # Private functions
 
 
+def _is_pooled_to_one(measured: Measured, name: str) -> bool:
+    """Tell whether a map has one position only because a pool, which left out rows or columns, made it so."""
+    node = measured.by_name.get(name)
+    while node is not None and _positions(measured, node.name) == 1:
+        before = next((ref for ref in data_reads(node) if ref in measured.fields), None)
+        if before is None or not measured.fields[before].is_map:
+            return False
+        if _positions(measured, before) > 1:
+            return OPS.get(node.op) in _POOLS
+        node = measured.by_name.get(before)
+    return False
+
+
+def _positions(measured: Measured, name: str) -> int:
+    layout = measured.fields[name].layout or ()
+    return extent(layout, "h") * extent(layout, "w")
+
+
 def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> bool:
     """Tell whether a step may be in the head at all, with what has come before it."""
     if kind is None:
@@ -115,6 +134,15 @@ def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Class
     if kind in ("scale", "bias"):
         return (_CLASSIFIER in seen) == (kind == "bias") and _LOG_SOFTMAX not in seen
     return True
+
+
+def _not_part(measured: Measured, node: Node) -> str:
+    """Say why a step has no place in a head."""
+    name = name_of(measured, node)
+    if OPS.get(node.op) in _POOLS and measured.fields[node.name].is_map:
+        layout = measured.sources(node)[0].known_layout()
+        return f"{name} leaves out a part of the {extent(layout, 'h')}x{extent(layout, 'w')} map"
+    return f"{name} is not part of it"
 
 
 def _out_of_place(kind: str, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> str | None:
@@ -151,7 +179,7 @@ def _kind(measured: Measured, node: Node) -> str | None:
     if family == "conv" and not fields[0].axes and _is_pointwise(measured, node):
         return "1x1 convolution"
     is_average = family in ("adaptive_avg_pool", "avg_pool") or name in ("mean", "sum")
-    if is_average and fields[0].axes and _only_axes(measured, node):
+    if is_average and not measured.fields[node.name].is_map and fields[0].axes and _only_axes(measured, node):
         return "average"
     if name in ("mul", "div", "multiply", "divide", "true_divide") and _by_number(measured, node):
         return "scale"

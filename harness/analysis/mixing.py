@@ -95,7 +95,8 @@ def softmaxed(call: Call) -> Field:
     """Divide by a sum; over rows or columns it looks at the whole image and adds nothing."""
     field = call.first()
     layout = field.known_layout()
-    call.sees_all = bool(places(layout[call.node.arg(1, "dim", -1) % len(layout)]))
+    along = layout[call.node.arg(1, "dim", -1) % len(layout)]
+    call.sees_all = any(letter in "hw" and size != 1 for letter, size in along)
     return field
 
 

@@ -101,6 +101,7 @@ def judge(
         untrained_at_chance(probe, limits, classes, not_run),
         augmentation(pipeline, limits),
     )
+    findings = tuple(_with_other_variants(finding, evaluation, assignment, variant) for finding in findings)
     facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ, second=second)
     return tuple(_scored(f, assignment.points) for f in findings), facts, table(evaluation.measured)
 
@@ -141,7 +142,7 @@ def no_max_pool(view: View) -> Finding:
     maxima = find_maxima(view.measured)
     if maxima.found:
         named = "; ".join(f"{reason} in {node.layer}" for node, reason in maxima.found[:5])
-        layers = ", ".join(node.layer for node, _ in maxima.found[:5])
+        layers = ", ".join(dict.fromkeys(node.layer for node, _ in maxima.found[:5]))
         advice = f"Remove {layers}: downsample with a strided convolution, pool globally with an average."
         return failed(rule, expected, named, *(node for node, _ in maxima.found), advice=advice)
     if maxima.undecided:
@@ -227,6 +228,18 @@ DESCRIPTIONS: Mapping[str, str] = {
 
 
 # Private functions
+
+
+def _with_other_variants(finding: Finding, view: View, assignment: AssignmentSpec, variant: str) -> Finding:
+    """Tell whoever fails `downsampling` which other variant's way of it the network has."""
+    if finding.rule != "downsampling" or finding.status != "failed":
+        return finding
+    for name, spec in assignment.variants.items():
+        if name != variant and downsampling(view, spec).status == "passed":
+            advice = f"{finding.help} If it is meant as variant {name}, judge it with --variant {name}."
+            return finding.model_copy(update={"help": advice})
+    return finding
+
 
 _ORDER = {"failed": 0, "not_judged": 1, "passed": 2}
 

@@ -90,6 +90,8 @@ def _count_advice(view: View, limits: Downsampling) -> str:
     stride = limits.stride if missing > 0 else 1
     advice = f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions"
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
+    # A dilated one last: without it another rule would fail.
+    plain.sort(key=lambda c: c.dilation == 1)
     for chosen in reversed((plain if missing > 0 else view.strided)[-_TRIED:]):
         jump = jump_with_stride(view, chosen, stride)
         if jump is not None and (jump,) != view.jumps:

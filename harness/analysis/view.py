@@ -92,12 +92,12 @@ class View:
 
     @cached_property
     def resampling(self) -> tuple[Node, ...]:
-        """Operators other than convolutions that change the jump of a feature map."""
-        strided = {c.node.name for c in self.strided}
+        """Operators other than convolutions, in front of the head, that change the jump of a feature map."""
+        judged = {c.node.name for c in self.strided} | {node.name for node in self.head.nodes}
         return tuple(
             n
             for n in self.measured.nodes
-            if n.name not in strided and self._changes_jump(n) and not self._is_only_written_to(n)
+            if n.name not in judged and self._changes_jump(n) and not self._is_only_written_to(n)
         )
 
     @cached_property

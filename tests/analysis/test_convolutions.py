@@ -116,7 +116,7 @@ def test_one_dilation_anywhere_is_enough_where_no_place_is_asked_for(sketch, bas
 
     network = basic(middle=early, last=lambda x: sketch.separable(x, 32, layer="end"))
     finding = judged_c1c2c3c4(network).dilation
-    assert (finding.status, finding.expected) == ("passed", "at least 1 different dilation > 1")
+    assert (finding.status, finding.expected) == ("passed", "at least 1 dilation > 1")
     assert judged(network).dilation.status == "failed"
 
 

@@ -138,3 +138,20 @@ def test_other_heads_fail_and_are_told_why(sketch, basic, judged, head, why):
 
 def test_the_fact_says_the_head_in_a_line(basic, judged):
     assert judged(basic()).facts.head == "global average pool -> Linear(32, 10)"
+
+
+def test_a_pool_that_leaves_out_a_part_of_the_map_is_of_the_head_and_does_not_belong_there(
+    sketch, basic, judged
+):
+    """AvgPool2d(3) on a 4x4 map: the map before it is the last one, RF 53 and jump 8."""
+
+    def head(x):
+        x = sketch.call("avg_pool2d", x, [3, 3], shape=("batch", 32, 1, 1), layer="gap")
+        return sketch.linear(sketch.flatten(x), 10)
+
+    judgement = judged(basic(head=head))
+    assert judgement.gap_linear_head.actual.endswith("; avg_pool2d leaves out a part of the 4x4 map")
+    assert judgement.gap_linear_head.status == "failed"
+    assert judgement.downsampling.status == "passed"
+    assert judgement.facts.receptive_field_px == 53
+    assert judgement.facts.jump == 8

@@ -252,3 +252,9 @@ def _field_before_the_pool(model):
     architecture, _ = architecture_of(model, (3, 32, 32))
     measured = measure(architecture, architecture.eval)
     return next(f for node in reversed(measured.nodes) if (f := measured.fields[node.name]).is_map)
+
+
+def test_a_softmax_over_a_map_of_one_position_looks_no_further(sketch):
+    x = sketch.call("avg_pool2d", "x", [20, 20], shape=("batch", 3, 1, 1))
+    y = sketch.call("log_softmax.int", sketch.call("view", x, [-1, 3], shape=("batch", 3)), -1)
+    assert measure(sketch.architecture(y), sketch.graph(y)).global_layers == ()

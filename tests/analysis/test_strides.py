@@ -187,3 +187,19 @@ def test_a_strided_convolution_in_a_gate_leaves_the_jump_at_1(sketch, judged_c1c
     finding = judged_c1c2c3c4(sketch.architecture(sketch.head(x))).downsampling
     assert (finding.status, finding.actual) == ("failed", "jump 1: 1 convolution (3x3 or 1x1, stride 2)")
     assert "on the path that every output takes" in finding.help
+
+
+def test_a_network_of_the_other_variant_is_told_its_name(sketch, judged):
+    x = sketch.conv("x", 8, layer="a")
+    x = sketch.separable(sketch.conv(x, 8, d=2, layer="b"), 16, d=4)
+    help_text = judged(sketch.architecture(sketch.head(x))).downsampling.help
+    assert help_text.endswith("If it is meant as variant dilated, judge it with --variant dilated.")
+
+
+def test_the_help_does_not_give_its_stride_to_a_dilated_convolution(sketch, judged):
+    x = sketch.conv("x", 8, layer="a")
+    x = sketch.conv(sketch.conv(x, 8, s=2, layer="s1"), 8, s=2, layer="s2")
+    x = sketch.conv(sketch.conv(x, 8, layer="plain"), 8, d=2, layer="wide")
+    assert (
+        "in plain it would make the jump 8" in judged(sketch.architecture(sketch.head(x))).downsampling.help
+    )
