@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from harness.commands import grading, inspecting, rendering
+from harness.commands import grading, inspecting, rendering, verifying
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -16,6 +16,7 @@ INTERRUPTED = 130
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("check", grading.check, "harness check submission --variant basic"),
     ("grade", grading.grade, "harness grade submission --variant basic --data ./data"),
+    ("verify", verifying.verify, "harness verify submission --record results/scorecard.json"),
     ("train", grading.train, "harness train submission --model basic --epochs 25"),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),
     ("explain", inspecting.explain, "harness explain no_max_pool"),

@@ -52,7 +52,7 @@ def check(
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, Settings(out=Path(out)), display)
         record = grade(run)
-    _finish(record, json)
+    finish(record, json)
 
 
 def grade(
@@ -99,7 +99,7 @@ def grade(
     for note in notes:
         say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
-    _finish(record, json)
+    finish(record, json)
 
 
 def train(
@@ -158,6 +158,21 @@ def train(
     )
 
 
+def finish(record: "Record", json: str | None) -> None:
+    """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
+    from harness import record as records
+    from harness.files import write_text
+    from harness.screen import show_record
+
+    show_record(record)
+    if json == "-":
+        sys.stdout.write(records.to_json(record))
+    elif json is not None:
+        write_text(Path(json), records.to_json(record))
+    if code := EXIT[record.verdict]:
+        raise typer.Exit(code)
+
+
 # Private functions
 
 
@@ -181,18 +196,3 @@ def _keep_fields(run: "Run", record: "Record") -> tuple[str, ...]:
         except HarnessError as error:
             notes.append(f"{name}: the effective receptive field is not drawn: {error}")
     return tuple(notes)
-
-
-def _finish(record: "Record", json: str | None) -> None:
-    """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
-    from harness import record as records
-    from harness.files import write_text
-    from harness.screen import show_record
-
-    show_record(record)
-    if json == "-":
-        sys.stdout.write(records.to_json(record))
-    elif json is not None:
-        write_text(Path(json), records.to_json(record))
-    if code := EXIT[record.verdict]:
-        raise typer.Exit(code)

@@ -64,6 +64,17 @@ def render_gradescope(record: Record) -> str:
     return results.model_dump_json(indent=2, exclude_none=True) + "\n"
 
 
+def render_ungraded(message: str) -> str:
+    """Render a submission that there is nothing to judge of, and say why; Gradescope demands a number."""
+    results = GradescopeResults(
+        score=0,
+        output=visible(f"NOT GRADED. The 0 is no grade: there was nothing to judge.\n{message}"),
+        tests=(),
+        extra_data={"verdict": "not_judged"},
+    )
+    return results.model_dump_json(indent=2, exclude_none=True) + "\n"
+
+
 # Private functions
 
 

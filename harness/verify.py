@@ -1,0 +1,205 @@
+"""Judge a submission where it cannot be trained: the rules live, the accuracy by a record made elsewhere.
+
+The record's seal is a hash, not a signature: who edits a record and seals it again is not found out by
+it. So everything in it that can be computed again is: the graph's hash, the assignment's, the recipe, the
+statistics, the points. What remains is the confusion matrix itself, which only a training can confirm;
+the same seed gives the same weights, so a teacher can train any record again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from harness import record as records
+from harness.analysis import rules, score
+from harness.assignment import AssignmentSpec, RecipeSpec
+from harness.grade import judge
+from harness.record import Finding, Record, Training, VariantRecord, wilson_interval
+from harness.run import Run, probe, take_in
+from harness.tables import content_hash
+
+CIFAR10_SHA256 = "6b3883dca6c867f1e58def548c063d1865569b8575fcbce06b3e468a89f9895a"
+"""Of the official images and labels, as `harness.training.data.Data.sha256` computes it."""
+PENDING = "The autograder was stopped before it came to this rule. Submit again, or ask for a larger machine."
+ADVICE = (
+    "Run harness grade on your machine, with the assignment's seed, and submit results/scorecard.json with "
+    "the files it was graded from."
+)
+
+Publish = Callable[[Record], None]
+
+
+def verify(run: Run, uploaded: Record | None, why_none: str, publish: Publish) -> Record:
+    """Judge every variant live, take over the trainings that hold up, and publish after each variant.
+
+    `why_none` says why there is no uploaded record. What has not been judged when `publish` is called is
+    *not judged*, never a zero.
+
+    Raises:
+        HarnessError: there can be no verdict.
+    """
+    waiting = {name: _pending(run, name) for name in run.submission.variants}
+    done: dict[str, VariantRecord] = {}
+    base = _empty(run)
+    publish(_with(base, waiting))
+    for name, answered in run.submission.variants.items():
+        alone = replace(run.submission, variants={name: answered})
+        one = replace(run, submission=alone, traced={}, probes={}, not_run={})
+        take_in(one)
+        probe(one)
+        live = judge(one).variants[name]
+        run.traced |= one.traced
+        done[name] = _completed(run, name, live, uploaded, why_none)
+        publish(_with(base, waiting | done))
+    return _with(_empty(run), done)
+
+
+def doubts(
+    name: str, live: VariantRecord, uploaded: Record, assignment: AssignmentSpec, recipe: RecipeSpec
+) -> Iterator[str]:
+    """Say everything that speaks against the training of one variant in an uploaded record."""
+    if uploaded.assignment_sha256 != content_hash(assignment):
+        yield f"the record is of another edition of the assignment ({uploaded.assignment})"
+    theirs = uploaded.variants.get(name)
+    training = theirs.training if theirs else None
+    if theirs is None or training is None:
+        yield f"the record holds no training of {name}"
+        return
+    if theirs.graph_sha256 != live.graph_sha256:
+        yield "the record is of another network: the hashes of the graphs differ"
+    if training.recipe != recipe.model_dump(mode="json"):
+        yield "it was trained with another recipe"
+    if training.seed != assignment.seed:
+        yield f"it was trained with seed {training.seed}; expected {assignment.seed}"
+    # Each group only makes sense where the one before it left no doubt.
+    found = (
+        list(_data_doubts(training))
+        or list(_statistics_doubts(training, recipe))
+        or list(_points_doubts(uploaded, theirs, training, assignment))
+    )
+    yield from found
+
+
+# Private functions
+
+
+def _data_doubts(training: Training) -> Iterator[str]:
+    data = training.data
+    if (data.name, data.sha256) != ("cifar10", CIFAR10_SHA256):
+        yield f"it was trained on other data than CIFAR-10 ({data.name}, SHA-256 {data.sha256[:12]}…)"
+    if (data.train_images, data.test_images) != (50_000, 10_000):
+        yield (
+            f"it counts {data.train_images:,} training and {data.test_images:,} test images; "
+            "expected 50,000 and 10,000"
+        )
+
+
+def _statistics_doubts(training: Training, recipe: RecipeSpec) -> Iterator[str]:
+    confusion, classes = training.confusion, len(training.data.classes)
+    per_class = training.data.test_images / max(classes, 1)
+    square = all(len(row) == classes and min(row, default=-1) >= 0 for row in confusion)
+    if not square or len(confusion) != classes or any(sum(row) != per_class for row in confusion):
+        yield f"its confusion matrix does not count {per_class:,.0f} test images of each class"
+        return
+    correct = sum(row[i] for i, row in enumerate(confusion))
+    total = training.data.test_images
+    if abs(training.accuracy - correct / total) > 1e-9:
+        yield f"its accuracy is not that of its confusion matrix: {training.accuracy} and {correct / total}"
+    if max(map(abs, _differences(training.accuracy_interval, wilson_interval(correct, total)))) > 1e-9:
+        yield "its interval is not the 95 % Wilson interval of its accuracy"
+    if [log.epoch for log in training.epochs] != list(range(1, recipe.epochs + 1)):
+        yield f"its log does not have epochs 1 to {recipe.epochs}"
+        return
+    if abs(training.epochs[-1].test_acc - training.accuracy) > 1e-6:
+        yield "the last epoch of its log has another accuracy"
+    best = max(training.epochs, key=lambda log: log.test_acc)  # the first of equals
+    if training.best_epoch != best.epoch:
+        yield f"its best epoch is not {training.best_epoch}"
+
+
+def _differences(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+    return a[0] - b[0], a[1] - b[1]
+
+
+def _points_doubts(
+    uploaded: Record, theirs: VariantRecord, training: Training, assignment: AssignmentSpec
+) -> Iterator[str]:
+    said = [finding for finding in theirs.findings if finding.rule == "min_accuracy"]
+    if said != [rules.min_accuracy(training, assignment)]:
+        yield "its verdict on min_accuracy does not follow from its training"
+    if score.grade_variant(theirs.findings) != (theirs.verdict, theirs.points, theirs.max_points):
+        yield "its points are not the sum of its findings"
+    total = (uploaded.verdict, uploaded.points, uploaded.max_points)
+    if score.grade_record(uploaded.variants.values()) != total:
+        yield "its total is not the sum of its variants"
+
+
+def _completed(
+    run: Run, name: str, live: VariantRecord, uploaded: Record | None, why_none: str
+) -> VariantRecord:
+    """Add the rule about accuracy to a variant judged live."""
+    trained = uploaded is not None and name in uploaded.variants and uploaded.variants[name].full
+    if not trained and name != run.assignment.default_variant:
+        return live
+    if live.problem is not None:
+        return _scored(live, rules.not_taken_in(live.problem.cause, run.assignment, full=True))
+    if uploaded is None:
+        return _scored(live, (*live.findings, _unproven(why_none, run.assignment)))
+    why = "; ".join(doubts(name, live, uploaded, run.assignment, run.recipe(name)))
+    if why:
+        reason = f"the record that came with the submission does not hold up: {why}"
+        return _scored(live, (*live.findings, _unproven(reason, run.assignment)))
+    training = uploaded.variants[name].training
+    assert training is not None
+    facts = live.facts.model_copy(
+        update={
+            "accuracy": training.accuracy,
+            "accuracy_interval": training.accuracy_interval,
+            "weights_sha256": training.weights_sha256,
+        }
+    )
+    findings = (*live.findings, rules.min_accuracy(training, run.assignment))
+    return _scored(live, findings).model_copy(update={"training": training, "facts": facts})
+
+
+def _unproven(why: str, assignment: AssignmentSpec) -> Finding:
+    return rules.untrainable("student", why, assignment).model_copy(update={"actual": why, "help": ADVICE})
+
+
+def _pending(run: Run, name: str) -> VariantRecord:
+    full = name == run.assignment.default_variant
+    findings: list[Finding] = [
+        finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
+        for finding in rules.not_taken_in("infrastructure", run.assignment, full=full)
+    ]
+    verdict, points, most = score.grade_variant(findings)
+    return VariantRecord(
+        title=run.assignment.variants[name].title,
+        class_name=run.submission.variants[name].wanted.class_name or "",
+        full=full,
+        verdict=verdict,
+        points=points,
+        max_points=most,
+        findings=tuple(findings),
+        facts=records.Facts(),
+    )
+
+
+def _scored(variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRecord:
+    verdict, points, most = score.grade_variant(findings)
+    full = any(finding.rule == "min_accuracy" for finding in findings)
+    return variant.model_copy(
+        update={
+            "findings": findings, "verdict": verdict, "points": points, "max_points": most, "full": full,
+        }
+    )  # fmt: skip
+
+
+def _empty(run: Run) -> Record:
+    """Start a record before anything is known."""
+    return judge(replace(run, submission=replace(run.submission, variants={})))
+
+
+def _with(base: Record, variants: Mapping[str, VariantRecord]) -> Record:
+    verdict, points, most = score.grade_record(variants.values())
+    changes = {"variants": dict(variants), "verdict": verdict, "points": points, "max_points": most}
+    return records.sealed(base.model_copy(update=changes))
