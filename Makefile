@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check reproduce test slow lint bench clean
+.PHONY: help setup grade check reproduce gradescope test slow lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ check: $(READY) ## judge the rules alone: no training, no data
 
 reproduce: $(READY) ## train twice from one seed and compare the weights byte for byte
 	@$(BIN)/nox -s reproduce -- $(SUBMISSION) $(ARGS)
+
+gradescope: $(READY) ## build the autograder to upload to Gradescope: build/gradescope.zip
+	@$(BIN)/nox -s gradescope
 
 test: $(READY) ## run the fast tests
 	@$(BIN)/tox -q -e tests -- $(ARGS)
