@@ -217,9 +217,7 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
 
 def sealed(record: Record) -> Record:
     """Return the record with `result_sha256` set to the hash of its result."""
-    result = record.model_dump(mode="json", by_alias=True, exclude={"provenance", "result_sha256"})
-    digest = hashlib.sha256(_canonical(result).encode()).hexdigest()
-    return record.model_copy(update={"result_sha256": digest})
+    return record.model_copy(update={"result_sha256": _digest(record.model_dump(mode="json", by_alias=True))})
 
 
 def to_json(record: Record) -> str:
@@ -235,17 +233,25 @@ def load_record(path: Path) -> Record:
         UsageError: no such file, not a record, or its result does not have the hash it names.
     """
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        record = Record.model_validate_json(text)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; expected a record such as results/scorecard.json.") from None
     except ValidationError as error:
         raise UsageError(f"{path}: not a record of schema {SCHEMA}: {error.errors()[0]['msg']}.") from None
-    if sealed(record).result_sha256 != record.result_sha256:
+    # Of what was written, not of what was read: a field added since has a default, and changes no old record.
+    if (digest := _digest(json.loads(text))) != record.result_sha256:
         raise UsageError(
             f"{path}: the result was changed after it was written; expected SHA-256 "
-            f"{record.result_sha256}, got {sealed(record).result_sha256}. Grade the submission again."
+            f"{record.result_sha256}, got {digest}. Grade the submission again."
         )
     return record
+
+
+def _digest(data: dict[str, Any]) -> str:
+    """Hash a written record without its provenance and its hash."""
+    result = {key: value for key, value in data.items() if key not in ("provenance", "result_sha256")}
+    return hashlib.sha256(_canonical(result).encode()).hexdigest()
 
 
 def _canonical(data: Any) -> str:

@@ -1,5 +1,6 @@
 """The record: one JSON form, sealed by the hash of its result."""
 
+import hashlib
 import json
 import math
 
@@ -106,3 +107,25 @@ def test_the_interval_holds_the_share_and_stays_within_zero_and_one(counts):
 def test_an_impossible_count_is_an_error(correct, total):
     with pytest.raises(ValueError, match="expected 0 <= correct <= total"):
         wilson_interval(correct, total)
+
+
+def test_a_record_written_before_a_field_was_added_still_has_its_seal(tmp_path):
+    variant = {
+        "title": "t",
+        "class_name": "Net",
+        "full": False,
+        "verdict": "passed",
+        "points": 70,
+        "max_points": 70,
+        "findings": (),
+        "facts": {},
+    }
+    old = json.loads(to_json(a_record(variants={"basic": variant})))
+    for variant in old["variants"].values():
+        del variant["facts"]["receptive_field_check"]
+    kept = {k: v for k, v in old.items() if k not in ("provenance", "result_sha256")}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    old["result_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    path = tmp_path / "scorecard.json"
+    path.write_text(json.dumps(old))
+    assert load_record(path).result_sha256 == old["result_sha256"]

@@ -101,9 +101,9 @@ def judge(
         untrained_at_chance(probe, limits, classes, not_run),
         augmentation(pipeline, limits),
     )
-    findings = tuple(_with_other_variants(finding, evaluation, assignment, variant) for finding in findings)
     facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ, second=second)
-    return tuple(_scored(f, assignment.points) for f in findings), facts, table(evaluation.measured)
+    helped = (_with_other_variants(finding, evaluation, assignment, variant) for finding in findings)
+    return tuple(_scored(f, assignment.points) for f in helped), facts, table(evaluation.measured)
 
 
 def not_taken_in(cause: Cause, assignment: AssignmentSpec, *, full: bool) -> tuple[Finding, ...]:
