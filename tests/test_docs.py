@@ -16,6 +16,9 @@ from harness.record import (
     VariantRecord,
     Where,
 )
+from harness.reporting.markers import find_sections
+from harness.reporting.readme import SECTIONS
+from harness.reporting.report import formats
 
 MODELS = [
     DataUsed, EpochLog, Facts, Finding, Problem, ReceptiveFieldRow, Record, StridedConvolution, Training,
@@ -42,3 +45,16 @@ def test_every_rule_has_its_place_in_the_rules_page(rule):
 )
 def test_the_readme_shows_the_commands(command):
     assert command in (REPOSITORY / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", formats())
+def test_every_format_and_its_file_are_in_the_formats_page(name):
+    text = (REPOSITORY / "docs" / "formats.md").read_text()
+    assert f"| `{name}` |" in text
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_is_documented_and_in_the_submissions_readme(section):
+    assert f"`{section}`" in (REPOSITORY / "docs" / "formats.md").read_text()
+    readme = (REPOSITORY / "submission" / "README.md").read_text()
+    assert [one.name for one in find_sections(readme, SECTIONS, "README.md")].count(section) == 1

@@ -138,8 +138,8 @@ def report(
 
     names = chosen(formats)
     loaded = load_record(record)
-    sources = Sources(variant_folders(loaded, record.parent), os.environ)
     folder = out or record.parent
+    sources = Sources(variant_folders(loaded, record.parent), folder, os.environ)
     for name in names:
         for file, text in known()[name].files(loaded, sources).items():
             write_text(folder / file, text)

@@ -11,15 +11,19 @@ from harness.reporting.formats.classroom50 import render_classroom50
 from harness.reporting.formats.github import render_github
 from harness.reporting.formats.gradescope import render_gradescope
 from harness.reporting.formats.junit import render_junit
-from harness.reporting.scorecard import render_scorecard
+from harness.reporting.scorecard import pictures_beside, render_scorecard
 from harness.tables import meant
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a report may need besides the record: folders of the variants, variables of the platform."""
+    """What a report may need besides the record.
+
+    The folders of the variants, the folder that the report goes to, the variables of the platform.
+    """
 
     folders: Mapping[str, Path]
+    out: Path
     environment: Mapping[str, str]
 
 
@@ -34,7 +38,7 @@ class Format:
 def formats() -> dict[str, Format]:
     """List the formats by the names that ``--format`` takes."""
     return {
-        "md": Format(lambda record, _: {"scorecard.md": render_scorecard(record)}),
+        "md": Format(_md),
         "html": Format(_html),
         "json": Format(lambda record, _: {"scorecard.json": records.to_json(record)}),
         "junit": Format(lambda record, _: {"junit.xml": render_junit(record)}),
@@ -63,6 +67,11 @@ def chosen(names: str) -> list[str]:
 
 
 # Private functions
+
+
+def _md(record: Record, sources: Sources) -> dict[str, str]:
+    pictures = pictures_beside(sources.out, sources.folders)
+    return {"scorecard.md": render_scorecard(record, pictures)}
 
 
 def _html(record: Record, sources: Sources) -> dict[str, str]:

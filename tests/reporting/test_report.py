@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from harness.cli import app
 from harness.errors import UsageError
 from harness.record import Finding, Record, load_record, sealed, to_json
+from harness.reporting.files import write_reports
 from harness.reporting.report import chosen, formats
 
 
@@ -94,3 +95,12 @@ def test_the_names_of_the_formats_are_those_of_the_documentation():
 def test_a_record_written_again_is_the_same_record(judged, tmp_path):
     run(judged / "scorecard.json", "--format", "json", "--out", tmp_path / "again")
     assert load_record(tmp_path / "again" / "scorecard.json") == load_record(judged / "scorecard.json")
+
+
+def test_the_scorecard_written_again_is_the_one_the_grade_wrote(judged, tmp_path):
+    folders = {"basic": judged / "base_model"}
+    write_reports(load_record(judged / "scorecard.json"), judged, folders)
+    first = {name: (judged / name).read_bytes() for name in ("scorecard.md", "scorecard.html")}
+    assert b"plots/cm.png" in first["scorecard.md"]
+    run(judged / "scorecard.json", "--format", "md,html")
+    assert {name: (judged / name).read_bytes() for name in first} == first

@@ -12,7 +12,8 @@ import pytest
 from harness.record import Record
 from harness.reporting.report import Sources, formats
 
-SOURCES = Sources(folders={"basic": Path("nowhere"), "dilated": Path("nowhere")}, environment={})
+NOWHERE = Path("nowhere")
+SOURCES = Sources(folders={"basic": NOWHERE, "dilated": NOWHERE}, out=NOWHERE, environment={})
 
 
 def rendered(record: Record, name: str) -> str:
