@@ -23,14 +23,16 @@ the record and never read back.
 
 A run reads top down: `cli` opens the submission (`intake.submission`), `grade.grade` takes it in and
 probes it (`run`), judges it (`analysis.rules.judge`), trains it (`run.train`), seals the record
-(`record.sealed`), and `reporting.files` writes everything.
+(`record.sealed`), and `reporting.files` writes everything. `reporting.report` writes any report again from a
+record, `reporting.readme` fills a README's blocks. Where nothing can be trained, `verify` judges the rules
+live and takes a training over from a record made elsewhere, as far as it can be computed again.
 
-Files of one run, under ``results/``: ``scorecard.json`` (the record) and ``scorecard.md``; per variant
-``architecture.json``, ``initial.safetensors``, ``model_summary.txt``, ``train_log.csv``,
-``classification_report.csv``, ``checkpoints/last.pth`` and ``checkpoints/best.pth``; the pictures in
-``plots/`` and what they are drawn from, see `harness.reporting.plots`.
+Files of one run, under ``results/``: ``scorecard.json`` (the record), ``scorecard.md`` and
+``scorecard.html``; per variant ``architecture.json``, ``initial.safetensors``, ``model_summary.txt``,
+``train_log.csv``, ``classification_report.csv``, ``checkpoints/last.pth`` and ``checkpoints/best.pth``;
+the pictures in ``plots/`` and what they are drawn from, see `harness.reporting.plots`.
 
 Who may import whom is held by import-linter (see ``pyproject.toml``):
-``cli > screen > grade > run > reporting | intake | training > analysis > record | manifest > assignment >
-limits > tables > files | seeds | errors``.
+``cli > commands > screen > verify > grade > run > reporting | intake | training > analysis >
+record | manifest > assignment > limits > tables > files | seeds | errors``.
 """

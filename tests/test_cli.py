@@ -105,7 +105,7 @@ def test_grading_never_imports_torch_into_the_parent():
     [
         (["explain", "no_maxpool"], "no such rule. Did you mean 'no_max_pool'?"),
         (["explain", "zzz"], "no such rule. Known rules: augmentation, "),
-        (["chek"], "Did you mean 'check'?"),
+        (["chek"], "Did you mean 'check'"),
         (["check"], "Missing argument 'path'"),
         (["check", "nowhere"], "no such file or folder"),
         (["check", ".", "--ctor", "ten"], "--ctor ten: expected NAME=VALUE"),
