@@ -8,26 +8,30 @@ from pathlib import Path
 from harness import record as records
 from harness.files import write_text
 from harness.record import Record, Training
+from harness.reporting.html import render_html
 from harness.reporting.pictures import write_pictures
-from harness.reporting.scorecard import render_scorecard
+from harness.reporting.scorecard import pictures_beside, render_scorecard
 
 
 def write_reports(
     record: Record, out: Path, folders: Mapping[str, Path], threshold: float | None = None
 ) -> tuple[str, ...]:
-    """Write ``scorecard.json`` and ``scorecard.md`` under `out`, and each variant's files in its folder.
+    """Write the record and its scorecards under `out`, and each variant's files in its folder.
 
-    Pictures come last: one that cannot be drawn is a note in what is returned, and costs no grade.
+    The record comes first, the scorecards last, as they show the pictures. A picture that cannot be drawn
+    is a note in what is returned, and costs no grade.
     `threshold` is the accuracy that the assignment asks for, a share in [0, 1].
     """
     write_text(out / "scorecard.json", records.to_json(record))
-    write_text(out / "scorecard.md", render_scorecard(record))
     for name, variant in record.variants.items():
         if variant.summary:
             write_text(folders[name] / "model_summary.txt", variant.summary + "\n")
         if variant.training is not None:
             write_training(variant.training, folders[name])
-    return write_pictures(record, folders, out, threshold)
+    notes = write_pictures(record, folders, out, threshold)
+    write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
+    write_text(out / "scorecard.html", render_html(record, folders))
+    return notes
 
 
 def write_training(training: Training, folder: Path) -> None:

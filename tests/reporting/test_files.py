@@ -32,7 +32,10 @@ def test_every_file_of_the_layout_is_written(record, tmp_path):
     folders = {"basic": tmp_path / "base_model", "dilated": tmp_path / "dilated_model"}
     write_reports(record, tmp_path, folders)
     assert load_record(tmp_path / "scorecard.json") == record
-    assert (tmp_path / "scorecard.md").read_text().startswith("# Scorecard: A title")
+    markdown = (tmp_path / "scorecard.md").read_text()
+    assert markdown.startswith("# Scorecard: A title")
+    assert "![Confusion matrix](base_model/plots/cm.png)" in markdown
+    assert (tmp_path / "scorecard.html").read_text().startswith("<!doctype html>")
     written = {path.name for path in (tmp_path / "base_model").iterdir()}
     assert written == {"model_summary.txt", "train_log.csv", "classification_report.csv", "plots"}
     assert not (tmp_path / "dilated_model").exists()

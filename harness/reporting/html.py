@@ -1,0 +1,157 @@
+"""Render a record as ``scorecard.html``: one file that needs no other, on a screen, on paper or read aloud.
+
+The environment itself escapes everything that the template prints and makes it visible, so no expression
+can forget it. The page's policy forbids every request and every script but its own.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+from harness.errors import AssignmentError
+from harness.record import Record, Training, VariantRecord
+from harness.reporting import charts, words
+from harness.reporting.charts import Chart, FieldView, Strip
+from harness.reporting.embedded import Embedded, embedded
+from harness.reporting.markdown import TEMPLATES, in_words, percent, pretty_json
+from harness.reporting.visible import short, visible
+from harness.tables import content_hash
+
+CONFUSIONS = 5
+"""Pairs of classes that are named as the most often confused."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Test images of one class called another: how many, and how many there are of that class."""
+
+    label: str
+    called: str
+    count: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """What is drawn of one variant; None where there is nothing to draw."""
+
+    pictures: Embedded
+    field: FieldView | None = None
+    accuracy: Chart | None = None
+    loss: Chart | None = None
+    strip: Strip | None = None
+    confusions: tuple[Confusion, ...] = ()
+
+
+def render_html(record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES) -> str:
+    """Render ``scorecard.html`` from a record and the pictures in its variants' folders.
+
+    A picture that is not there is left out. `folders` may lack a variant.
+    """
+    script = (templates / "scorecard.js").read_text(encoding="utf-8")
+    threshold = required_accuracy(record)
+    drawings = {
+        name: _drawings(variant, folders.get(name), threshold) for name, variant in record.variants.items()
+    }
+    return (
+        _environment(templates)
+        .get_template("scorecard.html.j2")
+        .render(
+            record=record,
+            drawings=drawings,
+            style=Markup((templates / "scorecard.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def required_accuracy(record: Record) -> float | None:
+    """Look up the accuracy that the record's assignment asks for, as a share in [0, 1].
+
+    None where the assignment is not among those that come with the harness, or was changed since.
+    """
+    for path in sorted(DEFAULT_ASSIGNMENT.parent.glob("*.toml")):
+        if path.stem != record.assignment:
+            continue
+        try:
+            assignment = load_assignment(path)
+        except AssignmentError:
+            return None
+        if content_hash(assignment) == record.assignment_sha256:
+            return assignment.rules.min_accuracy.at_least
+    return None
+
+
+def most_confused(training: Training) -> tuple[Confusion, ...]:
+    """List the pairs of classes that are confused most often, by the number of images."""
+    classes = training.data.classes
+    pairs = [
+        Confusion(classes[i], classes[j], count, sum(row))
+        for i, row in enumerate(training.confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return tuple(sorted(pairs, key=lambda pair: -pair.count)[:CONFUSIONS])
+
+
+# Private functions
+
+
+def _drawings(variant: VariantRecord, folder: Path | None, threshold: float | None) -> Drawings:
+    pictures = Embedded() if folder is None else embedded(variant, folder)
+    field = charts.field_view(variant.receptive_field) if variant.receptive_field else None
+    training = variant.training
+    if training is None or not training.epochs:
+        return Drawings(pictures, field)
+    graded = threshold if training.data.name != "mini" else None
+    return Drawings(
+        pictures,
+        field,
+        accuracy=charts.accuracy_chart(training, graded),
+        loss=charts.loss_chart(training),
+        strip=None if graded is None else charts.accuracy_strip(training, graded),
+        confusions=most_confused(training),
+    )
+
+
+def _environment(templates: Path) -> Environment:
+    jinja = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    jinja.filters |= {
+        "short": short,
+        "percent": percent,
+        "checked": in_words,
+        "pretty_json": pretty_json,
+        "finding_of": words.finding_of,
+        "rules_of": words.rules_of,
+        "to_change": words.to_change,
+        "asks": words.asks,
+        "shade": _shade,
+    }
+    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "IMAGE_PX": charts.IMAGE_PX}
+    jinja.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "STRIP_HEIGHT": charts.STRIP_HEIGHT}
+    jinja.globals |= {"LEFT": charts.LEFT, "RIGHT": charts.RIGHT, "TOP": charts.TOP, "BOTTOM": charts.BOTTOM}
+    return jinja
+
+
+def _shown(value: object) -> object:
+    """Make what cannot be seen visible in every text that is printed; escaping follows."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _shade(count: int, total: int) -> int:
+    """Shade a cell by the root of its share, in percent: rare confusions would be invisible otherwise."""
+    return round(100 * (count / total) ** 0.5) if total else 0

@@ -1,0 +1,171 @@
+"""scorecard.html says what the record says, needs no other file, and is not moved by hostile names."""
+
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+from harness.reporting.html import most_confused, render_html, required_accuracy
+from harness.tables import content_hash
+
+VOID = {"meta", "link", "br", "img"}
+
+
+class Page(HTMLParser):
+    """Elements, the text outside style and script, and whether every element is closed where it should be."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.misplaced: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.misplaced.append(tag)
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def page(record, folder_with_pictures) -> Page:
+    return Page(render_html(record, {"basic": folder_with_pictures}))
+
+
+def test_it_says_what_the_record_says(page):
+    for said in (
+        "Failed 10 of 25 points",
+        "Accuracy: 56.67 % on 30 test images, 95 % interval 39.20 % to 72.62 %",
+        "no_max_pool no max-pooling, under any name ✗ failed 0 / 5",
+        "replace block.pool by a stride-2 convolution",
+        "block.pool model.py:7",
+        "the layer spare is registered but never called",
+        "Before the pool: 3 px . With the pool: 34 px. Jump: 1 px.",
+        "1 1.5000 40.00 % 1.2000 60.00 % 0.1",
+        "trained at full size",
+        "frog called cat (5 of 10)",
+        "The submission could not be taken in. model.py:3: NameError",
+        "Cause: something in the submission.",
+        "harness grade submission",
+        "python 3.11, torch 2",
+    ):
+        assert said in page.text
+
+
+def test_every_element_is_closed_where_it_should_be(page):
+    assert page.open == []
+    assert page.misplaced == []
+
+
+def test_no_id_is_used_twice_and_every_reference_has_one(page):
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    named = [attributes.get("aria-labelledby") for _, attributes in page.elements]
+    linked = [(attributes.get("href") or "")[1:] for attributes in page.all("a")]
+    assert {name for name in [*named, *linked] if name} <= set(ids)
+
+
+def test_it_needs_no_other_file(page):
+    for tag, attributes in page.elements:
+        for key in ("src", "href", "action", "srcset"):
+            address = attributes.get(key) or "#"
+            assert address.startswith(("data:", "#")), (tag, key)
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv"))
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_images_it_gets_wrong_are_shown_with_what_they_are_and_what_it_calls_them(page):
+    assert "is cat called dog, 92 %" in page.text
+    assert "is dog called frog, 70 %" in page.text
+    assert sum((image.get("src") or "").startswith("data:image/png") for image in page.all("img")) == 2
+    assert sum((image.get("src") or "").startswith("data:image/svg+xml") for image in page.all("img")) == 1
+
+
+def test_what_is_not_there_is_left_out(record, tmp_path):
+    page = Page(render_html(record, {"basic": tmp_path / "none"}))
+    assert page.all("img") == []
+    assert "wrong with most confidence" not in page.text
+    assert "Graph What PyTorch executes" not in page.text
+
+
+def test_nothing_is_taken_from_a_folder_that_holds_another_graph(record, folder_with_pictures):
+    (folder_with_pictures / "architecture.json").write_text("{}")
+    assert Page(render_html(record, {"basic": folder_with_pictures})).all("img") == []
+
+
+def test_hostile_names_stay_text(hostile_record, record, folder_with_pictures):
+    html = render_html(hostile_record, {"basic": folder_with_pictures})
+    page, plain = Page(html), Page(render_html(record, {"basic": folder_with_pictures}))
+    assert page.open == page.misplaced == []
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in plain.elements}
+    for tag in ("script", "style", "title", "img", "image", "link"):
+        assert len(page.all(tag)) == len(plain.all(tag))
+    assert not any(key.startswith("on") for _, attributes in page.elements for key in attributes)
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{ 7 * 7 }}" in page.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e\u200b]", html)
+    assert "⟨U+001B⟩[31mred" in page.text
+    assert "⟨U+202E⟩gnp.exe" in page.text
+
+
+def test_a_page_without_its_pictures_takes_less_than_a_second(full_record):
+    started = time.perf_counter()
+    render_html(full_record, {})
+    assert time.perf_counter() - started < 1
+
+
+def test_the_threshold_is_that_of_the_very_assignment(record):
+    assignment = load_assignment(DEFAULT_ASSIGNMENT)
+    shipped = record.model_copy(
+        update={"assignment": assignment.id, "assignment_sha256": content_hash(assignment)}
+    )
+    assert required_accuracy(shipped) == assignment.rules.min_accuracy.at_least
+    page = Page(render_html(shipped, {}))
+    assert "28.33 points below the line of 85 %" in page.text
+    assert "85 % asked" in page.text
+    assert required_accuracy(shipped.model_copy(update={"assignment_sha256": "0" * 64})) is None
+    assert required_accuracy(shipped.model_copy(update={"assignment": "../../x"})) is None
+
+
+def test_the_most_confused_pair_comes_first(training):
+    first = most_confused(training)[0]
+    assert (first.label, first.called, first.count, first.total) == ("frog", "cat", 5, 10)
+
+
+def test_a_preview_is_no_grade_and_has_no_threshold(record):
+    basic = record.variants["basic"]
+    data = basic.training.data.model_copy(update={"name": "mini"})
+    preview = basic.model_copy(update={"training": basic.training.model_copy(update={"data": data})})
+    page = Page(render_html(record.model_copy(update={"variants": {"basic": preview}}), {}))
+    assert "Training: a preview on the embedded mini set, not a grade" in page.text
+    assert "asked" not in page.text.split("Evidence")[1]
+
+
+def test_a_name_in_a_template_that_does_not_exist_is_an_error(record, tmp_path):
+    for name in ("scorecard.css", "scorecard.js"):
+        (tmp_path / name).write_text("")
+    Path(tmp_path / "scorecard.html.j2").write_text("{{ record.verdikt }}")
+    with pytest.raises(Exception, match="verdikt"):
+        render_html(record, {}, templates=tmp_path)
