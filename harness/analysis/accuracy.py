@@ -52,7 +52,7 @@ def not_measured(preview: Training | None, why: str, assignment: AssignmentSpec)
     if preview is not None:
         actual += (
             f" A preview on the embedded mini set ({preview.data.test_images:,} test images) reached "
-            f"{100 * preview.accuracy:.1f} %; that number is not a grade."
+            f"{100 * preview.accuracy:.1f} %; that number is not a grade"
         )
     help_ = (
         "Put the folder cifar-10-batches-py into ./data, or name the folder that holds it with --data or "
