@@ -48,10 +48,10 @@ def diverged(event: Diverged, assignment: AssignmentSpec) -> Finding:
 
 def not_measured(preview: Training | None, why: str, assignment: AssignmentSpec) -> Finding:
     """Report that the test set could not be had; a preview on the embedded set is named, and is no grade."""
-    actual = f"not measured: {why}."
+    actual = f"not measured: {why}"
     if preview is not None:
         actual += (
-            f" A preview on the embedded mini set ({preview.data.test_images:,} test images) reached "
+            f". A preview on the embedded mini set ({preview.data.test_images:,} test images) reached "
             f"{100 * preview.accuracy:.1f} %; that number is not a grade"
         )
     help_ = (
