@@ -367,7 +367,7 @@ def test_the_table_the_numbers_and_the_second_measurement_are_printed(
     assert "measured by gradients: agrees (7 px)" in done.stdout
     assert "Effective receptive field: rf.png" in done.stderr
     with Image.open(tmp_path / "rf.png") as picture:
-        assert picture.size == (780, 810)
+        assert picture.width > 400 and picture.height > 400
 
 
 def test_markdown_goes_to_standard_output_with_the_title_and_input_asked_for(
