@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from harness.errors import AssignmentError
-from harness.limits import Positive, Rules, Share, TransformName, VariantSpec
+from harness.limits import Positive, Rules, VariantRules
+from harness.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 from harness.tables import Table, read_toml, validate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Momentum = Annotated[float, Field(gt=0, lt=1)]
-Scalar = Union[bool, int, float, str]
 
 
 class DataSpec(Table):
@@ -51,72 +49,11 @@ class Points(Table):
         return self
 
 
-class TransformSpec(Table):
-    """One Albumentations transform; `arguments` are passed to it as they are."""
+class VariantSpec(VariantRules):
+    """One variant: the rules that differ from the other variants', and what differs in its recipe."""
 
-    name: TransformName
-    p: Share
-    arguments: dict[Identifier, Union[Scalar, tuple[Scalar, ...]]] = Field(default_factory=dict)
-
-
-class Stage(Table):
-    """A stretch of epochs trained on images resized to `size_px` (square)."""
-
-    epochs: Positive
-    size_px: Annotated[int, Field(ge=8, le=512)]
-
-
-class RecipeSpec(Table):
-    """Everything that decides a training, besides the graph, the data and the seed."""
-
-    epochs: Positive
-    batch_size: Annotated[int, Field(ge=2)]
-    lr: Annotated[float, Field(gt=0)]
-    """Peak learning rate of the one-cycle schedule."""
-    div_factor: Annotated[float, Field(ge=1)]
-    """The schedule starts at lr / div_factor."""
-    final_div_factor: Annotated[float, Field(ge=1)]
-    """The schedule ends at lr / div_factor / final_div_factor."""
-    warmup: Annotated[float, Field(gt=0, lt=1)]
-    """Share of all steps spent rising to the peak."""
-    momentum: tuple[Momentum, Momentum]
-    """Nesterov momentum at the peak of the learning rate, and at both ends of the schedule."""
-    weight_decay: Annotated[float, Field(ge=0)]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    threads: Positive
-    """CPU threads of torch; part of the fingerprint, since sums depend on it."""
-    stages: tuple[Stage, ...] = ()
-    """Progressive resizing for the first epochs; the rest run at full size."""
-    augmentation: tuple[TransformSpec, ...]
-
-    @model_validator(mode="after")
-    def _stages_fit(self) -> "RecipeSpec":
-        staged = sum(stage.epochs for stage in self.stages)
-        if staged >= self.epochs:
-            raise ValueError(
-                f"stages take {staged} of {self.epochs} epochs; the last epoch must run at full size"
-            )
-        return self
-
-    def changed(self, changes: Mapping[str, Any]) -> "RecipeSpec":
-        """Change values of the recipe; progressive resizing keeps its share of the epochs.
-
-        Raises:
-            AssignmentError: a value is out of range; all are named.
-        """
-        stages = _scaled(self, changes.get("epochs", self.epochs))
-        return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, "recipe")
-
-
-class RecipeOverride(Table):
-    """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
-
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float | None = None
-    weight_decay: float | None = None
-    label_smoothing: float | None = None
-    augmentation: tuple[TransformSpec, ...] | None = None
+    title: str
+    recipe: RecipeChanges = RecipeChanges()
 
 
 class Bounds(Table):
@@ -169,8 +106,22 @@ class AssignmentSpec(Table):
             )
         return self
 
-    def recipe_with(self, override: RecipeOverride, where: str) -> RecipeSpec:
-        """Apply a manifest's recipe values.
+    @model_validator(mode="after")
+    def _every_recipe_holds(self) -> "AssignmentSpec":
+        try:
+            for name in self.variants:
+                self.recipe_for(name)
+        except AssignmentError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+        return self
+
+    def recipe_for(self, variant: str) -> RecipeSpec:
+        """Give the recipe of a variant: `[recipe]`, with what `[variants.NAME.recipe]` changes."""
+        changes = self.variants[variant].recipe.model_dump(exclude_none=True)
+        return self.recipe.changed(changes, f"variants.{variant}.recipe")
+
+    def recipe_with(self, variant: str, override: RecipeOverride, where: str) -> RecipeSpec:
+        """Apply a manifest's values to a variant's recipe.
 
         Raises:
             AssignmentError: a value lies outside the assignment's `[overrides]`; all are named.
@@ -184,7 +135,7 @@ class AssignmentSpec(Table):
         ]
         if mistakes:
             raise AssignmentError("\n".join(mistakes))
-        return self.recipe.changed(changes)
+        return self.recipe_for(variant).changed(changes)
 
 
 def load_assignment(path: Path) -> AssignmentSpec:
@@ -199,12 +150,3 @@ def load_assignment(path: Path) -> AssignmentSpec:
 def parse_assignment(table: Mapping[str, Any], where: str = "assignment") -> AssignmentSpec:
     """Check an assignment table; see `load_assignment`."""
     return validate(AssignmentSpec, table, where)
-
-
-# Private functions
-
-
-def _scaled(recipe: RecipeSpec, epochs: int) -> tuple[dict[str, int], ...]:
-    """Keep each stage's share of the training when the number of epochs changes."""
-    scaled = ((stage.epochs * epochs // recipe.epochs, stage.size_px) for stage in recipe.stages)
-    return tuple({"epochs": count, "size_px": size} for count, size in scaled if count > 0)

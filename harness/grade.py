@@ -16,10 +16,10 @@ from typing import Any
 
 from harness import record as records
 from harness.analysis import rules, score
-from harness.assignment import RecipeSpec
 from harness.errors import DataUnavailableError, GraphError, TrainingError
 from harness.intake import sandbox
 from harness.intake.sandbox import Traced, Untraced
+from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord
 from harness.run import Run, probe, take_in, train
 from harness.tables import content_hash

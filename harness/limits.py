@@ -154,10 +154,9 @@ class Dilation(Table):
     never_decreasing: bool = False
 
 
-class VariantSpec(Table):
-    """The rules that differ from variant to variant."""
+class VariantRules(Table):
+    """The numbers of the rules that differ from variant to variant."""
 
-    title: str
     downsampling: Downsampling
     depthwise_separable: Depthwise
     dilation: Dilation

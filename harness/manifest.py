@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.assignment import Identifier, RecipeOverride, Scalar, Slug
+from harness.assignment import Slug
+from harness.recipe import Identifier, RecipeOverride, Scalar
 from harness.tables import Table, read_toml, validate
 
 

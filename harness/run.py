@@ -14,13 +14,14 @@ from typing import Literal
 
 from harness.analysis.graph import to_json
 from harness.analysis.ops import unknown_ops
-from harness.assignment import AssignmentSpec, RecipeSpec
+from harness.assignment import AssignmentSpec
 from harness.errors import TrainingError
 from harness.files import write_text
 from harness.intake import sandbox
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Request
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Submission
+from harness.recipe import RecipeSpec
 from harness.reporting.plots.sources import SAMPLES
 from harness.seeds import seed_for
 from harness.training import runner
@@ -97,7 +98,7 @@ class Run:
     def recipe(self, variant: str) -> RecipeSpec:
         """Apply what the manifest changes to the assignment's recipe."""
         override = self.submission.variants[variant].recipe
-        return self.assignment.recipe_with(override, f"submission.toml: variants.{variant}")
+        return self.assignment.recipe_with(variant, override, f"submission.toml: variants.{variant}")
 
 
 def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:

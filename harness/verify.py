@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from harness import record as records
 from harness.analysis import rules, score
-from harness.assignment import AssignmentSpec, RecipeSpec
+from harness.assignment import AssignmentSpec
 from harness.grade import judge
+from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord, wilson_interval
 from harness.run import Run, probe, take_in
 from harness.tables import content_hash

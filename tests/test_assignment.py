@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.assignment import (
-    DEFAULT_ASSIGNMENT,
-    Points,
-    RecipeOverride,
-    load_assignment,
-    parse_assignment,
-)
+from harness.assignment import DEFAULT_ASSIGNMENT, Points, load_assignment, parse_assignment
 from harness.errors import AssignmentError
+from harness.recipe import RecipeOverride
 from harness.tables import content_hash
 
 
@@ -104,21 +99,39 @@ def test_comments_and_the_order_of_keys_do_not_change_the_hash(table):
 
 def test_a_manifest_may_change_the_recipe_within_the_limits():
     spec = load_assignment(DEFAULT_ASSIGNMENT)
-    recipe = spec.recipe_with(RecipeOverride(epochs=48, lr=0.1), "submission.toml")
+    recipe = spec.recipe_with("basic", RecipeOverride(epochs=48, lr=0.1), "submission.toml")
     assert (recipe.epochs, recipe.lr, recipe.batch_size) == (48, 0.1, spec.recipe.batch_size)
 
 
-def test_progressive_resizing_keeps_its_share_when_the_epochs_change():
+def test_a_variant_may_change_the_recipe_and_a_manifest_that_of_the_variant():
     spec = load_assignment(DEFAULT_ASSIGNMENT)
-    doubled = spec.recipe.changed({"epochs": 2 * spec.recipe.epochs})
-    assert [s.epochs for s in doubled.stages] == [2 * s.epochs for s in spec.recipe.stages]
-    assert spec.recipe.changed({"epochs": 1}).stages == ()
+    assert spec.recipe_for("basic") == spec.recipe
+    dilated = spec.recipe_for("dilated")
+    assert (dilated.precision, spec.recipe.precision) == ("bfloat16", "float32")
+    own = spec.variants["dilated"].recipe.model_dump(exclude_none=True)
+    assert dilated.model_dump(exclude=set(own)) == spec.recipe.model_dump(exclude=set(own))
+    longer = spec.recipe_with("dilated", RecipeOverride(epochs=2 * dilated.epochs), "submission.toml")
+    assert [s.epochs for s in longer.stages] == [2 * s.epochs for s in dilated.stages]
+
+
+def test_a_recipe_of_a_variant_that_does_not_hold_is_named(table):
+    table["variants"]["dilated"]["recipe"] = {"epochs": 3, "stages": [{"epochs": 3, "size_px": 16}]}
+    assert mistakes(table) == [
+        "a.toml: variants.dilated.recipe: stages take 3 of 3 epochs; the last epoch must run at full size."
+    ]
+
+
+def test_an_unknown_key_in_the_recipe_of_a_variant_is_named(table):
+    table["variants"]["dilated"]["recipe"]["precison"] = "bfloat16"
+    assert mistakes(table) == [
+        "a.toml: variants.dilated.recipe.precison: unknown key. Did you mean 'precision'?"
+    ]
 
 
 def test_recipe_values_outside_the_limits_are_all_named():
     spec = load_assignment(DEFAULT_ASSIGNMENT)
     with pytest.raises(AssignmentError) as caught:
-        spec.recipe_with(RecipeOverride(epochs=1000, lr=5.0), "submission.toml: variants.basic")
+        spec.recipe_with("basic", RecipeOverride(epochs=1000, lr=5.0), "submission.toml: variants.basic")
     assert str(caught.value).splitlines() == [
         "submission.toml: variants.basic: recipe.epochs: outside the assignment's limits; "
         "expected 1 to 60, got 1000.",

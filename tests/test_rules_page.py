@@ -19,15 +19,9 @@ from torch import nn
 
 from harness.analysis import rules
 from harness.analysis.agreement import Extents
-from harness.assignment import (
-    DEFAULT_ASSIGNMENT,
-    REPOSITORY,
-    AssignmentSpec,
-    Points,
-    RecipeOverride,
-    load_assignment,
-)
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, Points, load_assignment
 from harness.intake.export import architecture_of
+from harness.recipe import RecipeOverride
 from harness.record import Finding
 
 PAGE = REPOSITORY / "docs" / "rules.md"
@@ -163,7 +157,9 @@ def test_an_example_of_a_network_gets_the_verdict_the_page_gives_it(example):
 @pytest.mark.parametrize("example", examples("toml"), ids=str)
 def test_an_example_of_a_recipe_gets_the_verdict_the_page_gives_it(example, assignment: AssignmentSpec):
     recipe = assignment.recipe_with(
-        RecipeOverride.model_validate(tomllib.loads(example.text)["recipe"], strict=False), "submission.toml"
+        "basic",
+        RecipeOverride.model_validate(tomllib.loads(example.text)["recipe"], strict=False),
+        "submission.toml",
     )
     assert example.verdict(rules.augmentation(recipe.augmentation, assignment.rules))
 

@@ -5,11 +5,11 @@ from harness.analysis.classifier import without_head
 from harness.analysis.graph import Node
 from harness.analysis.verdicts import counted, failed, layers, not_judged, opaque, passed
 from harness.analysis.view import View
-from harness.limits import Depthwise, Dilation, MinReceptiveField, VariantSpec
+from harness.limits import Depthwise, Dilation, MinReceptiveField, VariantRules
 from harness.record import Finding, SecondMeasurement
 
 
-def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
+def depthwise_separable(view: View, variant: VariantRules) -> Finding:
     """Check that depthwise-separable convolutions are used, and none in block 1 where it is kept free."""
     rule, limits = "depthwise_separable", variant.depthwise_separable
     expected = f"at least {counted(limits.at_least, 'depthwise-separable convolution')}"
@@ -41,7 +41,7 @@ def depthwise_separable(view: View, variant: VariantSpec) -> Finding:
     return passed(rule, expected, actual, *nodes)
 
 
-def dilation(view: View, variant: VariantSpec) -> Finding:
+def dilation(view: View, variant: VariantRules) -> Finding:
     """Check that there are dilated convolutions, where and in which order the variant wants them."""
     rule, limits = "dilation", variant.dilation
     wanted = limits.distinct_at_least

@@ -23,8 +23,9 @@ from harness.analysis.receptive import table
 from harness.analysis.strides import downsampling
 from harness.analysis.verdicts import failed, not_judged, opaque, passed
 from harness.analysis.view import View
-from harness.assignment import AssignmentSpec, Points, TransformSpec
+from harness.assignment import AssignmentSpec, Points
 from harness.limits import Rules
+from harness.recipe import TransformSpec
 from harness.record import Cause, Facts, Finding, ReceptiveFieldRow
 
 MAX_BATCH_DIFFERENCE = 1e-3

@@ -7,14 +7,14 @@ from harness.analysis.classifier import without_head
 from harness.analysis.ops import short_name
 from harness.analysis.verdicts import counted, failed, layers, opaque, passed
 from harness.analysis.view import Convolution, View
-from harness.limits import Downsampling, VariantSpec
+from harness.limits import Downsampling, VariantRules
 from harness.record import Finding
 
 _TRIED = 8
 """Convolutions whose stride is changed, from the last one backwards, to find an example for the help."""
 
 
-def downsampling(view: View, variant: VariantSpec) -> Finding:
+def downsampling(view: View, variant: VariantRules) -> Finding:
     """Check that the wanted strided convolutions, and nothing else, raise the jump to the wanted value."""
     rule, limits = "downsampling", variant.downsampling
     expected, sides = _expected(limits), _sides(limits)

@@ -177,10 +177,7 @@ def finish(record: "Record", json: str | None) -> None:
 
 
 def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
-    if asked:
-        return frozenset(asked)
-    default = run.assignment.default_variant
-    return frozenset([default] if default in run.submission.variants else run.submission.variants)
+    return frozenset(asked or run.submission.variants)
 
 
 def _keep_fields(run: "Run", record: "Record") -> tuple[str, ...]:

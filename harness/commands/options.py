@@ -11,7 +11,7 @@ from harness.errors import UsageError
 
 # What only a command needs is imported when it runs, so that --help answers at once.
 if TYPE_CHECKING:
-    from harness.assignment import Scalar
+    from harness.recipe import Scalar
     from harness.run import Run, Settings
     from harness.screen import Display
 

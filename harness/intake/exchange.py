@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.assignment import Scalar
+from harness.recipe import Scalar
 
 ARCHITECTURE = "architecture.json"
 WEIGHTS = "initial.safetensors"

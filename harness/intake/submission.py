@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.assignment import AssignmentSpec, RecipeOverride, Scalar
+from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
 from harness.intake.exchange import Wanted
 from harness.manifest import load_manifest
+from harness.recipe import RecipeOverride, Scalar
 
 MANIFEST = "submission.toml"
 _NOT_SOURCE = frozenset({"__pycache__", "site-packages", "venv"})

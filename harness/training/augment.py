@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.assignment import TransformSpec
 from harness.errors import UsageError
+from harness.recipe import TransformSpec
 
 Images = NDArray[np.uint8]
 

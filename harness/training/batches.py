@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from harness.assignment import RecipeSpec
+from harness.recipe import RecipeSpec
 from harness.seeds import seed_for
 from harness.training.augment import Augmenter
 from harness.training.data import Split

@@ -12,7 +12,6 @@ from typing import Annotated, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.analysis.agreement import Extents
-from harness.assignment import RecipeSpec
 from harness.errors import (
     DataError,
     DataUnavailableError,
@@ -21,6 +20,7 @@ from harness.errors import (
     TrainingError,
     UsageError,
 )
+from harness.recipe import RecipeSpec
 from harness.record import EpochLog, Training
 
 

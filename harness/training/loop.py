@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import OneCycleLR
 
-from harness.assignment import RecipeSpec
 from harness.errors import GraphError, UsageError
+from harness.recipe import RecipeSpec
 from harness.record import DataUsed, EpochLog, Training, wilson_interval
 from harness.seeds import seed_for
 from harness.tables import content_hash
@@ -23,7 +23,7 @@ from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
 from harness.training.data import Data, Stats
 from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, TrainJob
-from harness.training.measure import Measured, measure
+from harness.training.measure import Measured, arithmetic, measure
 from harness.training.network import Network, obstacle, usable_layout
 from harness.training.pixels import Pixels
 from harness.training.samples import augmented, classified, write_samples
@@ -213,7 +213,9 @@ class _Epoch:
             self._step(next(stretch), tally)
             self._show(step, tally)
         loss, accuracy = self._checked(self.steps, tally)
-        measured = measure(self.trained.model, self.pixels, data.test, self.job.classes)
+        # The last epoch's accuracy is the grade: always float32.
+        precision = self.job.recipe.precision if self.epoch < self.job.recipe.epochs else "float32"
+        measured = measure(self.trained.model, self.pixels, data.test, self.job.classes, precision)
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
             epoch=self.epoch,
@@ -227,7 +229,8 @@ class _Epoch:
 
     def _step(self, batch: Batch, tally: _Tally) -> None:
         images, labels = self.pixels(batch[0], self.size_px), batch[1].to(self.pixels.device)
-        logits = self.trained.model(images)
+        with arithmetic(self.job.recipe.precision, self.pixels.device):
+            logits = self.trained.model(images).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
         self.trained.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

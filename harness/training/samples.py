@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.assignment import RecipeSpec
 from harness.files import atomic_file
+from harness.recipe import RecipeSpec
 from harness.seeds import seed_for
 from harness.training.augment import Augmenter
 from harness.training.batches import permutation

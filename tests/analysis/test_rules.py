@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from harness.analysis import rules
-from harness.assignment import Points, TransformSpec
+from harness.assignment import Points
+from harness.recipe import TransformSpec
 
 
 def test_findings_come_in_the_order_of_the_points_without_accuracy(basic, judged, assignment, probe):

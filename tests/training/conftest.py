@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from harness.analysis.graph import to_json
-from harness.assignment import AssignmentSpec, RecipeSpec
+from harness.assignment import AssignmentSpec
 from harness.intake.export import architecture_of
+from harness.recipe import RecipeSpec
 from harness.training.data import Data, Split, load_mini
 from harness.training.jobs import Event, Model, TrainJob
 

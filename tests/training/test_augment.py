@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assignment import AssignmentSpec, TransformSpec
+from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
+from harness.recipe import TransformSpec
 from harness.training.augment import Augmenter
 from harness.training.data import Data
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from harness.assignment import RecipeSpec
+from harness.recipe import RecipeSpec
 from harness.training.batches import Batches, permutation, stream
 from harness.training.data import Data
 

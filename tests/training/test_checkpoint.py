@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.assignment import RecipeSpec
 from harness.errors import UsageError
+from harness.recipe import RecipeSpec
 from harness.record import EpochLog
 from harness.training.checkpoint import Identity, Progress, Trained, resume, save, weights_sha256
 from harness.training.loop import optimised

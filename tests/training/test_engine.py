@@ -8,7 +8,6 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR10
 
-from harness.assignment import TransformSpec
 from harness.errors import (
     AssignmentError,
     DataError,
@@ -18,6 +17,7 @@ from harness.errors import (
     TrainingError,
     UsageError,
 )
+from harness.recipe import TransformSpec
 from harness.training.engine import do, error_event
 from harness.training.jobs import (
     EVENTS,

@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from harness.assignment import RecipeSpec
 from harness.errors import GraphError, UsageError
+from harness.recipe import RecipeSpec
 from harness.record import Training, wilson_interval
 from harness.training.checkpoint import weights_sha256
 from harness.training.data import Data, Split, measured
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import EpochEvent, Event, Model, StepEvent, TrainJob
 from harness.training.loop import Diverged, Inputs, optimised, train
+from harness.training.measure import measure
 from harness.training.network import load
+from harness.training.pixels import Pixels
 
 Export = Callable[[nn.Module], Model]
 
@@ -39,6 +41,25 @@ def test_the_same_seed_gives_the_same_training(job: TrainJob, few: Data) -> None
 def test_another_seed_gives_other_weights(job: TrainJob, few: Data) -> None:
     other = job.model_copy(update={"seed": 2})
     assert trained(job, few).weights_sha256 != trained(other, few).weights_sha256
+
+
+def test_bfloat16_repeats_exactly_and_is_another_training(job: TrainJob, few: Data) -> None:
+    half = job.model_copy(update={"recipe": job.recipe.model_copy(update={"precision": "bfloat16"})})
+    result = trained(half, few)
+    assert result == trained(half, few)
+    assert result.weights_sha256 != trained(job, few).weights_sha256
+    assert result.recipe["precision"] == "bfloat16"
+
+
+def test_the_graded_measurement_of_a_bfloat16_training_is_float32(job: TrainJob, few: Data) -> None:
+    half = job.model_copy(update={"recipe": job.recipe.model_copy(update={"precision": "bfloat16"})})
+    inputs = inputs_of(half, few)
+    result = train(half, inputs, lambda _: None)
+    pixels = Pixels(inputs.stats, inputs.device)
+    found = measure(inputs.network, pixels, few.test, 10)
+    assert result.confusion == found.confusion
+    assert result.epochs[-1].test_loss == round(found.loss, 6)
+    assert measure(inputs.network, pixels, few.test, 10, "bfloat16").loss != found.loss
 
 
 def test_worker_processes_change_nothing(job: TrainJob, few: Data) -> None:

@@ -9,10 +9,11 @@ from torch import nn
 
 from harness.analysis import graph as plain
 from harness.analysis.graph import Architecture
-from harness.assignment import RecipeSpec
 from harness.errors import GraphError
 from harness.intake.export import architecture_of
+from harness.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
+from harness.training.measure import arithmetic
 from harness.training.network import Network, load, obstacle, one_line, usable_layout
 from harness.training.program import compiled
 
@@ -61,6 +62,25 @@ def test_the_rebuilt_reference_trains_byte_for_byte_like_the_student_s_own(
     network = rebuilt(student)
     student.to(memory_format=torch.channels_last)
     assert trained_bytes(network, recipe, images(8)) == trained_bytes(student, recipe, images(8))
+
+
+def test_bfloat16_changes_no_gradient_by_more_than_its_rounding() -> None:
+    """The shapes at which oneDNN's own bfloat16 gradient of a dilated depthwise weight is wrong."""
+    torch.manual_seed(0)
+    dilated = nn.Conv2d(32, 32, 3, padding=2, dilation=2, groups=32, bias=False)
+    student = nn.Sequential(
+        nn.Conv2d(3, 32, 1), dilated, nn.Conv2d(32, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    network, x = rebuilt(student), images(128)
+    gradients: dict[Precision, torch.Tensor] = {}
+    for precision in ("float32", "bfloat16"):
+        network.zero_grad()
+        with arithmetic(precision, torch.device("cpu")):
+            logits = network(x).float()
+        nn.functional.cross_entropy(logits, torch.arange(len(x)) % 10).backward()
+        gradients[precision] = dict(network.named_parameters())["1.weight"].grad.clone()
+    error = (gradients["bfloat16"] - gradients["float32"]).norm() / gradients["float32"].norm()
+    assert 0 < error < 0.05
 
 
 def test_dropout_draws_the_same_as_in_the_student_s_own(tiny: type[nn.Module], recipe: RecipeSpec) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.assignment import RecipeSpec
+from harness.recipe import RecipeSpec
 from harness.training.batches import Batches
 from harness.training.data import Data, Split, measured
 from harness.training.determinism import make_deterministic

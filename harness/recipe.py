@@ -1,0 +1,100 @@
+"""The recipe of a training: everything that decides it, besides the graph, the data and the seed."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import Field, model_validator
+
+from harness.limits import Positive, Share, TransformName
+from harness.tables import Table, validate
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Momentum = Annotated[float, Field(gt=0, lt=1)]
+Precision = Literal["float32", "bfloat16"]
+Scalar = Union[bool, int, float, str]
+
+
+class TransformSpec(Table):
+    """One Albumentations transform; `arguments` are passed to it as they are."""
+
+    name: TransformName
+    p: Share
+    arguments: dict[Identifier, Union[Scalar, tuple[Scalar, ...]]] = Field(default_factory=dict)
+
+
+class Stage(Table):
+    """A stretch of epochs trained on images resized to `size_px` (square)."""
+
+    epochs: Positive
+    size_px: Annotated[int, Field(ge=8, le=512)]
+
+
+class RecipeSpec(Table):
+    """Everything that decides a training, besides the graph, the data and the seed."""
+
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate of the one-cycle schedule."""
+    div_factor: Annotated[float, Field(ge=1)]
+    """The schedule starts at lr / div_factor."""
+    final_div_factor: Annotated[float, Field(ge=1)]
+    """The schedule ends at lr / div_factor / final_div_factor."""
+    warmup: Annotated[float, Field(gt=0, lt=1)]
+    """Share of all steps spent rising to the peak."""
+    momentum: tuple[Momentum, Momentum]
+    """Nesterov momentum at the peak of the learning rate, and at both ends of the schedule."""
+    weight_decay: Annotated[float, Field(ge=0)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    precision: Precision = "float32"
+    """Of convolutions and products in training; the weights and the graded measurement are float32."""
+    threads: Positive
+    """CPU threads of torch; part of the fingerprint, since sums depend on it."""
+    stages: tuple[Stage, ...] = ()
+    """Progressive resizing for the first epochs; the rest run at full size."""
+    augmentation: tuple[TransformSpec, ...]
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> "RecipeSpec":
+        staged = sum(stage.epochs for stage in self.stages)
+        if staged >= self.epochs:
+            raise ValueError(
+                f"stages take {staged} of {self.epochs} epochs; the last epoch must run at full size"
+            )
+        return self
+
+    def changed(self, changes: Mapping[str, Any], where: str = "recipe") -> "RecipeSpec":
+        """Change values of the recipe; stages that are not among them keep their share of the epochs.
+
+        Raises:
+            AssignmentError: a value is out of range; all are named.
+        """
+        stages = _scaled(self, changes.get("epochs", self.epochs))
+        return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, where)
+
+
+class RecipeOverride(Table):
+    """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    augmentation: tuple[TransformSpec, ...] | None = None
+
+
+class RecipeChanges(RecipeOverride):
+    """What a variant of the assignment may change of the recipe."""
+
+    precision: Precision | None = None
+    stages: tuple[Stage, ...] | None = None
+
+
+# Private functions
+
+
+def _scaled(recipe: RecipeSpec, epochs: int) -> tuple[dict[str, int], ...]:
+    """Keep each stage's share of the training when the number of epochs changes."""
+    scaled = ((stage.epochs * epochs // recipe.epochs, stage.size_px) for stage in recipe.stages)
+    return tuple({"epochs": count, "size_px": size} for count, size in scaled if count > 0)

@@ -1,0 +1,14 @@
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+
+
+def test_progressive_resizing_keeps_its_share_when_the_epochs_change():
+    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
+    doubled = recipe.changed({"epochs": 2 * recipe.epochs})
+    assert [s.epochs for s in doubled.stages] == [2 * s.epochs for s in recipe.stages]
+    assert recipe.changed({"epochs": 1}).stages == ()
+
+
+def test_stages_that_are_given_are_taken_as_they_are():
+    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
+    changed = recipe.changed({"epochs": 3, "stages": [{"epochs": 1, "size_px": 8}]})
+    assert [(s.epochs, s.size_px) for s in changed.stages] == [(1, 8)]
