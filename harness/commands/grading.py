@@ -1,7 +1,6 @@
 """check, grade, train: commands that judge or train a submission."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -72,8 +71,7 @@ def grade(
 ) -> None:
     """Judge the rules, train, measure, and write the scorecard.
 
-    Variants named with --variant are graded in full. Without it the assignment's default variant
-    is, and the others are judged by the rules alone.
+    Every variant of the submission is, or only those named with --variant.
     """
     from harness.grade import grade
     from harness.reporting.files import write_reports
@@ -91,7 +89,7 @@ def grade(
     )
     with Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
-        record = grade(run, to_train=_to_train(run, variant))
+        record = grade(run, full=True)
         folders = {name: run.folder(name) for name in record.variants}
         notes = _keep_fields(run, record)
         run.listen("", "draw")
@@ -174,10 +172,6 @@ def finish(record: "Record", json: str | None) -> None:
 
 
 # Private functions
-
-
-def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
-    return frozenset(asked or run.submission.variants)
 
 
 def _keep_fields(run: "Run", record: "Record") -> tuple[str, ...]:
