@@ -16,7 +16,7 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv with the exact versions of constraints.txt (several GB, once)
 
-grade: $(READY) ## grade SUBMISSION: rules, training and accuracy of every variant; see results/scorecard.html
+grade: $(READY) ## grade SUBMISSION: train and measure basic, judge the rules of dilated; see results/scorecard.html
 	@$(BIN)/nox -s grade -- $(SUBMISSION) $(ARGS)
 
 check: $(READY) ## judge the rules alone: no training, no data

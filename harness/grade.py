@@ -35,8 +35,8 @@ PACKAGES = (
 """What decides a result; their versions go into the provenance."""
 
 
-def grade(run: Run, *, full: bool = False) -> Record:
-    """Take in, probe and judge every variant of the submission; in full, train it too.
+def grade(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
+    """Take in, probe and judge every variant of the submission, and train those named.
 
     Raises:
         HarnessError: there can be no verdict: bad data, a broken installation, a child that died.
@@ -45,16 +45,18 @@ def grade(run: Run, *, full: bool = False) -> Record:
         run.recipe(name)  # a manifest that asks for too much is refused before anything is run
     take_in(run)
     probe(run)
-    return judge(run, full=full)
+    return judge(run, to_train)
 
 
-def judge(run: Run, *, full: bool = False) -> Record:
-    """Judge every variant of a submission that has been taken in and probed; in full, train it too.
+def judge(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
+    """Judge every variant of a submission that has been taken in and probed, and train those named.
 
     Raises:
         HarnessError: as `grade`.
     """
-    variants = {name: _variant(run, name, run.recipe(name), full=full) for name in run.submission.variants}
+    variants = {
+        name: _variant(run, name, run.recipe(name), full=name in to_train) for name in run.submission.variants
+    }
     return _record(run, variants)
 
 

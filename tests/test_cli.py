@@ -293,17 +293,17 @@ def test_training_a_file_that_cannot_be_imported_says_why_and_exits_with_3(harne
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_every_variant_of_a_submission_is_trained_unless_one_is_named(harness, write, tmp_path):
+def test_the_default_variant_is_trained_unless_others_are_named(harness, write, tmp_path):
     variant = '[variants.{}]\nfile = "model.py"\nclass = "Tiny"\nrecipe = {{ epochs = 1 }}\n'
     folder = write(model=TINY, submission_toml=variant.format("basic") + variant.format("dilated"))
     trained = {}
-    for named in ((), ("--variant", "basic")):
+    for named in ((), ("--variant", "dilated")):
         assert harness("grade", folder, "--data", "mini", *named).returncode == 1
         record = Record.model_validate_json((tmp_path / "results" / "scorecard.json").read_bytes())
         trained[named] = {name: one.training is not None for name, one in record.variants.items()}
     assert trained == {
-        (): {"basic": True, "dilated": True},
-        ("--variant", "basic"): {"basic": True},  # the other is not looked at
+        (): {"basic": True, "dilated": False},  # the rules of the other
+        ("--variant", "dilated"): {"dilated": True},  # the other is not looked at
     }
 
 

@@ -1,6 +1,7 @@
 """check, grade, train: commands that judge or train a submission."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -71,7 +72,8 @@ def grade(
 ) -> None:
     """Judge the rules, train, measure, and write the scorecard.
 
-    Every variant of the submission is, or only those named with --variant.
+    Variants named with --variant are graded in full. Without it the assignment's default variant
+    is, and the others are judged by the rules alone.
     """
     from harness.grade import grade
     from harness.reporting.files import write_reports
@@ -89,7 +91,7 @@ def grade(
     )
     with Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
-        record = grade(run, full=True)
+        record = grade(run, to_train=_to_train(run, variant))
         folders = {name: run.folder(name) for name in record.variants}
         notes = _keep_fields(run, record)
         run.listen("", "draw")
@@ -172,6 +174,13 @@ def finish(record: "Record", json: str | None) -> None:
 
 
 # Private functions
+
+
+def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
+    if asked:
+        return frozenset(asked)
+    default = run.assignment.default_variant
+    return frozenset([default] if default in run.submission.variants else run.submission.variants)
 
 
 def _keep_fields(run: "Run", record: "Record") -> tuple[str, ...]:
