@@ -104,6 +104,17 @@ def test_the_page_is_not_cut_at_any_width(browser, card, scheme, tmp_path):
             assert int.from_bytes(picture[16:20], "big") == width
 
 
+def test_the_drawing_of_the_graph_is_seen_whole_on_a_tablet(
+    browser, full_record, folder_with_pictures, tmp_path
+):
+    path = tmp_path / "scorecard.html"
+    path.write_text(render_html(full_record, {"basic": folder_with_pictures}), encoding="utf-8")
+    with Visit(browser, path, 800) as visit:
+        drawing = visit.page.locator("img.graph").first.bounding_box()
+        assert drawing["width"] > 600
+        assert drawing["x"] + drawing["width"] <= 800
+
+
 def test_a_wide_table_scrolls_in_a_region_that_takes_the_focus(browser, full_record, tmp_path):
     path = tmp_path / "scorecard.html"
     path.write_text(render_html(full_record, {}), encoding="utf-8")
