@@ -16,6 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.errors import HarnessError, TrainingError, UsageError
+from harness.training.budget import check_memory
 from harness.training.data import Data, load_data, load_mini, stats_of
 from harness.training.determinism import make_deterministic
 from harness.training.gradients import measure_field
@@ -35,7 +36,7 @@ from harness.training.jobs import (
     TrainJob,
 )
 from harness.training.loop import Diverged, Inputs, train
-from harness.training.network import load, one_line
+from harness.training.network import Network, one_line, read
 from harness.training.probe import probe_all
 from harness.training.samples import augmented, write_samples
 
@@ -125,8 +126,11 @@ def _job(text: bytes) -> Job:
 def _inputs(job: TrainJob, emit: Emit) -> Inputs:
     device = _device(job.device)
     # Before the data: a graph that is refused should not cost a download.
-    network = load(job.model.architecture, job.model.weights, device)
+    plan, tensors = read(job.model.architecture, job.model.weights)
+    network = Network(plan, tensors, device)
     data = _data(job, emit)
+    height, width, channels = data.train.images.shape[1:]
+    check_memory(plan, tensors, (job.recipe.batch_size, channels, height, width))
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
 

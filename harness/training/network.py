@@ -63,16 +63,6 @@ class Network(_Branch):
         return self._programs[self.training].run(images, tensors, watch)
 
 
-def load(architecture: Path, weights: Path, device: torch.device) -> Network:
-    """Rebuild a network from ``architecture.json`` and ``initial.safetensors``.
-
-    Raises:
-        GraphError: either file cannot be read or is not valid, or they do not belong together.
-    """
-    plan, tensors = read(architecture, weights)
-    return Network(plan, tensors, device)
-
-
 def read(architecture: Path, weights: Path) -> tuple[plain.Architecture, dict[str, torch.Tensor]]:
     """Read ``architecture.json`` and ``initial.safetensors``; whether they belong together is not checked.
 

@@ -7,6 +7,7 @@ import torch
 
 from harness.analysis.agreement import Extents
 from harness.errors import GraphError
+from harness.training.budget import check_memory
 from harness.training.data import Data, Split, measured
 from harness.training.gradients import extents
 from harness.training.jobs import Probe, ProbeEvent, ProbeJob
@@ -33,6 +34,8 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
         try:
             plan, tensors = read(model.architecture, model.weights)
             network = Network(plan, tensors, torch.device("cpu"))
+            height, width, channels = split.images.shape[1:]
+            check_memory(plan, tensors, (job.batch_size, channels, height, width))
             memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
             network.to(memory_format=memory_format)
             pixels = Pixels(stats, torch.device("cpu"), memory_format)

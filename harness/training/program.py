@@ -16,9 +16,11 @@ from harness.analysis import graph as plain
 from harness.analysis.ops import OPS
 from harness.errors import GraphError
 
+_MAX_NUMBER = 2**63
+_MAX_EXPONENT = 64
+
 # Arithmetic on sizes, which export writes as Python functions.
-_NUMBER_OPS: Mapping[str, Callable[..., Any]] = {
-    "operator.getitem": operator.getitem,
+_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "operator.add": operator.add,
     "operator.sub": operator.sub,
     "operator.mul": operator.mul,
@@ -125,8 +127,10 @@ def _last_uses(graph: plain.Graph) -> dict[str, tuple[str, ...]]:
 
 
 def _callable(node: plain.Node) -> Callable[..., Any]:
-    if node.op in _NUMBER_OPS:
-        return _NUMBER_OPS[node.op]
+    if node.op == "operator.getitem":
+        return operator.getitem
+    if node.op in _ARITHMETIC:
+        return _on_numbers(node.op, _ARITHMETIC[node.op])
     found: Any = None
     if node.op in OPS:
         namespace, *path = node.op.split(".")
@@ -138,6 +142,23 @@ def _callable(node: plain.Node) -> Callable[..., Any]:
         raise GraphError(f"{node.layer}{source}: the operator {node.op} is not on the allow-list.")
     call: Callable[..., Any] = found
     return _in_float32(call) if _groups(node, found) != 1 else call
+
+
+def _on_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Hold arithmetic to numbers as large as sizes are: 9 ** 9 ** 9 or a list times 10 ** 9 would not end."""
+
+    def run(*numbers: Any) -> Any:
+        too_high = name == "operator.pow" and len(numbers) == 2 and abs(numbers[1]) > _MAX_EXPONENT
+        if too_high or not all(isinstance(number, (int, float)) for number in numbers):
+            raise ValueError(
+                f"{name}: expected numbers, exponents up to {_MAX_EXPONENT}, got {numbers!s:.80}"
+            )
+        result = call(*numbers)
+        if abs(result) > _MAX_NUMBER:
+            raise ValueError(f"{name}: expected a result of at most 2 to the 63rd, got more")
+        return result
+
+    return run
 
 
 def _groups(node: plain.Node, call: Any) -> Any:
@@ -155,7 +176,7 @@ def _in_float32(call: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def run(image: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if not torch.is_autocast_enabled(image.device.type):
+        if image.is_meta or not torch.is_autocast_enabled(image.device.type):
             return call(image, *args, **kwargs)
         with torch.autocast(image.device.type, enabled=False):
             return call(image.float(), *args, **kwargs)

@@ -4,6 +4,10 @@ import json
 import random
 import runpy
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from harness.analysis.graph import Architecture, parse_architecture, to_json
 from harness.assignment import REPOSITORY
 from harness.errors import GraphError
@@ -83,3 +87,47 @@ def test_no_graph_breaks_the_judge(judged):
         assert verdict.max_parameters.rule == "max_parameters"
         seen += 1
     assert seen > 80
+
+
+def mutated(text, chance):
+    """Change a document in one to eight places: bytes lost, doubled, swapped or replaced by hostile ones."""
+    for _ in range(chance.randint(1, 8)):
+        at, length = chance.randrange(len(text)), chance.choice([1, 2, 5, 40, 400])
+        old = text[at : at + length]
+        new = chance.choice([b"", old * 2, old[::-1], bytes([chance.randrange(256)]), *SNIPPETS])
+        text = text[:at] + new + text[at + length :]
+    return text
+
+
+SNIPPETS = [
+    b"9" * 400,
+    b"-1",
+    b"1e999",
+    b"NaN",
+    b"null",
+    b"[" * 2000,
+    b'{"a":' * 500,
+    b'"\\u0000"',
+    b'"\\ud800"',
+    b"\xff\xfe",
+    b'"ref":"x"',
+    b'"shape":[2147483648]',
+    b'{"special":"dtype","value":"load"}',
+]
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000, deadline=None)
+@given(seed=st.integers(0, 2**64))
+def test_ten_thousand_mutations_are_either_a_graph_or_refused(seed):
+    chance = random.Random(seed)
+    text = chance.choice([mutated, lambda text, by: scrambled(text.decode(), by)])(REFERENCE, chance)
+    try:
+        architecture = parse_architecture(text)
+    except GraphError as error:
+        assert str(error).startswith("architecture.json: ")
+    else:
+        assert parse_architecture(to_json(architecture).encode()) == architecture
+
+
+REFERENCE = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()

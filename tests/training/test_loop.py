@@ -17,7 +17,7 @@ from harness.training.determinism import make_deterministic
 from harness.training.jobs import EpochEvent, Event, Model, StepEvent, TrainJob
 from harness.training.loop import Diverged, Inputs, optimised, train
 from harness.training.measure import measure
-from harness.training.network import load
+from harness.training.network import Network, read
 from harness.training.pixels import Pixels
 
 Export = Callable[[nn.Module], Model]
@@ -26,7 +26,7 @@ Export = Callable[[nn.Module], Model]
 def inputs_of(job: TrainJob, data: Data) -> Inputs:
     make_deterministic(job.recipe.threads)
     device = torch.device("cpu")
-    network = load(job.model.architecture, job.model.weights, device)
+    network = Network(*read(job.model.architecture, job.model.weights), device)
     return Inputs(network=network, data=data, stats=measured(data.train.images), device=device)
 
 
@@ -122,7 +122,7 @@ def test_the_result_describes_the_training(job: TrainJob, few: Data) -> None:
 
 
 def test_initial_weights_are_hashed_before_training(job: TrainJob, few: Data) -> None:
-    network = load(job.model.architecture, job.model.weights, torch.device("cpu"))
+    network = Network(*read(job.model.architecture, job.model.weights), torch.device("cpu"))
     assert trained(job, few).initial_sha256 == weights_sha256(network)
 
 

@@ -14,7 +14,7 @@ from harness.intake.export import architecture_of
 from harness.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
 from harness.training.measure import arithmetic
-from harness.training.network import Network, load, obstacle, one_line, usable_layout
+from harness.training.network import Network, obstacle, one_line, read, usable_layout
 from harness.training.program import compiled
 
 CPU = torch.device("cpu")
@@ -315,19 +315,39 @@ def test_unreadable_files_are_named(
 ) -> None:
     files = exported(tiny())
     with pytest.raises(GraphError, match=r"none\.json: cannot be read \(No such file"):
-        load(tmp_path / "none.json", files.weights, CPU)
+        Network(*read(tmp_path / "none.json", files.weights), CPU)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nonsense")
     with pytest.raises(GraphError, match=r"broken\.safetensors: not a readable safetensors file"):
-        load(files.architecture, broken, CPU)
+        Network(*read(files.architecture, broken), CPU)
     with pytest.raises(GraphError, match="not a readable safetensors file"):
-        load(files.architecture, tmp_path / "none.safetensors", CPU)
+        Network(*read(files.architecture, tmp_path / "none.safetensors"), CPU)
 
 
 def test_files_make_the_same_network(exported: Callable[..., object], tiny: type[nn.Module]) -> None:
     model = tiny()
     files = exported(model)
-    assert torch.equal(load(files.architecture, files.weights, CPU).eval()(images()), model.eval()(images()))
+    assert torch.equal(
+        Network(*read(files.architecture, files.weights), CPU).eval()(images()), model.eval()(images())
+    )
     save_file({"w": torch.zeros(1)}, files.weights)
     with pytest.raises(GraphError, match="is missing"):
-        load(files.architecture, files.weights, CPU)
+        Network(*read(files.architecture, files.weights), CPU)
+
+
+@pytest.mark.parametrize(
+    ("op", "numbers"),
+    [
+        ("operator.pow", (9, 9**9)),
+        ("operator.mul", ([0], 10**9)),
+        ("operator.mul", (2**62, 4)),
+        ("operator.add", ("a", "b")),
+    ],
+)
+def test_arithmetic_of_a_graph_cannot_run_away(op: str, numbers: tuple[object, object]) -> None:
+    node = plain.Node(name="n", op=op, args=numbers)
+    graph = plain.Graph(
+        inputs=("x",), input_shape=("batch", *SHAPE), bindings={}, nodes=(node,), outputs=("n",)
+    )
+    with pytest.raises(ValueError, match=f"{op}: expected"):
+        compiled(graph, CPU).run(images(), {})

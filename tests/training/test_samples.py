@@ -14,14 +14,14 @@ from harness.training.determinism import make_deterministic
 from harness.training.engine import do
 from harness.training.jobs import AugmentedEvent, AugmentJob, Event, TrainJob
 from harness.training.loop import Inputs, train
-from harness.training.network import load
+from harness.training.network import Network, read
 from harness.training.samples import augmented, classified, write_samples
 
 
 def training_of(job: TrainJob, data: Data):
     make_deterministic(job.recipe.threads)
     device = torch.device("cpu")
-    network = load(job.model.architecture, job.model.weights, device)
+    network = Network(*read(job.model.architecture, job.model.weights), device)
     inputs = Inputs(network=network, data=data, stats=measured(data.train.images), device=device)
     return train(job, inputs, lambda _: None)
 

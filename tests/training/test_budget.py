@@ -1,0 +1,50 @@
+import pytest
+import torch
+from torch import nn
+
+from harness.errors import GraphError
+from harness.intake.export import architecture_of
+from harness.training.budget import MEMORY_MIB, check_memory
+
+BATCH = (128, 3, 32, 32)
+
+
+class Grows(nn.Module):
+    """Blows its feature map up to `side` px squared."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.fc = nn.Linear(3, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(nn.functional.interpolate(x, size=(self.side, self.side)).mean((2, 3)))
+
+
+def test_an_ordinary_network_fits(tiny: type[nn.Module]) -> None:
+    check_memory(*architecture_of(tiny(), (3, 32, 32)), BATCH)
+
+
+def test_values_that_take_too_much_together_are_refused_before_they_exist() -> None:
+    fits = int((MEMORY_MIB * 2**20 / (4 * 128 * 3)) ** 0.5) - 100
+    check_memory(*architecture_of(Grows(fits), (3, 32, 32)), BATCH)
+    plan, tensors = architecture_of(Grows(16), (3, 32, 32))
+    # 60 TB: no machine could hold it, so that the refusal can only have come first.
+    forged = plan.model_copy(
+        update={"train": plan.train.with_nodes(tuple(_resized(node, 200_000) for node in plan.train.nodes))}
+    )
+    with pytest.raises(GraphError, match=r"too much memory for one batch; expected at most 12,288 MiB"):
+        check_memory(forged, tensors, BATCH)
+
+
+def test_a_graph_that_contradicts_itself_has_no_sizes(tiny: type[nn.Module]) -> None:
+    plan, tensors = architecture_of(tiny(), (3, 32, 32))
+    with pytest.raises(GraphError, match=r"cannot be worked out: RuntimeError.*\(in layer conv\)"):
+        check_memory(plan, tensors, (128, 5, 32, 32))
+
+
+def _resized(node, side):
+    if "upsample" not in node.op and "interpolate" not in node.op:
+        return node
+    args = tuple([side, side] if isinstance(arg, list) and len(arg) == 2 else arg for arg in node.args)
+    return node.with_arguments(args, dict(node.kwargs))
