@@ -1,6 +1,7 @@
 """How much memory a graph takes, worked out before any of it is allocated."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
@@ -27,7 +28,7 @@ def check_memory(
     for graph in (plan.train, plan.eval):
         taken = _Taken()
         try:
-            with torch.device("meta"), torch.no_grad():
+            with torch.device("meta"), torch.no_grad(), _any_algorithm():
                 weights = {name: tensors[_owner(plan, name)].to("meta") for name in graph.bindings.values()}
                 program = compiled(graph, torch.device("meta"))
                 program.run(torch.zeros(images_shape), weights, taken.add)
@@ -58,6 +59,17 @@ class _Taken:
                 f"graph: too much memory for one batch; expected at most {MEMORY_MIB:,} MiB for all values, "
                 f"got {self._bytes / 2**20:,.0f} MiB at {name}. Make the feature maps smaller."
             )
+
+
+@contextmanager
+def _any_algorithm() -> Iterator[None]:
+    """Lift the demand for determinism, which operators such as the median refuse on the meta device."""
+    demanded = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(demanded)
 
 
 def _owner(plan: plain.Architecture, name: str) -> str:

@@ -43,6 +43,22 @@ def test_a_graph_that_contradicts_itself_has_no_sizes(tiny: type[nn.Module]) -> 
         check_memory(plan, tensors, (128, 5, 32, 32))
 
 
+class Median(nn.Module):
+    """Uses an operator that is deterministic on the CPU, and on no other device."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1)[:, :10] + x.flatten(1).median(1, keepdim=True).values
+
+
+def test_the_demand_for_determinism_is_lifted_while_nothing_is_computed() -> None:
+    torch.use_deterministic_algorithms(True)
+    try:
+        check_memory(*architecture_of(Median(), (3, 32, 32)), BATCH)
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 def _resized(node, side):
     if "upsample" not in node.op and "interpolate" not in node.op:
         return node
