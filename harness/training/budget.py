@@ -65,11 +65,11 @@ class _Taken:
 def _any_algorithm() -> Iterator[None]:
     """Lift the demand for determinism, which operators such as the median refuse on the meta device."""
     demanded = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
+    torch.use_deterministic_algorithms(mode=False)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(demanded)
+        torch.use_deterministic_algorithms(mode=demanded)
 
 
 def _owner(plan: plain.Architecture, name: str) -> str:
