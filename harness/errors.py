@@ -34,6 +34,12 @@ class DataUnavailableError(HarnessError):
     exit_code = 3
 
 
+class SandboxError(HarnessError):
+    """No process can be locked on this machine; nothing of a submission runs outside the lock."""
+
+    exit_code = 3
+
+
 class GraphError(HarnessError):
     """What the intake child handed back is not a graph that the harness accepts."""
 

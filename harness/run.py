@@ -116,6 +116,7 @@ def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
                 classes=run.assignment.data.classes,
                 init_seed=seed_for(run.seed, "init"),
                 other_init_seed=seed_for(run.seed + 1, "init"),
+                cpu_s=run.assignment.limits.intake_s,
                 memory_mib=run.assignment.limits.intake_memory_mib,
                 output_mib=run.assignment.limits.intake_output_mib,
                 out=Path(temporary),

@@ -1,8 +1,8 @@
 """What the parent asks of the intake child and what comes back: plain data, no torch.
 
-The child (``python -m harness.intake.tracer``) reads one `Request` from standard input. For every
-variant it writes ``<out>/<variant>/answer.json`` and, when the model could be exported,
-``architecture.json`` and ``initial.safetensors`` beside it.
+The child (``python -m harness.intake.boot``) reads one `Request` from standard input and answers over one
+pipe. For every variant the parent writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the
+model could be exported, ``architecture.json`` and ``initial.safetensors``.
 """
 
 from pathlib import Path
@@ -15,6 +15,10 @@ from harness.recipe import Scalar
 ARCHITECTURE = "architecture.json"
 WEIGHTS = "initial.safetensors"
 ANSWER = "answer.json"
+BLOCKS = (ANSWER, ARCHITECTURE, WEIGHTS)
+"""What the child says of a variant, in this order."""
+LOCKED, UNLOCKED = b"LOCKED\n", b"UNLOCKED\n"
+"""How the child begins: before any student code runs."""
 MAX_TEXT = 64 * 1024
 """Characters of any text taken from the child; it is for display only."""
 
@@ -44,6 +48,7 @@ class Request(_Frozen):
     classes: int
     init_seed: int
     other_init_seed: int
+    cpu_s: int
     memory_mib: int
     output_mib: int
     out: Path

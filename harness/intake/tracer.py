@@ -1,8 +1,7 @@
-"""The intake child: import a submission, build its model, export it, hand back plain data.
+"""Import a submission, build its model, export it, hand back plain data.
 
-This is the only module that ever runs student code. It is started by `harness.intake.sandbox` as
-``python -m harness.intake.tracer`` with a `Request` on standard input, and a child that lies can
-only hand in another graph, on which the submission is then graded.
+This is the only module that ever runs student code, in a process that `harness.intake.boot` has locked. A
+child that lies can only hand in another graph, on which the submission is then graded.
 """
 
 import contextlib
@@ -11,7 +10,6 @@ import hashlib
 import importlib.util
 import inspect
 import random
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +20,11 @@ from types import ModuleType
 import numpy as np
 import torch
 import torchinfo
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from harness.analysis.graph import to_json
-from harness.intake.exchange import ANSWER, ARCHITECTURE, MAX_TEXT, WEIGHTS, Answer, Request, Wanted
+from harness.intake.exchange import MAX_TEXT, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, explain, is_out_of_memory, student_traceback
 
@@ -39,52 +37,57 @@ class Built:
     model: nn.Module
 
 
-def main() -> None:
-    """Answer the request on standard input; one answer per variant, whatever happens to the others."""
-    request = Request.model_validate_json(sys.stdin.buffer.read())
-    torch.set_num_threads(1)
-    _limit_resources(request)
-    for name, wanted in request.variants.items():
-        folder = request.out / name
-        folder.mkdir(parents=True)
-        answer = _answer(request, wanted, folder)
-        (folder / ANSWER).write_text(answer.model_dump_json(), encoding="utf-8")
+def answer(request: Request, wanted: Wanted) -> tuple[bytes, bytes, bytes]:
+    """Build and export one variant: `Answer`, ``architecture.json``, ``initial.safetensors`` as bytes.
 
-
-def _answer(request: Request, wanted: Wanted, folder: Path) -> Answer:
+    The last two are empty where the submission's own code stopped the intake.
+    """
     try:
         built = _build(request, wanted)
-        with _stage("forward", request):
-            _prepare(built.model, request)
-        with _stage("export", request):
-            architecture, tensors = architecture_of(built.model, request.input_shape, request.root)
-        with _stage("write", request):
-            (folder / ARCHITECTURE).write_text(to_json(architecture), encoding="utf-8")
-            save_file(tensors, folder / WEIGHTS)
-        # Neither decides anything: a model they cannot handle is described by less.
-        seeds_differ, summary = True, ""
+        architecture, weights, said = exported(built.name, built.model, request)
+        # It decides nothing: a model it cannot handle is described by less.
         with contextlib.suppress(Exception):
-            seeds_differ = _seeds_differ(request, wanted, built)
-        with contextlib.suppress(Exception):
-            summary = _summary(built.model, request)
-        return Answer(class_name=built.name, stage="done", summary=summary, seeds_differ=seeds_differ)
+            said = said.model_copy(update={"seeds_differ": _seeds_differ(request, wanted, built)})
+        return _bytes(said), architecture, weights
     except StudentFailure as failure:
-        return Answer(
+        said = Answer(
             class_name=failure.class_name[:200],
             stage=failure.stage,
             message=failure.message[:MAX_TEXT],
             traceback=failure.traceback[:MAX_TEXT],
             out_of_memory=failure.out_of_memory,
         )
+        return _bytes(said), b"", b""
 
 
-def _limit_resources(request: Request) -> None:
-    # Relative to what torch has already mapped: its address space differs from build to build.
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    budget = request.memory_mib * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + budget, mapped + budget))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (request.output_mib * 2**20,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def exported(name: str, model: nn.Module, request: Request) -> tuple[bytes, bytes, Answer]:
+    """Run a model once and export it: ``architecture.json``, ``initial.safetensors``, a good `Answer`.
+
+    Raises:
+        StudentFailure: the model cannot be run or exported, or is too large.
+    """
+    with _stage("forward", request):
+        _prepare(model, request)
+    with _stage("export", request):
+        architecture, tensors = architecture_of(model, request.input_shape, request.root)
+    with _stage("write", request):
+        graph, weights = to_json(architecture).encode(), save(tensors)
+    size_mib = (len(graph) + len(weights)) / 2**20
+    if size_mib > request.output_mib:
+        raise StudentFailure(
+            "write",
+            f"{name}: the exported model is larger than the assignment allows; expected at most "
+            f"{request.output_mib} MiB, got {size_mib:.1f} MiB. Make the model smaller.",
+            class_name=name,
+        )
+    summary = ""
+    with contextlib.suppress(Exception):
+        summary = _summary(model, request)
+    return graph, weights, Answer(class_name=name[:200], stage="done", summary=summary)
+
+
+def _bytes(answer: Answer) -> bytes:
+    return answer.model_dump_json().encode()
 
 
 def _build(request: Request, wanted: Wanted) -> Built:
@@ -235,7 +238,3 @@ def _stage(stage: str, request: Request, class_name: str = "") -> Iterator[None]
             class_name=class_name,
             out_of_memory=is_out_of_memory(error),
         ) from None
-
-
-if __name__ == "__main__":
-    main()

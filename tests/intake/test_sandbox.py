@@ -77,6 +77,7 @@ def request(root: Path, out: Path, variants: Mapping[str, Wanted], memory_mib: i
         classes=10,
         init_seed=1,
         other_init_seed=2,
+        cpu_s=120,
         memory_mib=memory_mib,
         output_mib=64,
         out=out,
