@@ -1,0 +1,332 @@
+"""Every attack fails: each test is named for what it tries, inside the lock.
+
+No attack runs anywhere else: `trace` starts a child that checks its own lock before it imports a line of a
+submission. What would do harm if it got through is tried in its mildest form.
+"""
+
+import platform
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec
+from harness.errors import UsageError
+from harness.intake.exchange import Request, Wanted
+from harness.intake.sandbox import Traced, Untraced, trace
+from harness.intake.sources import MAX_FILES, copy_sources
+
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="the lock is Linux's")
+
+HONEST = dedent("""
+    import torch
+    from torch import nn
+
+    class Tiny(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(3, 10)
+
+        def forward(self, x):
+            return self.fc(x.mean((2, 3)))
+""")
+
+# An attempt that raises was refused; it then hands in an honest model all the same.
+ATTEMPTS = {
+    "reads_the_shadow_file": "open('/etc/shadow').read()",
+    "reads_the_users": "open('/etc/passwd').read()",
+    "reads_the_data_set": "open({secret!r}).read()",
+    "reads_another_submission": "open({other!r}).read()",
+    "reads_the_assignment": "open({assignment!r}).read()",
+    "lists_the_file_system": "os.listdir('/')",
+    "lists_the_temporary_folder": "os.listdir('/tmp')",
+    "reads_the_environment_of_the_parent": "open(f'/proc/{{os.getppid()}}/environ').read()",
+    "reads_the_memory_of_the_parent": "open(f'/proc/{{os.getppid()}}/mem', 'rb')",
+    "reads_its_own_memory_map": "open('/proc/self/maps').read()",
+    "writes_a_temporary_file": "open('/tmp/harness-attack', 'w')",
+    "writes_into_its_own_folder": "open(os.path.join(os.path.dirname(__file__), 'new.py'), 'w')",
+    "writes_over_itself": "open(__file__, 'a')",
+    "writes_shared_memory": "open('/dev/shm/harness-attack', 'w')",
+    "writes_a_kernel_setting": "open('/proc/sys/kernel/core_pattern', 'w')",
+    "makes_a_folder": "os.mkdir('/tmp/harness-attack')",
+    "makes_a_link": "os.symlink('/etc/shadow', '/tmp/harness-attack')",
+    "makes_a_pipe": "os.mkfifo('/tmp/harness-attack')",
+    "removes_itself": "os.unlink(__file__)",
+    "changes_rights": "os.chmod(__file__, 0o777)",
+    "makes_an_internet_socket": "socket.socket(socket.AF_INET)",
+    "makes_an_ipv6_socket": "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)",
+    "makes_a_unix_socket": "socket.socket(socket.AF_UNIX)",
+    "makes_a_kernel_socket": "socket.socket(socket.AF_NETLINK)",
+    "makes_a_socket_to_the_host": "socket.socket(40)",
+    "makes_a_pair_of_sockets": "socket.socketpair()",
+    "connects_to_this_machine": "urllib.request.urlopen('http://127.0.0.1:{port}/')",
+    "forks": "os.fork() or os._exit(0)",
+    "starts_a_thread": "threading.Thread(target=print).start()",
+    "executes_a_program": "os.execv('/bin/true', ['true'])",
+    "spawns_a_program": "os.posix_spawn('/bin/true', ['true'], {{}})",
+    "runs_a_shell": "subprocess.run(['/bin/true'])",
+    "signals_the_parent": "os.kill(os.getppid(), 0)",
+    "signals_everybody": "os.kill(-1, 0)",
+    "signals_its_group": "os.killpg(0, 0)",
+    "becomes_root": "os.setuid(0) if os.getuid() else None; assert os.getuid() == 0",
+    "raises_its_limits": "resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+    "limits_the_parent": "resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1))",
+    "leaves_its_namespaces": "libc(CDLL.unshare, 0x10000000)",
+    "mounts": "libc(CDLL.mount, b'none', b'/tmp', b'tmpfs', 0, None)",
+    "traces": "libc(CDLL.ptrace, 0, 0, None, None)",
+    "makes_a_file_in_memory": "libc(CDLL.memfd_create, b'x', 0)",
+    "makes_shared_memory": "libc(CDLL.shmget, 0, 4096, 0o1600)",
+    "reads_the_parents_memory_directly": "libc(CDLL.process_vm_readv, os.getppid(), None, 0, None, 0, 0)",
+    "unlocks_its_dumps": "libc(CDLL.prctl, 4, 1, 0, 0, 0)",
+}
+
+PREAMBLE = """
+import ctypes, os, resource, socket, subprocess, threading, urllib.request
+
+CDLL = ctypes.CDLL(None, use_errno=True)
+
+
+def libc(function, *arguments):
+    if function(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+"""
+
+
+def request(root: Path, out: Path, variants: Mapping[str, Wanted]) -> Request:
+    return Request(
+        root=root,
+        variants=dict(variants),
+        input_shape=(3, 32, 32),
+        classes=10,
+        init_seed=1,
+        other_init_seed=2,
+        cpu_s=120,
+        memory_mib=4096,
+        output_mib=8,
+        out=out,
+    )
+
+
+def children() -> set[str]:
+    """The processes this one has started and that still run."""
+    return {
+        number
+        for task in Path("/proc/self/task").iterdir()
+        for number in (task / "children").read_text().split()
+    }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_running() -> Iterator[None]:
+    before = children()
+    yield
+    assert children() <= before
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec) -> Iterator[str]:
+    """What the attempts printed, one child for all of them; every one handed in its honest model."""
+    folder = tmp_path_factory.mktemp("attacks")
+    secret, other, root = folder / "data_batch_1", folder / "other" / "model.py", folder / "mine"
+    root.mkdir()
+    other.parent.mkdir()
+    for file in (secret, other):
+        file.write_text("secret")
+        file.chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places = {
+            "secret": str(secret), "other": str(other), "assignment": str(DEFAULT_ASSIGNMENT),
+            "port": server.getsockname()[1],
+        }  # fmt: skip
+        for name, attempt in ATTEMPTS.items():
+            tried = indent(attempt.format(**places), "    ")
+            (root / f"{name}.py").write_text(
+                f"{PREAMBLE}\ntry:\n{tried}\n"
+                f"except BaseException as error:\n    print('{name}: refused', type(error).__name__)\n"
+                f"else:\n    print('{name}: GOT THROUGH')\n{HONEST}"
+            )
+        wanted = {name: Wanted(file=root / f"{name}.py", class_name="Tiny") for name in ATTEMPTS}
+        answers = trace(request(root, tmp_path_factory.mktemp("out"), wanted), assignment.limits)
+    assert all(isinstance(answer, Traced) for answer in answers.values())
+    yield next(iter(answers.values())).output
+    assert not [p for p in (Path("/tmp/harness-attack"), Path("/dev/shm/harness-attack")) if p.exists()]
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_what_a_submission_cannot_do(said: str, attempt: str) -> None:
+    assert f"{attempt}: refused" in said
+    assert f"{attempt}: GOT THROUGH" not in said
+
+
+@pytest.fixture
+def alone(tmp_path: Path, assignment: AssignmentSpec):
+    """Take in one source, and files beside it, in a child of its own."""
+
+    def run(source: str, *, intake_s: int = 120, **beside: str) -> Traced | Untraced:
+        root, out = tmp_path / "mine", tmp_path / "out"
+        root.mkdir()
+        out.mkdir()
+        for name, text in {"model": source, **beside}.items():
+            (root / f"{name}.py").write_text(text)
+        limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
+        wanted = {"basic": Wanted(file=root / "model.py", class_name=None)}
+        return trace(request(root, out, wanted), limits)["basic"]
+
+    return run
+
+
+PIPE = """
+import os, stat
+pipes = []
+for descriptor in range(3, 256):
+    try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            pipes.append(descriptor)
+    except OSError:
+        pass
+"""
+
+
+def blamed(answer: Traced | Untraced) -> str:
+    """The message of a submission that is to blame itself."""
+    assert isinstance(answer, Untraced), answer
+    assert answer.cause == "student"
+    return answer.message
+
+
+def test_swallowing_every_exception_does_not_outlast_the_clock(alone):
+    source = (
+        "import time\nwhile 1:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass\n"
+    )
+    assert "did not end; expected at most 8 s" in blamed(alone(source, intake_s=8))
+
+
+def test_ignoring_every_signal_does_not_outlast_the_clock(alone):
+    source = (
+        "import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n"
+        "    except (OSError, ValueError):\n        pass\nwhile True:\n    pass\n"
+    )
+    assert "did not end; expected at most 8 s" in blamed(alone(source, intake_s=8))
+
+
+def test_a_flood_of_prints_ends_at_the_limit(alone):
+    source = "for _ in range(200):\n    print('x' * 2**20, flush=True)\n"
+    assert "OSError" in blamed(alone(source))
+
+
+def test_a_flood_into_the_pipe_ends_at_the_limit(alone):
+    source = PIPE + "while True:\n    os.write(pipes[0], bytes(2**16))\n"
+    assert "said more than the 9 MiB that are allowed" in blamed(alone(source))
+
+
+def test_the_only_descriptor_to_be_found_is_the_pipe_for_the_answer(alone):
+    answer = alone(PIPE + "print('pipes', len(pipes))\n" + HONEST)
+    assert isinstance(answer, Traced)
+    assert "pipes 1" in answer.output
+
+
+def test_a_forged_answer_that_is_no_answer_is_refused(alone):
+    source = PIPE + "os.write(pipes[0], (7).to_bytes(8, 'big') + b'forged!' + bytes(16))\nos._exit(0)\n"
+    assert "the child's answer is not of the agreed form" in blamed(alone(source))
+
+
+def test_a_forged_graph_is_judged_as_the_graph_that_was_handed_in(alone):
+    forged = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()
+    answer = alone(
+        PIPE
+        + f"graph = {forged!r}\n"
+        + 'said = b\'{"class_name": "Perfect", "stage": "done"}\'\n'
+        + "for block in (said, graph, b''):\n    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
+        + "os._exit(0)\n"
+    )
+    assert isinstance(answer, Traced)
+    assert answer.architecture.by_name["fc.weight"].shape == (10, 128)
+    # Without weights of these shapes nothing can be trained: see the tests of `check_weights`.
+    assert not answer.weights.exists()
+
+
+def test_replacing_the_tracer_gives_no_answer(alone):
+    source = HONEST + "import harness.intake.tracer as tracer\ntracer._bytes = lambda answer: b'passed'\n"
+    assert "not of the agreed form" in blamed(alone(source))
+
+
+def test_replacing_export_json_and_safetensors_gives_no_grade(alone):
+    source = HONEST + (
+        "import json, torch.export, harness.intake.export as export, harness.intake.tracer as tracer\n"
+        "torch.export.export = export.export = lambda *a, **k: 'passed'\n"
+        "json.dumps = lambda *a, **k: 'passed'\ntracer.save = lambda tensors: b'passed'\n"
+    )
+    assert "its graph could not be captured" in blamed(alone(source))
+
+
+def test_a_crash_of_the_interpreter_is_the_submissions(alone):
+    assert "crashed with SIGSEGV" in blamed(alone("import ctypes\nctypes.string_at(0)\n"))
+
+
+def test_endless_recursion_is_an_error_like_any_other(alone):
+    assert "RecursionError" in blamed(alone("def f():\n    f()\nf()\n"))
+
+
+def test_what_is_registered_for_the_end_does_not_run(alone):
+    source = HONEST + (
+        "import atexit\natexit.register(print, 'at the end')\n"
+        "class Last:\n    def __del__(self):\n        print('at the end')\nkept = Last()\n"
+    )
+    answer = alone(source)
+    assert isinstance(answer, Traced)
+    assert "at the end" not in answer.output
+
+
+def test_hostile_objects_in_the_model_are_never_asked(alone):
+    source = HONEST.replace("super().__init__()", "super().__init__(); self.note = Hostile()") + dedent("""
+        class Hostile:
+            def __reduce__(self):
+                return (print, ("reduced",))
+            def __eq__(self, other):
+                raise SystemExit
+            def __repr__(self):
+                raise SystemExit
+            __hash__ = None
+    """)
+    assert isinstance(alone(source), Traced)
+
+
+def test_files_named_like_libraries_change_nothing_outside_the_child(alone):
+    forged = "raise SystemExit('taken over')\n"
+    answer = alone(
+        HONEST, torch=forged, json=forged, sitecustomize=forged, usercustomize=forged, conftest=forged
+    )
+    assert isinstance(answer, Traced)
+    assert "taken over" not in answer.output
+
+
+def test_a_name_with_escape_codes_and_newlines_comes_out_as_plain_text(alone):
+    source = HONEST + "Tiny.__name__ = 'Ti\\x1b[31m\\n| ny'\nTiny.__module__ = __name__\n"
+    answer = alone(source)
+    assert isinstance(answer, Traced)
+    assert "\x1b" not in answer.class_name
+
+
+def test_links_out_of_the_submission_are_not_followed(tmp_path):
+    root = tmp_path / "mine"
+    root.mkdir()
+    (root / "model.py").write_text(HONEST)
+    (root / "secret.py").symlink_to("/etc/passwd")
+    (root / "everything").symlink_to("/")
+    copy_sources(root, tmp_path / "copy")
+    assert [path.name for path in (tmp_path / "copy").rglob("*")] == ["model.py"]
+    assert stat.S_IMODE((tmp_path / "copy" / "model.py").stat().st_mode) == 0o644
+
+
+def test_a_home_folder_is_not_taken_for_a_submission(tmp_path):
+    root = tmp_path / "home"
+    root.mkdir()
+    for number in range(MAX_FILES + 1):
+        (root / f"{number}.py").touch()
+    with pytest.raises(
+        UsageError, match="too much to be one submission; expected at most 2,000 source files"
+    ):
+        copy_sources(root, tmp_path / "copy")
