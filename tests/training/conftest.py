@@ -1,5 +1,6 @@
 """Tiny models as files, and jobs that train them on the embedded images in a second or two."""
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,17 @@ class Tiny(nn.Module):
 @pytest.fixture
 def tiny() -> type[nn.Module]:
     return Tiny
+
+
+@pytest.fixture
+def reference_network(reference: Path) -> Callable[[str], nn.Module]:
+    """Build a network of the reference submission."""
+
+    def build(name: str) -> nn.Module:
+        network: nn.Module = runpy.run_path(str(reference / "model.py"))[name]()
+        return network
+
+    return build
 
 
 @pytest.fixture
