@@ -9,9 +9,9 @@ Three kinds of process, with plain data between them:
   It reads the assignment and the submission's manifest, starts the children, judges the rules, computes
   the grade and renders the reports.
 * The **intake child** (`harness.intake.boot`) is the only process that runs student code, after it has
-  locked itself (`harness.intake.lock`). It imports the file, constructs the model, exports it with `torch.export` in train and eval mode, and
-  hands back ``architecture.json`` and ``initial.safetensors``. A child that lies can only hand in
-  another graph, and is graded on that graph.
+  locked itself (`harness.intake.lock`). It imports the file, constructs the model, exports it with
+  `torch.export` in train and eval mode, and hands back ``architecture.json`` and
+  ``initial.safetensors``. A child that lies can only hand in another graph, and is graded on that graph.
 * The **training child** (`harness.training.engine`) rebuilds the network from that data with a small
   interpreter (`harness.training.network`), runs it untrained (a *probe*), or trains it with the
   assignment's recipe and measures it on the test set. It reads one job from standard input and writes

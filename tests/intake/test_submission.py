@@ -73,7 +73,9 @@ def test_a_path_that_does_not_exist_or_is_no_python_file_is_refused(tmp_path, as
     with pytest.raises(UsageError, match="no such file or folder"):
         open_submission(tmp_path / "none", assignment)
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(UsageError, match=r"notes\.txt: expected a \.py file or a folder, got \.txt"):
+    with pytest.raises(
+        UsageError, match=r"notes\.txt: expected a \.py file, a notebook or a folder, got \.txt"
+    ):
         open_submission(tmp_path / "notes.txt", assignment)
 
 
