@@ -111,3 +111,14 @@ def test_the_hash_follows_the_sources_and_nothing_else(write, assignment):
     assert open_submission(folder, assignment).sha256 == first
     (folder / "other.py").write_text("")
     assert open_submission(folder, assignment).sha256 != first
+
+
+def test_a_lone_notebook_is_the_model_and_a_python_file_goes_before_it(tmp_path, assignment):
+    notebook = tmp_path / "S9.ipynb"
+    notebook.write_text("{}")
+    (one,) = open_submission(tmp_path, assignment).variants.values()
+    assert one.wanted.file == notebook
+    assert open_submission(notebook, assignment).variants["basic"].wanted.file == notebook
+    (tmp_path / "S9.py").write_text("")
+    (one,) = open_submission(tmp_path, assignment).variants.values()
+    assert one.wanted.file == tmp_path / "S9.py"
