@@ -132,6 +132,7 @@ def intake_request(assignment: AssignmentSpec, variants: dict, out: Path) -> Req
         classes=assignment.data.classes,
         init_seed=seed_for(assignment.seed, "init"),
         other_init_seed=seed_for(assignment.seed + 1, "init"),
+        cpu_s=assignment.limits.intake_s,
         memory_mib=assignment.limits.intake_memory_mib,
         output_mib=assignment.limits.intake_output_mib,
         out=out,

@@ -15,6 +15,7 @@ from harness.recipe import Scalar
 ARCHITECTURE = "architecture.json"
 WEIGHTS = "initial.safetensors"
 ANSWER = "answer.json"
+NOTEBOOK = ".ipynb"
 BLOCKS = (ANSWER, ARCHITECTURE, WEIGHTS)
 """What the child says of a variant, in this order."""
 LOCKED, UNLOCKED = b"LOCKED\n", b"UNLOCKED\n"

@@ -111,6 +111,8 @@ def _advice(error: BaseException, stage: str, where: str) -> str:
         return f"Remove the import of `{error.name}` or hand the module in with the model."
     if is_out_of_memory(error):
         return "It asked for more memory than the assignment allows."
+    if type(error).__name__ == "NotThereError":
+        return "A model needs torch alone: remove it from the model's classes."
     if isinstance(error, SystemExit):
         return "Remove the call that ends the program."
     if stage == "construct" and isinstance(error, TypeError):

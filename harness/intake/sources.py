@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 
-SUFFIXES = frozenset({".py", ".json", ".toml", ".yaml", ".yml", ".txt", ".cfg", ".ini"})
+SUFFIXES = frozenset({".py", ".ipynb", ".json", ".toml", ".yaml", ".yml", ".txt", ".cfg", ".ini"})
 """What a model's code may read beside itself."""
 MAX_FILES = 2_000
 MAX_BYTES = 32 * 2**20

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
-from harness.intake.exchange import Wanted
+from harness.intake.exchange import NOTEBOOK, Wanted
 from harness.manifest import load_manifest
 from harness.recipe import RecipeOverride, Scalar
 
 MANIFEST = "submission.toml"
+SOURCES = (".py", NOTEBOOK)
 _NOT_SOURCE = frozenset({"__pycache__", "site-packages", "venv"})
 CONVENTIONAL = ("model.py", "models.py", "network.py", "net.py", "models/model.py", "src/model.py")
 
@@ -55,8 +56,10 @@ def open_submission(
     path = path.resolve()
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder. Give a model file or a submission's folder.")
-    if path.is_file() and path.suffix != ".py":
-        raise UsageError(f"{path.name}: expected a .py file or a folder, got {path.suffix or 'no suffix'}.")
+    if path.is_file() and path.suffix not in SOURCES:
+        raise UsageError(
+            f"{path.name}: expected a .py file, a notebook or a folder, got {path.suffix or 'no suffix'}."
+        )
     root = path if path.is_dir() else path.parent
     has_manifest = path.is_dir() and (root / MANIFEST).exists()
     named = _from_manifest(root, assignment, variants) if has_manifest else None
@@ -103,13 +106,13 @@ def _model_file(root: Path) -> Path:
     for name in CONVENTIONAL:
         if (root / name).is_file():
             return root / name
-    found = sorted(root.glob("*.py"))
+    found = sorted(root.glob("*.py")) or sorted(root.glob(f"*{NOTEBOOK}"))
     if len(found) == 1:
         return found[0]
-    listed = ", ".join(file.name for file in found) or "no .py file"
+    listed = ", ".join(file.name for file in found) or "no .py file and no notebook"
     raise UsageError(
         f"{root}: cannot tell which file holds the model; expected {MANIFEST}, one of "
-        f"{', '.join(CONVENTIONAL)}, or a single .py file, got {listed}. Give the file's path."
+        f"{', '.join(CONVENTIONAL)}, or a single .py file or notebook, got {listed}. Give the file's path."
     )
 
 
@@ -124,7 +127,7 @@ def _override(one: Answered, class_name: str | None, arguments: Mapping[str, Sca
 
 
 def _source_files(root: Path) -> list[Path]:
-    files = (f for pattern in ("*.py", "*.toml") for f in root.rglob(pattern))
+    files = (f for pattern in ("*.py", "*.ipynb", "*.toml") for f in root.rglob(pattern))
     return sorted(f for f in files if f.is_file() and not _is_hidden(f.relative_to(root)))
 
 

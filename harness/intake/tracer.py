@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,21 @@ from safetensors.torch import save
 from torch import nn
 
 from harness.analysis.graph import to_json
-from harness.intake.exchange import MAX_TEXT, Answer, Request, Wanted
+from harness.intake.exchange import MAX_TEXT, NOTEBOOK, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, explain, is_out_of_memory, student_traceback
+from harness.intake.notebook import run_notebook
+from harness.intake.stubs import Stubs, without_cuda
+from harness.recipe import Scalar
+
+NAMES_OF_CLASSES = ("num_classes", "classes", "n_classes", "nclasses", "n_class", "num_class", "output_size")
+NAMES_OF_CHANNELS = ("in_channels", "in_ch", "input_channels", "in_chans", "channels")
+USUAL: Mapping[str, Scalar] = {
+    **dict.fromkeys(("dropout", "drop", "dropout_value", "dropout_rate", "dropout_prob", "drop_rate"), 0.1),
+    **dict.fromkeys(("norm", "norm_type", "normalization", "norm_layer"), "BN"),
+    "base_channels": 32,
+}
+"""What a constructor's parameter without a default is given, by its name."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +103,15 @@ def _bytes(answer: Answer) -> bytes:
 
 
 def _build(request: Request, wanted: Wanted) -> Built:
+    stubs = Stubs([wanted.file.parent, request.root])
+    stubs.install()
+    without_cuda()
     with _stage("import", request):
         _seed(request.init_seed)
         module = _import_file(wanted.file, request.root)
+    stubs.importing = False
+    if stubs.used:
+        print("not imported, a model does not need them:", ", ".join(sorted(stubs.used)))  # noqa: T201
     if wanted.class_name is None:
         return _find_model(module, request, wanted)
     found = getattr(module, wanted.class_name, None)
@@ -118,6 +136,11 @@ def _import_file(path: Path, root: Path) -> ModuleType:
     # As in the student's own run: beside the file, and from the submission's root.
     sys.path[:0] = [str(path.parent), str(root)]
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_{path.stem}"
+    if path.suffix == NOTEBOOK:
+        module = sys.modules[name] = ModuleType(name)
+        cells = run_notebook(path, module)
+        print(f"{path.name}: used code cells {', '.join(map(str, cells)) or 'none'}")  # noqa: T201
+        return module
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise StudentFailure("import", f"{path.name}: not a Python file.")
@@ -137,21 +160,39 @@ def _model_classes(module: ModuleType) -> list[tuple[str, type[nn.Module]]]:
 
 def _construct(cls: type[nn.Module], request: Request, wanted: Wanted, seed: int | None = None) -> Built:
     with _stage("construct", request, cls.__name__):
+        arguments = {**_usual_arguments(cls, request), **wanted.arguments}
         _seed(request.init_seed if seed is None else seed)
-        return Built(cls.__name__, cls(**wanted.arguments))
+        return Built(cls.__name__, cls(**arguments))
+
+
+def _usual_arguments(cls: type[nn.Module], request: Request) -> dict[str, Scalar]:
+    """Give parameters without a default the value they usually have; none where one has no usual value."""
+    usual: dict[str, Scalar] = {**USUAL, **dict.fromkeys(NAMES_OF_CLASSES, request.classes)}
+    usual |= dict.fromkeys(NAMES_OF_CHANNELS, request.input_shape[0])
+    required = [
+        name
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    return {name: usual[name] for name in required if name in usual}
 
 
 def _find_model(module: ModuleType, request: Request, wanted: Wanted) -> Built:
     """Take the one class that maps (N, C, H, W) images to (N, classes) logits."""
     candidates: list[Built] = []
     reasons: list[str] = []
-    for _, cls in _model_classes(module):
+    classes = _model_classes(module)
+    only: StudentFailure | None = None
+    for _, cls in classes:
         try:
             built = _construct(cls, request, wanted)
             with _stage("forward", request, cls.__name__):
                 result = _eager_forward(built.model, request)
         except StudentFailure as failure:
             reasons.append(f"{cls.__name__}: {failure.message}")
+            # A file with one network: what stopped it is the whole story.
+            only = failure if len(classes) == 1 else None
             continue
         given = tuple(result.shape) if isinstance(result, torch.Tensor) else f"a {type(result).__name__}"
         if given == (2, request.classes):
@@ -160,6 +201,8 @@ def _find_model(module: ModuleType, request: Request, wanted: Wanted) -> Built:
             reasons.append(f"{cls.__name__}: gives {given} for two images")
     if len(candidates) == 1:
         return candidates[0]
+    if only is not None and not candidates:
+        raise only
     images = "(N, {}, {}, {})".format(*request.input_shape)
     if not candidates:
         details = "; ".join(reasons) or "the file defines no torch.nn.Module"

@@ -5,6 +5,7 @@ all of them, as it would the variants of one submission; the endings that concer
 a child of their own.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -61,6 +62,31 @@ MODELS = {
     ),
     "dictionary": TINY.replace("return self.fc(", "return dict(y="),
     "exits": "import sys; sys.exit(0)",
+    "plots": dedent("""
+        import matplotlib.pyplot as plt
+        import pandas as pd
+        from torchsummary import summary
+        from tqdm.notebook import tqdm
+        from google.colab import files
+
+        plt.style.use("ggplot")
+        with plt.xkcd():
+            plt.plot([1], [2])[0].set_label("x")
+        for batch in tqdm(range(3)):
+            raise SystemExit
+    """)
+    + dedent(TINY)
+    + "\nsummary(Tiny().cuda(), (3, 32, 32))\n",
+    "draws": "import seaborn as sns\n"
+    + dedent(TINY).replace("super().__init__()", "super().__init__(); sns.set()"),
+    "inherits": "import pytorch_lightning as pl\n"
+    + dedent(TINY).replace("nn.Module)", "pl.LightningModule)"),
+    "own_tqdm": "from thop import profile\n" + dedent(TINY).replace("width=4", "width=profile()"),
+    "thop": "def profile():\n    return 5\n",
+    "on_a_gpu": TINY.replace("return self.fc(", 'x = x.cuda().to("cuda:0")\n            return self.fc('),
+    "usual_arguments": TINY.replace("num_classes=10, width=4", "num_classes, base_channels, dropout").replace(
+        "width", "base_channels"
+    ),
     "prints": TINY + "\n    print('hello \\x1b[31m world')\n",
 }
 """One honest file each, named for its idea."""
@@ -96,6 +122,61 @@ def answers(
         arguments = {"width": 6} if name == "wide" else {}
         variants[name] = Wanted(file=file, class_name=NAMED.get(name), arguments=arguments)
     return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits)
+
+
+IMPORTS = """!pip install torchsummary
+%matplotlib inline
+import torch
+from torch import nn
+import torch.nn.functional as F
+"""
+CODE = {
+    "imports": IMPORTS,
+    "settings": "WIDTH = 4 * 2\ndevice = torch.device('cuda')\nraise SystemExit\n",
+    "timed": "%%time\nraise SystemExit",
+    "model": dedent(TINY).replace("width=4", "width=WIDTH"),
+    "training": "for epoch in range(10):\n    !nvidia-smi\n    raise SystemExit\n",
+}
+NOTEBOOK = {"title": {"cell_type": "markdown", "source": ["# A title\n"]}} | {
+    name: {"cell_type": "code", "source": source.splitlines(keepends=True)} for name, source in CODE.items()
+}
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, assignment: AssignmentSpec):
+    """Take in a notebook of these cells."""
+
+    def run(**cells) -> Traced | Untraced:
+        (tmp_path / "out").mkdir()
+        file = tmp_path / "model.ipynb"
+        file.write_text(json.dumps({"nbformat": 4, "cells": list(cells.values())}))
+        wanted = {"basic": Wanted(file=file, class_name=None)}
+        return trace(request(tmp_path, tmp_path / "out", wanted), assignment.limits)["basic"]
+
+    return run
+
+
+def test_a_notebook_is_its_imports_definitions_and_constants(notebook):
+    answer = notebook(**NOTEBOOK)
+    assert isinstance(answer, Traced), answer
+    assert answer.architecture.by_name["conv.weight"].shape[0] == 8
+    assert "model.ipynb: used code cells 1, 2, 4" in answer.output
+    source = next(n.source for n in answer.architecture.eval.nodes if n.op == "aten.conv2d.default")
+    assert source == "model.ipynb cell 4:13"
+
+
+def test_a_mistake_in_a_notebook_has_its_cell_and_line(notebook):
+    broken = {"cell_type": "code", "source": dedent(TINY).replace("return self.fc(", "return self.fcc(")}
+    answer = notebook(**{**NOTEBOOK, "model": broken})
+    assert isinstance(answer, Untraced)
+    assert "model.ipynb cell 4:13: the model could not be run" in answer.message
+
+
+def test_what_is_not_a_notebook_is_refused(notebook):
+    million = {str(n): {"cell_type": "code", "source": ""} for n in range(5_001)}
+    answer = notebook(**million)
+    assert isinstance(answer, Untraced)
+    assert "not a notebook of format 4 with at most 5,000 cells" in answer.message
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +314,35 @@ def test_constructor_arguments_that_are_missing_are_asked_for(refused):
     message = refused("arguments").message
     assert "the model could not be built: TypeError" in message
     assert "--ctor name=value" in message
+
+
+def test_what_a_model_does_not_need_is_not_imported(traced):
+    said = traced("plots").output
+    assert "not imported, a model does not need them: google, matplotlib, pandas, torchsummary, tqdm" in said
+
+
+def test_what_stands_in_cannot_be_used_while_the_model_is_built(refused):
+    message = refused("draws").message
+    assert message.startswith("draws.py:9: the model could not be built: NotThereError: seaborn.set")
+    assert "is not available while a submission is graded. A model needs torch alone" in message
+
+
+def test_a_model_cannot_inherit_from_what_stands_in(refused):
+    assert "pytorch_lightning.LightningModule is not available" in refused("inherits").message
+
+
+def test_a_file_of_the_submission_goes_before_what_would_stand_in(traced):
+    assert traced("own_tqdm").architecture.by_name["conv.weight"].shape[0] == 5
+
+
+def test_moving_to_a_gpu_that_is_not_there_does_nothing(traced):
+    assert {node.op for node in traced("on_a_gpu").architecture.eval.nodes} >= {"aten.conv2d.default"}
+
+
+def test_parameters_without_a_default_get_their_usual_value(traced):
+    tensors = traced("usual_arguments").architecture.by_name
+    assert tensors["conv.weight"].shape[0] == 32
+    assert tensors["fc.weight"].shape[0] == 10
 
 
 def test_control_flow_on_values_cannot_be_captured_and_says_so(refused):

@@ -73,7 +73,9 @@ def test_a_path_that_does_not_exist_or_is_no_python_file_is_refused(tmp_path, as
     with pytest.raises(UsageError, match="no such file or folder"):
         open_submission(tmp_path / "none", assignment)
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(UsageError, match=r"notes\.txt: expected a \.py file or a folder, got \.txt"):
+    with pytest.raises(
+        UsageError, match=r"notes\.txt: expected a \.py file, a notebook or a folder, got \.txt"
+    ):
         open_submission(tmp_path / "notes.txt", assignment)
 
 
@@ -109,3 +111,14 @@ def test_the_hash_follows_the_sources_and_nothing_else(write, assignment):
     assert open_submission(folder, assignment).sha256 == first
     (folder / "other.py").write_text("")
     assert open_submission(folder, assignment).sha256 != first
+
+
+def test_a_lone_notebook_is_the_model_and_a_python_file_goes_before_it(tmp_path, assignment):
+    notebook = tmp_path / "S9.ipynb"
+    notebook.write_text("{}")
+    (one,) = open_submission(tmp_path, assignment).variants.values()
+    assert one.wanted.file == notebook
+    assert open_submission(notebook, assignment).variants["basic"].wanted.file == notebook
+    (tmp_path / "S9.py").write_text("")
+    (one,) = open_submission(tmp_path, assignment).variants.values()
+    assert one.wanted.file == tmp_path / "S9.py"

@@ -1,0 +1,140 @@
+"""Stand in for what a student's file imports and a model does not need: plots, progress bars, summaries.
+
+Importing such a module works, and so does what student code does with it while the file is imported. Using
+one while the model is built or runs is an error that names it. `.cuda()` does nothing where there is no GPU.
+"""
+
+import functools
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
+
+import torch
+from torch import nn
+
+_NAMES = """
+    IPython albumentations captum comet_ml cv2 fire google gradio graphviz ipywidgets kaggle lightning
+    matplotlib mlflow neptune optuna pandas plotly prettytable pytorch_grad_cam pytorch_lightning ray seaborn
+    skimage sklearn streamlit tensorboard tensorboardX thop timm torch_lr_finder torch_optimizer torch_xla
+    torchmetrics torchsummary torchsummaryX torchview torchviz tqdm wandb
+"""
+STUBBED = frozenset(_NAMES.split())
+"""Top-level modules that are never imported, installed or not."""
+
+
+class NotThereError(Exception):
+    """Student code used a module that stands in for the real one."""
+
+
+class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules of `STUBBED`, unless the submission brings its own; `used` are those asked for."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.used: list[str] = []
+        self.importing = True
+        self._folders = folders
+
+    def install(self) -> None:
+        """Come before every other finder, and forget what the harness itself has imported."""
+        sys.meta_path.insert(0, self)
+        for name in [name for name in sys.modules if name.partition(".")[0] in STUBBED]:
+            del sys.modules[name]
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - importlib's signature
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Answer for a name of `STUBBED` and all below it."""
+        top = name.partition(".")[0]
+        if top not in STUBBED or any(
+            (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self._folders
+        ):
+            return None
+        if top not in self.used:
+            self.used.append(top)
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """Make a module that has every attribute."""
+        return _Module(spec.name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: there is nothing to run."""
+
+
+class _Module(ModuleType):
+    def __init__(self, name: str, stubs: Stubs) -> None:
+        super().__init__(name)
+        self._stubs = stubs
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Thing(f"{self.__name__}.{name}", self._stubs)
+
+
+class _Thing:
+    """Something of a stubbed module."""
+
+    def __init__(self, name: str, stubs: Stubs) -> None:
+        self._name, self._stubs = name, stubs
+
+    def __getattr__(self, name: str) -> "_Thing":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._next(f".{name}")
+
+    def __call__(self, *_: object, **__: object) -> "_Thing":
+        return self._next("()")
+
+    def __getitem__(self, _: object) -> "_Thing":
+        return self._next("[]")
+
+    def __iter__(self) -> Iterator["_Thing"]:
+        self._next("")
+        return iter(())
+
+    def __enter__(self) -> "_Thing":
+        return self._next("")
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None: ...
+
+    def __mro_entries__(self, _: object) -> NoReturn:
+        self._refuse()
+
+    def _next(self, what: str) -> "_Thing":
+        if not self._stubs.importing:
+            self._refuse()
+        return _Thing(self._name + what, self._stubs)
+
+    def _refuse(self) -> NoReturn:
+        raise NotThereError(f"{self._name} is not available while a submission is graded")
+
+
+def without_cuda() -> None:
+    """Make `.cuda()` and `.to("cuda")` do nothing, on a machine without a GPU."""
+    if torch.cuda.is_available():
+        return
+    for owner in (nn.Module, torch.Tensor):
+        owner.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
+        owner.to = _to_cpu(owner.to)  # type: ignore[method-assign]
+
+
+def _to_cpu(to: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(to)
+    def run(self: object, *args: object, **kwargs: object) -> Any:
+        return to(self, *map(_cpu_for_cuda, args), **{key: _cpu_for_cuda(one) for key, one in kwargs.items()})
+
+    return run
+
+
+def _cpu_for_cuda(value: object) -> object:
+    return torch.device("cpu") if isinstance(value, (str, torch.device)) and "cuda" in str(value) else value
