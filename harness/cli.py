@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from harness.commands import grading, inspecting, rendering, verifying
+from harness.commands import grading, inspecting, measuring, rendering, verifying
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -18,6 +18,11 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("grade", grading.grade, "harness grade submission --variant basic --data ./data"),
     ("verify", verifying.verify, "harness verify submission --record results/scorecard.json"),
     ("train", grading.train, "harness train submission --model basic --epochs 25"),
+    (
+        "evaluate",
+        measuring.evaluate,
+        "harness evaluate submission --weights best.pth",
+    ),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),
     ("explain", inspecting.explain, "harness explain no_max_pool"),
     ("augment", rendering.augment, "harness augment --data ./data --n-samples 16"),

@@ -29,9 +29,11 @@ from harness.training.jobs import (
     AugmentedEvent,
     AugmentJob,
     DivergedEvent,
+    EvaluateJob,
     Event,
     FieldEvent,
     FieldJob,
+    MeasuredEvent,
     Model,
     Probe,
     ProbeEvent,
@@ -40,7 +42,7 @@ from harness.training.jobs import (
     TrainJob,
 )
 
-Stage = Literal["intake", "probe", "field", "train", "augment", "draw"]
+Stage = Literal["intake", "probe", "field", "train", "evaluate", "augment", "draw"]
 LAST_CHECKPOINT = "checkpoints/last.pth"
 """In a variant's folder: the network after the last epoch."""
 
@@ -152,6 +154,30 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
     assert isinstance(final, TrainedEvent | DivergedEvent)
     if isinstance(final, TrainedEvent):
         run.seconds[variant] = round(final.seconds, 1)
+    return final
+
+
+def evaluate(run: Run, variant: str, checkpoint: Path) -> MeasuredEvent:
+    """Measure the weights of a checkpoint on the test set with a variant's graph.
+
+    Raises:
+        HarnessError: no data, a checkpoint that cannot be read or does not fit, or the child died.
+    """
+    run.listen(variant, "evaluate")
+    recipe = run.assignment.recipe_for(variant)
+    job = EvaluateJob(
+        model=run.model(variant),
+        checkpoint=checkpoint,
+        classes=run.assignment.data.classes,
+        batch_size=recipe.batch_size,
+        threads=recipe.threads,
+        device=run.settings.device,
+        data=run.settings.data,
+        stats_cache=run.settings.stats_cache,
+        recompute_stats=run.settings.recompute_stats,
+    )
+    final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.training_s)
+    assert isinstance(final, MeasuredEvent)
     return final
 
 

@@ -15,8 +15,9 @@ from harness.analysis.rules import DESCRIPTIONS
 from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
+from harness.reporting.scores import class_scores
 from harness.run import Stage
-from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, StepEvent
+from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
 STAGES = {
@@ -24,6 +25,7 @@ STAGES = {
     "probe": "running it untrained",
     "field": "measuring its receptive field by gradients",
     "train": "training",
+    "evaluate": "measuring the weights on the test set",
     "augment": "augmenting",
     "draw": "drawing pictures",
 }
@@ -65,6 +67,24 @@ def show_field(report: FieldReport) -> None:
         output.print(f"receptive field: {report.before_pool_px} px{pool}; jump {report.jump}", soft_wrap=True)
     if report.check is not None:
         output.print(f"measured by gradients: {escape(in_words(report.check))}", soft_wrap=True)
+
+
+def show_measured(title: str, measured: MeasuredEvent) -> None:
+    """Print what a checkpoint does on the test set: class by class, then accuracy, interval and loss."""
+    header, rows = class_scores(measured.confusion, measured.data.classes)
+    table = Table(title=escape(title), title_justify="left")
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    output.print(table)
+    low, high = measured.accuracy_interval
+    preview = ", the embedded mini set: not a grade" if measured.data.name == "mini" else ""
+    output.print(
+        f"accuracy: {measured.accuracy:.2%} of {measured.data.test_images:,} test images{preview}; "
+        f"95 % interval {low:.2%} to {high:.2%}; loss {measured.loss:.4f}",
+        soft_wrap=True,
+    )
 
 
 def show_page(markdown: str) -> None:

@@ -59,7 +59,7 @@ def harness(tmp_path: Path) -> Harness:
     return run
 
 
-@pytest.mark.parametrize("name", ["check", "grade", "train"])
+@pytest.mark.parametrize("name", ["check", "grade", "train", "evaluate"])
 def test_the_help_of_every_command_shows_an_example(harness, name):
     done = harness(name, "--help")
     assert done.returncode == 0
@@ -111,6 +111,10 @@ def test_grading_never_imports_torch_into_the_parent():
         (["check", ".", "--ctor", "ten"], "--ctor ten: expected NAME=VALUE"),
         (["check", ".", "--assignment", "none.toml"], "none.toml: no such file"),
         (["grade", ".", "--out", "/dev/null"], "--out /dev/null: cannot be written"),
+        (
+            ["evaluate", ".", "--weights", "none.pth"],
+            "none.pth: no such file; expected a checkpoint.",
+        ),
         (["grade", ".", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
     ],
 )
@@ -305,6 +309,26 @@ def test_the_default_variant_is_trained_unless_others_are_named(harness, write, 
         (): {"basic": True, "dilated": False},  # the rules of the other
         ("--variant", "dilated"): {"dilated": True},  # the other is not looked at
     }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_checkpoint_measures_what_its_training_said(harness, write, tmp_path):
+    folder = write(model=TINY)
+    train = ("train", folder, "--data", "mini", "--epochs", "1", "--workers", "0")
+    assert harness(*train).returncode == 0
+    training = json.loads((tmp_path / "results" / "basic" / "training.json").read_text())
+    last = tmp_path / "results" / "basic" / "checkpoints" / "last.pth"
+    done = harness("evaluate", folder, "--weights", last, "--data", "mini", "--json", "measured.json")
+    assert done.returncode == 0, done.stderr
+    measured = json.loads((tmp_path / "measured.json").read_text())
+    same = ("data", "confusion", "accuracy", "accuracy_interval", "weights_sha256")
+    assert {key: measured[key] for key in same} == {key: training[key] for key in same}
+    assert f"accuracy: {training['accuracy']:.2%} of 1,000 test images, the embedded mini set" in done.stdout
+    assert all(name in done.stdout for name in training["data"]["classes"])
+    wrong = harness("evaluate", folder, "--weights", last, "--data", "mini", "--ctor", "width=5")
+    assert wrong.returncode == 2
+    assert "another network: conv.weight: expected float32 [5, 3, 3, 3], got float32 [4, 3" in wrong.stderr
 
 
 @pytest.mark.slow

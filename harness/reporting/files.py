@@ -11,6 +11,7 @@ from harness.record import Record, Training
 from harness.reporting.html import render_html
 from harness.reporting.pictures import write_pictures
 from harness.reporting.scorecard import pictures_beside, render_scorecard
+from harness.reporting.scores import class_scores
 
 
 def write_reports(
@@ -48,42 +49,7 @@ def train_log(training: Training) -> str:
 
 def classification_report(training: Training) -> str:
     """Precision, recall, F1 and support of each class, then accuracy and the two averages."""
-    return _csv(*class_scores(training))
-
-
-def class_scores(training: Training) -> tuple[list[str], list[list[object]]]:
-    """Return header and rows of the classification report; numbers with four decimals, as text.
-
-    A class that was never predicted has precision 0, as in scikit-learn.
-    """
-    confusion = training.confusion
-    rows = [_scores(confusion, i) for i in range(len(confusion))]
-    total = sum(row[3] for row in rows)
-    macro = [sum(row[k] for row in rows) / len(rows) for k in range(3)]
-    weighted = [sum(row[k] * row[3] for row in rows) / total for k in range(3)]
-    table: list[list[object]] = [
-        [name, *_rounded(row[:3]), row[3]] for name, row in zip(training.data.classes, rows, strict=True)
-    ]
-    table += [
-        ["accuracy", "", "", *_rounded([training.accuracy]), total],
-        ["macro avg", *_rounded(macro), total],
-        ["weighted avg", *_rounded(weighted), total],
-    ]
-    return ["class", "precision", "recall", "f1", "support"], table
-
-
-def _scores(confusion: Sequence[Sequence[int]], i: int) -> tuple[float, float, float, int]:
-    hits = confusion[i][i]
-    predicted = sum(row[i] for row in confusion)
-    support = sum(confusion[i])
-    precision = hits / predicted if predicted else 0.0
-    recall = hits / support if support else 0.0
-    f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
-    return precision, recall, f1, support
-
-
-def _rounded(values: Sequence[float]) -> list[str]:
-    return [f"{value:.4f}" for value in values]
+    return _csv(*class_scores(training.confusion, training.data.classes))
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

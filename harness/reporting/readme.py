@@ -17,9 +17,9 @@ from tabulate import tabulate
 from harness.analysis.graph import parse_architecture
 from harness.errors import UsageError
 from harness.record import ReceptiveFieldRow, Record, SecondMeasurement, VariantRecord
-from harness.reporting.files import class_scores
 from harness.reporting.markdown import environment, escape_markdown
 from harness.reporting.markers import fill_sections, find_sections
+from harness.reporting.scores import class_scores
 from harness.reporting.summary import COLUMNS, summary_rows
 
 
@@ -190,7 +190,7 @@ class _Page:
         variant = self._variant(role)
         if why is not None or isinstance(variant, str) or variant.training is None:
             return self._missing(f"Classification report ({role.label})", str(why))
-        header, rows = class_scores(variant.training)
+        header, rows = class_scores(variant.training.confusion, variant.training.data.classes)
         averages = [row[:4] for row in rows if str(row[0]).endswith(" avg")]
         classes = rows[: len(variant.training.data.classes)]
         return self._render(

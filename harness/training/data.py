@@ -21,6 +21,7 @@ from torchvision.datasets import CIFAR10
 
 from harness.errors import DataError
 from harness.files import md5_of, write_text
+from harness.record import DataUsed
 from harness.training.download import download
 
 Progress = Callable[[int, int | None], None]
@@ -157,6 +158,19 @@ def measured(images: NDArray[np.uint8]) -> Stats:
         mean.append(centre)
         std.append(math.sqrt(float(shares @ (levels - centre) ** 2)))
     return Stats(tuple(mean), tuple(std))
+
+
+def used(data: Data, stats: Stats) -> DataUsed:
+    """Say which data was used, and how it was normalised, as a record does."""
+    return DataUsed(
+        name=data.name,
+        train_images=len(data.train.labels),
+        test_images=len(data.test.labels),
+        sha256=data.sha256,
+        mean=stats.mean,
+        std=stats.std,
+        classes=data.classes,
+    )
 
 
 # Private functions

@@ -19,6 +19,7 @@ from harness.errors import HarnessError, TrainingError, UsageError
 from harness.training.budget import check_memory
 from harness.training.data import Data, load_data, load_mini, stats_of
 from harness.training.determinism import make_deterministic
+from harness.training.evaluate import evaluate
 from harness.training.gradients import measure_field
 from harness.training.jobs import (
     ERRORS,
@@ -28,6 +29,7 @@ from harness.training.jobs import (
     DataEvent,
     DownloadEvent,
     ErrorEvent,
+    EvaluateJob,
     Event,
     FieldJob,
     Job,
@@ -88,10 +90,14 @@ def do(job: Job, emit: Emit) -> None:
         write_samples(job.samples, augmented(data.train, job.recipe, job.seed, job.images))
         emit(AugmentedEvent(classes=data.classes))
         return
+    if isinstance(job, EvaluateJob):
+        make_deterministic(job.threads)
+        emit(evaluate(job, _inputs(job, job.batch_size, emit)))
+        return
     make_deterministic(job.recipe.threads)
     started = time.monotonic()
     try:
-        training = train(job, _inputs(job, emit), emit)
+        training = train(job, _inputs(job, job.recipe.batch_size, emit), emit)
     except Diverged as end:
         emit(end.event)
         return
@@ -123,14 +129,14 @@ def _job(text: bytes) -> Job:
         raise TrainingError(f"training: the job is not valid: {where}: {first['msg']}.") from None
 
 
-def _inputs(job: TrainJob, emit: Emit) -> Inputs:
+def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     device = _device(job.device)
     # Before the data: a graph that is refused should not cost a download.
     plan, tensors = read(job.model.architecture, job.model.weights)
     network = Network(plan, tensors, device)
     data = _data(job, emit)
     height, width, channels = data.train.images.shape[1:]
-    check_memory(plan, tensors, (job.recipe.batch_size, channels, height, width))
+    check_memory(plan, tensors, (batch_size, channels, height, width))
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
 
@@ -144,7 +150,7 @@ def _device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def _data(job: TrainJob | AugmentJob, emit: Emit) -> Data:
+def _data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> Data:
     data = load_data(job.data, _download_progress(emit))
     emit(DataEvent(name=data.name, root=data.root, message=f"{data.name}: {data.root}"))
     return data

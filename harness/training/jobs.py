@@ -21,7 +21,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.recipe import RecipeSpec
-from harness.record import EpochLog, Training
+from harness.record import DataUsed, EpochLog, Training
 
 
 class _Frozen(BaseModel):
@@ -70,6 +70,22 @@ class TrainJob(_Frozen):
     """Where to write images that show what the training did; see `harness.training.samples`."""
 
 
+class EvaluateJob(_Frozen):
+    """Measure a checkpoint from elsewhere on the test set; the fields are those of `TrainJob`."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    model: Model
+    checkpoint: Path
+    """Read as data, never trusted; see `harness.training.weights`."""
+    classes: int
+    batch_size: int
+    threads: int
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    data: str | None = None
+    stats_cache: Path
+    recompute_stats: bool = False
+
+
 class FieldJob(_Frozen):
     """Measure the receptive field by gradients, and draw the effective one."""
 
@@ -96,7 +112,7 @@ class AugmentJob(_Frozen):
     """Where to write them."""
 
 
-Job = Annotated[Union[ProbeJob, TrainJob, FieldJob, AugmentJob], Field(discriminator="kind")]
+Job = Annotated[Union[ProbeJob, TrainJob, EvaluateJob, FieldJob, AugmentJob], Field(discriminator="kind")]
 
 
 class DataEvent(_Frozen):
@@ -183,6 +199,19 @@ class TrainedEvent(_Frozen):
     seconds: float
 
 
+class MeasuredEvent(_Frozen):
+    """The result of an evaluation: mean test loss, ``confusion[i][j]`` (images of class i called class j)."""
+
+    event: Literal["measured"] = "measured"
+    data: DataUsed
+    device: str
+    loss: float
+    confusion: tuple[tuple[int, ...], ...]
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    weights_sha256: str
+
+
 class AugmentedEvent(_Frozen):
     """The result of an augmentation job: the samples are written; the classes name their labels."""
 
@@ -216,6 +245,7 @@ Event = Annotated[
         ProbeEvent,
         FieldEvent,
         TrainedEvent,
+        MeasuredEvent,
         AugmentedEvent,
         DivergedEvent,
         ErrorEvent,

@@ -15,13 +15,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from harness.errors import GraphError, UsageError
 from harness.recipe import RecipeSpec
-from harness.record import DataUsed, EpochLog, Training, wilson_interval
+from harness.record import EpochLog, Training, wilson_interval
 from harness.seeds import seed_for
 from harness.tables import content_hash
 from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
-from harness.training.data import Data, Stats
+from harness.training.data import Data, Stats, used
 from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.network import Network, obstacle, usable_layout
@@ -274,20 +274,12 @@ def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured
 
 
 def _result(job: TrainJob, inputs: Inputs, plan: _Plan, progress: Progress, initial_sha256: str) -> Training:
-    data, confusion = inputs.data, progress.confusion
+    confusion = progress.confusion
     correct, total = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
     return Training(
         seed=job.seed,
         device=inputs.device.type,
-        data=DataUsed(
-            name=data.name,
-            train_images=len(data.train.labels),
-            test_images=len(data.test.labels),
-            sha256=data.sha256,
-            mean=inputs.stats.mean,
-            std=inputs.stats.std,
-            classes=data.classes,
-        ),
+        data=used(inputs.data, inputs.stats),
         recipe=job.recipe.model_dump(mode="json"),
         epochs=progress.logs,
         best_epoch=progress.best_epoch,

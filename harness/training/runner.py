@@ -26,11 +26,13 @@ from harness.training.jobs import (
     Event,
     FieldEvent,
     Job,
+    MeasuredEvent,
     ProbeEvent,
     TrainedEvent,
 )
 
-Result = Union[ProbeEvent, FieldEvent, TrainedEvent, AugmentedEvent, DivergedEvent]
+Result = Union[ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DivergedEvent]
+RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DivergedEvent)
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
@@ -61,7 +63,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
         for event in _conversation(child, job):
             if isinstance(event, ErrorEvent):
                 raise ERRORS[event.kind](event.message)
-            if isinstance(event, (ProbeEvent, FieldEvent, TrainedEvent, AugmentedEvent, DivergedEvent)):
+            if isinstance(event, RESULTS):
                 result = event
             else:
                 on_event(event)

@@ -1,0 +1,83 @@
+"""evaluate: the command that measures weights from elsewhere."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.commands.options import (
+    DEFAULT_CACHE,
+    AssignmentOption,
+    CacheOption,
+    ClassOption,
+    CtorOption,
+    DataOption,
+    DeviceOption,
+    PathArgument,
+    RecomputeOption,
+    opened,
+)
+from harness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.run import Run
+
+
+def evaluate(
+    path: PathArgument,
+    weights: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="A state dict, or a dictionary that holds one; .safetensors too."),
+    ],
+    variant: Annotated[str | None, typer.Option(help="Which variant; the default if not given.")] = None,
+    assignment: AssignmentOption = None,
+    class_name: ClassOption = None,
+    ctor: CtorOption = [],  # noqa: B006
+    device: DeviceOption = "auto",
+    data: DataOption = None,
+    stats_cache: CacheOption = DEFAULT_CACHE,
+    recompute_stats: RecomputeOption = False,  # noqa: FBT002
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what was measured as JSON.")
+    ] = None,
+) -> None:
+    """Measure a checkpoint on the test set with the code that grades: accuracy, interval, every class.
+
+    Exits with 0 whatever the accuracy is: a checkpoint is no grade, since nobody saw its training.
+    """
+    from harness.files import write_text
+    from harness.intake.sandbox import Untraced
+    from harness.run import Settings, evaluate, take_in
+    from harness.screen import Display, show_measured
+
+    if not weights.exists():
+        raise UsageError(f"--weights {weights}: no such file; expected a checkpoint. Give the path of one.")
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
+        settings = Settings(
+            out=Path(out),
+            device=device,
+            data=data,
+            stats_cache=stats_cache,
+            recompute_stats=recompute_stats,
+        )
+        run = opened(path, assignment, [variant] if variant else [], class_name, ctor, settings, display)
+        name = _one_variant(run)
+        run.submission = replace(run.submission, variants={name: run.submission.variants[name]})
+        take_in(run)
+        traced = run.traced[name]
+        if isinstance(traced, Untraced):
+            raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
+        measured = evaluate(run, name, weights)
+    show_measured(f"{name}: {traced.class_name} with {weights.name}", measured)
+    if json is not None:
+        write_text(json, measured.model_dump_json(indent=2) + "\n")
+
+
+# Private functions
+
+
+def _one_variant(run: "Run") -> str:
+    default = run.assignment.default_variant
+    return default if default in run.submission.variants else next(iter(run.submission.variants))

@@ -1,0 +1,42 @@
+"""Measure weights from elsewhere on the test set, with the code that grades."""
+
+import math
+
+from harness.errors import UsageError
+from harness.record import wilson_interval
+from harness.training.checkpoint import weights_sha256
+from harness.training.data import used
+from harness.training.jobs import EvaluateJob, MeasuredEvent
+from harness.training.loop import Inputs
+from harness.training.measure import measure
+from harness.training.network import usable_layout
+from harness.training.pixels import Pixels
+from harness.training.weights import load_weights
+
+
+def evaluate(job: EvaluateJob, inputs: Inputs) -> MeasuredEvent:
+    """Load the job's checkpoint into the network and measure it, in float32.
+
+    Raises:
+        GraphError: the network cannot run on the images.
+        UsageError: the checkpoint cannot be read or does not fit, or gives something else than numbers.
+    """
+    network, test = inputs.network, inputs.data.test
+    load_weights(job.checkpoint, network)
+    memory_format, _ = usable_layout(network, test.images.shape[1], job.classes)
+    network.to(memory_format=memory_format)
+    found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test, job.classes)
+    if not math.isfinite(found.loss):
+        raise UsageError(
+            f"{job.checkpoint}: the network's output is not a number with these weights; expected a finite "
+            f"test loss, got {found.loss}. Check that the training that made them did not diverge."
+        )
+    return MeasuredEvent(
+        data=used(inputs.data, inputs.stats),
+        device=inputs.device.type,
+        loss=found.loss,
+        confusion=found.confusion,
+        accuracy=found.correct / found.total,
+        accuracy_interval=wilson_interval(found.correct, found.total),
+        weights_sha256=weights_sha256(network),
+    )
