@@ -17,7 +17,6 @@ from typing import Any
 from harness import record as records
 from harness.analysis import rules, score
 from harness.errors import DataUnavailableError, GraphError, TrainingError
-from harness.intake import sandbox
 from harness.intake.sandbox import Traced, Untraced
 from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord
@@ -67,7 +66,9 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
     traced = run.traced[name]
     title = run.assignment.variants[name].title
     if isinstance(traced, Untraced):
-        problem = records.Problem(cause=traced.cause, message=traced.message, traceback=traced.traceback)
+        problem = records.Problem(
+            cause=traced.cause, message=traced.message, traceback=traced.traceback, ending=traced.ending
+        )
         findings = rules.not_taken_in(traced.cause, run.assignment, full=full)
         return _scored(title, traced.class_name, findings, full=full, problem=problem)
     probed = run.probes.get(name)
@@ -177,6 +178,7 @@ def _record(run: Run, variants: Mapping[str, VariantRecord]) -> Record:
         assignment_title=run.assignment.title,
         assignment_sha256=content_hash(run.assignment),
         submission_sha256=run.submission.sha256,
+        self_check=run.settings.self_check,
         verdict=verdict,
         points=points,
         max_points=max_points,
@@ -200,7 +202,7 @@ def _provenance(run: Run) -> dict[str, Any]:
         },
         "command": shlex.join(["harness", *sys.argv[1:]]),
         "notes": run.notes,
-        "sandbox": sandbox.BACKEND,
+        "sandbox": run.backend,
         "seed": run.seed,
         "workers": run.settings.workers,
         "student_output": {name: traced.output for name, traced in run.traced.items()},

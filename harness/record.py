@@ -22,6 +22,10 @@ WILSON_Z = 1.959963984540054
 
 Status = Literal["passed", "failed", "not_judged"]
 Cause = Literal["student", "resource", "infrastructure", "harness"]
+Ending = Literal[
+    "ok", "crashed", "killed", "timed_out", "over_memory", "over_output", "bad_output", "harness_error"
+]
+"""How the process that ran a submission ended; `harness.intake.sandbox` says which is whose fault."""
 
 
 class _Frozen(BaseModel):
@@ -155,6 +159,7 @@ class Problem(_Frozen):
     cause: Cause
     message: str
     traceback: str = ""
+    ending: Ending = "crashed"
 
 
 class VariantRecord(_Frozen):
@@ -183,6 +188,8 @@ class Record(_Frozen):
     assignment_title: str
     assignment_sha256: str
     submission_sha256: str
+    self_check: bool = False
+    """The submission ran on its author's own machine, without a box: never a grade."""
     verdict: Status
     points: int
     max_points: int
@@ -230,7 +237,8 @@ def load_record(path: Path) -> Record:
     """Read a record and check its seal.
 
     Raises:
-        UsageError: no such file, not a record, or its result does not have the hash it names.
+        UsageError: no such file, not a record, its result does not have the hash it names, or it is a
+            student's own check, which is no grade.
     """
     try:
         text = path.read_bytes()
@@ -244,6 +252,10 @@ def load_record(path: Path) -> Record:
         raise UsageError(
             f"{path}: the result was changed after it was written; expected SHA-256 "
             f"{record.result_sha256}, got {digest}. Grade the submission again."
+        )
+    if record.self_check:
+        raise UsageError(
+            f"{path}: a student's own check, made without a sandbox; expected a grade. Grade the submission."
         )
     return record
 

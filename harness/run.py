@@ -18,8 +18,11 @@ from harness.assignment import AssignmentSpec
 from harness.errors import TrainingError
 from harness.files import write_text
 from harness.intake import sandbox
+from harness.intake.backends import Wanted
+from harness.intake.box import Box, open_box
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Request
 from harness.intake.sandbox import Traced, Untraced
+from harness.intake.self_check import SelfCheck, unboxed
 from harness.intake.submission import Submission
 from harness.recipe import RecipeSpec
 from harness.reporting.plots.sources import SAMPLES
@@ -64,6 +67,9 @@ class Settings:
     recompute_stats: bool = False
     resume: Path | None = None
     save_every: int = 0
+    sandbox: Wanted = "auto"
+    self_check: bool = False
+    """One's own submission, run without a box: never a grade."""
 
 
 @dataclass
@@ -81,6 +87,8 @@ class Run:
     notes: list[str] = field(default_factory=list)
     """What the user should know of this run and this machine; provenance, never result."""
     seconds: dict[str, float] = field(default_factory=dict)
+    backend: str = ""
+    """What held the submission's code: a backend of the box, or none in a self-check."""
     started: float = field(default_factory=time.time)
 
     @property
@@ -107,24 +115,15 @@ def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
     """Export every variant, each in a child of its own; exported files go to the variants' folders.
 
     `input_shape` is (C, H, W) of one image, the assignment's if not given.
+
+    Raises:
+        SandboxError: no process can be locked on this machine; nothing of the submission has run.
     """
     run.listen("", "intake")
-    for name, one in run.submission.variants.items():
-        with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
-            request = Request(
-                root=run.submission.root,
-                variants={name: one.wanted},
-                input_shape=input_shape or run.assignment.data.input_shape,
-                classes=run.assignment.data.classes,
-                init_seed=seed_for(run.seed, "init"),
-                other_init_seed=seed_for(run.seed + 1, "init"),
-                cpu_s=run.assignment.limits.intake_s,
-                memory_mib=run.assignment.limits.intake_memory_mib,
-                output_mib=run.assignment.limits.intake_output_mib,
-                out=Path(temporary),
-            )
-            run.traced |= sandbox.trace(request, run.assignment.limits)
-            _keep(run.traced[name], run.model(name))
+    with unboxed() if run.settings.self_check else open_box(run.settings.sandbox) as box:
+        run.backend = box.backend
+        for name in run.submission.variants:
+            _take_in(run, name, box, input_shape or run.assignment.data.input_shape)
 
 
 def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | DivergedEvent:
@@ -244,6 +243,25 @@ def augment(
 
 
 # Private functions
+
+
+def _take_in(run: Run, name: str, box: Box | SelfCheck, input_shape: tuple[int, int, int]) -> None:
+    limits = run.assignment.limits
+    with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
+        request = Request(
+            root=run.submission.root,
+            variants={name: run.submission.variants[name].wanted},
+            input_shape=input_shape,
+            classes=run.assignment.data.classes,
+            init_seed=seed_for(run.seed, "init"),
+            other_init_seed=seed_for(run.seed + 1, "init"),
+            cpu_s=limits.intake_s,
+            memory_mib=limits.intake_memory_mib,
+            output_mib=limits.intake_output_mib,
+            out=Path(temporary),
+        )
+        run.traced |= sandbox.trace(request, limits, box)
+        _keep(run.traced[name], run.model(name))
 
 
 def _keep(traced: Traced | Untraced, model: Model) -> None:

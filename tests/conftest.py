@@ -1,12 +1,13 @@
 """Shared by all tests: the shipped assignment, and submissions written on the spot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.intake.box import Box, open_box
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,13 @@ def assignment() -> AssignmentSpec:
 def reference() -> Path:
     """The reference submission's folder."""
     return REPOSITORY / "submission"
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Box]:
+    """What runs submissions, in the strongest backend that works here."""
+    with open_box() as opened:
+        yield opened
 
 
 @pytest.fixture

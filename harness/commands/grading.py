@@ -23,6 +23,7 @@ from harness.commands.options import (
     PathArgument,
     RecomputeOption,
     ResumeOption,
+    SandboxOption,
     SaveEveryOption,
     SeedOption,
     VariantOption,
@@ -43,6 +44,11 @@ def check(
     class_name: ClassOption = None,
     ctor: CtorOption = [],  # noqa: B006
     json: JsonOption = None,
+    sandbox: SandboxOption = "auto",
+    self_check: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool,
+        typer.Option("--self", help="Your own code, in no sandbox: on any system, and never a grade."),
+    ] = False,
 ) -> None:
     """Judge the rules only: seconds, no training, no data needed."""
     from harness.grade import grade
@@ -50,7 +56,8 @@ def check(
     from harness.screen import Display
 
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
-        run = opened(path, assignment, variant, class_name, ctor, Settings(out=Path(out)), display)
+        settings = Settings(out=Path(out), sandbox=sandbox, self_check=self_check)
+        run = opened(path, assignment, variant, class_name, ctor, settings, display)
         record = grade(run)
     finish(record, json)
 
@@ -69,6 +76,7 @@ def grade(
     data: DataOption = None,
     stats_cache: CacheOption = DEFAULT_CACHE,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
+    sandbox: SandboxOption = "auto",
 ) -> None:
     """Judge the rules, train, measure, and write the scorecard.
 
@@ -88,6 +96,7 @@ def grade(
         data=data,
         stats_cache=stats_cache,
         recompute_stats=recompute_stats,
+        sandbox=sandbox,
     )
     with Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
@@ -120,6 +129,7 @@ def train(
     assignment: AssignmentOption = None,
     class_name: ClassOption = None,
     ctor: CtorOption = [],  # noqa: B006
+    sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
     from harness.files import write_text
@@ -130,7 +140,9 @@ def train(
     from harness.screen import Display, say
     from harness.training.jobs import TrainedEvent
 
-    settings = Settings(out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every)
+    settings = Settings(
+        out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
+    )
     with Display() as display:
         run = opened(path, assignment, [model], class_name, ctor, settings, display)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})

@@ -34,6 +34,10 @@ JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Write the record as JSON; - is standard output."),
 ]
+SandboxOption = Annotated[
+    Literal["auto", "bwrap", "lock"],
+    typer.Option(help="What holds the submission's code; auto takes the strongest that works."),
+]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")]
 SeedOption = Annotated[int | None, typer.Option(help="Base seed; the assignment's if not given.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]

@@ -1,8 +1,8 @@
 """What the parent asks of the intake child and what comes back: plain data, no torch.
 
-The child (``python -m harness.intake.boot``) reads one `Request` from standard input and answers over one
-pipe. For every variant the parent writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the
-model could be exported, ``architecture.json`` and ``initial.safetensors``.
+The child (`harness.intake.boot`) reads one `Request` and answers over one pipe. For every variant the parent
+writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the model could be exported,
+``architecture.json`` and ``initial.safetensors``.
 """
 
 from pathlib import Path
@@ -18,8 +18,14 @@ ANSWER = "answer.json"
 NOTEBOOK = ".ipynb"
 BLOCKS = (ANSWER, ARCHITECTURE, WEIGHTS)
 """What the child says of a variant, in this order."""
+READY, UNFIT = b"READY\n", b"UNFIT\n"
+"""How the intake process begins: processes can be locked here, or cannot."""
+RUN, KILL, ENDED = b"RUN\n", b"KILL\n", b"ENDED\n"
+"""What is said of one submission: run it, end it before its time, it has ended."""
 LOCKED, UNLOCKED = b"LOCKED\n", b"UNLOCKED\n"
 """How the child begins: before any student code runs."""
+SELF_CHECK = "--self-check"
+"""Option of a child that runs its own author's code, without a lock."""
 MAX_TEXT = 64 * 1024
 """Characters of any text taken from the child; it is for display only."""
 

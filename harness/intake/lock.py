@@ -11,11 +11,12 @@ import errno
 import os
 import resource
 import signal
-import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness.intake.canaries import escapes
 
 NOBODY = 65_534
 CAP_DAC_READ_SEARCH = 2
@@ -35,8 +36,11 @@ class Bounds:
     file_mib: int
 
 
-def lock(bounds: Bounds, readable: Iterable[Path]) -> None:
+def lock(bounds: Bounds, readable: Iterable[Path], hidden: Path | None = None) -> None:
     """Lock this process and check that it is locked; below `readable` it can still read.
+
+    The check asks the kernel first, and then tries in earnest (`harness.intake.canaries`); `hidden` is a
+    path that must not even be seen to exist, where something around the lock promises that.
 
     As root it becomes user `NOBODY`. A library folder that this user could not reach (Python in root's
     home) stays readable by the one capability for it; what can be read at all is Landlock's decision.
@@ -63,6 +67,8 @@ def lock(bounds: Bounds, readable: Iterable[Path]) -> None:
     _filter_system_calls()
     _check(status, kept)
     os.close(status)
+    if holes := escapes(hidden):
+        raise LockError(f"a locked process could {', '.join(holes)}")
 
 
 # Resource limits
@@ -282,11 +288,11 @@ def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> 
     return struct.pack("HBBI", code, if_true, if_false, value & 0xFFFFFFFF)
 
 
-# The check: first what the kernel says, then whether it does it
+# The check
 
 
 def _check(status: int, kept: int) -> None:
-    """Look for holes. Nothing is tried before the kernel itself says that the process is locked."""
+    """Ask the kernel whether the process is locked."""
     text = os.pread(status, 1 << 16, 0).decode()
     said = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
     wanted = {"NoNewPrivs": "1", "Seccomp": "2", "Threads": "1"}
@@ -295,23 +301,6 @@ def _check(status: int, kept: int) -> None:
             raise LockError(f"{name} is {said.get(name, 'unknown').strip()}; expected {value}")
     if "0" in said["Uid"].split():
         raise LockError("the process still is root")
-    for name in ("CapPrm", "CapEff", "CapInh"):
+    for name in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
         if int(said[name], 16) & ~kept:
             raise LockError(f"{name} is {said[name].strip()}; expected no capability but {kept:x}")
-    _must_fail("list /", lambda: list(Path("/").iterdir()))
-    _must_fail("write a file", lambda: os.open("/tmp/harness-hole", os.O_CREAT | os.O_WRONLY))  # noqa: S108
-    _must_fail("make a socket", socket.socket)
-    _must_fail("start a process", _fork)
-
-
-def _must_fail(what: str, attempt: object) -> None:
-    try:
-        attempt()  # type: ignore[operator]
-    except OSError:
-        return
-    raise LockError(f"a locked process could {what}")
-
-
-def _fork() -> None:
-    if os.fork() == 0:
-        os._exit(0)

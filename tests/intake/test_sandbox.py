@@ -14,6 +14,7 @@ import pytest
 from safetensors import safe_open
 
 from harness.assignment import AssignmentSpec
+from harness.intake.box import Box
 from harness.intake.exchange import Request, Wanted
 from harness.intake.sandbox import Traced, Untraced, clean_text, trace
 
@@ -112,7 +113,7 @@ def request(root: Path, out: Path, variants: Mapping[str, Wanted], memory_mib: i
 
 @pytest.fixture(scope="module")
 def answers(
-    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec
+    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, box: Box
 ) -> Mapping[str, Traced | Untraced]:
     root = tmp_path_factory.mktemp("models")
     variants = {}
@@ -121,7 +122,7 @@ def answers(
         file.write_text(dedent(source))
         arguments = {"width": 6} if name == "wide" else {}
         variants[name] = Wanted(file=file, class_name=NAMED.get(name), arguments=arguments)
-    return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits)
+    return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits, box)
 
 
 IMPORTS = """!pip install torchsummary
@@ -143,7 +144,7 @@ NOTEBOOK = {"title": {"cell_type": "markdown", "source": ["# A title\n"]}} | {
 
 
 @pytest.fixture
-def notebook(tmp_path: Path, assignment: AssignmentSpec):
+def notebook(tmp_path: Path, assignment: AssignmentSpec, box: Box):
     """Take in a notebook of these cells."""
 
     def run(**cells) -> Traced | Untraced:
@@ -151,7 +152,7 @@ def notebook(tmp_path: Path, assignment: AssignmentSpec):
         file = tmp_path / "model.ipynb"
         file.write_text(json.dumps({"nbformat": 4, "cells": list(cells.values())}))
         wanted = {"basic": Wanted(file=file, class_name=None)}
-        return trace(request(tmp_path, tmp_path / "out", wanted), assignment.limits)["basic"]
+        return trace(request(tmp_path, tmp_path / "out", wanted), assignment.limits, box)["basic"]
 
     return run
 
@@ -205,7 +206,7 @@ def traced(answers: Mapping[str, Traced | Untraced]):
 
 
 @pytest.fixture
-def alone(tmp_path: Path, assignment: AssignmentSpec):
+def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
     """Take in one source in a child of its own."""
 
     def run(source: str, *, memory_mib: int = 4096, intake_s: int = 120) -> Traced | Untraced:
@@ -214,15 +215,15 @@ def alone(tmp_path: Path, assignment: AssignmentSpec):
         file.write_text(source)
         limits = assignment.limits.model_copy(update={"intake_s": intake_s})
         wanted = {"basic": Wanted(file=file, class_name=None)}
-        return trace(request(tmp_path, tmp_path / "out", wanted, memory_mib), limits)["basic"]
+        return trace(request(tmp_path, tmp_path / "out", wanted, memory_mib), limits, box)["basic"]
 
     return run
 
 
-def test_the_reference_networks_come_out_as_graphs_with_their_weights(reference, tmp_path, assignment):
+def test_the_reference_networks_come_out_as_graphs_with_their_weights(reference, tmp_path, assignment, box):
     expected = {"Net": 84_322, "NetDilated": 197_858}
     variants = {name: Wanted(file=reference / "model.py", class_name=name) for name in expected}
-    for name, answer in trace(request(reference, tmp_path, variants), assignment.limits).items():
+    for name, answer in trace(request(reference, tmp_path, variants), assignment.limits, box).items():
         assert isinstance(answer, Traced)
         trainable = [t for t in answer.architecture.tensors if t.trainable]
         assert sum(t.numel for t in trainable) == expected[name]
@@ -360,10 +361,10 @@ def test_exiting_while_imported_is_reported_as_such(refused):
 
 
 def test_a_file_that_never_ends_is_stopped(alone):
-    answer = alone("import time\ntime.sleep(600)", intake_s=10)
+    answer = alone("import time\ntime.sleep(600)", intake_s=3)
     assert isinstance(answer, Untraced)
     assert answer.cause == "student"
-    assert "did not end; expected at most 10 s" in answer.message
+    assert "did not end; expected at most 3 s" in answer.message
 
 
 def test_a_model_that_wants_more_memory_than_there_is_gets_a_message(alone):
@@ -392,7 +393,7 @@ def test_a_child_that_leaves_early_is_reported_with_its_last_words(alone):
     assert "bye" in answer.traceback
 
 
-def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, assignment):
+def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, assignment, box):
     source = dedent(TINY).replace(
         "self.fc =", "self.scale = nn.Parameter(torch.tensor([random.random(), np.random.rand()])); self.fc ="
     )
@@ -402,7 +403,7 @@ def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, as
     for out in (tmp_path / "one", tmp_path / "two"):
         out.mkdir()
         wanted = {"basic": Wanted(file=file, class_name="Tiny")}
-        answer = trace(request(tmp_path, out, wanted), assignment.limits)["basic"]
+        answer = trace(request(tmp_path, out, wanted), assignment.limits, box)["basic"]
         assert isinstance(answer, Traced)
         assert answer.seeds_differ
         bytes_of.append(answer.weights.read_bytes())
