@@ -77,6 +77,8 @@ class Limits(Table):
     """What the child processes may use. The defaults of the shipped assignment pass every honest model."""
 
     intake_s: Positive
+    """Wall-clock seconds."""
+    intake_cpu_s: Positive
     intake_memory_mib: Positive
     intake_output_mib: Positive
     training_s: Positive

@@ -1,14 +1,15 @@
 """The corpus of borderline and dishonest architectures: each gets the verdict that docs/rules.md gives it.
 
 A case is a folder of ``tests/submissions``; what its files say is explained in the README there. All
-cases are exported in few children and probed in one, then each is judged as a submission of its own.
+cases are exported, each in a child of its own, and probed in one; then each is judged by itself.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from pydantic import Field
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, Points, load_assignment
 from harness.grade import judge
 from harness.intake import sandbox
+from harness.intake.box import open_box
 from harness.intake.exchange import Request
+from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Submission, open_submission
 from harness.record import Facts, Record, Status, to_json
 from harness.run import Run, Settings, probe
@@ -28,8 +31,8 @@ CORPUS = REPOSITORY / "tests" / "submissions"
 CASES = sorted(file.parent.name for file in CORPUS.glob("*/expected.toml"))
 IN_FULL = ("honest", "dilated_then_smaller", "data_dependent_control_flow")
 """Cases that are gated from the file on, as a course would."""
-CHILDREN = 2
-"""Intake children that run side by side."""
+BOXES = 2
+"""Boxes that run side by side."""
 NOT_INSIDE = ("terminal", "cacheprovider", "faulthandler", "benchmark", "unraisableexception")
 """Plugins that a run of pytest within a run of pytest does without."""
 
@@ -62,7 +65,6 @@ class Expected(Table):
     assignment: str = "cifar10-compact-cnn"
     variant: str = "basic"
     class_name: str | None = Field(default=None, alias="class")
-    alone: bool = False
     problem: str = ""
     defect: str = ""
     rules: dict[str, Verdict]
@@ -86,13 +88,6 @@ def opened(case: str) -> Submission:
     )
 
 
-def groups(cases: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Divide cases among children; one that may disturb others has a child of its own."""
-    together = [case for case in cases if not expected_of(case).alone]
-    yield from (tuple(together[first::CHILDREN]) for first in range(CHILDREN))
-    yield from ((case,) for case in cases if expected_of(case).alone)
-
-
 @pytest.fixture(scope="session")
 def selected(request: pytest.FixtureRequest) -> list[str]:
     """Name the cases of the tests that are to run."""
@@ -108,17 +103,21 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec,
         update={"limits": assignment.limits.model_copy(update={"intake_s": 900, "intake_output_mib": 1024})}
     )
     answered = {}
-    requests = []
-    for number, cases in enumerate(groups(selected)):
-        for case in cases:
-            (one,) = opened(case).variants.values()
-            answered[case] = replace(one, output=f"{number}/{case}")
-        folder = out / str(number)
-        folder.mkdir()
-        requests.append(intake_request(roomy, {case: answered[case].wanted for case in cases}, folder))
+    for case in selected:
+        (one,) = opened(case).variants.values()
+        answered[case] = replace(one, output=f"{case}/{case}")
+
+    def taken(cases: Sequence[str]) -> Iterator[Mapping[str, Traced | Untraced]]:
+        with open_box() as box:
+            for case in cases:
+                (out / case).mkdir()
+                request = intake_request(roomy, {case: answered[case].wanted}, out / case)
+                yield sandbox.trace(request, roomy.limits, box)
+
     run = Run(Submission(CORPUS, "", answered), roomy, Settings(out=out), lambda *_: None)
-    with ThreadPoolExecutor(CHILDREN) as children:
-        for traced in children.map(lambda one: sandbox.trace(one, roomy.limits), requests):
+    with ThreadPoolExecutor(BOXES) as boxes:
+        halves = [selected[first::BOXES] for first in range(BOXES)]
+        for traced in chain.from_iterable(boxes.map(lambda cases: list(taken(cases)), halves)):
             run.traced |= traced
     probe(run)
     return run

@@ -73,10 +73,10 @@ def _lock(_: Path, control: int) -> list[str]:
 def _bwrap(folder: Path, control: int) -> list[str]:
     program = shutil.which("bwrap")
     if program is None:
-        raise FileNotFoundError("bwrap is not installed")
+        raise FileNotFoundError("not installed")
     options = [
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
-        *("--die-with-parent", "--new-session", "--cap-drop", "ALL", *_privileges()),
+        *("--die-with-parent", "--cap-drop", "ALL", *_privileges()),
         *("--hostname", "sandbox", "--proc", "/proc"),
         *chain.from_iterable(_mounts([PACKAGE, Path(sys.prefix), Path(sys.base_prefix), folder])),
         *("--remount-ro", "/", "--chdir", "/"),

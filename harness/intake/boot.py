@@ -3,8 +3,9 @@
 Started by `harness.intake.box` as ``python -m harness.intake.boot SOCKET [HIDDEN]``. It answers on SOCKET
 with ``READY``, or with ``UNFIT`` and why no process can be locked here. Then, for every submission, it is
 sent ``RUN`` with three descriptors: the `Request` to read, the pipe for what the child has to say, and the
-file for what it prints. It forks, and answers ``ENDED`` and the child's wait status; ``KILL`` ends the child
-before its time. Nothing of a submission reaches this process: the child reads the request, after the fork.
+file for what it prints. It forks, and answers ``ENDED``, the child's wait status and its processor seconds;
+``KILL`` ends the child before its time. Nothing of a submission reaches this process: the child reads the
+request, after the fork.
 
 What the child says: the line ``LOCKED`` (or ``UNLOCKED`` and why), then for every variant three blocks, each
 an 8-byte length and as many bytes: the answer, ``architecture.json``, ``initial.safetensors``; the last two
@@ -98,10 +99,10 @@ def _serve(control: socket.socket, descriptors: list[int], hidden: Path | None) 
     ready, _, _ = select.select([ended, control.fileno()], [], [])
     if control.fileno() in ready:  # told to, or the parent is gone
         os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    _, status, used = os.wait4(child, 0)
     os.close(ended)
     with suppress(BrokenPipeError):
-        control.send(ENDED + str(status).encode())
+        control.send(ENDED + f"{status} {used.ru_utime + used.ru_stime}".encode())
 
 
 # The child of one submission

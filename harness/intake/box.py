@@ -91,7 +91,7 @@ class Box:
             self._start()
         try:
             with printed.open("wb") as file, self._sent(request, file.fileno()) as reading:
-                said, ended = self._listen(reading, timeout_s, most_bytes)
+                said, ended = self._listen(reading, request.cpu_s, timeout_s, most_bytes)
         except ConnectionError:
             self.close()
             broken = "the process that runs submissions ended before its time; grade the submission again."
@@ -112,17 +112,22 @@ class Box:
     def _start(self) -> None:
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
-        with other:
-            self._process = subprocess.Popen(
-                command(self.backend, self.folder, other.fileno()),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                env=environment(),
-                pass_fds=(other.fileno(),),
-                start_new_session=True,
-            )
+        try:
+            with other:
+                self._process = subprocess.Popen(
+                    command(self.backend, self.folder, other.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=subprocess.STDOUT,
+                    cwd="/",
+                    env=environment(),
+                    pass_fds=(other.fileno(),),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._control.close()
+            self._log.close()
+            raise SandboxError(f"{self.backend}: {error}") from None
         self._control.settimeout(START_S)
         try:
             word = self._control.recv(8192)
@@ -150,7 +155,9 @@ class Box:
         finally:
             os.close(reading)
 
-    def _listen(self, reading: int, timeout_s: float, most_bytes: int) -> tuple[bytes, Ended | None]:
+    def _listen(
+        self, reading: int, cpu_s: float, timeout_s: float, most_bytes: int
+    ) -> tuple[bytes, Ended | None]:
         """Hear a child out, and end it when its time is up or it says too much.
 
         Raises:
@@ -183,14 +190,19 @@ class Box:
             pass
         if killed is None and len(heard) > most_bytes:
             killed = _said_too_much(most_bytes)
-        return bytes(heard), killed or ended_with(os.waitstatus_to_exitcode(int(word.removeprefix(ENDED))))
+        status, used_s = word.removeprefix(ENDED).split()
+        code = os.waitstatus_to_exitcode(int(status))
+        return bytes(heard), killed or ended_with(code, cpu_spent=float(used_s) >= cpu_s)
 
 
-def ended_with(code: int) -> Ended | None:
-    """Say how a child ended by its exit code, or the negative number of the signal; None if well."""
+def ended_with(code: int, *, cpu_spent: bool = False) -> Ended | None:
+    """Say how a child ended by its exit code, or the negative number of the signal; None if well.
+
+    `cpu_spent` says that it had used all the processor time it may.
+    """
     if code == 0:
         return None
-    if code == -signal.SIGXCPU:
+    if code == -signal.SIGXCPU or cpu_spent:
         return Ended("timed_out", "student", f"it took more processor time than is allowed. {_ADVICE}")
     if code == -signal.SIGKILL:
         return Ended(
@@ -219,7 +231,7 @@ def _first_that_works(wanted: Wanted, folder: Path) -> Box:
     for backend in COMMANDS if wanted == "auto" else (wanted,):
         try:
             return Box(backend, folder)
-        except (SandboxError, FileNotFoundError) as error:
+        except SandboxError as error:
             refusals.append(str(error))
     raise SandboxError(
         "sandbox: no process can be locked here; expected Landlock and seccomp (Linux 5.13 or newer), "
