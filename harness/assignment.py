@@ -73,6 +73,24 @@ class Overrides(Table):
     label_smoothing: Bounds
 
 
+class Seeds(Table):
+    """How many trainings decide about the accuracy, each with a seed of its own: seed, seed + 1, ..."""
+
+    first: Positive = 1
+    """Trainings of every variant."""
+    borderline: Positive = 1
+    """Trainings in all where the threshold lies inside the 95 % interval of the first ones."""
+
+    @model_validator(mode="after")
+    def _more_near_the_line(self) -> "Seeds":
+        if self.borderline < self.first:
+            raise ValueError(
+                f"borderline counts all trainings, so it is at least first; "
+                f"expected {self.first} or more, got {self.borderline}"
+            )
+        return self
+
+
 class Limits(Table):
     """What the child processes may use. The defaults of the shipped assignment pass every honest model."""
 
@@ -91,6 +109,7 @@ class AssignmentSpec(Table):
     id: Slug
     title: str
     seed: int
+    seeds: Seeds = Seeds()
     default_variant: Slug
     data: DataSpec
     points: Points

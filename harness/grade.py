@@ -9,23 +9,18 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from harness import record as records
 from harness.analysis import rules, score
-from harness.errors import DataUnavailableError, GraphError, TrainingError
 from harness.intake.sandbox import Traced, Untraced
 from harness.recipe import RecipeSpec
-from harness.record import Finding, Record, Training, VariantRecord
-from harness.run import Run, probe, take_in, train
+from harness.record import Facts, Finding, Record, Training, VariantRecord
+from harness.run import Run, probe, take_in
 from harness.tables import content_hash
-from harness.training.jobs import DataEvent, DivergedEvent, Probe, TrainedEvent
-
-PREVIEW_EPOCHS = 4
-"""Epochs of the preview on the embedded set, when the real data cannot be had."""
+from harness.trainings import accuracy
 
 PACKAGES = (
     "harness", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy", "safetensors",
@@ -59,6 +54,20 @@ def judge(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
     return _record(run, variants)
 
 
+def with_accuracy(facts: Facts, trainings: Sequence[Training]) -> Facts:
+    """Add what trainings measured; a preview on the embedded set measured nothing."""
+    if not trainings or trainings[0].data.name == "mini":
+        return facts
+    share, interval = records.mean_accuracy(trainings)
+    return facts.model_copy(
+        update={
+            "accuracy": share,
+            "accuracy_interval": interval,
+            "weights_sha256": trainings[0].weights_sha256,
+        }
+    )
+
+
 # Private functions
 
 
@@ -78,28 +87,21 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
     )  # fmt: skip
     if (doubt := _summary_doubt(traced)) is not None:
         facts = facts.model_copy(update={"warnings": (*facts.warnings, doubt)})
-    training: Training | None = None
+    trainings: tuple[Training, ...] = ()
     if full:
-        training, finding = _accuracy(run, name, recipe, probed)
+        trainings, finding = accuracy(run, name, recipe, probed)
         findings = (*findings, finding)
-    if training is not None and training.data.name != "mini":
-        facts = facts.model_copy(
-            update={
-                "accuracy": training.accuracy,
-                "accuracy_interval": training.accuracy_interval,
-                "weights_sha256": training.weights_sha256,
-            }
-        )
     return _scored(
         title,
         traced.class_name,
         findings,
         full=full,
-        facts=facts,
+        facts=with_accuracy(facts, trainings),
         receptive_field=table,
         summary=traced.summary,
         graph_sha256=traced.sha256,
-        training=training,
+        training=trainings[0] if trainings else None,
+        more_trainings=trainings[1:],
     )
 
 
@@ -129,46 +131,6 @@ def _scored(title: str, class_name: str, findings: tuple[Finding, ...], **rest: 
             **rest,
         }
     )
-
-
-def _accuracy(
-    run: Run, name: str, recipe: RecipeSpec, probed: Probe | None
-) -> tuple[Training | None, Finding]:
-    """Train for the grade, or preview on the embedded set where the real data cannot be had."""
-    if probed is None:
-        why = run.not_run.get(name)
-        unknown = "the network could not be rebuilt from its graph"
-        return None, rules.untrainable("student" if why else "harness", why or unknown, run.assignment)
-    if run.settings.data == "mini":
-        return _preview(run, name, recipe, "the embedded mini set was asked for")
-    try:
-        final = train(run, name, recipe)
-    except DataUnavailableError as error:
-        message = f"{error} A short preview on the embedded mini set follows; it is not a grade."
-        run.notes.append(message)
-        run.listen(name, DataEvent(name="mini", root="", message=message))
-        return _preview(run, name, recipe, "CIFAR-10 could not be had")
-    except GraphError as error:
-        return None, rules.untrainable("student", str(error), run.assignment)
-    except TrainingError as error:
-        run.notes.append(str(error))
-        return None, rules.untrainable("infrastructure", "training ended without a result", run.assignment)
-    if isinstance(final, DivergedEvent):
-        return None, rules.diverged(final, run.assignment)
-    return final.training, rules.min_accuracy(final.training, run.assignment)
-
-
-def _preview(run: Run, name: str, recipe: RecipeSpec, why: str) -> tuple[Training | None, Finding]:
-    """Train briefly on the embedded set: it shows that everything works, and is never a grade."""
-    short = recipe.model_copy(update={"epochs": min(recipe.epochs, PREVIEW_EPOCHS), "stages": ()})
-    offline = replace(run, settings=replace(run.settings, data="mini", resume=None))
-    try:
-        final = train(offline, name, short)
-    except (GraphError, TrainingError) as error:
-        run.notes.append(str(error))
-        return None, rules.not_measured(None, why, run.assignment)
-    training = final.training if isinstance(final, TrainedEvent) else None
-    return training, rules.not_measured(training, why, run.assignment)
 
 
 def _record(run: Run, variants: Mapping[str, VariantRecord]) -> Record:
@@ -204,6 +166,18 @@ def _provenance(run: Run) -> dict[str, Any]:
         "notes": run.notes,
         "sandbox": run.backend,
         "seed": run.seed,
+        "fingerprint": run.fingerprint,
+        "assignment": run.assignment.model_dump(mode="json", by_alias=True),
+        "intake": {name: _taken(run, name) for name in run.submission.variants},
         "workers": run.settings.workers,
         "student_output": {name: traced.output for name, traced in run.traced.items()},
+    }
+
+
+def _taken(run: Run, name: str) -> dict[str, Any]:
+    """Keep what a graph and its weights do not say of a variant, and its grade depends on."""
+    traced = run.traced[name]
+    return {
+        "recipe": run.submission.variants[name].recipe.model_dump(mode="json", exclude_none=True),
+        "seeds_differ": traced.seeds_differ if isinstance(traced, Traced) else None,
     }

@@ -8,7 +8,7 @@ Every key is documented in docs/record.md.
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,6 +152,11 @@ class Training(_Frozen):
     weights_sha256: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def correct(self) -> int:
+        """Test images that the last epoch's network calls by their own class."""
+        return sum(row[i] for i, row in enumerate(self.confusion))
+
 
 class Problem(_Frozen):
     """Why a variant could not be taken in; `traceback` holds the student's own frames."""
@@ -163,7 +168,10 @@ class Problem(_Frozen):
 
 
 class VariantRecord(_Frozen):
-    """Everything about one variant of a submission. `full` says that training was part of it."""
+    """Everything about one variant of a submission. `full` says that training was part of it.
+
+    `more_trainings` are those with further seeds, where the first came close to the line.
+    """
 
     title: str
     class_name: str
@@ -178,6 +186,12 @@ class VariantRecord(_Frozen):
     summary: str = ""
     graph_sha256: str | None = None
     training: Training | None = None
+    more_trainings: tuple[Training, ...] = ()
+
+    @property
+    def trainings(self) -> tuple[Training, ...]:
+        """All trainings, by seed."""
+        return (() if self.training is None else (self.training,)) + self.more_trainings
 
 
 class Record(_Frozen):
@@ -220,6 +234,17 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = WILSON_Z / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean_accuracy(trainings: Sequence[Training]) -> tuple[float, tuple[float, float]]:
+    """Mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
+
+    The interval is that of a single measurement: all trainings are measured on the same test images, so
+    more of them do not make those images say more.
+    """
+    images, number = trainings[0].data.test_images, len(trainings)
+    correct = sum(training.correct for training in trainings)
+    return correct / (number * images), wilson_interval(round(correct / number), images)
 
 
 def sealed(record: Record) -> Record:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,7 +45,7 @@ from harness.training.jobs import (
     TrainJob,
 )
 
-Stage = Literal["intake", "probe", "field", "train", "evaluate", "augment", "draw"]
+Stage = Literal["intake", "probe", "field", "train", "borderline", "evaluate", "augment", "draw"]
 LAST_CHECKPOINT = "checkpoints/last.pth"
 """In a variant's folder: the network after the last epoch."""
 
@@ -89,6 +89,8 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     backend: str = ""
     """What held the submission's code: a backend of the box, or none in a self-check."""
+    fingerprint: dict[str, str] = field(default_factory=dict)
+    """What decides the bytes of a training on this machine; known once one has run."""
     started: float = field(default_factory=time.time)
 
     @property
@@ -126,6 +128,21 @@ def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
             _take_in(run, name, box, input_shape or run.assignment.data.input_shape)
 
 
+def with_seed(run: Run, variant: str, seed: int) -> Run:
+    """Start a run of one variant that differs in its seed alone; its files go below the variant's folder.
+
+    Its submission has not been taken in: the initial weights depend on the seed.
+    """
+    answered = run.submission.variants[variant]
+    apart = replace(answered, output=f"{answered.output}/seed_{seed}")
+    return Run(
+        submission=replace(run.submission, variants={variant: apart}),
+        assignment=run.assignment,
+        settings=replace(run.settings, seed=seed, resume=None),
+        listen=run.listen,
+    )
+
+
 def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | DivergedEvent:
     """Train one variant with a recipe; checkpoints go to its folder.
 
@@ -153,6 +170,7 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
     assert isinstance(final, TrainedEvent | DivergedEvent)
     if isinstance(final, TrainedEvent):
         run.seconds[variant] = round(final.seconds, 1)
+        run.fingerprint |= final.fingerprint
     return final
 
 

@@ -25,6 +25,7 @@ STAGES = {
     "probe": "running it untrained",
     "field": "measuring its receptive field by gradients",
     "train": "training",
+    "borderline": "too close to the line to tell: training with further seeds, the mean decides",
     "evaluate": "measuring the weights on the test set",
     "augment": "augmenting",
     "draw": "drawing pictures",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from harness import record as records
 from harness.analysis import rules, score
 from harness.assignment import AssignmentSpec
-from harness.grade import judge
+from harness.grade import judge, with_accuracy
 from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord, wilson_interval
 from harness.run import Run, probe, take_in
@@ -61,21 +61,21 @@ def doubts(
     if uploaded.assignment_sha256 != content_hash(assignment):
         yield f"the record is of another edition of the assignment ({uploaded.assignment})"
     theirs = uploaded.variants.get(name)
-    training = theirs.training if theirs else None
-    if theirs is None or training is None:
+    if theirs is None or theirs.training is None:
         yield f"the record holds no training of {name}"
         return
     if theirs.graph_sha256 != live.graph_sha256:
         yield "the record is of another network: the hashes of the graphs differ"
-    if training.recipe != recipe.model_dump(mode="json"):
-        yield "it was trained with another recipe"
-    if training.seed != assignment.seed:
-        yield f"it was trained with seed {training.seed}; expected {assignment.seed}"
+    for i, training in enumerate(theirs.trainings):
+        if training.recipe != recipe.model_dump(mode="json"):
+            yield "it was trained with another recipe"
+        if training.seed != assignment.seed + i:
+            yield f"it was trained with seed {training.seed}; expected {assignment.seed + i}"
     # Each group only makes sense where the one before it left no doubt.
     found = (
-        list(_data_doubts(training))
-        or list(_statistics_doubts(training, recipe))
-        or list(_points_doubts(uploaded, theirs, training, assignment))
+        [doubt for training in theirs.trainings for doubt in _data_doubts(training)]
+        or [doubt for training in theirs.trainings for doubt in _statistics_doubts(training, recipe)]
+        or list(_points_doubts(uploaded, theirs, assignment))
     )
     yield from found
 
@@ -121,11 +121,11 @@ def _differences(a: tuple[float, float], b: tuple[float, float]) -> tuple[float,
     return a[0] - b[0], a[1] - b[1]
 
 
-def _points_doubts(
-    uploaded: Record, theirs: VariantRecord, training: Training, assignment: AssignmentSpec
-) -> Iterator[str]:
+def _points_doubts(uploaded: Record, theirs: VariantRecord, assignment: AssignmentSpec) -> Iterator[str]:
+    if (needed := rules.seeds_needed(theirs.trainings, assignment)) != len(theirs.trainings):
+        yield f"it was trained with {len(theirs.trainings)} seeds; its accuracy asks for {needed}"
     said = [finding for finding in theirs.findings if finding.rule == "min_accuracy"]
-    if said != [rules.min_accuracy(training, assignment)]:
+    if said != [rules.min_accuracy(theirs.trainings, assignment)]:
         yield "its verdict on min_accuracy does not follow from its training"
     if score.grade_variant(theirs.findings) != (theirs.verdict, theirs.points, theirs.max_points):
         yield "its points are not the sum of its findings"
@@ -149,17 +149,10 @@ def _completed(
     if why:
         reason = f"the record that came with the submission does not hold up: {why}"
         return _scored(live, (*live.findings, _unproven(reason, run.assignment)))
-    training = uploaded.variants[name].training
-    assert training is not None
-    facts = live.facts.model_copy(
-        update={
-            "accuracy": training.accuracy,
-            "accuracy_interval": training.accuracy_interval,
-            "weights_sha256": training.weights_sha256,
-        }
-    )
-    findings = (*live.findings, rules.min_accuracy(training, run.assignment))
-    return _scored(live, findings).model_copy(update={"training": training, "facts": facts})
+    trainings = uploaded.variants[name].trainings
+    findings = (*live.findings, rules.min_accuracy(trainings, run.assignment))
+    taken = {"training": trainings[0], "more_trainings": trainings[1:]}
+    return _scored(live, findings).model_copy(update={**taken, "facts": with_accuracy(live.facts, trainings)})
 
 
 def _unproven(why: str, assignment: AssignmentSpec) -> Finding:

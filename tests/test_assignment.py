@@ -73,6 +73,15 @@ def test_the_default_variant_must_be_one_of_the_variants(table):
     assert mistakes(table) == ["a.toml: default_variant is 'other'; expected one of ['basic', 'dilated']."]
 
 
+def test_near_the_line_there_are_as_many_seeds_as_at_first_or_more(table):
+    table["seeds"] = {"first": 3, "borderline": 2}
+    assert mistakes(table) == [
+        "a.toml: seeds: borderline counts all trainings, so it is at least first; expected 3 or more, got 2."
+    ]
+    del table["seeds"]
+    assert parse_assignment(table).seeds.borderline == 1
+
+
 def test_progressive_resizing_must_leave_the_last_epoch_at_full_size(table):
     table["recipe"]["stages"] = [{"epochs": table["recipe"]["epochs"], "size_px": 16}]
     assert "the last epoch must run at full size" in mistakes(table)[0]

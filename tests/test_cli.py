@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -115,6 +116,7 @@ def test_grading_never_imports_torch_into_the_parent():
             ["evaluate", ".", "--weights", "none.pth"],
             "none.pth: no such file; expected a checkpoint.",
         ),
+        (["train", ".", "--seeds", "2", "--resume", "x.pth"], "--resume: continues one training; expected"),
         (["grade", ".", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
     ],
 )
@@ -309,6 +311,27 @@ def test_the_default_variant_is_trained_unless_others_are_named(harness, write, 
         (): {"basic": True, "dilated": False},  # the rules of the other
         ("--variant", "dilated"): {"dilated": True},  # the other is not looked at
     }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_several_seeds_are_trained_apart_and_summed_up(harness, write, tmp_path):
+    done = harness(
+        "train", write(model=TINY), "--data", "mini", "--epochs", "1", "--workers", "0", "--seeds", "3",
+        "--seed", "4", "--batch-size", "500",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trainings = [
+        json.loads((tmp_path / "results" / "basic" / f"seed_{seed}" / "training.json").read_text())
+        for seed in (4, 5, 6)
+    ]
+    assert [training["seed"] for training in trainings] == [4, 5, 6]
+    found = [training["accuracy"] for training in trainings]
+    assert len({training["initial_sha256"] for training in trainings}) == 3
+    assert done.stderr.splitlines()[-1] == (
+        f"basic, seeds 4 to 6: mean {statistics.mean(found):.2%}, standard deviation "
+        f"{100 * statistics.stdev(found):.2f} points, min {min(found):.2%}, max {max(found):.2%}"
+    )
 
 
 @pytest.mark.slow

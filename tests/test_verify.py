@@ -62,7 +62,7 @@ def a_training(assignment: AssignmentSpec, **changes) -> Training:
 
 
 def a_record(assignment: AssignmentSpec, training: Training | None, *findings: Finding, **changes) -> Record:
-    listed = findings or ((rules.min_accuracy(training, assignment),) if training else ())
+    listed = findings or ((rules.min_accuracy([training], assignment),) if training else ())
     verdict, points, most = score.grade_variant(listed)
     variant = VariantRecord(
         title="three strides", class_name="Net", full=True, verdict=verdict, points=points, max_points=most,
@@ -90,6 +90,48 @@ def test_an_honest_record_leaves_no_doubt(assignment):
     assert said(assignment, a_record(assignment, a_training(assignment))) == []
 
 
+def near_the_line(assignment: AssignmentSpec, *seeds: int) -> list[Training]:
+    confusion = tuple(
+        tuple(850 if i == j else (150 if j == (i + 1) % 10 else 0) for j in range(10)) for i in range(10)
+    )
+    honest = a_training(assignment)
+    last = honest.epochs[-1].model_copy(update={"test_acc": 0.85})
+    changes = {
+        "confusion": confusion,
+        "accuracy": 0.85,
+        "accuracy_interval": wilson_interval(8500, 10_000),
+        "epochs": (*honest.epochs[:-1], last),
+    }
+    return [honest.model_copy(update=changes | {"seed": seed}) for seed in seeds]
+
+
+def with_trainings(assignment: AssignmentSpec, trainings: list[Training]) -> Record:
+    record = a_record(assignment, trainings[0], rules.min_accuracy(trainings, assignment))
+    basic = record.variants["basic"].model_copy(update={"more_trainings": tuple(trainings[1:])})
+    return sealed(record.model_copy(update={"variants": {"basic": basic}}))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "doubts"),
+    [
+        ((1, 2, 3), []),
+        ((1,), ["it was trained with 1 seeds; its accuracy asks for 3"]),
+        ((1, 2), ["it was trained with 2 seeds; its accuracy asks for 3"]),
+        ((1, 2, 3, 4), ["it was trained with 4 seeds; its accuracy asks for 3"]),
+        ((1, 2, 7), ["it was trained with seed 7; expected 3"]),
+        ((1, 1, 1), ["it was trained with seed 1; expected 2", "it was trained with seed 1; expected 3"]),
+    ],
+)
+def test_near_the_line_the_record_must_hold_every_seed_and_no_chosen_ones(assignment, seeds, doubts):
+    assert said(assignment, with_trainings(assignment, near_the_line(assignment, *seeds))) == doubts
+
+
+def test_every_training_of_a_record_is_checked(assignment):
+    trainings = near_the_line(assignment, 1, 2, 3)
+    trainings[2] = trainings[2].model_copy(update={"best_epoch": 3})
+    assert said(assignment, with_trainings(assignment, trainings)) == ["its best epoch is not 3"]
+
+
 OTHER_DATA = {"sha256": "0" * 64}
 ROUNDED = tuple(tuple(911 if i == j else 10 for j in range(10)) for i in range(10))
 
@@ -113,7 +155,7 @@ ROUNDED = tuple(tuple(911 if i == j else 10 for j in range(10)) for i in range(1
 def test_a_doctored_training_is_found_out(assignment, changes, doubt):
     honest = a_training(assignment)
     changed = honest.model_copy(update=changes)
-    finding = rules.min_accuracy(honest, assignment)
+    finding = rules.min_accuracy([honest], assignment)
     assert doubt in said(assignment, a_record(assignment, changed, finding))
 
 
@@ -157,7 +199,7 @@ def test_a_record_without_a_training_is_no_evidence(assignment):
 
 def test_points_that_do_not_follow_are_found_out(assignment):
     training = a_training(assignment)
-    finding = rules.min_accuracy(training, assignment)
+    finding = rules.min_accuracy([training], assignment)
     more = a_record(assignment, training, finding.model_copy(update={"points": 30, "max_points": 30}))
     assert said(assignment, more) == ["its verdict on min_accuracy does not follow from its training"]
     assert said(assignment, a_record(assignment, training, points=99)) == [
@@ -213,7 +255,7 @@ def test_a_record_that_holds_up_gives_the_accuracys_points(submitted, tmp_path, 
     harness("verify", submitted, "--json", "live.json", cwd=tmp_path)
     live = Record.model_validate_json((tmp_path / "live.json").read_bytes()).variants["basic"]
     training = a_training(assignment)
-    findings = (*live.findings[:-1], rules.min_accuracy(training, assignment))
+    findings = (*live.findings[:-1], rules.min_accuracy([training], assignment))
     record = a_record(assignment, training, *findings)
     basic = record.variants["basic"].model_copy(update={"graph_sha256": live.graph_sha256})
     (submitted / "scorecard.json").write_text(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from harness.analysis import consistency
-from harness.analysis.accuracy import diverged, min_accuracy, not_measured, untrainable
+from harness.analysis.accuracy import diverged, min_accuracy, not_measured, seeds_needed, untrainable
 from harness.analysis.agreement import Extents, agreement
 from harness.analysis.classifier import gap_linear_head
 from harness.analysis.convolutions import depthwise_separable, dilation, min_receptive_field
@@ -289,5 +289,6 @@ def _not_run(rule: str, expected: str, why: str) -> Finding:
 __all__ = [
     "DESCRIPTIONS", "Probe", "augmentation", "depthwise_separable", "dilation", "diverged", "downsampling",
     "gap_linear_head", "judge", "max_parameters", "min_accuracy", "min_receptive_field", "no_max_pool",
-    "not_measured", "not_taken_in", "same_graph_in_eval", "unknown_ops", "untrainable", "untrained_at_chance",
+    "not_measured", "not_taken_in", "same_graph_in_eval", "seeds_needed", "unknown_ops", "untrainable",
+    "untrained_at_chance",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """check, grade, train: commands that judge or train a submission."""
 
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +31,11 @@ from harness.commands.options import (
     WorkersOption,
     opened,
 )
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from harness.record import Record
+    from harness.recipe import RecipeSpec
+    from harness.record import Record, Training
     from harness.run import Run
 
 
@@ -125,6 +127,9 @@ def train(
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     data: DataOption = None,
     seed: SeedOption = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train this many times, with seeds seed, seed + 1, …")
+    ] = 1,
     out: OutOption = DEFAULT_OUT,
     assignment: AssignmentOption = None,
     class_name: ClassOption = None,
@@ -132,42 +137,25 @@ def train(
     sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
-    from harness.files import write_text
-    from harness.intake.sandbox import Untraced
-    from harness.reporting.files import write_training
-    from harness.reporting.pictures import write_training_pictures
-    from harness.run import Settings, take_in, train
+    from harness.run import Settings, with_seed
     from harness.screen import Display, say
-    from harness.training.jobs import TrainedEvent
 
+    if seeds > 1 and resume is not None:
+        raise UsageError("--resume: continues one training; expected --seeds 1, got --seeds with more.")
     settings = Settings(
         out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
     )
     with Display() as display:
         run = opened(path, assignment, [model], class_name, ctor, settings, display)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
-        take_in(run)
-        traced = run.traced[model]
-        if isinstance(traced, Untraced):
-            raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
-        final = train(run, model, recipe)
-    if not isinstance(final, TrainedEvent):
-        say(final.message)
-        raise typer.Exit(1)
-    folder = run.folder(model)
-    write_training(final.training, folder)
-    title = f"{model}: {traced.class_name}"
-    for note in write_training_pictures(
-        final.training, folder, title, run.assignment.rules.min_accuracy.at_least
-    ):
-        say(f"note: {note}")
-    write_text(folder / "model_summary.txt", traced.summary + "\n")
-    write_text(folder / "training.json", final.training.model_dump_json(indent=2) + "\n")
-    low, high = final.training.accuracy_interval
-    say(
-        f"{model}: {final.training.accuracy:.2%} after {epochs} epochs "
-        f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}"
-    )
+        runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
+        accuracies = [_practised(one, model, recipe).accuracy for one in runs]
+    if seeds > 1:
+        say(
+            f"{model}, seeds {runs[0].seed} to {runs[-1].seed}: mean {statistics.mean(accuracies):.2%}, "
+            f"standard deviation {100 * statistics.stdev(accuracies):.2f} points, "
+            f"min {min(accuracies):.2%}, max {max(accuracies):.2%}"
+        )
 
 
 def finish(record: "Record", json: str | None) -> None:
@@ -186,6 +174,39 @@ def finish(record: "Record", json: str | None) -> None:
 
 
 # Private functions
+
+
+def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
+    """Take a variant in, train it, and write what is known of the training."""
+    from harness.files import write_text
+    from harness.intake.sandbox import Untraced
+    from harness.reporting.files import write_training
+    from harness.reporting.pictures import write_training_pictures
+    from harness.run import take_in, train
+    from harness.screen import say
+    from harness.training.jobs import TrainedEvent
+
+    take_in(run)
+    traced = run.traced[model]
+    if isinstance(traced, Untraced):
+        raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
+    final = train(run, model, recipe)
+    if not isinstance(final, TrainedEvent):
+        say(final.message)
+        raise typer.Exit(1)
+    training, folder = final.training, run.folder(model)
+    write_training(training, folder)
+    threshold = run.assignment.rules.min_accuracy.at_least
+    for note in write_training_pictures(training, folder, f"{model}: {traced.class_name}", threshold):
+        say(f"note: {note}")
+    write_text(folder / "model_summary.txt", traced.summary + "\n")
+    write_text(folder / "training.json", training.model_dump_json(indent=2) + "\n")
+    low, high = training.accuracy_interval
+    say(
+        f"{model}, seed {training.seed}: {training.accuracy:.2%} after {recipe.epochs} epochs "
+        f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}"
+    )
+    return training
 
 
 def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:

@@ -17,6 +17,7 @@ from harness.commands.options import (
     DeviceOption,
     PathArgument,
     RecomputeOption,
+    SandboxOption,
     opened,
 )
 from harness.errors import HarnessError, UsageError
@@ -42,6 +43,7 @@ def evaluate(
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what was measured as JSON.")
     ] = None,
+    sandbox: SandboxOption = "auto",
 ) -> None:
     """Measure a checkpoint on the test set with the code that grades: accuracy, interval, every class.
 
@@ -61,6 +63,7 @@ def evaluate(
             data=data,
             stats_cache=stats_cache,
             recompute_stats=recompute_stats,
+            sandbox=sandbox,
         )
         run = opened(path, assignment, [variant] if variant else [], class_name, ctor, settings, display)
         name = _one_variant(run)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.record import ReceptiveFieldRow, Training
+from harness.record import ReceptiveFieldRow, Training, mean_accuracy
 
 WIDTH, HEIGHT = 400, 240
 LEFT, RIGHT, TOP, BOTTOM = 44, 348, 12, 206
@@ -110,9 +110,9 @@ def loss_chart(training: Training) -> Chart:
     return _chart("Loss by epoch", summary, series, (0.0, top or 1.0), None)
 
 
-def accuracy_strip(training: Training, threshold: float) -> Strip:
-    """Lay out the accuracy with its 95 % interval against the threshold."""
-    share, (low, high) = training.accuracy, training.accuracy_interval
+def accuracy_strip(trainings: Sequence[Training], threshold: float) -> Strip:
+    """Lay out the accuracy, of several trainings the mean, with its 95 % interval against the threshold."""
+    share, (low, high) = mean_accuracy(trainings)
     reach = max(abs(high - threshold), abs(threshold - low), 0.02) * 1.15
     ends = 100 * max(0.0, threshold - reach), 100 * min(1.0, threshold + reach)
     x = _scale(ends, (16, WIDTH - 16))

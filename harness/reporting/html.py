@@ -116,7 +116,7 @@ def _drawings(variant: VariantRecord, folder: Path | None, threshold: float | No
         field,
         accuracy=charts.accuracy_chart(training, graded),
         loss=charts.loss_chart(training),
-        strip=None if graded is None else charts.accuracy_strip(training, graded),
+        strip=None if graded is None else charts.accuracy_strip(variant.trainings, graded),
         confusions=most_confused(training),
     )
 

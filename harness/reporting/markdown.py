@@ -36,6 +36,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         "px": lambda length: "not known" if length is None else f"{length} px",
         "rf_table": receptive_field_table,
         "training_table": training_table,
+        "seeds_table": seeds_table,
         "checked": in_words,
         "pretty_json": pretty_json,
         "finding_of": words.finding_of,
@@ -101,6 +102,16 @@ def in_words(check: SecondMeasurement) -> str:
     what = {"agrees": "agrees", "differs": "DIFFERS", "not_measured": "not possible"}[check.status]
     details = "; ".join(part for part in (number, check.note) if part)
     return f"{what} ({details})" if details else what
+
+
+def seeds_table(trainings: Sequence[Training]) -> str:
+    """Lay out the trainings of one variant, by seed."""
+    header = ["Seed", "Test accuracy", "95 % interval", "Best epoch"]
+    cells = [
+        [t.seed, percent(t.accuracy), " to ".join(map(percent, t.accuracy_interval)), t.best_epoch]
+        for t in trainings
+    ]
+    return str(tabulate(cells, header, tablefmt="pipe", disable_numparse=True))
 
 
 def training_table(training: Training) -> str:

@@ -20,6 +20,7 @@ from harness.training.budget import check_memory
 from harness.training.data import Data, load_data, load_mini, stats_of
 from harness.training.determinism import make_deterministic
 from harness.training.evaluate import evaluate
+from harness.training.fingerprint import fingerprint
 from harness.training.gradients import measure_field
 from harness.training.jobs import (
     ERRORS,
@@ -97,11 +98,13 @@ def do(job: Job, emit: Emit) -> None:
     make_deterministic(job.recipe.threads)
     started = time.monotonic()
     try:
-        training = train(job, _inputs(job, job.recipe.batch_size, emit), emit)
+        inputs = _inputs(job, job.recipe.batch_size, emit)
+        training = train(job, inputs, emit)
     except Diverged as end:
         emit(end.event)
         return
-    emit(TrainedEvent(training=training, seconds=time.monotonic() - started))
+    seconds = time.monotonic() - started
+    emit(TrainedEvent(training=training, seconds=seconds, fingerprint=fingerprint(inputs.device)))
 
 
 def error_event(error: HarnessError) -> ErrorEvent:

@@ -192,11 +192,13 @@ class FieldEvent(_Frozen):
 
 
 class TrainedEvent(_Frozen):
-    """The result of a training job; `seconds` are for provenance only."""
+    """The result of a training job; `seconds` and `fingerprint` are for provenance only."""
 
     event: Literal["trained"] = "trained"
     training: Training
     seconds: float
+    fingerprint: dict[str, str]
+    """What decided the bytes, besides what `training` says; see `harness.training.fingerprint`."""
 
 
 class MeasuredEvent(_Frozen):
@@ -225,6 +227,10 @@ class DivergedEvent(_Frozen):
     event: Literal["diverged"] = "diverged"
     epoch: int
     step: int
+    loss: Literal["training", "test"]
+    peak_lr: float
+    rising: bool
+    """Whether the learning rate was still on its way to the peak."""
     message: str
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -255,7 +256,7 @@ class _Epoch:
         self._check(step, loss, "training")
         return loss, accuracy
 
-    def _check(self, step: int, loss: float, which: str) -> None:
+    def _check(self, step: int, loss: float, which: Literal["training", "test"]) -> None:
         # Only when the sums are read anyway: the step reported is the last one of those it may be.
         if math.isfinite(loss):
             return
@@ -264,7 +265,16 @@ class _Epoch:
             f"finite {which} loss, got {loss}. Lower the learning rate (peak {self.job.recipe.lr:g}) or look "
             "for a layer whose output grows without bound."
         )
-        raise Diverged(DivergedEvent(epoch=self.epoch, step=step, message=message))
+        raise Diverged(
+            DivergedEvent(
+                epoch=self.epoch,
+                step=step,
+                loss=which,
+                peak_lr=self.job.recipe.lr,
+                rising=self.epoch <= math.ceil(self.job.recipe.warmup * self.job.recipe.epochs),
+                message=message,
+            )
+        )
 
 
 def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured) -> None:

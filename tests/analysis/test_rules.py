@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 
 from harness.analysis import rules
@@ -78,53 +76,3 @@ def test_facts_name_layers_and_numbers(basic, judged):
     assert facts.depthwise_convolutions == ("ds.dw", "dil.dw")
     assert facts.logits_shape == ("batch", 10)
     assert facts.max_pools == ()
-
-
-def training(correct, train_acc=0.9, data="cifar10"):
-    wrong = 10_000 - correct
-    return SimpleNamespace(
-        data=SimpleNamespace(name=data, test_images=10_000),
-        confusion=((correct, wrong), (0, 0)),
-        epochs=[SimpleNamespace(train_acc=train_acc, test_acc=correct / 10_000)] * 18,
-        accuracy=correct / 10_000,
-    )
-
-
-@pytest.mark.parametrize(("correct", "status"), [(8500, "passed"), (8499, "failed")])
-def test_the_threshold_is_met_to_the_image(assignment, correct, status):
-    finding = rules.min_accuracy(training(correct), assignment)
-    assert finding.status == status
-    assert finding.points == (assignment.points.min_accuracy if status == "passed" else 0)
-
-
-def test_accuracy_is_shown_with_interval_margin_and_epoch(assignment):
-    finding = rules.min_accuracy(training(8600), assignment)
-    assert finding.actual == (
-        "86.00 % after epoch 18 on 10,000 test images, 95 % interval 85.31 to 86.67 %, margin +1.00 points"
-    )
-
-
-def test_a_missing_image_is_counted_and_the_tendency_named(assignment):
-    finding = rules.min_accuracy(training(8499, train_acc=0.99), assignment)
-    assert finding.help.startswith(
-        "1 more of 10,000 test images must be right. Training accuracy is 14.0 points"
-    )
-    assert "lower than test" in rules.min_accuracy(training(8000, train_acc=0.7), assignment).help
-
-
-def test_divergence_fails_and_names_the_epoch(assignment):
-    finding = rules.diverged(SimpleNamespace(epoch=3), assignment)
-    assert (finding.status, finding.points) == ("failed", 0)
-    assert finding.actual.startswith("training diverged at epoch 3: the loss is not a number")
-
-
-def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment):
-    finding = rules.not_measured(training(5000, data="mini"), "no CIFAR-10 here.", assignment)
-    assert (finding.status, finding.cause, finding.points) == ("not_judged", "infrastructure", None)
-    assert "50.0 %; that number is not a grade" in finding.actual
-    assert "CIFAR10_ROOT" in finding.help
-    assert "preview" not in rules.not_measured(None, "no CIFAR-10 here.", assignment).actual
-
-
-def test_a_network_that_cannot_be_rebuilt_is_not_trained(assignment):
-    assert rules.untrainable("harness", "no", assignment).cause == "harness"

@@ -48,7 +48,7 @@ def test_one_epoch_alone_can_be_drawn(training):
 
 
 def test_the_strip_shows_the_interval_around_the_accuracy_left_of_the_threshold(training):
-    strip = accuracy_strip(training, 0.85)
+    strip = accuracy_strip([training], 0.85)
     assert 0 < strip.low < strip.at < strip.high < strip.threshold
 
 

@@ -74,6 +74,18 @@ def test_it_says_what_the_record_says(page):
         assert said in page.text
 
 
+def test_several_seeds_are_all_shown_with_the_mean(record, training, tmp_path):
+    more = tuple(
+        training.model_copy(update={"seed": seed, "weights_sha256": f"{seed}" * 64}) for seed in (2, 3)
+    )
+    basic = record.variants["basic"].model_copy(update={"more_trainings": more})
+    page = render_html(record.model_copy(update={"variants": {"basic": basic}}), {"basic": tmp_path})
+    assert "so more seeds were trained and the mean decides: <strong>56.67 %</strong>" in page
+    for seed in (1, 2, 3):
+        assert f'<tr><th scope="row">{seed}</th><td>56.67 %</td><td>39.20 % to 72.62 %</td>' in page
+        assert f"<dt>Final weights of basic, seed {seed}</dt>" in page
+
+
 def test_every_element_is_closed_where_it_should_be(page):
     assert page.open == []
     assert page.misplaced == []

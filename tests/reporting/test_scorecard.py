@@ -38,6 +38,18 @@ def test_the_margin_comes_first_too(record):
     assert f"Accuracy: {said} (asked: at least 85 %)." in "\n".join(card.splitlines()[:6])
 
 
+def test_several_seeds_are_all_shown_with_the_mean(record, training):
+    more = tuple(
+        training.model_copy(update={"seed": seed, "weights_sha256": f"{seed}" * 64}) for seed in (2, 3)
+    )
+    basic = record.variants["basic"].model_copy(update={"more_trainings": more})
+    card = render_scorecard(record.model_copy(update={"variants": {"basic": basic}}))
+    assert "more seeds were trained and the mean decides: 56.67 %" in card
+    assert card.count("| 56.67 %         | 39.20 % to 72.62 % |") == 3
+    for seed in (1, 2, 3):
+        assert f"| Final weights of `basic`, seed {seed} |" in card
+
+
 def test_one_line_per_rule_fits_one_screen_before_the_details(card):
     overview = card.split("\n## ", 1)[0].splitlines()
     assert len(overview) < 25

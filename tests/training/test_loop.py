@@ -260,6 +260,7 @@ def test_a_loss_that_is_no_number_ends_the_training(job: TrainJob, few: Data) ->
         f"training: diverged in epoch {event.epoch}, at or before step {event.step} of 4"
     )
     assert "Lower the learning rate (peak 1e+30)" in event.message
+    assert (event.loss, event.peak_lr, event.rising) == ("training", 1e30, True)
 
 
 class NanInEval(nn.Module):
@@ -275,8 +276,9 @@ class NanInEval(nn.Module):
 def test_a_test_loss_that_is_no_number_ends_the_training_too(
     job: TrainJob, few: Data, exported: Export
 ) -> None:
-    with pytest.raises(Diverged, match="expected a finite test loss, got nan"):
+    with pytest.raises(Diverged, match="expected a finite test loss, got nan") as caught:
         trained(job.model_copy(update={"model": exported(NanInEval())}), few)
+    assert caught.value.event.loss == "test"
 
 
 def test_progress_is_reported_seldom_and_every_epoch(job: TrainJob, few: Data, events: list[Event]) -> None:

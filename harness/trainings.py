@@ -1,0 +1,103 @@
+"""Train a variant for its grade: once, and with further seeds where the accuracy is too close to the line."""
+
+from dataclasses import replace
+
+from harness.analysis import rules
+from harness.errors import DataUnavailableError, GraphError, HarnessError, TrainingError
+from harness.intake.sandbox import Traced
+from harness.recipe import RecipeSpec
+from harness.record import Finding, Training
+from harness.run import Run, take_in, train, with_seed
+from harness.training.jobs import DataEvent, DivergedEvent, Probe, TrainedEvent
+
+PREVIEW_EPOCHS = 4
+"""Epochs of the preview on the embedded set, when the real data cannot be had."""
+
+Accuracy = tuple[tuple[Training, ...], Finding]
+
+
+class _NoTrainingError(HarnessError):
+    """A training of a variant did not come about; `finding` says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.actual)
+        self.finding = finding
+
+
+def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> Accuracy:
+    """Train for the grade, or preview on the embedded set where the real data cannot be had.
+
+    Returns the trainings, by seed, and the verdict on the accuracy.
+
+    Raises:
+        HarnessError: there can be no verdict.
+    """
+    if probed is None:
+        why = run.not_run.get(name)
+        unknown = "the network could not be rebuilt from its graph"
+        return (), rules.untrainable("student" if why else "harness", why or unknown, run.assignment)
+    if run.settings.data == "mini":
+        return _preview(run, name, recipe, "the embedded mini set was asked for")
+    trainings: tuple[Training, ...] = ()
+    try:
+        trainings = (_trained(run, name, recipe),)
+        while len(trainings) < rules.seeds_needed(trainings, run.assignment):
+            trainings += (further(run, name, recipe, run.seed + len(trainings)),)
+    except _NoTrainingError as end:
+        return trainings, end.finding
+    except DataUnavailableError as error:
+        message = f"{error} A short preview on the embedded mini set follows; it is not a grade."
+        run.notes.append(message)
+        run.listen(name, DataEvent(name="mini", root="", message=message))
+        return _preview(run, name, recipe, "CIFAR-10 could not be had")
+    return trainings, rules.min_accuracy(trainings, run.assignment)
+
+
+def further(run: Run, name: str, recipe: RecipeSpec, seed: int) -> Training:
+    """Train once more, just as a grade with another seed does: other initial weights, order, augmentation.
+
+    Raises:
+        HarnessError: it could not be trained.
+    """
+    again = with_seed(run, name, seed)
+    run.listen(name, "borderline")
+    take_in(again)
+    first, traced = run.traced[name], again.traced[name]
+    if not isinstance(traced, Traced) or not isinstance(first, Traced) or traced.sha256 != first.sha256:
+        why = f"the network could not be built a second time as it was (seed {seed})"
+        raise _NoTrainingError(rules.untrainable("student", why, run.assignment))
+    try:
+        return _trained(again, name, recipe)
+    finally:
+        run.notes += again.notes
+        run.seconds |= {f"{name}, seed {seed}": spent for spent in again.seconds.values()}
+
+
+# Private functions
+
+
+def _trained(run: Run, name: str, recipe: RecipeSpec) -> Training:
+    try:
+        final = train(run, name, recipe)
+    except GraphError as error:
+        raise _NoTrainingError(rules.untrainable("student", str(error), run.assignment)) from None
+    except TrainingError as error:
+        run.notes.append(str(error))
+        why = "training ended without a result"
+        raise _NoTrainingError(rules.untrainable("infrastructure", why, run.assignment)) from None
+    if isinstance(final, DivergedEvent):
+        raise _NoTrainingError(rules.diverged(final, run.assignment))
+    return final.training
+
+
+def _preview(run: Run, name: str, recipe: RecipeSpec, why: str) -> Accuracy:
+    """Train briefly on the embedded set: it shows that everything works, and is never a grade."""
+    short = recipe.model_copy(update={"epochs": min(recipe.epochs, PREVIEW_EPOCHS), "stages": ()})
+    offline = replace(run, settings=replace(run.settings, data="mini", resume=None))
+    try:
+        final = train(offline, name, short)
+    except (GraphError, TrainingError) as error:
+        run.notes.append(str(error))
+        return (), rules.not_measured(None, why, run.assignment)
+    training = final.training if isinstance(final, TrainedEvent) else None
+    return (training,) if training else (), rules.not_measured(training, why, run.assignment)

@@ -1,0 +1,83 @@
+"""The fingerprint names what decides the bytes, and changes when that changes."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import harness
+from harness.assignment import REPOSITORY
+from harness.training import fingerprint as module
+from harness.training.determinism import make_deterministic
+from harness.training.fingerprint import code_sha256, features, fingerprint, processor
+
+CPU = torch.device("cpu")
+
+
+def test_it_names_the_versions_the_processor_and_the_threads():
+    make_deterministic(2)
+    found = fingerprint(CPU)
+    assert found["torch"].startswith(torch.__version__)
+    assert found["harness"] == "0.1.0"
+    assert (found["device"], found["threads"]) == ("cpu", "2")
+    assert found["cpu"] == processor() != ""
+    assert all(value for key, value in found.items() if key != "cpu_features")
+    assert found == fingerprint(CPU)
+
+
+def test_it_is_the_same_in_every_process():
+    code = (
+        "import json, torch\n"
+        "from harness.training.determinism import make_deterministic\n"
+        "from harness.training.fingerprint import fingerprint\n"
+        "make_deterministic(2)\n"
+        "print(json.dumps(fingerprint(torch.device('cpu'))))"
+    )
+    said = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)
+    }
+    assert len(said) == 1
+
+
+def test_another_number_of_threads_is_another_fingerprint():
+    make_deterministic(1)
+    one = fingerprint(CPU)
+    make_deterministic(2)
+    two = fingerprint(CPU)
+    assert {key for key in one if one[key] != two[key]} == {"threads"}
+
+
+def test_every_key_is_documented():
+    text = (REPOSITORY / "docs" / "reproducibility.md").read_text()
+    assert [key for key in fingerprint(CPU) if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("training/loop.py", True),
+        ("seeds.py", True),
+        ("recipe.py", True),
+        ("analysis/ops.py", True),
+        ("cli.py", False),
+        ("reporting/html.py", False),
+    ],
+)
+def test_the_code_that_trains_is_part_of_it_and_no_other(tmp_path, monkeypatch, file, changes):
+    before = code_sha256()
+    copy = tmp_path / "harness"
+    shutil.copytree(Path(harness.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "_HARNESS", copy)
+    assert code_sha256() == before
+    with (copy / file).open("a") as text:
+        text.write("\n# another\n")
+    assert (code_sha256() != before) == changes
+
+
+def test_a_machine_that_does_not_describe_its_processor_still_has_a_fingerprint(monkeypatch):
+    monkeypatch.setattr(module, "_cpuinfo", dict)
+    assert processor() != ""
+    assert features() == set()
