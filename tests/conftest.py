@@ -1,5 +1,6 @@
 """Shared by all tests: the shipped assignment, and submissions written on the spot."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -8,6 +9,9 @@ import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
 from harness.intake.box import Box, open_box
+
+# Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -192,6 +192,18 @@ def test_the_environment_is_clean(
     assert {"CIFAR10_ROOT", "NO_ALBUMENTATIONS_UPDATE", "CUBLAS_WORKSPACE_CONFIG"} <= set(names)
 
 
+def test_waiting_threads_sleep_unless_told_otherwise(
+    probe_job: ProbeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path / "other", "import os, sys; sys.exit(os.environ['OMP_WAIT_POLICY'])", monkeypatch)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    with pytest.raises(TrainingError, match="messages: PASSIVE"):
+        run(probe_job, lambda event: None, LONG_S)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    with pytest.raises(TrainingError, match="messages: ACTIVE"):
+        run(probe_job, lambda event: None, LONG_S)
+
+
 def test_the_parent_s_side_never_imports_torch() -> None:
     code = "import sys, harness.training.runner; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
