@@ -177,6 +177,8 @@ class VariantRecord(_Frozen):
     class_name: str
     full: bool
     problem: Problem | None = None
+    taken_in: tuple[str, ...] = ()
+    """What was built, of which file and with which arguments, and what was left out; text to show."""
     verdict: Status
     points: int
     max_points: int

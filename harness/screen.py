@@ -31,8 +31,8 @@ STAGES = {
     "draw": "drawing pictures",
 }
 
-screen = Console(stderr=True, highlight=False)
-output = Console(highlight=False)
+screen = Console(stderr=True, highlight=False, emoji=False)
+output = Console(highlight=False, emoji=False)
 """Standard output: what a command was asked to print."""
 
 
@@ -170,8 +170,8 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
             source = finding.where[0].source if finding.where else ""
             at = f" at {escape(source)}" if source else ""
             screen.print(f"[bold]{finding.rule}[/]{at}: {escape(finding.help)}", soft_wrap=True)
-    for warning in variant.facts.warnings:
-        say(f"note: {warning}")
+    for note in (*variant.taken_in, *variant.facts.warnings):
+        say(f"note: {note}")
 
 
 def _table(title: str, findings: Sequence[Finding]) -> Table:

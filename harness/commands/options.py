@@ -19,14 +19,18 @@ EXIT = {"passed": 0, "failed": 1, "not_judged": 3}
 """Exit codes of the three verdicts."""
 
 PathArgument = Annotated[
-    Path, typer.Argument(help="A model file, or a folder with or without submission.toml.")
+    str,
+    typer.Argument(
+        help="A model file or notebook; a folder or an archive, with or without submission.toml; a "
+        "repository: ADDRESS or FOLDER, @COMMIT.",
+    ),
 ]
 AssignmentOption = Annotated[
     Path | None,
     typer.Option(help="The assignment's TOML file.", metavar="FILE", show_default="cifar10-compact-cnn"),
 ]
 VariantOption = Annotated[list[str], typer.Option("--variant", help="Rule set to judge by; repeatable.")]
-ClassOption = Annotated[str | None, typer.Option("--class", metavar="NAME", help="The model's class.")]
+ClassOption = Annotated[str | None, typer.Option("--class", metavar="[FILE:]NAME", help="The model's class.")]
 CtorOption = Annotated[
     list[str], typer.Option("--ctor", metavar="NAME=VALUE", help="A constructor argument; repeatable.")
 ]
@@ -58,7 +62,7 @@ DEFAULT_CACHE = DEFAULT_OUT / "cifar10_stats.json"
 
 
 def opened(
-    path: Path,
+    path: str | Path,
     assignment: Path | None,
     variants: Sequence[str],
     class_name: str | None,

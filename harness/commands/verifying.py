@@ -43,7 +43,7 @@ def verify(
     try:
         with TemporaryDirectory(prefix="harness-") as out, Display() as display:
             run = opened(path, assignment, [], None, [], Settings(out=Path(out)), display)
-            uploaded, why_none = _uploaded(path, record)
+            uploaded, why_none = _uploaded(run.submission.root, record)
             final = verified(run, uploaded, why_none, publish)
     except HarnessError as error:
         if gradescope is not None and not gradescope.exists():
@@ -55,11 +55,10 @@ def verify(
 # Private functions
 
 
-def _uploaded(path: Path, named: Path | None) -> "tuple[Record | None, str]":
+def _uploaded(folder: Path, named: Path | None) -> "tuple[Record | None, str]":
     """Read the record that came with a submission; the second value says why there is none."""
     from harness.record import load_record
 
-    folder = path if path.is_dir() else path.parent
     found = [file for file in (folder / place for place in PLACES) if file.is_file()]
     if named is None and not found:
         return None, f"no record of a training came with the submission; expected {' or '.join(PLACES)}"

@@ -26,6 +26,7 @@ LOCKED, UNLOCKED = b"LOCKED\n", b"UNLOCKED\n"
 """How the child begins: before any student code runs."""
 SELF_CHECK = "--self-check"
 """Option of a child that runs its own author's code, without a lock."""
+MAX_NOTE = 1_000
 MAX_TEXT = 64 * 1024
 """Characters of any text taken from the child; it is for display only."""
 
@@ -37,7 +38,7 @@ class _Frozen(BaseModel):
 
 
 class Wanted(_Frozen):
-    """One variant to build: a Python file, a class in it (None: find it), constructor arguments."""
+    """One variant to build: a file, or a folder to search; a class (None: find it); arguments for it."""
 
     file: Path
     class_name: str | None
@@ -74,3 +75,5 @@ class Answer(_Frozen):
     out_of_memory: bool = False
     summary: Text = ""
     seeds_differ: bool = True
+    notes: Annotated[tuple[Annotated[str, Field(max_length=MAX_NOTE)], ...], Field(max_length=20)] = ()
+    """What was built, of which file and with which arguments; what was left out."""

@@ -2,8 +2,12 @@
 
 import re
 import traceback as tracebacks
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+from harness.intake.advice import Mistake, advice, is_out_of_memory
 
 Stage = Literal["import", "find", "choose", "construct", "forward", "export", "write"]
 
@@ -13,14 +17,6 @@ _WHAT = {
     "forward": "the model could not be run on a batch of two images",
     "export": "the model runs, but its graph could not be captured",
     "write": "the exported model is larger than the assignment allows",
-}
-
-_USUAL_IMPORTS = {
-    "F": "import torch.nn.functional as F",
-    "nn": "from torch import nn",
-    "torch": "import torch",
-    "np": "import numpy as np",
-    "math": "import math",
 }
 
 
@@ -52,9 +48,32 @@ def explain(error: BaseException, stage: str, root: Path, class_name: str = "") 
         where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}"
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{_relative(error.filename, root)}:{error.lineno}"
-    first_line = _placeless((str(error).strip().splitlines() or [""])[0], root)
+    first_line = _placeless((str(error).strip().splitlines() or [""])[0], root).rstrip(".")[:300]
     said = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-    return f"{where}: {_WHAT[stage]}: {said}. {_advice(error, stage, where)}".rstrip()
+    line = frames[-1].line or "" if frames else ""
+    return f"{where}: {_WHAT[stage]}: {said}. {advice(Mistake(error, stage, where, line))}"
+
+
+@contextmanager
+def stage(name: str, root: Path, class_name: str = "") -> Iterator[None]:
+    """Turn whatever student code raises, exits included, into a `StudentFailure` of this stage."""
+    try:
+        yield
+    except StudentFailure:
+        raise
+    except BaseException as error:  # noqa: BLE001 - student code may raise anything
+        raise failure(error, name, root, class_name) from None
+
+
+def failure(error: BaseException, stage: str, root: Path, class_name: str = "") -> StudentFailure:
+    """Describe what student code raised."""
+    return StudentFailure(
+        stage,
+        explain(error, stage, root, class_name),
+        traceback=student_traceback(error, root),
+        class_name=class_name,
+        out_of_memory=is_out_of_memory(error),
+    )
 
 
 def student_traceback(error: BaseException, root: Path) -> str:
@@ -77,11 +96,6 @@ def source_line(stack: str | None, root: Path) -> str:
     return found
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether Python or torch's allocator ran out of memory."""
-    return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
-
-
 def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
     summary = tracebacks.extract_tb(error.__traceback__)
     return [frame for frame in summary if _is_students(frame.filename, root)]
@@ -100,26 +114,3 @@ def _placeless(text: str, root: Path) -> str:
 def _relative(filename: str, root: Path) -> str:
     path = Path(filename)
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
-
-
-def _advice(error: BaseException, stage: str, where: str) -> str:
-    if isinstance(error, NameError) and error.name in _USUAL_IMPORTS:
-        return f"`{error.name}` is used at {where} but never imported; add `{_USUAL_IMPORTS[error.name]}`."
-    if isinstance(error, NameError):
-        return f"`{error.name}` is used but never defined; define or import it before that line."
-    if isinstance(error, ModuleNotFoundError):
-        return f"Remove the import of `{error.name}` or hand the module in with the model."
-    if is_out_of_memory(error):
-        return "It asked for more memory than the assignment allows."
-    if type(error).__name__ == "NotThereError":
-        return "A model needs torch alone: remove it from the model's classes."
-    if isinstance(error, SystemExit):
-        return "Remove the call that ends the program."
-    if stage == "construct" and isinstance(error, TypeError):
-        return "Give the constructor's arguments in submission.toml or with --ctor name=value."
-    if stage == "export":
-        return (
-            "The forward pass must run the same operations for every image and every batch size: "
-            "no `if` on the values of a tensor, no fixed batch size."
-        )
-    return "Run the model on torch.zeros(2, 3, 32, 32) to see the same error."

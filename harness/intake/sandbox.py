@@ -41,6 +41,7 @@ class Traced:
     summary: str
     output: str
     seeds_differ: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
         summary=clean_text(answer.summary),
         output=output,
         seeds_differ=answer.seeds_differ,
+        notes=tuple(map(clean_text, answer.notes)),
     )
 
 

@@ -33,10 +33,10 @@ class NotThereError(Exception):
 class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the modules of `STUBBED`, unless the submission brings its own; `used` are those asked for."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self) -> None:
         self.used: list[str] = []
         self.importing = True
-        self._folders = folders
+        self.folders: Sequence[Path] = ()
 
     def install(self) -> None:
         """Come before every other finder, and forget what the harness itself has imported."""
@@ -53,7 +53,7 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Answer for a name of `STUBBED` and all below it."""
         top = name.partition(".")[0]
         if top not in STUBBED or any(
-            (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self._folders
+            (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self.folders
         ):
             return None
         if top not in self.used:
@@ -119,22 +119,29 @@ class _Thing:
         raise NotThereError(f"{self._name} is not available while a submission is graded")
 
 
-def without_cuda() -> None:
-    """Make `.cuda()` and `.to("cuda")` do nothing, on a machine without a GPU."""
+def without_cuda(note: Callable[[], None]) -> None:
+    """Make `.cuda()` and `.to("cuda")` do nothing on a machine without a GPU, but call `note`."""
     if torch.cuda.is_available():
         return
+
+    def stay(self: object, *_: object, **__: object) -> object:
+        note()
+        return self
+
     for owner in (nn.Module, torch.Tensor):
-        owner.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
-        owner.to = _to_cpu(owner.to)  # type: ignore[method-assign]
+        owner.cuda = stay  # type: ignore[method-assign, assignment]
+        owner.to = _to_cpu(owner.to, note)  # type: ignore[method-assign]
 
 
-def _to_cpu(to: Callable[..., Any]) -> Callable[..., Any]:
+def _to_cpu(to: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
+    def stay(value: object) -> object:
+        if isinstance(value, (str, torch.device)) and "cuda" in str(value):
+            note()
+            return torch.device("cpu")
+        return value
+
     @functools.wraps(to)
     def run(self: object, *args: object, **kwargs: object) -> Any:
-        return to(self, *map(_cpu_for_cuda, args), **{key: _cpu_for_cuda(one) for key, one in kwargs.items()})
+        return to(self, *map(stay, args), **{key: stay(one) for key, one in kwargs.items()})
 
     return run
-
-
-def _cpu_for_cuda(value: object) -> object:
-    return torch.device("cpu") if isinstance(value, (str, torch.device)) and "cuda" in str(value) else value

@@ -1,6 +1,9 @@
-"""From a path on the command line to a `Submission`: which file and class answer which variant."""
+"""From what is named on the command line to a `Submission`: which file and class answer which variant."""
 
 import hashlib
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,13 +11,15 @@ from pathlib import Path
 from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
 from harness.intake.exchange import NOTEBOOK, Wanted
+from harness.intake.repository import fetch, is_address, split_commit
+from harness.intake.sources import source_files
+from harness.intake.unpack import ARCHIVES, is_archive, unpack
 from harness.manifest import load_manifest
 from harness.recipe import RecipeOverride, Scalar
 
 MANIFEST = "submission.toml"
 SOURCES = (".py", NOTEBOOK)
-_NOT_SOURCE = frozenset({"__pycache__", "site-packages", "venv"})
-CONVENTIONAL = ("model.py", "models.py", "network.py", "net.py", "models/model.py", "src/model.py")
+_HASHED = (*SOURCES, ".toml")
 
 
 @dataclass(frozen=True)
@@ -29,49 +34,102 @@ class Answered:
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission on disk. `sha256` is over its Python and TOML files, by relative path."""
+    """One submission on disk. `sha256` is over its Python, notebook and TOML files, by relative path."""
 
     root: Path
     sha256: str
     variants: Mapping[str, Answered]
+    source: str = ""
+    """The archive or repository it came from; "" for a folder or a file."""
 
 
 def open_submission(
-    path: Path,
+    given: str | Path,
     assignment: AssignmentSpec,
     *,
     variants: Sequence[str] = (),
     class_name: str | None = None,
     arguments: Mapping[str, Scalar] | None = None,
 ) -> Submission:
-    """Find out what a path holds.
+    """Find out what a path, or a repository's address, holds.
 
     `variants` are the rule sets asked for; none means all that ``submission.toml`` names, or the
-    assignment's default where there is no such file. `class_name` and `arguments` override it.
+    assignment's default where there is no such file. `class_name` (``CLASS`` or ``FILE:CLASS``) and
+    `arguments` override it. What has to be unpacked or fetched is kept as long as the `Submission` is.
 
     Raises:
-        UsageError: no such path, no model file, an unknown variant.
+        UsageError: no such path, nothing that can be unpacked or fetched, no source file, an unknown variant.
         AssignmentError: ``submission.toml`` is not valid.
     """
-    path = path.resolve()
-    if not path.exists():
-        raise UsageError(f"{path}: no such file or folder. Give a model file or a submission's folder.")
-    if path.is_file() and path.suffix not in SOURCES:
+    path, source, temporary = _placed(str(given))
+    try:
+        submission = _opened(path, source, assignment, variants, class_name, arguments or {})
+    except BaseException:
+        _remove(temporary)
+        raise
+    weakref.finalize(submission, _remove, temporary)
+    return submission
+
+
+# Private functions
+
+
+def _placed(given: str) -> tuple[Path, str, Path | None]:
+    """Put what was given on this disk: where, how it came there, and a folder to remove afterwards."""
+    path = Path(given).resolve()
+    if path.exists() and not (path.is_file() and is_archive(path)):
+        if path.is_file() and path.suffix not in SOURCES:
+            raise UsageError(
+                f"{path.name}: expected a .py file, a notebook, a folder or an archive "
+                f"({', '.join(ARCHIVES)}), got {path.suffix or 'no suffix'}."
+            )
+        return path, "", None
+    where, commit = split_commit(given)
+    if not path.exists() and not is_address(where) and not (commit and Path(where).is_dir()):
         raise UsageError(
-            f"{path.name}: expected a .py file, a notebook or a folder, got {path.suffix or 'no suffix'}."
+            f"{path}: no such file or folder. Give a model file, a submission's folder, an archive of it, "
+            "or the "
+            "address of a repository."
         )
+    temporary = Path(tempfile.mkdtemp(prefix="harness-submission-"))
+    try:
+        if path.exists():
+            return unpack(path, temporary), path.name, temporary
+        return temporary, f"{where} at commit {fetch(given, temporary)}", temporary
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _remove(folder: Path | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _opened(
+    path: Path,
+    source: str,
+    assignment: AssignmentSpec,
+    variants: Sequence[str],
+    class_name: str | None,
+    arguments: Mapping[str, Scalar],
+) -> Submission:
     root = path if path.is_dir() else path.parent
     has_manifest = path.is_dir() and (root / MANIFEST).exists()
     named = _from_manifest(root, assignment, variants) if has_manifest else None
     if named is None:
-        file = path if path.is_file() else _model_file(root)
+        if path.is_dir() and not any(file.suffix in SOURCES for file in source_files(root)):
+            raise UsageError(
+                f"{source or root}: expected {MANIFEST}, a .py file or a notebook, got none. "
+                "Name the folder that holds the model."
+            )
         names = variants or (assignment.default_variant,)
-        named = {name: Answered(Wanted(file=file, class_name=None), name) for name in names}
+        named = {name: Answered(Wanted(file=path, class_name=None), name) for name in names}
     _check_known(variants, named, assignment)
     chosen = {name: named[name] for name in (variants or named)}
-    answered = {name: _override(one, class_name, arguments or {}) for name, one in chosen.items()}
-    files = [path] if path.is_file() else _source_files(root)
-    return Submission(root, _hash(files, root), answered)
+    answered = {name: _override(one, root, class_name, arguments) for name, one in chosen.items()}
+    files = [path] if path.is_file() else [f for f in source_files(root) if f.suffix in _HASHED]
+    return Submission(root, _hash(files, root), answered, source)
 
 
 def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str]) -> dict[str, Answered]:
@@ -102,37 +160,25 @@ def _check_known(asked: Iterable[str], known: Iterable[str], assignment: Assignm
             )
 
 
-def _model_file(root: Path) -> Path:
-    for name in CONVENTIONAL:
-        if (root / name).is_file():
-            return root / name
-    found = sorted(root.glob("*.py")) or sorted(root.glob(f"*{NOTEBOOK}"))
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(file.name for file in found) or "no .py file and no notebook"
-    raise UsageError(
-        f"{root}: cannot tell which file holds the model; expected {MANIFEST}, one of "
-        f"{', '.join(CONVENTIONAL)}, or a single .py file or notebook, got {listed}. Give the file's path."
-    )
+def _override(one: Answered, root: Path, class_name: str | None, arguments: Mapping[str, Scalar]) -> Answered:
+    file, colon, name = (class_name or "").rpartition(":")
+    update: dict[str, object] = {"arguments": {**one.wanted.arguments, **arguments}}
+    if colon:
+        update["file"] = _inside(root, file)
+    if name:
+        update["class_name"] = name
+    return Answered(one.wanted.model_copy(update=update), one.output, one.recipe)
 
 
-def _override(one: Answered, class_name: str | None, arguments: Mapping[str, Scalar]) -> Answered:
-    wanted = one.wanted.model_copy(
-        update={
-            "class_name": class_name or one.wanted.class_name,
-            "arguments": {**one.wanted.arguments, **arguments},
-        }
-    )
-    return Answered(wanted, one.output, one.recipe)
-
-
-def _source_files(root: Path) -> list[Path]:
-    files = (f for pattern in ("*.py", "*.ipynb", "*.toml") for f in root.rglob(pattern))
-    return sorted(f for f in files if f.is_file() and not _is_hidden(f.relative_to(root)))
-
-
-def _is_hidden(relative: Path) -> bool:
-    return any(part.startswith(".") or part in _NOT_SOURCE for part in relative.parts)
+def _inside(root: Path, name: str) -> Path:
+    """Find a file of the submission by its name in it."""
+    file = root / name
+    if not file.is_file() or not file.resolve().is_relative_to(root) or file.suffix not in SOURCES:
+        raise UsageError(
+            f"--class {name}: no such file in the submission. Name a Python file or a notebook of it, "
+            "as in --class model.py:Net."
+        )
+    return file
 
 
 def _hash(files: Iterable[Path], root: Path) -> str:

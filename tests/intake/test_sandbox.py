@@ -161,7 +161,7 @@ def test_a_notebook_is_its_imports_definitions_and_constants(notebook):
     answer = notebook(**NOTEBOOK)
     assert isinstance(answer, Traced), answer
     assert answer.architecture.by_name["conv.weight"].shape[0] == 8
-    assert "model.ipynb: used code cells 1, 2, 4" in answer.output
+    assert answer.notes[:2] == ("built Tiny() of model.ipynb", "model.ipynb: used code cells 1, 2, 4")
     source = next(n.source for n in answer.architecture.eval.nodes if n.op == "aten.conv2d.default")
     assert source == "model.ipynb cell 4:13"
 
@@ -318,7 +318,7 @@ def test_constructor_arguments_that_are_missing_are_asked_for(refused):
 
 
 def test_what_a_model_does_not_need_is_not_imported(traced):
-    said = traced("plots").output
+    said = traced("plots").notes
     assert "not imported, a model does not need them: google, matplotlib, pandas, torchsummary, tqdm" in said
 
 

@@ -33,20 +33,26 @@ def test_a_lone_file_answers_the_default_variant(write, assignment):
     assert submission.variants["basic"].wanted.class_name is None
 
 
-def test_a_folder_without_manifest_is_searched_for_the_usual_names(write, assignment):
+def test_a_folder_without_manifest_is_searched_as_a_whole(write, assignment):
     folder = write(train="x = 1", model="x = 1")
-    assert open_submission(folder, assignment).variants["basic"].wanted.file.name == "model.py"
+    wanted = open_submission(folder, assignment).variants["basic"].wanted
+    assert (wanted.file, wanted.class_name) == (folder, None)
 
 
-def test_a_folder_with_one_python_file_needs_no_usual_name(write, assignment):
-    folder = write(s7_final="x = 1")
-    assert open_submission(folder, assignment).variants["basic"].wanted.file.name == "s7_final.py"
-
-
-def test_a_folder_with_several_files_and_no_usual_name_is_asked_about(write, assignment):
-    folder = write(a="x = 1", b="x = 1")
-    with pytest.raises(UsageError, match=r"cannot tell which file holds the model.*got a\.py, b\.py"):
+def test_a_folder_without_a_source_file_is_refused(write, assignment):
+    folder = write(notes_toml="x = 1")
+    with pytest.raises(UsageError, match=r"expected submission\.toml, a \.py file or a notebook, got none"):
         open_submission(folder, assignment)
+
+
+def test_a_class_may_come_with_its_file(write, assignment):
+    folder = write(S8__model="x = 1", S9__model="x = 1")
+    one = open_submission(folder, assignment, class_name="S9/model.py:Net").variants["basic"]
+    assert (one.wanted.file, one.wanted.class_name) == (folder / "S9" / "model.py", "Net")
+    with pytest.raises(UsageError, match=r"--class S7/model\.py: no such file in the submission"):
+        open_submission(folder, assignment, class_name="S7/model.py:Net")
+    with pytest.raises(UsageError, match=r"--class \.\./\.\./etc/passwd: no such file in the submission"):
+        open_submission(folder, assignment, class_name="../../etc/passwd:Net")
 
 
 def test_class_and_arguments_of_the_command_line_override_the_manifest(reference, assignment):
@@ -74,7 +80,8 @@ def test_a_path_that_does_not_exist_or_is_no_python_file_is_refused(tmp_path, as
         open_submission(tmp_path / "none", assignment)
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(
-        UsageError, match=r"notes\.txt: expected a \.py file, a notebook or a folder, got \.txt"
+        UsageError,
+        match=r"notes\.txt: expected a \.py file, a notebook, a folder or an archive .*, got \.txt",
     ):
         open_submission(tmp_path / "notes.txt", assignment)
 
@@ -113,12 +120,8 @@ def test_the_hash_follows_the_sources_and_nothing_else(write, assignment):
     assert open_submission(folder, assignment).sha256 != first
 
 
-def test_a_lone_notebook_is_the_model_and_a_python_file_goes_before_it(tmp_path, assignment):
+def test_a_lone_notebook_is_a_submission(tmp_path, assignment):
     notebook = tmp_path / "S9.ipynb"
     notebook.write_text("{}")
-    (one,) = open_submission(tmp_path, assignment).variants.values()
-    assert one.wanted.file == notebook
     assert open_submission(notebook, assignment).variants["basic"].wanted.file == notebook
-    (tmp_path / "S9.py").write_text("")
-    (one,) = open_submission(tmp_path, assignment).variants.values()
-    assert one.wanted.file == tmp_path / "S9.py"
+    assert open_submission(tmp_path, assignment).variants["basic"].wanted.file == tmp_path

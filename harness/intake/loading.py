@@ -1,0 +1,124 @@
+"""Import a file of a submission as its author does: beside its siblings. Locked child only."""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from harness.intake.definitions import Definitions
+from harness.intake.exchange import NOTEBOOK
+from harness.intake.failures import StudentFailure
+from harness.intake.notebook import code_cells
+
+_RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)
+_PACKAGE = "_submission"
+
+
+class Elsewhere(importlib.abc.MetaPathFinder):
+    """Finds a module that is not beside the file that imports it, but elsewhere in the submission.
+
+    Notebooks and scripts add folders to the path by hand, or are started from another one. Of several modules
+    of that name none is taken.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._entries: dict[str, list[Path]] = {}
+        for folder, folders, names in os.walk(root):
+            for name in (*folders, *(name[:-3] for name in names if name.endswith(".py"))):
+                self._entries.setdefault(name, []).append(Path(folder) / name)
+
+    def find_spec(
+        self,
+        name: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,  # noqa: ARG002 - importlib's signature
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Answer for a module that nobody else has found."""
+        found = self._entries.get(name, [])
+        if path is not None or len(found) != 1:
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [str(found[0].parent)])
+
+
+class Loader:
+    """Imports files of one submission, one after another, each as if it were alone."""
+
+    def __init__(self, root: Path, submission: Path) -> None:
+        """Import from `root` and below; `submission` is it, or a folder around it."""
+        self._root, self._submission = root, submission
+        self._path = [entry for entry in sys.path if not Path(entry).is_relative_to(submission)]
+        sys.meta_path[:] = [
+            *(one for one in sys.meta_path if not isinstance(one, Elsewhere)),
+            Elsewhere(root),
+        ]
+
+    def load(self, file: Path) -> ModuleType:
+        """Import a Python file.
+
+        Raises:
+            BaseException: whatever its own code raises.
+        """
+        self._forget(file)
+        if _RELATIVE.search(file.read_text(encoding="utf-8", errors="replace")):
+            name = f"{self._package(file.parent)}.{file.stem}"
+        else:
+            name = _name(file)
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise StudentFailure("import", f"{file.name}: not a Python file.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def load_definitions(self, file: Path) -> tuple[ModuleType, Definitions]:
+        """Run the definitions of a notebook or a Python file, and nothing else of it.
+
+        Raises:
+            ValueError: not a notebook.
+        """
+        self._forget(file)
+        if file.suffix == NOTEBOOK:
+            pieces = code_cells(file)
+        else:
+            pieces = [(str(file), file.read_text(encoding="utf-8", errors="replace"))]
+        module = sys.modules[_name(file)] = ModuleType(_name(file))
+        module.__file__ = str(file)
+        if file.suffix != NOTEBOOK:
+            module.__package__ = self._package(file.parent)
+        return module, Definitions(pieces, module)
+
+    def _forget(self, file: Path) -> None:
+        """Forget what another file has imported, and look beside this one first."""
+        sys.path[:] = [str(file.parent), str(self._root), *self._path]
+        for name, module in list(sys.modules.items()):
+            if Path(getattr(module, "__file__", None) or "/").is_relative_to(
+                self._submission
+            ) or name.startswith(_PACKAGE):
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+    def _package(self, folder: Path) -> str:
+        """Make a package of every folder from the submission's down to this one, for relative imports."""
+        if folder == self._root:
+            name = _PACKAGE
+        else:
+            name = f"{self._package(folder.parent)}.{folder.name.replace('.', '_')}"
+        if name not in sys.modules:
+            module = sys.modules[name] = ModuleType(name)
+            module.__path__ = [str(folder)]
+            module.__package__ = name
+        return name
+
+
+# Private functions
+
+
+def _name(file: Path) -> str:
+    return file.stem if file.stem.isidentifier() and file.stem not in sys.modules else f"_{file.stem}"

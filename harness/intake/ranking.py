@@ -1,0 +1,53 @@
+"""In which order the files of a submission are searched for its model. Locked child only."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.intake.exchange import NOTEBOOK
+
+_CLASS = re.compile(r"\bclass\s+(\w+)\s*\(")
+_DEFINITION = re.compile(r"\b(?:class|def)\s+(\w+)")
+_MODEL = re.compile(r"model|net(?!work_)|network|cnn|arch", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"test|train|util|data|augment|main|helper|loss|plot|visual|summary|grad_?cam", re.IGNORECASE
+)
+MAX_SEARCHED = 200
+"""Files that define classes; a submission with more has to name the one it means."""
+
+
+def tiers(root: Path, class_name: str | None) -> list[list[Path]]:
+    """Group the files that may define the model; a group is searched only if those before it have none.
+
+    First files of the submission's own folder that are named like a model, then such files and folders below
+    it, then every other Python file, then notebooks. With a class's name, only files that define it.
+    """
+    groups: list[list[Path]] = [[], [], [], []]
+    for file in _defining(root, class_name):
+        groups[_group(file.relative_to(root))].append(file)
+    return [group for group in groups if group]
+
+
+# Private functions
+
+
+def _defining(root: Path, class_name: str | None) -> Iterator[Path]:
+    """Yield files that hold the text of a class, or the definition of that name; nothing of them runs."""
+    files = [file for file in sorted(root.rglob("*")) if file.suffix in (".py", NOTEBOOK) and file.is_file()]
+    found = 0
+    for file in sorted(files, key=lambda file: (len(file.parts), str(file))):
+        # In a notebook the end of a line is written \\n.
+        text = file.read_text(encoding="utf-8", errors="replace").replace("\\n", "\n")
+        fits = class_name in _DEFINITION.findall(text) if class_name else _CLASS.search(text)
+        if fits and found < MAX_SEARCHED:
+            found += 1
+            yield file
+
+
+def _group(relative: Path) -> int:
+    if relative.suffix == NOTEBOOK:
+        return 3
+    aside = _ASIDE.search(relative.stem) or not _MODEL.search(relative.parent.name)
+    if aside and not _MODEL.search(relative.stem):
+        return 2
+    return 0 if len(relative.parts) == 1 else 1
