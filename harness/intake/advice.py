@@ -245,7 +245,9 @@ def _forward_missing(one: Mistake) -> str:
     error = one.error
     unknown = isinstance(error, NotImplementedError) and "forward" in str(error)
     if unknown or "_forward_unimplemented()" in str(error):
-        return "A class has no method `forward`: define it, with that spelling, indented as its other methods."
+        return (
+            "A class has no method `forward`: define it, with that spelling, indented as its other methods."
+        )
     return ""
 
 

@@ -21,7 +21,9 @@ USUAL: Mapping[str, tuple[Scalar, ...]] = {
     r"(num|n|no|out|output)_?(of_?)?(class|classes|labels|outputs)|classes|output_(size|dim)|out_dim": (
         CLASSES,
     ),
-    r"(in|input|image|img|n|num|inp)_?(channel|channels|chans|ch|c|planes|dim)|channels|c(h|hannels?)?_?in": (CHANNELS,),
+    r"(in|input|image|img|n|num|inp)_?(channel|channels|chans|ch|c|planes|dim)|channels|c(h|hannels?)?_?in": (
+        CHANNELS,
+    ),
     r"(use|is|with|has|apply)_?\w*(drop|bn|batch|norm)\w*|bn|batch_?norm": (True,),
     r"\w*drop\w*|p": (0.1,),
     r"\w*norm\w*|nt": ("BN", "bn", "batch", "batch_norm", "BatchNorm", "batchnorm"),

@@ -1,7 +1,6 @@
 """In which order the files of a submission are searched for its model. Locked child only."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from harness.intake.exchange import NOTEBOOK
@@ -22,8 +21,12 @@ def tiers(root: Path, class_name: str | None) -> list[list[Path]]:
     First files of the submission's own folder that are named like a model, then such files and folders below
     it, then every other Python file, then notebooks. With a class's name, only files that define it.
     """
+    files = [file for file in root.rglob("*") if file.suffix in (".py", NOTEBOOK) and file.is_file()]
+    files.sort(key=lambda file: (len(file.parts), str(file)))
+    defining = [file for file in files if _defines(file, class_name)]
     groups: list[list[Path]] = [[], [], [], []]
-    for file in _defining(root, class_name):
+    # Where no file has the text of a class, whatever stops the first of them is the story.
+    for file in defining[:MAX_SEARCHED] or ([] if class_name else files[:1]):
         groups[_group(file.relative_to(root))].append(file)
     return [group for group in groups if group]
 
@@ -31,17 +34,11 @@ def tiers(root: Path, class_name: str | None) -> list[list[Path]]:
 # Private functions
 
 
-def _defining(root: Path, class_name: str | None) -> Iterator[Path]:
-    """Yield files that hold the text of a class, or the definition of that name; nothing of them runs."""
-    files = [file for file in sorted(root.rglob("*")) if file.suffix in (".py", NOTEBOOK) and file.is_file()]
-    found = 0
-    for file in sorted(files, key=lambda file: (len(file.parts), str(file))):
-        # In a notebook the end of a line is written \\n.
-        text = file.read_text(encoding="utf-8", errors="replace").replace("\\n", "\n")
-        fits = class_name in _DEFINITION.findall(text) if class_name else _CLASS.search(text)
-        if fits and found < MAX_SEARCHED:
-            found += 1
-            yield file
+def _defines(file: Path, class_name: str | None) -> bool:
+    """Tell whether a file holds the text of a class, or the definition of that name; nothing of it runs."""
+    # In a notebook the end of a line is written \\n.
+    text = file.read_text(encoding="utf-8", errors="replace").replace("\\n", "\n")
+    return class_name in _DEFINITION.findall(text) if class_name else _CLASS.search(text) is not None
 
 
 def _group(relative: Path) -> int:

@@ -56,7 +56,7 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self.folders
         ):
             return None
-        if top not in self.used:
+        if self.importing and top not in self.used:
             self.used.append(top)
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 

@@ -8,6 +8,7 @@ import contextlib
 import copy
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 import torchinfo

@@ -96,7 +96,7 @@ NAMED = {"two_files_named": ("two_files/S9/model.py", "Net"), "one_of_two": ("tw
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment) -> Mapping[str, Traced | Untraced]:
+def answers(tmp_path_factory, assignment, box) -> Mapping[str, Traced | Untraced]:
     root = tmp_path_factory.mktemp("submissions")
     for name, files in SUBMISSIONS.items():
         for file, text in files.items():
@@ -108,7 +108,8 @@ def answers(tmp_path_factory, assignment) -> Mapping[str, Traced | Untraced]:
         root=root, variants=wanted, input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
         cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
     )  # fmt: skip
-    return trace(request, assignment.limits.model_copy(update={"intake_s": 300}))
+    limits = assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300})
+    return trace(request, limits, box)
 
 
 @pytest.fixture(scope="module")
