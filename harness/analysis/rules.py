@@ -17,11 +17,12 @@ from harness.analysis.convolutions import depthwise_separable, dilation, min_rec
 from harness.analysis.facts import measured_facts
 from harness.analysis.graph import Architecture
 from harness.analysis.maxima import find_maxima
+from harness.analysis.lookups import lookups
 from harness.analysis.ops import unknown_ops
 from harness.analysis.parameters import Counted, count, numbers
 from harness.analysis.receptive import table
 from harness.analysis.strides import downsampling
-from harness.analysis.verdicts import failed, not_judged, opaque, passed
+from harness.analysis.verdicts import failed, layers, not_judged, opaque, passed
 from harness.analysis.view import View
 from harness.assignment import AssignmentSpec, Points
 from harness.limits import Rules
@@ -99,7 +100,7 @@ def judge(
         ),
         _in_both(lambda view: gap_linear_head(view, limits.gap_linear_head, classes), evaluation, train),
         same_graph_in_eval(train, evaluation, probe, not_run),
-        untrained_at_chance(probe, limits, classes, not_run),
+        _in_both(lambda view: untrained_at_chance(view, probe, limits, classes, not_run), evaluation, train),
         augmentation(pipeline, limits),
     )
     facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ, second=second)
@@ -175,10 +176,20 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
     return _same_when_run(rule, expected, probe, not_run)
 
 
-def untrained_at_chance(probe: Probe | None, limits: Rules, classes: int, not_run: str = "") -> Finding:
-    """Check that the untrained network guesses: no trained weights come with the submission."""
+def untrained_at_chance(
+    view: View, probe: Probe | None, limits: Rules, classes: int, not_run: str = ""
+) -> Finding:
+    """Check that the untrained network guesses: no trained weights, no table of answers in the submission."""
     rule, most = "untrained_at_chance", limits.untrained_at_chance.max_accuracy
     expected = f"at most {100 * most:g} % before training (chance is {100 / classes:g} %)"
+    if found := lookups(view.measured):
+        return failed(
+            rule,
+            f"{expected}, and no table of answers",
+            f"stored numbers are looked up by the image: {layers(found)}",
+            *found,
+            advice="Remove the table: what the network knows has to come from its training.",
+        )
     if probe is None:
         return _not_run(rule, expected, not_run)
     actual = (
