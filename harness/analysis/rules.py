@@ -16,8 +16,8 @@ from harness.analysis.classifier import gap_linear_head
 from harness.analysis.convolutions import depthwise_separable, dilation, min_receptive_field
 from harness.analysis.facts import measured_facts
 from harness.analysis.graph import Architecture
-from harness.analysis.maxima import find_maxima
 from harness.analysis.lookups import lookups
+from harness.analysis.maxima import find_maxima
 from harness.analysis.ops import unknown_ops
 from harness.analysis.parameters import Counted, count, numbers
 from harness.analysis.receptive import table

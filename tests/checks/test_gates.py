@@ -70,7 +70,8 @@ def record(tmp_path, assignment, reference):
     """The record of a submission that could not be taken in, training included."""
     run = Run(open_submission(reference, assignment), assignment, Settings(out=tmp_path), lambda *_: None)
     run.traced = {
-        name: Untraced("Net", "crashed", "student", "it does not import", "", "") for name in assignment.variants
+        name: Untraced("Net", "crashed", "student", "it does not import", "", "")
+        for name in assignment.variants
     }
     file = tmp_path / "scorecard.json"
     file.write_text(to_json(judge(run, frozenset({"basic"}))))

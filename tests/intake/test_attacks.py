@@ -181,7 +181,9 @@ def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
         root.mkdir()
         out.mkdir()
         for name, text in {"model": source, **beside}.items():
-            (root / f"{name}.py").write_text(text)
+            file = root / f"{name.replace('__init', '/__init')}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
         limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
         wanted = {"basic": Wanted(file=root / "model.py", class_name=None)}
         return trace(request(root, out, wanted), limits, box)["basic"]
@@ -190,12 +192,12 @@ def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
 
 
 PIPE = """
-import os, stat
+import os
 pipes = []
-for descriptor in range(3, 256):
+for descriptor in range(3, 1024):
     try:
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            pipes.append(descriptor)
+        os.fstat(descriptor)
+        pipes.append(descriptor)
     except OSError:
         pass
 """
@@ -259,6 +261,58 @@ def test_a_forged_graph_is_judged_as_the_graph_that_was_handed_in(alone):
     assert not answer.weights.exists()
 
 
+def test_a_forged_answer_after_the_real_one_is_not_read(alone):
+    answer = alone(
+        HONEST
+        + dedent("""
+            import os
+            real, said = os.write, []
+
+            def write(descriptor, data):
+                said.append(descriptor)
+                written = real(descriptor, data)
+                if len(said) == 6:
+                    real(descriptor, (7).to_bytes(8, "big") + b"forged!")
+                return written
+
+            os.write = write
+        """)
+    )
+    assert isinstance(answer, Traced)
+    assert answer.class_name == "Tiny"
+    assert answer.weights.exists()
+
+
+def test_replacing_what_is_built_in_gives_no_grade(alone):
+    source = HONEST + (
+        "import builtins\nfor name in ('len', 'sorted', 'isinstance', 'type', 'getattr'):\n"
+        "    setattr(builtins, name, lambda *a, **k: 'passed')\n"
+    )
+    answer = alone(source)
+    assert isinstance(answer, Untraced)
+    assert answer.cause == "student"
+
+
+def test_an_answer_that_is_written_while_the_file_is_imported_is_not_waited_for(alone):
+    source = PIPE + "os.close(pipes[0])\nimport time\ntime.sleep(60)\n"
+    assert "did not end; expected at most 2 s" in blamed(alone(source, intake_s=2))
+
+
+def test_a_flood_of_memory_ends_at_the_limit(alone):
+    answer = alone("kept = []\nwhile True:\n    kept.append(bytearray(2**26))\n")
+    assert isinstance(answer, Untraced)
+    assert (answer.ending, answer.cause) == ("over_memory", "resource")
+    assert "model.py:3: the file could not be imported: MemoryError" in answer.message
+
+
+def test_weights_that_are_downloaded_while_the_model_is_built_never_arrive(alone):
+    source = HONEST.replace(
+        "super().__init__()",
+        "super().__init__(); import urllib.request; urllib.request.urlopen('http://127.0.0.1/w.pt')",
+    )
+    assert "model.py:7: the model could not be built: URLError" in blamed(alone(source))
+
+
 def test_replacing_the_tracer_gives_no_answer(alone):
     source = HONEST + "import harness.intake.tracer as tracer\ntracer._bytes = lambda answer: b'passed'\n"
     assert "not of the agreed form" in blamed(alone(source))
@@ -307,9 +361,8 @@ def test_hostile_objects_in_the_model_are_never_asked(alone):
 
 def test_files_named_like_libraries_change_nothing_outside_the_child(alone):
     forged = "raise SystemExit('taken over')\n"
-    answer = alone(
-        HONEST, torch=forged, json=forged, sitecustomize=forged, usercustomize=forged, conftest=forged
-    )
+    names = ("torch__init__", "torchinfo", "json", "sitecustomize", "usercustomize", "conftest", "harness")
+    answer = alone(HONEST, **dict.fromkeys(names, forged))
     assert isinstance(answer, Traced)
     assert "taken over" not in answer.output
 
