@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from harness.errors import DataError
 from harness.files import md5_of, write_text
 from harness.record import DataUsed
 from harness.training.download import download
+from harness.training.marks import Marks, classified, mark
 
 Progress = Callable[[int, int | None], None]
 
@@ -46,20 +47,48 @@ class Split:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
+    def mark(self, logits: NDArray[np.float32]) -> Marks:
+        """Compare logits (N, classes) with the labels."""
+        return mark(self.labels, logits)
+
+    def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Choose images by what a network made of them, `logits` (N, classes)."""
+        return classified(self.images, self.labels, logits)
+
+
+class Marked(Protocol):
+    """Test images (N, 32, 32, 3) uint8 RGB, and what their labels, which may be elsewhere, say of logits."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images."""
+
+    def mark(self, logits: NDArray[np.float32]) -> Marks:
+        """Compare logits (N, classes) with the labels."""
+
+    def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Choose images by what a network made of them, `logits` (N, classes)."""
+
 
 @dataclass(frozen=True)
 class Data:
-    """A data set in memory; `root` is where it was found."""
+    """A data set in memory; `root` is where it was found.
+
+    `digest` is its hash where the labels of the test split are not in this process.
+    """
 
     name: Literal["cifar10", "mini"]
     root: str
     train: Split
-    test: Split
+    test: Marked
     classes: tuple[str, ...] = CLASSES
+    digest: str = ""
 
     @cached_property
     def sha256(self) -> str:
         """SHA-256 (hex) of all images and labels, training split first."""
+        if not isinstance(self.test, Split):
+            return self.digest
         sha = hashlib.sha256()
         for split in (self.train, self.test):
             sha.update(np.ascontiguousarray(split.images).data)
@@ -165,7 +194,7 @@ def used(data: Data, stats: Stats) -> DataUsed:
     return DataUsed(
         name=data.name,
         train_images=len(data.train.labels),
-        test_images=len(data.test.labels),
+        test_images=len(data.test.images),
         sha256=data.sha256,
         mean=stats.mean,
         std=stats.std,

@@ -27,7 +27,7 @@ from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, T
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.network import Network, obstacle, usable_layout
 from harness.training.pixels import Pixels
-from harness.training.samples import augmented, classified, write_samples
+from harness.training.samples import augmented, write_samples
 
 STEP_EVENT_S = 0.2
 """Least time between two progress events."""
@@ -88,7 +88,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     training = _result(job, inputs, plan, progress, initial_sha256)
     if job.samples is not None:
         # A training resumed at its very end has measured nothing by itself.
-        last = measured or measure(network, pixels, inputs.data.test, job.classes)
+        last = measured or measure(network, pixels, inputs.data.test)
         _write_samples(job.samples, job, inputs, last)
     return training
 
@@ -216,7 +216,7 @@ class _Epoch:
         loss, accuracy = self._checked(self.steps, tally)
         # The last epoch's accuracy is the grade: always float32.
         precision = self.job.recipe.precision if self.epoch < self.job.recipe.epochs else "float32"
-        measured = measure(self.trained.model, self.pixels, data.test, self.job.classes, precision)
+        measured = measure(self.trained.model, self.pixels, data.test, precision)
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
             epoch=self.epoch,
@@ -279,7 +279,7 @@ class _Epoch:
 
 def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured) -> None:
     """Write what pictures need: test images by what the last epoch made of them, the augmentation."""
-    shown = classified(inputs.data.test, measured.logits) | augmented(inputs.data.train, job.recipe, job.seed)
+    shown = inputs.data.test.classified(measured.logits) | augmented(inputs.data.train, job.recipe, job.seed)
     write_samples(path, shown)
 
 

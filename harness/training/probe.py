@@ -26,6 +26,7 @@ _SEED = 0
 
 def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
     """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
+    assert isinstance(data.test, Split)  # the embedded images, whose labels are no secret
     split = _mixed(data.test, job.classes)
     stats = measured(data.train.images)
     probes: dict[str, Probe] = {}
@@ -55,7 +56,7 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: E
         first, second = once(images), once(images)
         alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
         batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
-    running = measure(copy.deepcopy(network), pixels, split, job.classes)
+    running = measure(copy.deepcopy(network), pixels, split)
     return Probe(
         logits_shape=tuple(first.shape),
         accuracy_running=running.correct / running.total,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from harness.files import atomic_file
@@ -17,9 +16,8 @@ from harness.seeds import seed_for
 from harness.training.augment import Augmenter
 from harness.training.batches import permutation
 from harness.training.data import Split
+from harness.training.marks import IMAGES
 
-IMAGES = 16
-"""Images of each kind."""
 EPOCHS = 4
 """Epochs whose augmentation is shown."""
 
@@ -30,33 +28,6 @@ def write_samples(path: Path, arrays: Arrays) -> None:
     """Write arrays as an uncompressed ``.npz``: equal arrays give equal bytes, and nothing is pickled."""
     with atomic_file(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
-
-
-def classified(split: Split, logits: torch.Tensor) -> dict[str, NDArray[Any]]:
-    """Choose test images by what a network made of them; `logits` are (N, classes), in the split's order.
-
-    ``test_*`` are evenly spaced in the split, ``wrong_*`` those it got wrong with the highest
-    probability. Of each: ``indices`` in the split (int64), ``images`` (N, H, W, C) uint8, ``labels``
-    (int64) and ``probabilities`` (N, classes) float32.
-    """
-    probabilities = torch.softmax(logits.detach().cpu().float(), dim=1).numpy()
-    predicted = logits.detach().cpu().argmax(1).numpy()
-    (wrong,) = np.nonzero(predicted != split.labels)
-    confidence = probabilities[wrong, predicted[wrong]]
-    chosen = {
-        "test": np.arange(min(IMAGES, len(split.labels))) * max(len(split.labels) // IMAGES, 1),
-        "wrong": wrong[np.argsort(-confidence, kind="stable")][:IMAGES],
-    }
-    return {
-        f"{kind}_{what}": values
-        for kind, indices in chosen.items()
-        for what, values in {
-            "indices": indices.astype(np.int64),
-            "images": split.images[indices],
-            "labels": split.labels[indices],
-            "probabilities": probabilities[indices],
-        }.items()
-    }
 
 
 def augmented(

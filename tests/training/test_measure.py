@@ -17,7 +17,7 @@ class SaysThree(nn.Module):
 
 
 def test_rows_are_true_classes_and_columns_what_was_said(few: Data) -> None:
-    result = measure(SaysThree(), Pixels(measured(few.train.images), CPU), few.test, 10)
+    result = measure(SaysThree(), Pixels(measured(few.train.images), CPU), few.test)
     assert np.array_equal(result.confusion, np.outer(np.full(10, 5), np.arange(10) == 3))
     assert (result.correct, result.total) == (5, 50)
     assert result.loss == pytest.approx(90.0)
@@ -25,9 +25,9 @@ def test_rows_are_true_classes_and_columns_what_was_said(few: Data) -> None:
 
 def test_the_batch_does_not_matter(few: Data, tiny: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     network, pixels = tiny(), Pixels(measured(few.train.images), CPU)
-    whole = measure(network, pixels, few.test, 10)
+    whole = measure(network, pixels, few.test)
     monkeypatch.setattr(module, "BATCH", 7)
-    parts = measure(network, pixels, few.test, 10)
+    parts = measure(network, pixels, few.test)
     assert parts.confusion == whole.confusion
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
 

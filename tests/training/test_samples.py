@@ -9,13 +9,13 @@ import torch
 
 from harness.recipe import RecipeSpec
 from harness.training.batches import Batches
-from harness.training.data import Data, Split, measured
+from harness.training.data import Data, measured
 from harness.training.determinism import make_deterministic
 from harness.training.engine import do
 from harness.training.jobs import AugmentedEvent, AugmentJob, Event, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.network import Network, read
-from harness.training.samples import augmented, classified, write_samples
+from harness.training.samples import augmented, write_samples
 
 
 def training_of(job: TrainJob, data: Data):
@@ -24,30 +24,6 @@ def training_of(job: TrainJob, data: Data):
     network = Network(*read(job.model.architecture, job.model.weights), device)
     inputs = Inputs(network=network, data=data, stats=measured(data.train.images), device=device)
     return train(job, inputs, lambda _: None)
-
-
-def split_of(labels: list[int]) -> Split:
-    labels_ = np.array(labels, dtype=np.int64)
-    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    return Split(images, labels_)
-
-
-def test_the_test_images_are_evenly_spaced_in_the_split():
-    found = classified(split_of([0] * 48), torch.zeros(48, 2))
-    assert found["test_indices"].tolist() == list(range(0, 48, 3))
-    assert (found["test_images"][:, 0, 0, 0] == found["test_indices"]).all()
-
-
-def test_the_wrong_images_come_with_the_most_confident_first():
-    logits = torch.tensor([[3.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 9.0]])
-    found = classified(split_of([1, 1, 0, 1]), logits)
-    assert found["wrong_indices"].tolist() == [0, 2, 1]
-    assert found["wrong_probabilities"].argmax(1).tolist() == [0, 1, 0]
-
-
-def test_a_network_without_a_mistake_has_no_wrong_images():
-    found = classified(split_of([0, 0]), torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
-    assert found["wrong_images"].shape == (0, 2, 2, 3)
 
 
 def test_the_augmented_images_are_those_of_the_first_batch_of_the_training(few: Data, recipe: RecipeSpec):
