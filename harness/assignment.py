@@ -100,6 +100,8 @@ class Limits(Table):
     intake_memory_mib: Positive
     intake_output_mib: Positive
     training_s: Positive
+    training_memory_mib: Positive
+    """Of the values of one batch together."""
 
 
 class AssignmentSpec(Table):

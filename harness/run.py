@@ -164,6 +164,7 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
         resume=run.settings.resume,
         save_every=run.settings.save_every,
         samples=run.folder(variant) / SAMPLES,
+        memory_mib=run.assignment.limits.training_memory_mib,
     )
     run.listen(variant, "train")
     final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.training_s)
@@ -192,6 +193,7 @@ def evaluate(run: Run, variant: str, checkpoint: Path) -> MeasuredEvent:
         data=run.settings.data,
         stats_cache=run.settings.stats_cache,
         recompute_stats=run.settings.recompute_stats,
+        memory_mib=run.assignment.limits.training_memory_mib,
     )
     final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.training_s)
     assert isinstance(final, MeasuredEvent)
@@ -213,6 +215,7 @@ def probe(run: Run) -> None:
         classes=run.assignment.data.classes,
         batch_size=run.assignment.recipe.batch_size,
         threads=run.assignment.recipe.threads,
+        memory_mib=run.assignment.limits.training_memory_mib,
     )
     try:
         final = runner.run(job, lambda event: run.listen("", event), run.assignment.limits.intake_s)

@@ -10,23 +10,24 @@ from harness.errors import GraphError
 from harness.training.network import one_line
 from harness.training.program import compiled
 
-MEMORY_MIB = 12_288
-"""Most that the values of one forward pass may take together: backward keeps them all. `NetDilated`,
-the larger of the two reference networks, takes 1,108 MiB for 128 images of 32x32 px."""
-
 
 def check_memory(
-    plan: plain.Architecture, tensors: Mapping[str, torch.Tensor], images_shape: tuple[int, int, int, int]
+    plan: plain.Architecture,
+    tensors: Mapping[str, torch.Tensor],
+    images_shape: tuple[int, int, int, int],
+    memory_mib: int,
 ) -> None:
     """Run both graphs on the meta device, where values have a shape and no memory.
 
-    `images_shape` is (N, C, H, W) of a training batch.
+    `images_shape` is (N, C, H, W) of a training batch, `memory_mib` the most that the values of one forward
+    pass may take together: backward keeps them all. `NetDilated`, the larger of the two reference networks,
+    takes 1,108 MiB for 128 images of 32x32 px.
 
     Raises:
-        GraphError: the values take more than `MEMORY_MIB`, or their sizes cannot be worked out.
+        GraphError: the values take more than `memory_mib`, or their sizes cannot be worked out.
     """
     for graph in (plan.train, plan.eval):
-        taken = _Taken()
+        taken = _Taken(memory_mib)
         try:
             with torch.device("meta"), torch.no_grad(), _any_algorithm():
                 weights = {name: tensors[_owner(plan, name)].to("meta") for name in graph.bindings.values()}
@@ -47,17 +48,17 @@ def check_memory(
 class _Taken:
     """Bytes of the values so far; stops the pass as soon as they are too many."""
 
-    def __init__(self) -> None:
-        self._bytes = 0
+    def __init__(self, memory_mib: int) -> None:
+        self._most_mib, self._bytes = memory_mib, 0
 
     def add(self, name: str, value: object) -> None:
         for one in value if isinstance(value, (tuple, list)) else (value,):
             if isinstance(one, torch.Tensor):
                 self._bytes += one.numel() * one.element_size()
-        if self._bytes > MEMORY_MIB * 2**20:
+        if self._bytes > self._most_mib * 2**20:
             raise GraphError(
-                f"graph: too much memory for one batch; expected at most {MEMORY_MIB:,} MiB for all values, "
-                f"got {self._bytes / 2**20:,.0f} MiB at {name}. Make the feature maps smaller."
+                f"graph: too much memory for one batch; expected at most {self._most_mib:,} MiB for all "
+                f"values, got {self._bytes / 2**20:,.0f} MiB at {name}. Make the feature maps smaller."
             )
 
 

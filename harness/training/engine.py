@@ -140,7 +140,7 @@ def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     network = Network(plan, tensors, device)
     data = _data(job, emit)
     height, width, channels = data.train.images.shape[1:]
-    check_memory(plan, tensors, (batch_size, channels, height, width))
+    check_memory(plan, tensors, (batch_size, channels, height, width), job.memory_mib)
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
 

@@ -24,6 +24,10 @@ from harness.recipe import RecipeSpec
 from harness.record import DataUsed, EpochLog, Training
 
 
+MEMORY_MIB = 12_288
+"""Most that the values of one batch may take together, where an assignment does not say it."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,6 +48,7 @@ class ProbeJob(_Frozen):
     batch_size: int
     """Images per forward pass, for the accuracy with batch statistics."""
     threads: int
+    memory_mib: int = MEMORY_MIB
 
 
 class TrainJob(_Frozen):
@@ -59,6 +64,7 @@ class TrainJob(_Frozen):
     """Data-loading processes; the result does not depend on it."""
     data: str | None = None
     """A folder to look for the data in first, or "mini" for the embedded set."""
+    memory_mib: int = MEMORY_MIB
     stats_cache: Path
     recompute_stats: bool = False
     checkpoints: Path
@@ -80,6 +86,7 @@ class EvaluateJob(_Frozen):
     classes: int
     batch_size: int
     threads: int
+    memory_mib: int = MEMORY_MIB
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: str | None = None
     stats_cache: Path

@@ -36,7 +36,7 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
             plan, tensors = read(model.architecture, model.weights)
             network = Network(plan, tensors, torch.device("cpu"))
             height, width, channels = split.images.shape[1:]
-            check_memory(plan, tensors, (job.batch_size, channels, height, width))
+            check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
             memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
             network.to(memory_format=memory_format)
             pixels = Pixels(stats, torch.device("cpu"), memory_format)

@@ -4,7 +4,8 @@ from torch import nn
 
 from harness.errors import GraphError
 from harness.intake.export import architecture_of
-from harness.training.budget import MEMORY_MIB, check_memory
+from harness.training.budget import check_memory
+from harness.training.jobs import MEMORY_MIB
 
 BATCH = (128, 3, 32, 32)
 
@@ -22,25 +23,25 @@ class Grows(nn.Module):
 
 
 def test_an_ordinary_network_fits(tiny: type[nn.Module]) -> None:
-    check_memory(*architecture_of(tiny(), (3, 32, 32)), BATCH)
+    check_memory(*architecture_of(tiny(), (3, 32, 32)), BATCH, MEMORY_MIB)
 
 
 def test_values_that_take_too_much_together_are_refused_before_they_exist() -> None:
     fits = int((MEMORY_MIB * 2**20 / (4 * 128 * 3)) ** 0.5) - 100
-    check_memory(*architecture_of(Grows(fits), (3, 32, 32)), BATCH)
+    check_memory(*architecture_of(Grows(fits), (3, 32, 32)), BATCH, MEMORY_MIB)
     plan, tensors = architecture_of(Grows(16), (3, 32, 32))
     # 60 TB: no machine could hold it, so that the refusal can only have come first.
     forged = plan.model_copy(
         update={"train": plan.train.with_nodes(tuple(_resized(node, 200_000) for node in plan.train.nodes))}
     )
     with pytest.raises(GraphError, match=r"too much memory for one batch; expected at most 12,288 MiB"):
-        check_memory(forged, tensors, BATCH)
+        check_memory(forged, tensors, BATCH, MEMORY_MIB)
 
 
 def test_a_graph_that_contradicts_itself_has_no_sizes(tiny: type[nn.Module]) -> None:
     plan, tensors = architecture_of(tiny(), (3, 32, 32))
     with pytest.raises(GraphError, match=r"cannot be worked out: RuntimeError.*\(in layer conv\)"):
-        check_memory(plan, tensors, (128, 5, 32, 32))
+        check_memory(plan, tensors, (128, 5, 32, 32), MEMORY_MIB)
 
 
 class Median(nn.Module):
@@ -53,7 +54,7 @@ class Median(nn.Module):
 def test_the_demand_for_determinism_is_lifted_while_nothing_is_computed() -> None:
     torch.use_deterministic_algorithms(True)
     try:
-        check_memory(*architecture_of(Median(), (3, 32, 32)), BATCH)
+        check_memory(*architecture_of(Median(), (3, 32, 32)), BATCH, MEMORY_MIB)
         assert torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(False)
