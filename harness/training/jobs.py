@@ -23,7 +23,6 @@ from harness.errors import (
 from harness.recipe import RecipeSpec
 from harness.record import DataUsed, EpochLog, Training
 
-
 MEMORY_MIB = 12_288
 """Most that the values of one batch may take together, where an assignment does not say it."""
 
