@@ -29,6 +29,10 @@ USUAL_IMPORTS = {
     "Optional": "from typing import Optional",
 }
 """Names that are used without an import more often than others, and the import of each."""
+PACKAGE = "_submission"
+"""The package that a submission's folder is for relative imports."""
+IMAGES = 2
+"""How many images a model is run on as it is taken in."""
 _MODULES = frozenset(name for name in vars(nn) if name[:1].isupper())
 
 
@@ -72,7 +76,9 @@ def advice(one: Mistake) -> str:
 def _name(one: Mistake) -> str:
     error = one.error
     if isinstance(error, UnboundLocalError):
-        return f"`{error.name}` is used before it has a value in this function; set it first, on every path."
+        found = re.search(r"local variable '(\w+)'", str(error))
+        name = f"`{found[1]}`" if found else "A variable"
+        return f"{name} is used before it has a value in this function; set it first, on every path."
     if not isinstance(error, NameError):
         return ""
     if error.name in USUAL_IMPORTS:
@@ -90,10 +96,11 @@ def _name(one: Mistake) -> str:
 def _missing_module(one: Mistake) -> str:
     error = one.error
     if isinstance(error, ModuleNotFoundError) and error.name:
-        file = error.name.replace(".", "/")
+        # A relative import is of a package that has been made up for the folder.
+        name = error.name.rpartition(".")[2] if error.name.startswith(PACKAGE) else error.name
         return (
-            f"There is no `{error.name}` here: hand in {file}.py with the model if it is yours. "
-            f"Remove the import of `{error.name}` if the model does not need it."
+            f"There is no `{name}` here: hand in {name.replace('.', '/')}.py with the model if it is yours. "
+            f"Remove the import of `{name}` if the model does not need it."
         )
     if isinstance(error, ImportError) and "relative import" in str(error):
         return "Hand in the whole folder, so that the files beside this one are there."
@@ -162,10 +169,11 @@ def _linear(one: Mistake) -> str:
     if not found:
         return ""
     rows, got, expected, out = map(int, found.groups())
-    if got and rows % 2 == 0 and rows > 2 and expected == rows // 2 * got:
+    if rows > IMAGES:
         return (
-            f"Flatten before the Linear layer: it expects {expected} numbers for each image, and gets rows"
-            f" of {got}."
+            "Flatten before the Linear layer, as in x.flatten(1): it gets a map, and not one row of "
+            "numbers for "
+            "each image."
         )
     return (
         f"The Linear layer gets {got} numbers for each image and expects {expected}: write "
@@ -236,6 +244,8 @@ def _arguments(one: Mistake) -> str:
             "The call does not fit the parameters of what it calls; `forward` takes `self` and one batch "
             "of images."
         )
+    if "found element of type float" in said or "'float' object cannot be interpreted as an integer" in said:
+        return "A number of channels is a whole number: divide with //, not with /."
     if "'NoneType'" in said:
         return "A function returned None where a value is needed; check that it ends with `return`."
     return ""
@@ -268,6 +278,7 @@ def _files(one: Mistake) -> str:
         )
     if (
         "urlopen error" in said
+        or name == "/nonexistent"  # the home folder, where torch keeps what it downloads
         or "Connection" in type(error).__name__
         or type(error).__name__ in ("URLError", "gaierror")
     ):

@@ -48,10 +48,14 @@ def explain(error: BaseException, stage: str, root: Path, class_name: str = "") 
         where = f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}"
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{_relative(error.filename, root)}:{error.lineno}"
-    first_line = _placeless((str(error).strip().splitlines() or [""])[0], root).rstrip(".")[:300]
-    said = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     line = frames[-1].line or "" if frames else ""
-    return f"{where}: {_WHAT[stage]}: {said}. {advice(Mistake(error, stage, where, line))}"
+    return f"{where}: {_WHAT[stage]}: {said(error, root)}. {advice(Mistake(error, stage, where, line))}"
+
+
+def said(error: BaseException, root: Path) -> str:
+    """Give an error's kind and the first line of what it says."""
+    first_line = _placeless((str(error).strip().splitlines() or [""])[0], root).rstrip(".")[:300]
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from harness.intake.advice import PACKAGE
 from harness.intake.definitions import Definitions
 from harness.intake.exchange import NOTEBOOK
 from harness.intake.failures import StudentFailure
 from harness.intake.notebook import code_cells
 
 _RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)
-_PACKAGE = "_submission"
 
 
 class Elsewhere(importlib.abc.MetaPathFinder):
@@ -100,14 +100,14 @@ class Loader:
         for name, module in list(sys.modules.items()):
             if Path(getattr(module, "__file__", None) or "/").is_relative_to(
                 self._submission
-            ) or name.startswith(_PACKAGE):
+            ) or name.startswith(PACKAGE):
                 del sys.modules[name]
         importlib.invalidate_caches()
 
     def _package(self, folder: Path) -> str:
         """Make a package of every folder from the submission's down to this one, for relative imports."""
         if folder == self._root:
-            name = _PACKAGE
+            name = PACKAGE
         else:
             name = f"{self._package(folder.parent)}.{folder.name.replace('.', '_')}"
         if name not in sys.modules:

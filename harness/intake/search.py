@@ -11,7 +11,7 @@ from torch import nn
 
 from harness.intake.construct import Built, Factory, construct, eager_forward, required
 from harness.intake.exchange import NOTEBOOK, Request, Wanted
-from harness.intake.failures import StudentFailure, failure, stage
+from harness.intake.failures import StudentFailure, failure, said, stage
 from harness.intake.loading import Loader
 from harness.intake.ranking import tiers
 from harness.intake.stubs import Stubs
@@ -86,7 +86,7 @@ class Search:
         if not found and (failed or ran.errors):
             # What stopped the file is the story, not what is missing for that.
             self._misfits[before:] = [
-                _Misfit(file, "", failed or failure(ran.errors[0], "import", self._request.root)),
+                _Misfit(file, "", failed or self._first(ran.errors)),
                 *(one for one in self._misfits[before:] if failed is None),
             ]
         return found
@@ -121,6 +121,12 @@ class Search:
                 found.append(Found(built, file, notes))
         return [one for one in found if one.built.name not in parts] or found
 
+    def _first(self, errors: Sequence[BaseException]) -> StudentFailure:
+        """Describe the first error of a program, and name the next ones."""
+        first = failure(errors[0], "import", self._request.root)
+        then = "; ".join(said(error, self._request.root) for error in errors[1:4])
+        return self._with_more(first, f" Then: {then}." if then else "")
+
     @property
     def _is_named(self) -> bool:
         return self._wanted.class_name is not None and self._wanted.file.is_file()
@@ -131,6 +137,8 @@ class Search:
         if isinstance(result, torch.Tensor):
             given = str(tuple(result.shape))
             return "" if result.shape == (2, self._request.classes) else f"gives {given} for two images"
+        if result is None:
+            return "forward gives nothing: end it with `return`"
         return f"gives a {type(result).__name__} for two images"
 
     def _factories(self, file: Path, module: ModuleType) -> list[Factory]:
@@ -203,10 +211,12 @@ class Search:
         if not files:
             return why
         more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-        also = f" There is no model in {', '.join(files[:_SHOWN])}{more} either."
+        return self._with_more(why, f" There is no model in {', '.join(files[:_SHOWN])}{more} either.")
+
+    def _with_more(self, why: StudentFailure, more: str) -> StudentFailure:
         return StudentFailure(
             why.stage,
-            why.message + also,
+            why.message + more,
             traceback=why.traceback,
             class_name=why.class_name,
             out_of_memory=why.out_of_memory,

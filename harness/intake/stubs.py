@@ -17,10 +17,12 @@ import torch
 from torch import nn
 
 _NAMES = """
-    IPython albumentations captum comet_ml cv2 fire google gradio graphviz ipywidgets kaggle lightning
-    matplotlib mlflow neptune optuna pandas plotly prettytable pytorch_grad_cam pytorch_lightning ray seaborn
-    skimage sklearn streamlit tensorboard tensorboardX thop timm torch_lr_finder torch_optimizer torch_xla
-    torchmetrics torchsummary torchsummaryX torchview torchviz tqdm wandb
+    IPython albumentations altair bokeh captum comet_ml cv2 fire fvcore gdown google gradio graphviz
+    hiddenlayer ipywidgets kaggle lightning livelossplot matplotlib mlflow neptune netron opendatasets optuna
+    pandas plotly prettytable ptflops pynvml pytorch_grad_cam pytorch_lightning pytorch_model_summary ray
+    seaborn skimage sklearn streamlit tensorboard tensorboardX thop timm torch_lr_finder torch_optimizer
+    torch_summary torch_xla torchlens torchmetrics torchscan torchstat torchsummary torchsummaryX torchview
+    torchviz tqdm wandb
 """
 STUBBED = frozenset(_NAMES.split())
 """Top-level modules that are never imported, installed or not."""

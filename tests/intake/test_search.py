@@ -78,6 +78,7 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
         "def make(n):\n    return n * 2\nWIDTH = make(3)\nunused = make(1 / 0)\n", NET.replace("width=4", "width=WIDTH"))},
     "tries_imports": {"S9.ipynb": notebook(
         "try:\n    import torchsummary\nexcept ImportError:\n    !pip install torchsummary\n", NET)},
+    "two_missing": {"S9.ipynb": notebook("from utils import load\nfrom models import Net\n", "x = Net()\n")},
     "broken_cell": {"S9.ipynb": notebook("def f(:\n", NET)},
     "usual_arguments": {"model.py": needing("nclasses, in_channels, dropout_value, base_channels", "base_channels")},
     "norm_in_words": {"model.py": needing("normalizationMode") + dedent("""
@@ -189,6 +190,12 @@ def test_an_import_that_fails_is_passed_over_only_where_the_model_does_not_need_
         "model.py:1: the file could not be imported: ModuleNotFoundError: No module named"
     )
     assert "hand in blocks.py with the model if it is yours" in message
+
+
+def test_everything_that_a_notebook_without_its_model_lacks_is_named(refused) -> None:
+    message = refused("two_missing")
+    assert message.startswith("S9.ipynb cell 1:1: the file could not be imported: ModuleNotFoundError")
+    assert message.endswith("Then: ModuleNotFoundError: No module named 'models'.")
 
 
 def test_several_models_are_listed_with_their_files_and_parameters(refused) -> None:
