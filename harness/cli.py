@@ -8,12 +8,13 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from harness.commands import grading, inspecting, measuring, rendering, verifying
+from harness.commands import grading, inspecting, measuring, rendering, starting, verifying
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("new", starting.new, "harness new my-submission"),
     ("check", grading.check, "harness check submission --variant basic"),
     ("grade", grading.grade, "harness grade submission --variant basic --data ./data"),
     ("verify", verifying.verify, "harness verify submission --record results/scorecard.json"),

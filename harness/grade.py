@@ -19,6 +19,7 @@ from harness.intake.sandbox import Traced, Untraced
 from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
 from harness.run import Run, probe, take_in
+from harness.starter import is_starter
 from harness.tables import content_hash
 from harness.trainings import accuracy
 
@@ -85,8 +86,8 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
         traced.architecture, probed, run.assignment, name, recipe.augmentation, traced.seeds_differ,
         run.not_run.get(name, ""),
     )  # fmt: skip
-    if (doubt := _summary_doubt(traced)) is not None:
-        facts = facts.model_copy(update={"warnings": (*facts.warnings, doubt)})
+    doubts = [doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced)) if doubt]
+    facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
         trainings, finding = accuracy(run, name, recipe, probed)
@@ -103,6 +104,16 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
         graph_sha256=traced.sha256,
         training=trainings[0] if trainings else None,
         more_trainings=trainings[1:],
+    )
+
+
+def _starter_doubt(traced: Traced) -> str | None:
+    """Notice the network that `harness new` writes."""
+    if not is_starter(traced.architecture):
+        return None
+    return (
+        "This is the starter that `harness new` writes, its network unchanged: it keeps the rules, and is"
+        " nobody's own work."
     )
 
 
