@@ -41,7 +41,7 @@ def is_starter(architecture: Architecture) -> bool:
 
 
 def outline_sha256(graph: Graph) -> str:
-    """Hash (hex) what a graph computes: its operators in order, with their settings and shapes, and no name."""
+    """Hash (hex) what a graph computes: its operators in order, their settings and shapes, and no name."""
     rows = [
         [node.op, node.shape, _settings(node.args), _settings(node.kwargs.values())] for node in graph.nodes
     ]
