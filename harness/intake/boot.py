@@ -111,6 +111,7 @@ def _serve(control: socket.socket, descriptors: list[int], hidden: Path | None) 
 def _run(descriptors: list[int], hidden: Path | None) -> NoReturn:
     code = _NOT_LOCKED
     try:
+        gc.set_threshold(100_000)  # an export makes much that stays, and a collection looks at all of it
         request, out, printed = descriptors
         os.dup2(printed, 1)
         os.dup2(printed, 2)

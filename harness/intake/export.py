@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
+from torch._subclasses.fake_impls import register_fast_op_impl
 from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
@@ -196,3 +197,17 @@ def _dtype(value: torch.dtype) -> plain.Dtype:
 
 def _bare(value: torch.dtype | torch.memory_format | torch.layout) -> str:
     return str(value).removeprefix("torch.")
+
+
+def _shapes_of_batch_norm(mode: Any, x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Say what shapes a batch-norm gives; torch would trace its parts for them, a third of an export."""
+    with mode:
+        return torch.empty_like(x), x.new_empty(x.shape[1]), x.new_empty(x.shape[1])
+
+
+BATCH_NORMS = (
+    torch.ops.aten._native_batch_norm_legit.default,
+    torch.ops.aten._native_batch_norm_legit_no_training.default,
+)
+for _operator in BATCH_NORMS:
+    register_fast_op_impl(_operator)(_shapes_of_batch_norm)

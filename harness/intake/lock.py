@@ -89,7 +89,9 @@ def _limit(bounds: Bounds) -> None:
     for which, value in limits.items():
         hard = resource.getrlimit(which)[1]
         least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (least, least))
+        # Processor time ends with a signal that says so; who ignores it has one second more.
+        most = least + 1 if which == resource.RLIMIT_CPU and least != hard else least
+        resource.setrlimit(which, (least, most))
 
 
 # Another user, without capabilities

@@ -102,7 +102,7 @@ def _environment() -> dict[str, str]:
         _FAST
         | passed_on
         | {
-            # -P keeps the working directory, which may be a student's, off the path; this is the harness itself.
+            # -P keeps the working directory, which may be a student's, off the path; this is the harness.
             "PYTHONPATH": str(_PACKAGES),
             "NO_ALBUMENTATIONS_UPDATE": "1",
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
