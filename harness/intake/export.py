@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_impls import register_fast_op_impl
 from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
+from torch.fx._lazy_graph_module import _use_lazy_graph_module
 
 from harness.analysis import graph as plain
 from harness.intake.failures import source_line
@@ -68,7 +69,9 @@ def architecture_of(
 
 def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, root: Path) -> plain.Graph:
     example = torch.zeros(2, *input_shape)
-    program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
+    # Lazily: nobody calls the Python code that torch would write for every step of the export.
+    with _use_lazy_graph_module(should_use=True):
+        program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
     outputs = program.graph.output_node().args[0]
