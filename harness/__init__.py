@@ -3,19 +3,21 @@
 Theory of operation
 -------------------
 
-Three kinds of process, with plain data between them:
+Processes with plain data between them:
 
 * The **parent** (`harness.cli`, `harness.screen`, `harness.grade`, `harness.run`) never imports torch.
   It reads the assignment and the submission's manifest, starts the children, judges the rules, computes
   the grade and renders the reports.
-* The **intake child** (`harness.intake.boot`) is the only process that runs student code, after it has
-  locked itself (`harness.intake.lock`). It imports the file, constructs the model, exports it with
-  `torch.export` in train and eval mode, and hands back ``architecture.json`` and
-  ``initial.safetensors``. A child that lies can only hand in another graph, and is graded on that graph.
+* The **box** (`harness.intake.box` in the parent, `harness.intake.boot` in its own process) imports torch once
+  and forks an **intake child** for every submission. Only such a child runs student code, after it has locked
+  itself (`harness.intake.lock`). It imports the file, constructs the model, exports it with `torch.export`
+  in train and eval mode, and hands back ``architecture.json`` and ``initial.safetensors``. A child that
+  lies can only hand in another graph, and is graded on that graph.
 * The **training child** (`harness.training.engine`) rebuilds the network from that data with a small
   interpreter (`harness.training.network`), runs it untrained (a *probe*), or trains it with the
-  assignment's recipe and measures it on the test set. It reads one job from standard input and writes
-  events, one JSON object a line, to standard output.
+  assignment's recipe and measures it on the test set, whose labels are with a process of their own
+  (`harness.training.keeper`). It reads one job from standard input and writes events, one JSON object a line,
+  to standard output.
 
 Everything known at the end is one `harness.record.Record`. Its *result* has no clock and no host in
 it and is equal, byte for byte, for equal runs; the rest is *provenance*. Reports are rendered from
