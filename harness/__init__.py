@@ -8,8 +8,8 @@ Processes with plain data between them:
 * The **parent** (`harness.cli`, `harness.screen`, `harness.grade`, `harness.run`) never imports torch.
   It reads the assignment and the submission's manifest, starts the children, judges the rules, computes
   the grade and renders the reports.
-* The **box** (`harness.intake.box` in the parent, `harness.intake.boot` in its own process) imports torch once
-  and forks an **intake child** for every submission. Only such a child runs student code, after it has locked
+* The **box** (`harness.intake.box`, and `harness.intake.boot` in a process of its own) imports torch once and
+  forks an **intake child** for every submission. Only such a child runs student code, after it has locked
   itself (`harness.intake.lock`). It imports the file, constructs the model, exports it with `torch.export`
   in train and eval mode, and hands back ``architecture.json`` and ``initial.safetensors``. A child that
   lies can only hand in another graph, and is graded on that graph.
