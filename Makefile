@@ -2,6 +2,7 @@
 # `make grade SUBMISSION=../other ARGS="--variant dilated"` passes arguments on; `make test ARGS="-k rules"` too.
 
 SUBMISSION ?= submission
+RECORD ?= $(SUBMISSION)/results/scorecard.json
 ARGS ?=
 PYTHONS ?= python3.11 python3.12 python3.13 python3
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check reproduce gradescope test slow lint bench clean
+.PHONY: help setup grade check reproduce twice gradescope test slow lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,8 +23,11 @@ grade: $(READY) ## grade SUBMISSION: train and measure basic, judge the rules of
 check: $(READY) ## judge the rules alone: no training, no data
 	@$(BIN)/nox -s check -- $(SUBMISSION) $(ARGS)
 
-reproduce: $(READY) ## train twice from one seed and compare the weights byte for byte
-	@$(BIN)/nox -s reproduce -- $(SUBMISSION) $(ARGS)
+reproduce: $(READY) ## grade a RECORD again from what lies beside it: identical, or what differs first
+	@$(BIN)/nox -s reproduce -- $(RECORD) $(ARGS)
+
+twice: $(READY) ## train twice from one seed on the embedded images and compare the weights byte for byte
+	@$(BIN)/nox -s twice -- $(SUBMISSION) $(ARGS)
 
 gradescope: $(READY) ## build the autograder to upload to Gradescope: build/gradescope.zip
 	@$(BIN)/nox -s gradescope

@@ -41,6 +41,7 @@ from harness.training.jobs import (
     Probe,
     ProbeEvent,
     ProbeJob,
+    ReadyEvent,
     TrainedEvent,
     TrainJob,
 )
@@ -91,6 +92,8 @@ class Run:
     """What held the submission's code: a backend of the box, or none in a self-check."""
     fingerprint: dict[str, str] = field(default_factory=dict)
     """What decides the bytes of a training on this machine; known once one has run."""
+    kept: Callable[[str, int], Traced | Untraced] | None = None
+    """Gives what was taken in before, by variant and seed; no submission is looked at then."""
     started: float = field(default_factory=time.time)
 
     @property
@@ -121,6 +124,11 @@ def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
     Raises:
         SandboxError: no process can be locked on this machine; nothing of the submission has run.
     """
+    if run.kept is not None:
+        for name in run.submission.variants:
+            run.traced[name] = run.kept(name, run.seed)
+            _keep(run.traced[name], run.model(name))
+        return
     run.listen("", "intake")
     with unboxed() if run.settings.self_check else open_box(run.settings.sandbox) as box:
         run.backend = box.backend
@@ -140,6 +148,7 @@ def with_seed(run: Run, variant: str, seed: int) -> Run:
         assignment=run.assignment,
         settings=replace(run.settings, seed=seed, resume=None),
         listen=run.listen,
+        kept=run.kept,
     )
 
 
@@ -167,11 +176,16 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
         memory_mib=run.assignment.limits.training_memory_mib,
     )
     run.listen(variant, "train")
-    final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.training_s)
+
+    def heard(event: Event) -> None:
+        if isinstance(event, ReadyEvent):
+            run.fingerprint |= event.fingerprint
+        run.listen(variant, event)
+
+    final = runner.run(job, heard, run.assignment.limits.training_s)
     assert isinstance(final, TrainedEvent | DivergedEvent)
     if isinstance(final, TrainedEvent):
         run.seconds[variant] = round(final.seconds, 1)
-        run.fingerprint |= final.fingerprint
     return final
 
 

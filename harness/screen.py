@@ -16,6 +16,7 @@ from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
 from harness.reporting.scores import class_scores
+from harness.reproduce import Reproduction
 from harness.run import Stage
 from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
 
@@ -36,9 +37,9 @@ output = Console(highlight=False, emoji=False)
 """Standard output: what a command was asked to print."""
 
 
-def say(text: str) -> None:
+def say(text: str, to: Console = screen) -> None:
     """Print one line of text as it is."""
-    screen.print(escape(text), soft_wrap=True)
+    to.print(escape(text), soft_wrap=True)
 
 
 def show_record(record: Record) -> None:
@@ -86,6 +87,26 @@ def show_measured(title: str, measured: MeasuredEvent) -> None:
         f"95 % interval {low:.2%} to {high:.2%}; loss {measured.loss:.4f}",
         soft_wrap=True,
     )
+
+
+def show_reproduction(found: Reproduction) -> None:
+    """Print whether a record was reproduced, else what differs first, and what changed in the fingerprint."""
+    if found.first is None:
+        output.print(f"[green]identical[/]: the result is {found.result_sha256}", soft_wrap=True)
+    else:
+        output.print("[red]differs[/], and nothing after this was looked at:")
+        say(f"{found.first.where}: recorded {found.first.recorded}, now {found.first.now}", output)
+    if found.changed:
+        output.print("What changed in the fingerprint:")
+        table = Table()
+        for name in ("part", "recorded", "now"):
+            table.add_column(name, overflow="fold")
+        for part in found.changed:
+            table.add_row(*map(escape, (part.where, part.recorded, part.now)))
+        output.print(table)
+    elif found.first is not None:
+        known = "The fingerprint is the same." if found.known else "The record has no fingerprint to compare."
+        output.print(known)
 
 
 def show_page(markdown: str) -> None:

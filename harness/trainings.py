@@ -70,6 +70,7 @@ def further(run: Run, name: str, recipe: RecipeSpec, seed: int) -> Training:
         return _trained(again, name, recipe)
     finally:
         run.notes += again.notes
+        run.fingerprint |= again.fingerprint
         run.seconds |= {f"{name}, seed {seed}": spent for spent in again.seconds.values()}
 
 

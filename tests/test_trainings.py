@@ -10,6 +10,7 @@ from harness.assignment import AssignmentSpec, Seeds
 from harness.errors import HarnessError
 from harness.grade import grade
 from harness.intake.submission import open_submission
+from harness.reproduce import reproduce
 from harness.run import Run, Settings, take_in, train
 from harness.training.jobs import TrainedEvent
 from harness.trainings import further
@@ -78,7 +79,9 @@ def test_a_network_that_is_another_one_with_another_seed_is_not_judged(opened: C
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif("not __import__('os').environ.get('CIFAR10_ROOT')", reason="needs the real data")
-def test_near_the_line_three_seeds_are_trained_and_the_record_keeps_all(opened: Callable[..., Run]) -> None:
+def test_near_the_line_three_seeds_are_trained_and_the_record_keeps_all(
+    opened: Callable[..., Run], tmp_path: Path
+) -> None:
     far = opened(data=None)
     record = grade(far, frozenset({"basic"}))
     (one,) = record.variants["basic"].trainings
@@ -86,11 +89,19 @@ def test_near_the_line_three_seeds_are_trained_and_the_record_keeps_all(opened: 
     threshold = far.assignment.rules.min_accuracy.model_copy(update={"at_least": one.accuracy})
     rules = far.assignment.rules.model_copy(update={"min_accuracy": threshold})
     near = replace(opened(data=None), assignment=far.assignment.model_copy(update={"rules": rules}))
-    variant = grade(near, frozenset({"basic"})).variants["basic"]
+    record = grade(near, frozenset({"basic"}))
+    variant = record.variants["basic"]
     assert variant.trainings[0] == one
     assert [training.seed for training in variant.trainings] == [1, 2, 3]
     assert len({training.initial_sha256 for training in variant.trainings}) == 3
     assert variant.facts.accuracy == pytest.approx(sum(t.accuracy for t in variant.trainings) / 3)
     assert "on average over seeds 1, 2, 3" in variant.findings[-1].actual
+    results = near.settings.out
+    folders = [results / "basic" / name for name in ("", "seed_2", "seed_3")]
+    assert all((folder / "initial.safetensors").is_file() for folder in folders)
+    again = reproduce(
+        record, results, near.assignment, replace(near.settings, out=tmp_path / "again"), near.listen
+    )
+    assert (again.first, again.changed, again.known) == (None, (), True)
     alone = replace(near, assignment=near.assignment.model_copy(update={"seeds": Seeds()}))
     assert len(grade(alone, frozenset({"basic"})).variants["basic"].trainings) == 1

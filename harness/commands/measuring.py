@@ -1,4 +1,4 @@
-"""evaluate: the command that measures weights from elsewhere."""
+"""evaluate, reproduce: commands that measure again what is there."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 
 from harness.commands.options import (
     DEFAULT_CACHE,
+    EXIT,
     AssignmentOption,
     CacheOption,
     ClassOption,
@@ -17,7 +18,10 @@ from harness.commands.options import (
     DeviceOption,
     PathArgument,
     RecomputeOption,
+    RecordArgument,
     SandboxOption,
+    WorkersOption,
+    check_writable,
     opened,
 )
 from harness.errors import HarnessError, UsageError
@@ -76,6 +80,38 @@ def evaluate(
     show_measured(f"{name}: {traced.class_name} with {weights.name}", measured)
     if json is not None:
         write_text(json, measured.model_dump_json(indent=2) + "\n")
+
+
+def reproduce(
+    record: RecordArgument,
+    data: DataOption = None,
+    workers: WorkersOption = 0,
+    assignment: AssignmentOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep what it trains here; else it is removed.")
+    ] = None,
+) -> None:
+    """Grade a record again from the graphs and weights beside it: identical, or what differs first.
+
+    Exits with 0 if every byte of the result is the same, 1 if not, 2 if a file is missing or was changed,
+    3 if it could not be trained again.
+    """
+    from harness.record import load_record
+    from harness.reproduce import assignment_of, reproduce
+    from harness.run import Settings
+    from harness.screen import Display, show_reproduction
+
+    loaded = load_record(record)
+    spec = assignment_of(loaded, assignment)
+    if out is not None:
+        check_writable(out)
+    with TemporaryDirectory(prefix="harness-") as temporary, Display() as display:
+        folder = out or Path(temporary)
+        settings = Settings(out=folder, workers=workers, data=data, stats_cache=folder / "stats.json")
+        found = reproduce(loaded, record.parent, spec, settings, display.show)
+    show_reproduction(found)
+    if found.first is not None:
+        raise typer.Exit(EXIT["failed"])
 
 
 # Private functions

@@ -34,6 +34,9 @@ ClassOption = Annotated[str | None, typer.Option("--class", metavar="[FILE:]NAME
 CtorOption = Annotated[
     list[str], typer.Option("--ctor", metavar="NAME=VALUE", help="A constructor argument; repeatable.")
 ]
+RecordArgument = Annotated[
+    Path, typer.Argument(metavar="RECORD", help="A record, such as results/scorecard.json.")
+]
 JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE|-", help="Write the record as JSON; - is standard output."),

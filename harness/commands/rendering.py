@@ -15,6 +15,7 @@ from harness.commands.options import (
     AssignmentOption,
     DataOption,
     OutOption,
+    RecordArgument,
     SeedOption,
     check_writable,
     opened,
@@ -24,10 +25,6 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.record import Record
     from harness.reporting.readme import Measured
-
-RecordArgument = Annotated[
-    Path, typer.Argument(metavar="RECORD", help="A record, such as results/scorecard.json.")
-]
 
 
 def augment(

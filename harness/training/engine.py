@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from harness.errors import HarnessError, TrainingError, UsageError
 from harness.training.budget import check_memory
+from harness.training.checkpoint import weights_sha256
 from harness.training.data import Data, load_mini, stats_of
 from harness.training.determinism import make_deterministic
 from harness.training.evaluate import evaluate
@@ -35,6 +36,7 @@ from harness.training.jobs import (
     FieldJob,
     Job,
     ProbeJob,
+    ReadyEvent,
     TrainedEvent,
     TrainJob,
 )
@@ -100,12 +102,12 @@ def do(job: Job, emit: Emit) -> None:
     started = time.monotonic()
     try:
         inputs = _inputs(job, job.recipe.batch_size, emit)
+        emit(_ready(inputs))
         training = train(job, inputs, emit)
     except Diverged as end:
         emit(end.event)
         return
-    seconds = time.monotonic() - started
-    emit(TrainedEvent(training=training, seconds=seconds, fingerprint=fingerprint(inputs.device)))
+    emit(TrainedEvent(training=training, seconds=time.monotonic() - started))
 
 
 def error_event(error: HarnessError) -> ErrorEvent:
@@ -143,6 +145,14 @@ def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     check_memory(plan, tensors, (batch_size, channels, height, width), job.memory_mib)
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
+
+
+def _ready(inputs: Inputs) -> ReadyEvent:
+    return ReadyEvent(
+        fingerprint=fingerprint(inputs.device),
+        data_sha256=inputs.data.sha256,
+        initial_sha256=weights_sha256(inputs.network),
+    )
 
 
 def _device(wanted: str) -> torch.device:

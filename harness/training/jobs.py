@@ -130,6 +130,16 @@ class DataEvent(_Frozen):
     message: str
 
 
+class ReadyEvent(_Frozen):
+    """Everything that decides a training is known, and nothing is trained yet."""
+
+    event: Literal["ready"] = "ready"
+    fingerprint: dict[str, str]
+    """See `harness.training.fingerprint`."""
+    data_sha256: str
+    initial_sha256: str
+
+
 class DownloadEvent(_Frozen):
     """Progress of a download in bytes; `total` is None when the server does not say."""
 
@@ -198,13 +208,11 @@ class FieldEvent(_Frozen):
 
 
 class TrainedEvent(_Frozen):
-    """The result of a training job; `seconds` and `fingerprint` are for provenance only."""
+    """The result of a training job; `seconds` are for provenance only."""
 
     event: Literal["trained"] = "trained"
     training: Training
     seconds: float
-    fingerprint: dict[str, str]
-    """What decided the bytes, besides what `training` says; see `harness.training.fingerprint`."""
 
 
 class MeasuredEvent(_Frozen):
@@ -251,6 +259,7 @@ class ErrorEvent(_Frozen):
 Event = Annotated[
     Union[
         DataEvent,
+        ReadyEvent,
         DownloadEvent,
         StepEvent,
         EpochEvent,

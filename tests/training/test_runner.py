@@ -71,7 +71,7 @@ def test_events_come_in_order_and_the_result_is_returned(job: TrainJob, events: 
     result = run(job.model_copy(update={"recipe": recipe}), events.append, LONG_S)
     assert isinstance(result, TrainedEvent)
     assert isinstance(events[0], DataEvent)
-    assert [event.event for event in events if not isinstance(event, StepEvent)] == ["data", "epoch"]
+    assert [event.event for event in events if not isinstance(event, StepEvent)] == ["data", "ready", "epoch"]
 
 
 def test_the_child_s_error_is_raised_as_its_own_class(
