@@ -192,6 +192,7 @@ def _kept(record: Record, name: str, folder: Path, most_mib: int) -> Traced | Un
         summary=variant.summary,
         output="",
         seeds_differ=_intake(record, name).get("seeds_differ") is not False,
+        notes=variant.taken_in,
     )
 
 
