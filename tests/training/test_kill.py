@@ -1,0 +1,70 @@
+"""Ten kills at random moments, ten resumes, one hash: with 0, 1, 2 and 4 workers by turns."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.record import Training
+from harness.training.jobs import EVENTS, StepEvent, TrainedEvent, TrainJob
+
+KILLS = 10
+
+
+def engine() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness.training.engine"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+
+
+def killed(job: TrainJob, wait_s: float) -> bool:
+    """Start a training and kill it with its workers `wait_s` after its first step, if it is alive."""
+    with engine() as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with child.stdin:
+            child.stdin.write(job.model_dump_json().encode())
+        for line in child.stdout:
+            if isinstance(EVENTS.validate_json(line), StepEvent):
+                break
+        time.sleep(wait_s)
+        alive = child.poll() is None
+        os.killpg(child.pid, signal.SIGKILL)
+    return alive
+
+
+def finished(job: TrainJob) -> Training:
+    with engine() as child:
+        out, _ = child.communicate(job.model_dump_json().encode())
+    final = EVENTS.validate_json(out.splitlines()[-1])
+    assert isinstance(final, TrainedEvent)
+    return final.training
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ten_kills_and_ten_resumes_end_in_the_same_bytes(job: TrainJob, tmp_path: Path) -> None:
+    recipe = job.recipe.model_copy(update={"epochs": 12, "batch_size": 500, "stages": ()})
+    whole = job.model_copy(update={"recipe": recipe})
+    unbroken = finished(whole)
+    checkpoints = tmp_path / "broken"
+    chance = random.Random(5)
+    alive = 0
+    for kill in range(KILLS + 1):
+        last = checkpoints / "last.pth"
+        changes = {
+            "checkpoints": checkpoints,
+            "resume": last if last.exists() else None,
+            "workers": (0, 1, 2, 4)[kill % 4],
+        }
+        one = whole.model_copy(update=changes)
+        if kill < KILLS:
+            alive += killed(one, chance.uniform(0, 1.5))
+    assert alive >= KILLS / 2
+    assert finished(one) == unbroken
