@@ -35,7 +35,8 @@ def killed(job: TrainJob, wait_s: float) -> bool:
                 break
         time.sleep(wait_s)
         alive = child.poll() is None
-        os.killpg(child.pid, signal.SIGKILL)
+        if alive:
+            os.killpg(child.pid, signal.SIGKILL)
     return alive
 
 
