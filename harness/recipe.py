@@ -44,6 +44,9 @@ class RecipeSpec(Table):
     """Share of all steps spent rising to the peak."""
     momentum: tuple[Momentum, Momentum]
     """Nesterov momentum at the peak of the learning rate, and at both ends of the schedule."""
+    muon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Length of an orthogonalised step, as a share of the learning rate, on the weights of convolutions that
+    mix channels; 0 trains them by SGD, as all others are."""
     weight_decay: Annotated[float, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     precision: Precision = "float32"

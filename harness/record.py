@@ -26,6 +26,8 @@ Ending = Literal[
     "ok", "crashed", "killed", "timed_out", "over_memory", "over_output", "bad_output", "harness_error"
 ]
 """How the process that ran a submission ended; `harness.intake.sandbox` says which is whose fault."""
+Augmented = Literal["one by one", "in batches"]
+"""Whether Albumentations ran on each image, or its distribution was drawn for a batch at a time."""
 
 
 class _Frozen(BaseModel):
@@ -150,6 +152,7 @@ class Training(_Frozen):
     accuracy_interval: tuple[float, float]
     initial_sha256: str
     weights_sha256: str
+    augmented: Augmented = "one by one"
     notes: tuple[str, ...] = ()
 
     @property

@@ -59,6 +59,6 @@ def _recipe(training: Training) -> dict[str, Any]:
     augmentation = training.recipe.get("augmentation") or ()
     return {
         "augment": " + ".join(str(transform["name"]) for transform in augmentation) or "none",
-        "optimizer": "SGD (Nesterov)",
+        "optimizer": "SGD (Nesterov), Muon" if training.recipe.get("muon") else "SGD (Nesterov)",
         "lr": training.recipe.get("lr", ""),
     }

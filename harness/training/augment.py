@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.recipe import TransformSpec
+from harness.record import Augmented
 
 Images = NDArray[np.uint8]
 
@@ -22,6 +23,8 @@ class Augmenter:
     the worker that runs it, on the order of the images, or on what ran before.
     """
 
+    manner: Augmented = "one by one"
+
     def __init__(self, transforms: Iterable[TransformSpec], seed: int) -> None:
         # OpenCV's own thread pool would compete with torch for the cores.
         cv2.setNumThreads(0)
@@ -29,7 +32,7 @@ class Augmenter:
         self._bits = np.random.Philox(key=seed)
         self._numpy_random = np.random.Generator(self._bits)
         self._python_random = random.Random()
-        self._compose = albumentations.Compose([_build(spec) for spec in transforms])
+        self._compose = albumentations.Compose([build(spec) for spec in transforms])
         self._compose.set_random_state(self._numpy_random, self._python_random)
 
     def __call__(self, images: Images, *, epoch: int, indices: Iterable[int]) -> Images:
@@ -57,8 +60,8 @@ class Augmenter:
         self._python_random.seed(int(self._numpy_random.integers(2**63)))
 
 
-def _build(spec: TransformSpec) -> albumentations.BasicTransform:
-    """Build one transform.
+def build(spec: TransformSpec) -> albumentations.BasicTransform:
+    """Build one transform of Albumentations.
 
     Raises:
         UsageError: Albumentations does not know an argument or its value; by itself it only warns.

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from harness.recipe import RecipeSpec
 from harness.seeds import seed_for
-from harness.training.augment import Augmenter
+from harness.training.batched import augmenter
 from harness.training.data import Split
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -27,7 +27,8 @@ class Batches(Dataset[Batch]):
         self._split = split
         self._size = recipe.batch_size
         self._shuffle_seed = seed_for(seed, "shuffle")
-        self._augment = Augmenter(recipe.augmentation, seed_for(seed, "augment"))
+        self._augment = augmenter(recipe.augmentation, seed_for(seed, "augment"))
+        self.augmented = self._augment.manner
         self._order: tuple[int, NDArray[np.int64]] | None = None
         self.steps_per_epoch = len(split.labels) // recipe.batch_size
 

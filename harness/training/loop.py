@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from harness.errors import GraphError, UsageError
 from harness.recipe import RecipeSpec
-from harness.record import EpochLog, Training, wilson_interval
+from harness.record import Augmented, EpochLog, Training, wilson_interval
 from harness.seeds import seed_for
 from harness.tables import content_hash
 from harness.training import checkpoint
@@ -25,6 +25,7 @@ from harness.training.checkpoint import Identity, Progress, Trained, weights_sha
 from harness.training.data import Data, Stats, used
 from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
+from harness.training.muon import Muon
 from harness.training.network import Network, obstacle, usable_layout
 from harness.training.pixels import Pixels
 from harness.training.samples import augmented, write_samples
@@ -85,7 +86,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         progress = Progress((*progress.logs, log), measured.confusion)
         checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
         emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
-    training = _result(job, inputs, plan, progress, initial_sha256)
+    training = _result(job, inputs, plan, progress, initial_sha256, batches.augmented)
     if job.samples is not None:
         # A training resumed at its very end has measured nothing by itself.
         last = measured or measure(network, pixels, inputs.data.test)
@@ -96,19 +97,24 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
 def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
     """Give a network its optimiser and its schedule over `steps` batches.
 
-    Nesterov SGD; weight decay on weights only, which are the parameters of more than one dimension.
+    Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
+    says so; weight decay on weights only, which are the parameters of more than one dimension.
     As the learning rate rises to its peak the momentum falls, and the other way round.
 
     Raises:
         GraphError: no parameter is trainable.
     """
     trainable = [p for p in network.parameters() if p.requires_grad]
+    # The filters of a depthwise convolution do not share an input: they are not rows of one matrix.
+    mixing = [p for p in trainable if p.ndim == 4 and p.shape[1] > 1]
+    matrices = [p for p in trainable if p.ndim > 1 and not any(p is other for other in mixing)]
     if not trainable:
         raise GraphError("network: nothing to train; expected at least one trainable parameter, got none.")
     at_peak, at_ends = recipe.momentum
-    optimizer = torch.optim.SGD(
+    optimizer = Muon(
         [
-            {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": mixing, "weight_decay": recipe.weight_decay, "orthogonal": recipe.muon},
+            {"params": matrices, "weight_decay": recipe.weight_decay},
             {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
         ],
         lr=recipe.lr,
@@ -283,7 +289,14 @@ def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured
     write_samples(path, shown)
 
 
-def _result(job: TrainJob, inputs: Inputs, plan: _Plan, progress: Progress, initial_sha256: str) -> Training:
+def _result(
+    job: TrainJob,
+    inputs: Inputs,
+    plan: _Plan,
+    progress: Progress,
+    initial_sha256: str,
+    manner: Augmented,
+) -> Training:
     confusion = progress.confusion
     correct, total = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
     return Training(
@@ -298,5 +311,6 @@ def _result(job: TrainJob, inputs: Inputs, plan: _Plan, progress: Progress, init
         accuracy_interval=wilson_interval(correct, total),
         initial_sha256=initial_sha256,
         weights_sha256=weights_sha256(inputs.network),
+        augmented=manner,
         notes=plan.notes,
     )

@@ -15,6 +15,7 @@ import torch
 from harness.analysis import graph as plain
 from harness.analysis.ops import OPS
 from harness.errors import GraphError
+from harness.training.depthwise import grouped
 
 _MAX_NUMBER = 2**63
 _MAX_EXPONENT = 64
@@ -141,7 +142,7 @@ def _callable(node: plain.Node) -> Callable[..., Any]:
         source = f" ({node.source})" if node.source else ""
         raise GraphError(f"{node.layer}{source}: the operator {node.op} is not on the allow-list.")
     call: Callable[..., Any] = found
-    return _in_float32(call) if _groups(node, found) != 1 else call
+    return grouped(call) if _groups(node, found) != 1 else call
 
 
 def _on_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,23 +166,6 @@ def _groups(node: plain.Node, call: Any) -> Any:
     names = [argument.name for argument in call._schema.arguments]
     given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
     return given.get("groups", 1) if "groups" in names else 1
-
-
-def _in_float32(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep a grouped convolution in float32 under autocast.
-
-    oneDNN's bfloat16 gradient of a dilated depthwise weight reads memory that was never written: at
-    32x32 px in channels_last, torch 2.14.1 gives NaN or is off by 130 %, by another amount each time.
-    Float32 is faster there, too.
-    """
-
-    def run(image: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if image.is_meta or not torch.is_autocast_enabled(image.device.type):
-            return call(image, *args, **kwargs)
-        with torch.autocast(image.device.type, enabled=False):
-            return call(image.float(), *args, **kwargs)
-
-    return run
 
 
 def _run(step: _Step, values: dict[str, Any]) -> None:

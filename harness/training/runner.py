@@ -22,7 +22,6 @@ from harness.training.jobs import (
     EVENTS,
     AugmentedEvent,
     DivergedEvent,
-    DoctorEvent,
     ErrorEvent,
     Event,
     FieldEvent,
@@ -32,10 +31,8 @@ from harness.training.jobs import (
     TrainedEvent,
 )
 
-Result = Union[
-    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent
-]
-RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent)
+Result = Union[ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DivergedEvent]
+RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DivergedEvent)
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
@@ -101,16 +98,13 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
 
 def _environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return (
-        _FAST
-        | passed_on
-        | {
-            # -P keeps the working directory, which may be a student's, off the path; this is the harness.
-            "PYTHONPATH": str(_PACKAGES),
-            "NO_ALBUMENTATIONS_UPDATE": "1",
-            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-        }
-    )
+    fixed = {
+        # -P keeps the working directory, which may be a student's, off the path; this is the harness.
+        "PYTHONPATH": str(_PACKAGES),
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+    return _FAST | passed_on | fixed
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.files import atomic_file
 from harness.recipe import RecipeSpec
 from harness.seeds import seed_for
-from harness.training.augment import Augmenter
+from harness.training.batched import augmenter
 from harness.training.batches import permutation
 from harness.training.data import Split
 from harness.training.marks import IMAGES
@@ -39,7 +39,7 @@ def augmented(
     ``train_augmented`` (N, epochs, H, W, C) uint8. `seed` is the training's.
     """
     indices = permutation(len(split.labels), seed_for(seed, "shuffle"), 0)[:images]
-    augment = Augmenter(recipe.augmentation, seed_for(seed, "augment"))
+    augment = augmenter(recipe.augmentation, seed_for(seed, "augment"))
     originals = split.images[indices]
     drawn = [augment(originals, epoch=epoch, indices=indices) for epoch in range(epochs)]
     return {

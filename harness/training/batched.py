@@ -1,0 +1,215 @@
+"""The training augmentation a batch at a time: what Albumentations defines, drawn with other numbers.
+
+Albumentations spends nearly all of its time on one image's bookkeeping. Here the parameters of a whole
+epoch are drawn at once, and OpenCV is called as Albumentations calls it. A pipeline that holds anything
+else than the three transforms below is left to `harness.training.augment`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import albumentations
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.recipe import TransformSpec
+from harness.record import Augmented
+from harness.training.augment import Augmenter, Images, build
+
+Uniform = NDArray[np.float64]
+Range = tuple[float, float]
+
+
+def augmenter(transforms: Iterable[TransformSpec], seed: int) -> "Augmenter | BatchAugmenter":
+    """Choose how to run a pipeline: a batch at a time where every transform allows it, else image by image.
+
+    Raises:
+        UsageError: Albumentations does not know an argument or its value.
+    """
+    specs = tuple(transforms)
+    batched = [_batched(build(spec)) for spec in specs]
+    known = [transform for transform in batched if transform is not None]
+    return BatchAugmenter(known, seed) if len(known) == len(specs) else Augmenter(specs, seed)
+
+
+class BatchTransform(Protocol):
+    """One transform of many images."""
+
+    @property
+    def draws(self) -> int:
+        """How many uniform numbers each image takes."""
+
+    def __call__(self, images: Images, uniform: Uniform) -> None:
+        """Change images (N, H, W, C) in place; `uniform` is (N, draws), in [0, 1)."""
+
+
+class BatchAugmenter:
+    """Apply batched transforms with randomness that depends on (seed, epoch, index) alone."""
+
+    manner: Augmented = "in batches"
+
+    def __init__(self, transforms: Sequence[BatchTransform], seed: int) -> None:
+        cv2.setNumThreads(0)
+        self._transforms = transforms
+        self._seed = seed
+        self._drawn: tuple[int, int, list[Uniform]] = (-1, 0, [])
+
+    def __call__(self, images: Images, *, epoch: int, indices: Iterable[int]) -> Images:
+        """Augment a batch of (N, H, W, C) uint8 images; `indices` are their places in the split."""
+        places = np.fromiter(indices, np.int64)
+        out = images.copy()
+        for transform, uniform in zip(self._transforms, self._numbers(epoch, int(places.max())), strict=True):
+            transform(out, uniform[places])
+        return out
+
+    def _numbers(self, epoch: int, last: int) -> list[Uniform]:
+        """Draw for every image of an epoch up to `last`: row i is the same however many rows there are."""
+        if self._drawn[0] != epoch or self._drawn[1] <= last:
+            rows = 1 << last.bit_length()
+            self._drawn = (epoch, rows, [self._table(n, epoch, rows) for n in range(len(self._transforms))])
+        return self._drawn[2]
+
+    def _table(self, n: int, epoch: int, rows: int) -> Uniform:
+        # A stream for each transform: adding one never shifts another.
+        bits = np.random.Philox(key=[self._seed, n], counter=[0, 0, 0, epoch])
+        return np.random.Generator(bits).random((rows, self._transforms[n].draws))
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror left and right."""
+
+    p: float
+    draws: int = 1
+
+    def __call__(self, images: Images, uniform: Uniform) -> None:
+        """Change images in place."""
+        chosen = uniform[:, 0] < self.p
+        images[chosen] = images[chosen, :, ::-1]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Scale, rotate, shear and shift about the centre; lengths are shares of a side, angles degrees."""
+
+    p: float
+    scale: tuple[Range, Range]
+    shift: tuple[Range, Range]
+    rotate: Range
+    shear: tuple[Range, Range]
+    interpolation: int
+    border_mode: int
+    fill: tuple[float, ...]
+    draws: int = 8
+
+    def __call__(self, images: Images, uniform: Uniform) -> None:
+        """Change images in place."""
+        (chosen,) = np.nonzero(uniform[:, 0] < self.p)
+        height, width = images.shape[1:3]
+        for row, matrix in zip(chosen, self.matrices(uniform[chosen], height, width), strict=True):
+            images[row] = cv2.warpAffine(
+                images[row], matrix, (width, height),
+                flags=self.interpolation, borderMode=self.border_mode, borderValue=self.fill,
+            )  # fmt: skip
+
+    def matrices(self, uniform: Uniform, height: int, width: int) -> Uniform:
+        """Give the (N, 2, 3) matrices from source to target, in pixels (x, y)."""
+        columns = uniform.T
+        share = [_between(columns[1 + n], self.shift[n]) for n in range(2)]
+        scale = [_between(columns[3 + n], self.scale[n]) for n in range(2)]
+        angle = np.deg2rad(_between(columns[5], self.rotate))
+        shear = [np.tan(np.deg2rad(-_between(columns[6 + n], self.shear[n]))) for n in range(2)]
+        ones = np.ones_like(angle)
+        sheared = _stack([[ones, shear[0]], [shear[1], ones]])
+        rotated = _stack([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        linear = sheared @ rotated * np.stack(scale, axis=-1)[:, None, :]
+        centre = np.array([width / 2 - 0.5, height / 2 - 0.5])
+        # Whole pixels, towards zero, as Albumentations has it.
+        shift = np.trunc(np.stack(share, axis=-1) * [width, height])
+        moved = centre + shift - linear @ centre
+        return np.concatenate([linear, moved[:, :, None]], axis=2)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Fill one rectangle inside the image; sizes in pixels, inclusive."""
+
+    p: float
+    heights: tuple[int, int]
+    widths: tuple[int, int]
+    fill: tuple[int, ...]
+    draws: int = 5
+
+    def __call__(self, images: Images, uniform: Uniform) -> None:
+        """Change images in place."""
+        chosen, *place = uniform.T
+        rows = _stretch(place[0], place[1], self.heights, images.shape[1])
+        columns = _stretch(place[2], place[3], self.widths, images.shape[2])
+        hole = rows[:, :, None] & columns[:, None, :] & (chosen < self.p)[:, None, None]
+        images[hole] = np.array(self.fill, np.uint8)
+
+
+# Private functions
+
+
+def _batched(transform: albumentations.BasicTransform) -> BatchTransform | None:
+    """Translate one transform of Albumentations; None if it does what the ones above do not."""
+    kind = type(transform)
+    if kind is albumentations.HorizontalFlip:
+        return Flip(transform.p)
+    if kind is albumentations.Affine and not (
+        transform.fit_output or transform.keep_ratio or transform.balanced_scale
+    ):
+        return _affine(transform)
+    if kind is albumentations.CoarseDropout and transform.num_holes_range == (1, 1):
+        return _dropout(transform)
+    return None
+
+
+def _affine(affine: albumentations.Affine) -> Affine | None:
+    if affine.translate_percent is None or (np.ndim(affine.fill) > 0 and len(affine.fill) != 3):
+        return None
+    return Affine(
+        p=affine.p,
+        scale=(affine.scale["x"], affine.scale["y"]),
+        shift=(affine.translate_percent["x"], affine.translate_percent["y"]),
+        rotate=affine.rotate,
+        shear=(affine.shear["x"], affine.shear["y"]),
+        interpolation=affine.interpolation,
+        border_mode=affine.border_mode,
+        fill=tuple(np.broadcast_to(affine.fill, 3).tolist()),
+    )
+
+
+def _dropout(dropout: albumentations.CoarseDropout) -> Dropout | None:
+    heights, widths = dropout.hole_height_range, dropout.hole_width_range
+    # Sizes below one are shares of a side; a fill that is a word is a method.
+    if isinstance(dropout.fill, str) or heights[1] < 1 or widths[1] < 1:
+        return None
+    return Dropout(
+        p=dropout.p,
+        heights=(int(heights[0]), int(heights[1])),
+        widths=(int(widths[0]), int(widths[1])),
+        fill=tuple(int(value) for value in np.broadcast_to(dropout.fill, 3)),
+    )
+
+
+def _between(uniform: Uniform, ends: Range) -> Uniform:
+    return ends[0] + (ends[1] - ends[0]) * uniform
+
+
+def _stack(rows: Sequence[Sequence[Uniform]]) -> Uniform:
+    """Turn a matrix of (N,) arrays into N matrices."""
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _stretch(length: Uniform, start: Uniform, lengths: tuple[int, int], side: int) -> NDArray[np.bool_]:
+    """Mark (N, side) positions: a length drawn from `lengths`, then a start so that it fits."""
+    shortest, longest = lengths[0], min(lengths[1], side)
+    drawn = shortest + np.floor(length * (longest - shortest + 1))
+    first = np.floor(start * (side - drawn + 1))
+    places = np.arange(side)
+    marked: NDArray[np.bool_] = (places >= first[:, None]) & (places < (first + drawn)[:, None])
+    return marked
