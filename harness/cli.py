@@ -25,6 +25,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
         "harness evaluate submission --weights best.pth",
     ),
     ("reproduce", measuring.reproduce, "harness reproduce results/scorecard.json"),
+    ("doctor", inspecting.doctor, "harness doctor --data ./data"),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),
     ("explain", inspecting.explain, "harness explain no_max_pool"),
     ("augment", rendering.augment, "harness augment --data ./data --n-samples 16"),

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from harness.analysis.rules import DESCRIPTIONS
+from harness.doctor import Check
 from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
@@ -107,6 +108,16 @@ def show_reproduction(found: Reproduction) -> None:
     elif found.first is not None:
         known = "The fingerprint is the same." if found.known else "The record has no fingerprint to compare."
         output.print(known)
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """Print what was found of this machine."""
+    colours = {"PASS": "green", "CAUTION": "yellow", "FAIL": "red"}
+    table = Table("check", "", "found", "what to do")
+    for check in checks:
+        level = f"[{colours[check.level]}]{check.level}[/]"
+        table.add_row(check.name, level, escape(check.found), escape(check.fix))
+    output.print(table)
 
 
 def show_page(markdown: str) -> None:

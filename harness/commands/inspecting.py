@@ -1,4 +1,4 @@
-"""rf, explain: commands that look at a network or a rule and judge nothing."""
+"""rf, explain, doctor: commands that look at a network, a rule or this machine, and judge nothing."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from harness.commands.options import (
     AssignmentOption,
     ClassOption,
     CtorOption,
+    DataOption,
     PathArgument,
     VariantOption,
     opened,
@@ -77,3 +78,29 @@ def explain(
     from harness.screen import show_page
 
     show_page(page(rule) if rule else overview())
+
+
+def doctor(
+    data: DataOption = None,
+    assignment: AssignmentOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Write what was found as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Say whether this machine is fit for reproducible grading: PASS, CAUTION or FAIL, and the fix.
+
+    Exits with 3 if anything fails: nothing can be graded here.
+    """
+    from dataclasses import asdict
+    from json import dumps
+
+    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.doctor import examine
+    from harness.screen import say, show_checks
+
+    say("looking at this machine; torch takes some seconds to start …")
+    checks = examine(load_assignment(assignment or DEFAULT_ASSIGNMENT), data)
+    if json:
+        typer.echo(dumps([asdict(check) for check in checks], indent=2))
+    else:
+        show_checks(checks)
+    if any(check.level == "FAIL" for check in checks):
+        raise typer.Exit(EXIT["not_judged"])

@@ -115,12 +115,29 @@ def load_data(folder: str | None, progress: Progress) -> Data:
     """
     if folder == "mini":
         return load_mini()
-    places = _places(folder)
-    for root in places:
-        if (root / CIFAR10.base_folder).is_dir():
-            return load_cifar10(root)
-    download(DOWNLOADS, places, progress)
+    if (root := local_root(folder)) is not None:
+        return load_cifar10(root)
+    download(DOWNLOADS, _places(folder), progress)
     return load_cifar10(DOWNLOADS)
+
+
+def local_root(folder: str | None) -> Path | None:
+    """Find the official batches where they are looked for; None if they are nowhere on this machine."""
+    return next((root for root in _places(folder) if (root / CIFAR10.base_folder).is_dir()), None)
+
+
+def check_files(root: Path) -> None:
+    """Check the MD5 of every file of the official batches below `root`.
+
+    Raises:
+        DataError: a file is missing, cannot be read, or has another MD5.
+    """
+    for name, md5 in [
+        *CIFAR10.train_list,
+        *CIFAR10.test_list,
+        (CIFAR10.meta["filename"], CIFAR10.meta["md5"]),
+    ]:
+        _check_md5(root / CIFAR10.base_folder / name, md5)
 
 
 def load_cifar10(root: Path) -> Data:
@@ -130,12 +147,7 @@ def load_cifar10(root: Path) -> Data:
         DataError: a file is missing, cannot be read, or has another MD5.
     """
     # Before torchvision unpickles anything, and with a message that names the file.
-    for name, md5 in [
-        *CIFAR10.train_list,
-        *CIFAR10.test_list,
-        (CIFAR10.meta["filename"], CIFAR10.meta["md5"]),
-    ]:
-        _check_md5(root / CIFAR10.base_folder / name, md5)
+    check_files(root)
     train, test = CIFAR10(root, train=True), CIFAR10(root, train=False)
     return Data(
         name="cifar10",

@@ -27,3 +27,16 @@ def make_deterministic(threads: int) -> None:
     # TF32 drops mantissa bits on some GPUs only; float32 means float32 everywhere.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def switches(threads: int) -> dict[str, bool]:
+    """Tell of every switch whether it is as `make_deterministic` sets it."""
+    return {
+        "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG") == ":4096:8",
+        "threads": torch.get_num_threads() == threads,
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cuDNN deterministic": torch.backends.cudnn.deterministic,
+        "cuDNN benchmark off": not torch.backends.cudnn.benchmark,
+        "cuDNN TF32 off": not torch.backends.cudnn.allow_tf32,
+        "matmul TF32 off": not torch.backends.cuda.matmul.allow_tf32,
+    }

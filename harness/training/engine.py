@@ -15,11 +15,11 @@ from typing import BinaryIO
 import torch
 from pydantic import ValidationError
 
-from harness.errors import HarnessError, TrainingError, UsageError
+from harness.errors import DataError, HarnessError, TrainingError, UsageError
 from harness.training.budget import check_memory
 from harness.training.checkpoint import weights_sha256
-from harness.training.data import Data, load_mini, stats_of
-from harness.training.determinism import make_deterministic
+from harness.training.data import Data, check_files, load_mini, local_root, stats_of
+from harness.training.determinism import make_deterministic, switches
 from harness.training.evaluate import evaluate
 from harness.training.fingerprint import fingerprint
 from harness.training.gradients import measure_field
@@ -29,6 +29,8 @@ from harness.training.jobs import (
     AugmentedEvent,
     AugmentJob,
     DataEvent,
+    DoctorEvent,
+    DoctorJob,
     DownloadEvent,
     ErrorEvent,
     EvaluateJob,
@@ -88,6 +90,10 @@ def do(job: Job, emit: Emit) -> None:
     if isinstance(job, FieldJob):
         make_deterministic(job.threads)
         emit(measure_field(job))
+        return
+    if isinstance(job, DoctorJob):
+        make_deterministic(job.threads)
+        emit(_examined(job))
         return
     if isinstance(job, AugmentJob):
         data = _data(job, emit)
@@ -152,6 +158,21 @@ def _ready(inputs: Inputs) -> ReadyEvent:
         fingerprint=fingerprint(inputs.device),
         data_sha256=inputs.data.sha256,
         initial_sha256=weights_sha256(inputs.network),
+    )
+
+
+def _examined(job: DoctorJob) -> DoctorEvent:
+    root, problem = local_root(job.data), ""
+    try:
+        if root is not None:
+            check_files(root)
+    except DataError as error:
+        problem = str(error)
+    return DoctorEvent(
+        fingerprint=fingerprint(_device("auto")),
+        switches=switches(job.threads),
+        data=str(root or ""),
+        data_problem=problem,
     )
 
 

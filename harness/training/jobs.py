@@ -118,7 +118,18 @@ class AugmentJob(_Frozen):
     """Where to write them."""
 
 
-Job = Annotated[Union[ProbeJob, TrainJob, EvaluateJob, FieldJob, AugmentJob], Field(discriminator="kind")]
+class DoctorJob(_Frozen):
+    """Say what torch is and does on this machine, and whether the data that is here is the official one."""
+
+    kind: Literal["doctor"] = "doctor"
+    threads: int
+    data: str | None = None
+    """As in `TrainJob`; nothing is downloaded."""
+
+
+Job = Annotated[
+    Union[ProbeJob, TrainJob, EvaluateJob, FieldJob, AugmentJob, DoctorJob], Field(discriminator="kind")
+]
 
 
 class DataEvent(_Frozen):
@@ -228,6 +239,18 @@ class MeasuredEvent(_Frozen):
     weights_sha256: str
 
 
+class DoctorEvent(_Frozen):
+    """The result of an examination."""
+
+    event: Literal["doctor"] = "doctor"
+    fingerprint: dict[str, str]
+    switches: dict[str, bool]
+    """By name, whether each switch of `harness.training.determinism` is where it has to be."""
+    data: str
+    """The folder of the data, "" where it is nowhere."""
+    data_problem: str
+
+
 class AugmentedEvent(_Frozen):
     """The result of an augmentation job: the samples are written; the classes name their labels."""
 
@@ -259,6 +282,7 @@ class ErrorEvent(_Frozen):
 Event = Annotated[
     Union[
         DataEvent,
+        DoctorEvent,
         ReadyEvent,
         DownloadEvent,
         StepEvent,

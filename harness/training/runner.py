@@ -22,6 +22,7 @@ from harness.training.jobs import (
     EVENTS,
     AugmentedEvent,
     DivergedEvent,
+    DoctorEvent,
     ErrorEvent,
     Event,
     FieldEvent,
@@ -31,8 +32,10 @@ from harness.training.jobs import (
     TrainedEvent,
 )
 
-Result = Union[ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DivergedEvent]
-RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DivergedEvent)
+Result = Union[
+    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent
+]
+RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent)
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
