@@ -17,6 +17,7 @@ from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
 from harness.reporting.scores import class_scores
+from harness.reporting.visible import visible
 from harness.reproduce import Reproduction
 from harness.run import Stage
 from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
@@ -40,7 +41,7 @@ output = Console(highlight=False, emoji=False)
 
 def say(text: str, to: Console = screen) -> None:
     """Print one line of text as it is."""
-    to.print(escape(text), soft_wrap=True)
+    to.print(escape(visible(text)), soft_wrap=True)
 
 
 def show_record(record: Record) -> None:

@@ -45,7 +45,7 @@ def read_toml(path: Path) -> Mapping[str, Any]:
         raise AssignmentError(f"{path}: no such file. Give the path of a TOML file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise AssignmentError(f"{path}: cannot be read ({error}).") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, a number or nesting without end
         raise AssignmentError(f"{path}: not valid TOML: {error}.") from None
 
 

@@ -13,20 +13,23 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
 from typing_extensions import TypeAliasType
 
 from harness.errors import GraphError
 
 SCHEMA: Literal["harness/architecture/1"] = "harness/architecture/1"
 MAX_NODES = 20_000
-MAX_JSON_BYTES = 32 * 1024 * 1024
+MAX_JSON_BYTES = 8 * 1024 * 1024
+MAX_KEYS = 64
+"""Keys of an object, but for the bindings of a graph: every one too many would be an error of its own."""
+MAX_MESSAGE = 500
 MAX_DIM = 2**31 - 1
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{0,300}$")]
 Op = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{1,120}$")]
-Source = Annotated[str, Field(max_length=300)]
+Source = Annotated[str, Field(max_length=300, pattern=r"^[^\p{Cc}\p{Cf}]*$")]
 Size = Annotated[int, Field(ge=0, le=MAX_DIM)]
 Dtype = Literal[
     "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
@@ -83,11 +86,11 @@ class Node(_Frozen):
 
     name: Name
     op: Op
-    args: tuple[Arg, ...]
-    kwargs: dict[Name, Arg] = Field(default_factory=dict)
+    args: Annotated[tuple[Arg, ...], Field(max_length=64), FailFast()]
+    kwargs: dict[Name, Arg] = Field(default_factory=dict, max_length=MAX_KEYS)
     module: Path = ""
     source: Source = ""
-    shape: tuple[Union[Size, Name], ...] | None = None
+    shape: Annotated[tuple[Union[Size, Name], ...], Field(max_length=64)] | None = None
     dtype: Dtype | None = None
 
     @cached_property
@@ -135,9 +138,9 @@ class Graph(_Frozen):
     """One exported graph: `inputs` are images, `bindings` map a value's name to its tensor."""
 
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)]
-    input_shape: tuple[Union[Size, Name], ...]
-    bindings: dict[Name, Path]
-    nodes: Annotated[tuple[Node, ...], Field(max_length=MAX_NODES)]
+    input_shape: Annotated[tuple[Union[Size, Name], ...], Field(max_length=8)]
+    bindings: Annotated[dict[Name, Path], Field(max_length=MAX_NODES)]
+    nodes: Annotated[tuple[Node, ...], Field(max_length=MAX_NODES), FailFast()]
     outputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
 
     @model_validator(mode="after")
@@ -169,7 +172,7 @@ class Architecture(_Frozen):
     """A model as data: its tensors and its two graphs. The schema of ``architecture.json``."""
 
     schema_: Literal["harness/architecture/1"] = Field(alias="schema")
-    tensors: Annotated[tuple[Tensor, ...], Field(max_length=MAX_NODES)]
+    tensors: Annotated[tuple[Tensor, ...], Field(max_length=MAX_NODES), FailFast()]
     train: Graph
     eval: Graph
 
@@ -215,13 +218,14 @@ def parse_architecture(text: bytes) -> Architecture:
         raise GraphError(
             f"architecture.json: too large; expected at most {MAX_JSON_BYTES} bytes, got {len(text)}."
         )
+    _check_keys(text)
     try:
         return Architecture.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        where = ".".join(str(part)[:80] for part in first["loc"]) or "the document"
         raise GraphError(
-            f"architecture.json: {where}: {first['msg']} ({error.error_count()} errors in all)."
+            f"architecture.json: {where}: {first['msg'][:MAX_MESSAGE]} ({error.error_count()} errors in all)."
         ) from None
 
 
@@ -229,6 +233,26 @@ def to_json(architecture: Architecture) -> str:
     """Write an architecture in the one form that hashes equal: sorted keys, no spaces."""
     data = architecture.model_dump(mode="json", by_alias=True)
     return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _check_keys(text: bytes) -> None:
+    """Refuse what is no JSON, and objects of so many keys that listing the mistakes would take all memory."""
+    try:
+        waiting = [json.loads(text)]
+    except (ValueError, RecursionError) as error:
+        raise GraphError(f"architecture.json: not JSON: {str(error)[:MAX_MESSAGE]}.") from None
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            bindings = value.pop("bindings", None)
+            if len(value) > MAX_KEYS:
+                raise GraphError(
+                    f"architecture.json: too many keys; expected at most {MAX_KEYS} in an object, "
+                    f"got {len(value):,}."
+                )
+            waiting += [*value.values(), *([bindings] if isinstance(bindings, list) else [])]
 
 
 def _refs(values: list[Any]) -> Iterator[str]:

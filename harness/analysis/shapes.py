@@ -200,7 +200,7 @@ def _picked(field: Field, dimension: int) -> Field:
 def _offset(source: Node, index: Any, size: int | str) -> int:
     """Count the positions before the part of a split that is taken."""
     name, how = short_name(source.op), source.arg(1, "split_size")
-    if not isinstance(index, int) or isinstance(size, str):
+    if not isinstance(index, int) or index < 0 or isinstance(size, str):
         raise Unmeasurable("which part it takes is not fixed")
     if isinstance(how, list):
         return sum(how[:index])
@@ -209,7 +209,7 @@ def _offset(source: Node, index: Any, size: int | str) -> int:
     count = int(source.arg(1, "chunks", how))
     if name == "chunk":
         return -(-size // count) * index
-    return sum(size // count + (part < size % count) for part in range(index))
+    return index * (size // count) + min(index, size % count)
 
 
 def _squeezed(call: Call, layout: Layout) -> Layout:

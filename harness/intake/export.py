@@ -110,7 +110,7 @@ def _node(node: fx.Node, root: Path) -> plain.Node:
         args=tuple(_argument(a) for a in node.args),
         kwargs={k: _argument(v) for k, v in node.kwargs.items()},
         module=_module_path(stack[-1][0]) if stack else "",
-        source=source_line(node.meta.get("stack_trace"), root)[:300],
+        source=_printable(source_line(node.meta.get("stack_trace"), root))[:300],
         shape=_shape(value) if isinstance(value, Tensor) else None,
         dtype=_dtype(value.dtype) if isinstance(value, Tensor) else None,
     )
@@ -191,6 +191,10 @@ def _module_path(path: str) -> str:
 
 def _clean(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in name)[:300]
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())
 
 
 def _dtype(value: torch.dtype) -> plain.Dtype:

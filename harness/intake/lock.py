@@ -184,7 +184,7 @@ def _reason() -> str:
 
 _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC = 1, 1
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
+_LOAD, _AND, _JUMP_EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_ARGUMENTS = 0, 4, 16
 
 
@@ -235,6 +235,11 @@ _AARCH64 = _Architecture(
     },
 )  # fmt: skip
 _ARCHITECTURES = {"x86_64": _X86_64, "aarch64": _AARCH64}
+_ALL_BITS = 0xFFFFFFFF
+_OWN_SIGNALS = [signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL]
+"""What abort() and faulthandler send to their own process. SIGKILL would look like a lack of memory."""
+_OPEN_BITS = os.O_ACCMODE | os.O_TRUNC
+_OPEN_MODES = [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_RDWR | os.O_TRUNC]
 _TCGETS = 0x5401
 _F_GETFD, _F_SETFD, _F_GETFL, _F_DUPFD_CLOEXEC = 1, 2, 3, 1030
 
@@ -253,13 +258,16 @@ def _filter_system_calls() -> None:
 
 def _program(known: _Architecture, pid: int) -> bytes:
     """Assemble the filter: allowed calls, some with certain arguments only; every other is EPERM."""
-    # Name: (which argument, the values it may have).
-    narrowed = {
-        "kill": (0, [pid]),  # itself: abort() and faulthandler
-        "tgkill": (0, [pid]),
-        "prlimit64": (0, [0]),
-        "ioctl": (1, [_TCGETS]),  # isatty
-        "fcntl": (1, [_F_GETFD, _F_SETFD, _F_GETFL, _F_DUPFD_CLOEXEC]),
+    # Name: which arguments, the bits of each that are looked at, and the values these may have.
+    narrowed: Mapping[str, Sequence[tuple[int, int, Sequence[int]]]] = {
+        "kill": [(0, _ALL_BITS, [pid]), (1, _ALL_BITS, _OWN_SIGNALS)],
+        "tgkill": [(0, _ALL_BITS, [pid]), (2, _ALL_BITS, _OWN_SIGNALS)],
+        "prlimit64": [(0, _ALL_BITS, [0]), (2, _ALL_BITS, [0])],  # its own limits, to read them
+        "ioctl": [(1, _ALL_BITS, [_TCGETS])],  # isatty
+        "fcntl": [(1, _ALL_BITS, [_F_GETFD, _F_SETFD, _F_GETFL, _F_DUPFD_CLOEXEC])],
+        # Before Linux 6.2 Landlock asked for no right to truncate, nor for the access mode 3.
+        "open": [(1, _OPEN_BITS, _OPEN_MODES)],
+        "openat": [(2, _OPEN_BITS, _OPEN_MODES)],
     }
     program = [
         _instruction(_LOAD, _OFFSET_ARCHITECTURE),
@@ -268,13 +276,12 @@ def _program(known: _Architecture, pid: int) -> bytes:
         _instruction(_LOAD, _OFFSET_NUMBER),
     ]
     for name, number in known.allowed.items():
-        verdict = [_instruction(_RETURN, _ALLOW)]
-        if name in narrowed:
-            argument, values = narrowed[name]
-            verdict = [_instruction(_LOAD, _OFFSET_ARGUMENTS + 8 * argument)]
-            for value in values:
-                verdict += [_instruction(_JUMP_EQUAL, value, 0, 1), _instruction(_RETURN, _ALLOW)]
-            verdict.append(_instruction(_RETURN, _ERRNO | errno.EPERM))
+        verdict = [
+            instruction
+            for argument, bits, values in narrowed.get(name, [])
+            for instruction in _must_be_one_of(argument, bits, values)
+        ]
+        verdict.append(_instruction(_RETURN, _ALLOW))
         program += [_instruction(_JUMP_EQUAL, number, 0, len(verdict)), *verdict]
     # So that the C library falls back to clone, which is refused.
     program += [
@@ -283,6 +290,19 @@ def _program(known: _Architecture, pid: int) -> bytes:
         _instruction(_RETURN, _ERRNO | errno.EPERM),
     ]
     return b"".join(program)
+
+
+def _must_be_one_of(argument: int, bits: int, values: Sequence[int]) -> list[bytes]:
+    """Refuse the call unless these bits of the argument's lower half have one of the values."""
+    checks = [
+        _instruction(_JUMP_EQUAL, value, len(values) - position, 0) for position, value in enumerate(values)
+    ]
+    return [
+        _instruction(_LOAD, _OFFSET_ARGUMENTS + 8 * argument),
+        _instruction(_AND, bits),
+        *checks,
+        _instruction(_RETURN, _ERRNO | errno.EPERM),
+    ]
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -5,8 +5,7 @@ parses what came back as hostile input. How a child ended is one word, `harness.
 
 * ``ok``: a graph came back.
 * ``crashed``: the student's code raised an error, left or died; ``timed_out``, ``over_output``: it reached a
-  limit; ``bad_output``: what came back is not of the agreed form. Theirs, but for a graph that the harness
-  cannot read.
+  limit; ``bad_output``: what came back is not of the agreed form. Theirs.
 * ``over_memory`` and ``killed``: a resource ran out, the child's or the machine's.
 * ``harness_error``: the box broke.
 """
@@ -138,14 +137,18 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
         return Untraced(wanted, "bad_output", "student", message, "", output)
     if answer.stage != "done":
         return _refused(answer, wanted, ended, output)
+    class_name = clean_text(answer.class_name)
     try:
         architecture = parse_architecture(_read_capped(folder / ARCHITECTURE, MAX_JSON_BYTES))
     except FileNotFoundError:
-        return Untraced(answer.class_name, "bad_output", "student", "the child wrote no graph.", "", output)
+        return Untraced(class_name, "bad_output", "student", "the child wrote no graph.", "", output)
     except GraphError as error:
-        return Untraced(answer.class_name, "bad_output", "harness", str(error), "", output)
+        # The child checks what it writes by the same schema: whatever else comes is not the exporter's.
+        return Untraced(class_name, "bad_output", "student", clean_text(str(error)), "", output)
+    if not (folder / WEIGHTS).is_file():
+        return Untraced(class_name, "bad_output", "student", "the child wrote no weights.", "", output)
     return Traced(
-        class_name=clean_text(answer.class_name),
+        class_name=class_name,
         architecture=architecture,
         sha256=hashlib.sha256(to_json(architecture).encode()).hexdigest(),
         weights=folder / WEIGHTS,

@@ -5,6 +5,7 @@ no sources are not even read from a zip file. What is refused is refused as a wh
 """
 
 import io
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -61,9 +62,9 @@ def unpack(archive: Path, to: Path) -> Path:
                 _write_all(_zip_entries(file), to, name)
             else:
                 unpack_tar(file, to, name)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise _refused(name, "cannot be unpacked", "an archive that is whole", _plain(str(error))) from None
-    except (ValueError, NotImplementedError, RuntimeError, UnicodeError) as error:
+    except (ValueError, IndexError, MemoryError, NotImplementedError, RuntimeError, UnicodeError) as error:
         raise _refused(name, "cannot be unpacked", "a plain archive", _plain(str(error))) from None
     return _innermost(to)
 

@@ -3,6 +3,7 @@
 import json
 import random
 import runpy
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -131,3 +132,58 @@ def test_ten_thousand_mutations_are_either_a_graph_or_refused(seed):
 
 
 REFERENCE = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()
+
+
+def _document(**changes):
+    graph = {
+        "inputs": ["x"],
+        "input_shape": ["batch", 3, 32, 32],
+        "bindings": {},
+        "nodes": [],
+        "outputs": ["x"],
+    }
+    document = {"schema": "harness/architecture/1", "tensors": [], "train": graph, "eval": graph}
+    return json.dumps({**document, **changes}).encode()
+
+
+def _node(**changes):
+    return {"name": "n", "op": "aten.relu.default", "args": [{"ref": "x"}], "kwargs": {}, **changes}
+
+
+def _with(node):
+    graph = json.loads(_document())["train"]
+    return _document(train={**graph, "nodes": [node], "outputs": ["n"]})
+
+
+def test_the_smallest_document_is_a_graph():
+    assert parse_architecture(_document()).train.outputs == ("x",)
+    assert parse_architecture(_with(_node())).train.nodes[0].name == "n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (_document(**{f"k{n}": 1 for n in range(100)}), "too many keys; expected at most 64 in an object"),
+        (_with(_node(args=[{"bad": 1}] * 50_000)), "train.nodes.0.args"),
+        (_with(_node(kwargs={f"k{n}": {"bad": 1} for n in range(10_000)})), "too many keys"),
+        (_with(_node(source="model.py\x1b[31m")), "train.nodes.0.source"),
+        (_with(_node(source="model\u202e.py")), "train.nodes.0.source"),
+        (b"[" * 100_000, "not JSON"),
+        (b"{", "not JSON"),
+    ],
+)
+def test_a_hostile_document_is_refused_in_few_words_and_little_memory(text, said):
+    tracemalloc.start()
+    with pytest.raises(GraphError) as refused:
+        parse_architecture(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert said in str(refused.value)
+    assert len(str(refused.value)) < 2_000
+    assert most < 100 * len(text) + 2**24
+
+
+def test_a_key_of_a_megabyte_does_not_reach_the_message():
+    with pytest.raises(GraphError) as refused:
+        parse_architecture(_document(**{"k" * 2**20: 1}))
+    assert len(str(refused.value)) < 1_000

@@ -77,6 +77,10 @@ ATTEMPTS = {
     "signals_its_group": "os.killpg(0, 0)",
     "becomes_root": "os.setuid(0) if os.getuid() else None; assert os.getuid() == 0",
     "raises_its_limits": "resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+    "limits_itself": "resource.setrlimit(resource.RLIMIT_CPU, (1, 1))",
+    "kills_itself_as_a_lack_of_memory_would": "os.kill(os.getpid(), 9)",
+    "opens_a_file_for_neither_reading_nor_writing": "os.open(__file__, 3)",
+    "empties_its_own_file": "os.open(__file__, os.O_RDONLY | os.O_TRUNC)",
     "limits_the_parent": "resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1))",
     "leaves_its_namespaces": "libc(CDLL.unshare, 0x10000000)",
     "mounts": "libc(CDLL.mount, b'none', b'/tmp', b'tmpfs', 0, None)",
@@ -252,13 +256,26 @@ def test_a_forged_graph_is_judged_as_the_graph_that_was_handed_in(alone):
         PIPE
         + f"graph = {forged!r}\n"
         + 'said = b\'{"class_name": "Perfect", "stage": "done"}\'\n'
-        + "for block in (said, graph, b''):\n    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
+        + "for block in (said, graph, b'weights'):\n"
+        + "    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
         + "os._exit(0)\n"
     )
     assert isinstance(answer, Traced)
     assert answer.architecture.by_name["fc.weight"].shape == (10, 128)
-    # Without weights of these shapes nothing can be trained: see the tests of `check_weights`.
-    assert not answer.weights.exists()
+    # With weights of other shapes nothing can be trained: see the tests of `check_weights`.
+    assert answer.weights.read_bytes() == b"weights"
+
+
+def test_a_forged_graph_without_weights_is_refused(alone):
+    forged = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()
+    answer = alone(
+        PIPE
+        + f"graph = {forged!r}\n"
+        + 'said = b\'{"class_name": "Perfect", "stage": "done"}\'\n'
+        + "for block in (said, graph, b''):\n    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
+        + "os._exit(0)\n"
+    )
+    assert "the child wrote no weights" in blamed(answer)
 
 
 def test_a_forged_answer_after_the_real_one_is_not_read(alone):
