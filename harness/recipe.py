@@ -90,6 +90,7 @@ class RecipeOverride(Table):
 class RecipeChanges(RecipeOverride):
     """What a variant of the assignment may change of the recipe."""
 
+    muon: float | None = None
     precision: Precision | None = None
     stages: tuple[Stage, ...] | None = None
 
