@@ -223,7 +223,7 @@ def test_what_cannot_be_opened_is_told_to_the_student_and_is_no_grade(tmp_path):
     assert done.returncode == 2
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["output"].startswith("NOT GRADED. The 0 is no grade: there was nothing to judge.\n")
-    assert "cannot tell which file holds the model" in results["output"]
+    assert "expected submission.toml, a .py file or a notebook, got none" in results["output"]
     assert results["tests"] == []
 
 
