@@ -152,14 +152,15 @@ def test_a_schedule_of_a_few_steps_works(recipe: RecipeSpec, steps: int) -> None
 
 
 def test_weight_decay_is_on_weights_only(recipe: RecipeSpec) -> None:
-    weights, rest = optimised(
-        nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), recipe, 9
-    ).optimizer.param_groups
-    assert [p.ndim for p in weights["params"]] == [4]
-    assert (weights["weight_decay"], rest["weight_decay"]) == (recipe.weight_decay, 0.0)
-    assert [p.ndim for p in rest["params"]] == [1, 1, 1]
-    assert {group["momentum"] for group in (weights, rest)} == {recipe.momentum[1]}
-    assert weights["nesterov"]
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4))
+    mixing, matrices, rest = optimised(network, recipe, 9).optimizer.param_groups
+    assert [p.shape for p in mixing["params"]] == [(4, 3, 1, 1)]
+    assert [p.shape for p in matrices["params"]] == [(4, 1, 3, 3)]
+    assert [p.ndim for p in rest["params"]] == [1, 1, 1, 1]
+    groups = (mixing, matrices, rest)
+    assert [group["weight_decay"] for group in groups] == [recipe.weight_decay, recipe.weight_decay, 0.0]
+    assert {group["momentum"] for group in groups} == {recipe.momentum[1]}
+    assert all(group["nesterov"] for group in groups)
 
 
 def test_the_momentum_is_lowest_where_the_learning_rate_peaks(recipe: RecipeSpec) -> None:
