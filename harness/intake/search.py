@@ -38,6 +38,8 @@ class _Misfit:
     why: StudentFailure | str
     part: bool = False
     """Another class of the file is made of it."""
+    found: Found | None = None
+    """What was built, where all that is wrong is what it gives."""
 
 
 class Search:
@@ -53,7 +55,7 @@ class Search:
         """Find the one model.
 
         Raises:
-            StudentFailure: none fits, and why; or several do, and which.
+            StudentFailure: there is none, and why; or several fit, and which.
         """
         groups = [[self._wanted.file]]
         if self._wanted.file.is_dir():
@@ -62,6 +64,8 @@ class Search:
             found = [one for file in group for one in self._look(file)]
             if found:
                 return self._only(found)
+        if (one := self._only_network()) is not None:
+            return one
         raise self._story()
 
     def _look(self, file: Path) -> list[Found]:
@@ -116,7 +120,7 @@ class Search:
                 self._misfits.append(_Misfit(file, name, failed, name in parts))
                 continue
             if why:
-                self._misfits.append(_Misfit(file, name, why, name in parts))
+                self._misfits.append(_Misfit(file, name, why, name in parts, Found(built, file, notes)))
             else:
                 found.append(Found(built, file, notes))
         return [one for one in found if one.built.name not in parts] or found
@@ -182,6 +186,11 @@ class Search:
         raise StudentFailure(
             "choose", f"{where}: several models fit: {listed}{more}. Choose one with {choose}."
         )
+
+    def _only_network(self) -> Found | None:
+        """Take the one network there is although it does not give logits: that is for the rules to judge."""
+        whole = [one for one in self._misfits if not one.part]
+        return whole[0].found if len(whole) == 1 else None
 
     def _story(self) -> StudentFailure:
         """Say why there is no model: what stopped the one network there is, or else everything."""

@@ -88,12 +88,13 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
                 super().__init__(None)
     """)},
     "unusual_arguments": {"model.py": needing("config")},
+    "seven_logits": {"model.py": NET.replace(", 10)", ", 7)"), "train.py": "x = 1\n"},
     "nothing_fits": {"a.py": MNIST, "b.py": MNIST.replace("Old", "Older")},
     "nothing_at_all": {"train.py": "x = 1\n"},
 }  # fmt: skip
 NAMED = {"two_files_named": ("two_files/S9/model.py", "Net"), "one_of_two": ("two_files", "Net"),
          "by_name": ("usual_name", "Other"), "by_no_name": ("usual_name", "Another"),
-         "function": ("made_by_a_function", "net8")}  # fmt: skip
+         "seven_logits_named": ("seven_logits", "Net"), "function": ("made_by_a_function", "net8")}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,8 @@ def refused(answers):
         ("calls_for_a_setting", "built Net() of S9.ipynb"),
         ("tries_imports", "built Net() of S9.ipynb"),
         ("broken_cell", "built Net() of S9.ipynb"),
+        ("seven_logits", "built Net() of model.py"),
+        ("seven_logits_named", "built Net() of seven_logits/model.py"),
         ("two_files_named", "built Net() of two_files/S9/model.py"),
         ("by_name", "built Other() of usual_name/train.py"),
         ("function", "built net8() of made_by_a_function/model.py"),
