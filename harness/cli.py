@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
-from harness.commands import grading, inspecting, measuring, rendering, starting, verifying
+from harness.commands import cohort, grading, inspecting, measuring, rendering, starting, verifying
 from harness.errors import HarnessError
 
 INTERRUPTED = 130
@@ -44,6 +44,7 @@ app = typer.Typer(
 )
 for _name, _command, _example in COMMANDS:
     app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)
+app.add_typer(cohort.app, name="cohort")
 
 
 def main() -> None:

@@ -1,0 +1,99 @@
+"""What is known of a class, one row a student: plain data, from which every table is made."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from harness.record import Cause, Record, Status
+
+State = Literal["waiting", "running", "graded", "failed"]
+"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is."""
+Stage = Literal["rules", "full"]
+"""How far a grade went: the rules alone, or also the training that they left worth while."""
+Reason = Literal["graded", "retried", "rejudged"]
+
+KEPT = "intake.json"
+"""In an artefact folder: what judging the rules again needs besides the graph, see `harness.cohort.kept`."""
+_WORST_FIRST: tuple[Cause, ...] = ("harness", "infrastructure", "resource", "student")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a student's history: a grade that was given, by whom, when, under what."""
+
+    key: str
+    """Hash of submission, assignment, recipe, seed and harness version."""
+    source: str
+    submitted_at: datetime | None
+    submission_sha256: str
+    assignment_sha256: str
+    harness_version: str
+    stage: Stage
+    reason: Reason
+    verdict: Status
+    points: int
+    max_points: int
+    cause: Cause | None
+    graded_at: datetime
+    worker: str
+    """``user@host:pid``."""
+    seconds: float
+    folder: Path
+    """Artefacts: ``scorecard.json``, ``scorecard.md``, ``scorecard.html``, `KEPT`, and a folder per variant
+    with ``architecture.json`` and ``initial.safetensors``."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A student's last submission under one assignment, and what became of it.
+
+    Instants are in UTC. `record`, `folder`, `graded_at`, `worker` and `seconds` are those of its last grade,
+    and None (or "") before there is one.
+    """
+
+    student: str
+    source: str
+    """What was handed in, as the roster names it: a path, or a repository's address."""
+    submitted_at: datetime | None
+    state: State
+    key: str = ""
+    submission_sha256: str = ""
+    sources: Path | None = None
+    """A copy of the submission's sources."""
+    stage: Stage | None = None
+    record: Record | None = None
+    folder: Path | None = None
+    graded_at: datetime | None = None
+    worker: str = ""
+    seconds: float | None = None
+    attempts: int = 0
+    """How often it was begun without coming to an end."""
+    problem: str = ""
+    """Why there is no verdict, or why nothing could be taken in."""
+    history: tuple[Entry, ...] = ()
+    """Every grade of every submission of this student, oldest first."""
+
+    @property
+    def cause(self) -> Cause | None:
+        """Whose fault it is that something was not judged; None where all was, or nothing was tried."""
+        if self.record is None:
+            return "harness" if self.state == "failed" else None
+        return cause_of(self.record)
+
+
+def cause_of(record: Record) -> Cause | None:
+    """Name the cause of what was not judged in a record; of several, the one furthest from the student."""
+    found = set(_causes(record))
+    return next((cause for cause in _WORST_FIRST if cause in found), None)
+
+
+# Private functions
+
+
+def _causes(record: Record) -> Iterable[Cause]:
+    for variant in record.variants.values():
+        for finding in variant.findings:
+            if finding.status == "not_judged" and finding.cause is not None:
+                yield finding.cause
