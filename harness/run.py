@@ -252,7 +252,12 @@ def measure_field(run: Run, variant: str, images: int, checkpoint: Path | None =
     run.listen(variant, "field")
     threads = run.assignment.recipe.threads
     job = FieldJob(
-        model=run.model(variant), checkpoint=checkpoint, threads=threads, images=images, seed=run.seed
+        model=run.model(variant),
+        checkpoint=checkpoint,
+        threads=threads,
+        images=images,
+        seed=run.seed,
+        memory_mib=run.assignment.limits.training_memory_mib,
     )
     final = runner.run(job, lambda event: run.listen(variant, event), run.assignment.limits.intake_s)
     assert isinstance(final, FieldEvent)

@@ -1,7 +1,9 @@
-"""How much memory a graph takes, worked out before any of it is allocated."""
+"""How much memory a graph takes: worked out before any of it is allocated, and bounded while it runs."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -9,6 +11,9 @@ from harness.analysis import graph as plain
 from harness.errors import GraphError
 from harness.training.network import one_line
 from harness.training.program import compiled
+
+WORKSPACE_MIB = 2_048
+"""What a run may take besides the values of a batch: `NetDilated` takes 300 to 800 MiB."""
 
 
 def check_memory(
@@ -29,10 +34,10 @@ def check_memory(
     for graph in (plan.train, plan.eval):
         taken = _Taken(memory_mib)
         try:
-            with torch.device("meta"), torch.no_grad(), _any_algorithm():
+            with bounded_memory(WORKSPACE_MIB), torch.no_grad(), _any_algorithm():
                 weights = {name: tensors[_owner(plan, name)].to("meta") for name in graph.bindings.values()}
                 program = compiled(graph, torch.device("meta"))
-                program.run(torch.zeros(images_shape), weights, taken.add)
+                program.run(torch.zeros(images_shape, device="meta"), weights, taken.add)
         except GraphError:
             raise
         except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
@@ -40,6 +45,29 @@ def check_memory(
                 f"graph: the memory it takes cannot be worked out: {one_line(error)}. "
                 "Run the model on a batch of images to see the same error."
             ) from None
+
+
+@contextmanager
+def bounded_memory(memory_mib: int) -> Iterator[None]:
+    """Let an allocation fail that takes the process `memory_mib` above what it has now.
+
+    What a graph takes is worked out for one size of batch, and without what an operator needs for itself: one
+    that takes far more ends with an error of its own, and not with the machine out of memory. Linux only.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = pages * resource.getpagesize() + memory_mib * 2**20
+    lower = [most, *(limit for limit in before if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(lower), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 # Private functions

@@ -10,13 +10,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 import torch
 from pydantic import ValidationError
 
 from harness.errors import DataError, HarnessError, TrainingError, UsageError
-from harness.training.budget import check_memory
+from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
 from harness.training.data import Data, check_files, load_mini, local_root, stats_of
 from harness.training.determinism import make_deterministic, switches
@@ -85,11 +86,14 @@ def do(job: Job, emit: Emit) -> None:
     """
     if isinstance(job, ProbeJob):
         make_deterministic(job.threads)
-        emit(probe_all(job, load_mini()))
+        data = load_mini()
+        with _bounded(job.memory_mib):
+            emit(probe_all(job, data))
         return
     if isinstance(job, FieldJob):
         make_deterministic(job.threads)
-        emit(measure_field(job))
+        with _bounded(job.memory_mib):
+            emit(measure_field(job))
         return
     if isinstance(job, DoctorJob):
         make_deterministic(job.threads)
@@ -102,14 +106,17 @@ def do(job: Job, emit: Emit) -> None:
         return
     if isinstance(job, EvaluateJob):
         make_deterministic(job.threads)
-        emit(evaluate(job, _inputs(job, job.batch_size, emit)))
+        inputs = _inputs(job, job.batch_size, emit)
+        with _bounded(job.memory_mib, inputs.device):
+            emit(evaluate(job, inputs))
         return
     make_deterministic(job.recipe.threads)
     started = time.monotonic()
     try:
         inputs = _inputs(job, job.recipe.batch_size, emit)
         emit(_ready(inputs))
-        training = train(job, inputs, emit)
+        with _bounded(job.memory_mib, inputs.device):
+            training = train(job, inputs, emit)
     except Diverged as end:
         emit(end.event)
         return
@@ -151,6 +158,12 @@ def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     check_memory(plan, tensors, (batch_size, channels, height, width), job.memory_mib)
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
+
+
+def _bounded(memory_mib: int, device: torch.device | None = None) -> AbstractContextManager[None]:
+    # A driver maps as much as a GPU has, and more; a GPU that is full says so itself.
+    on_gpu = device is not None and device.type == "cuda"
+    return nullcontext() if on_gpu else bounded_memory(memory_mib + WORKSPACE_MIB)
 
 
 def _ready(inputs: Inputs) -> ReadyEvent:

@@ -25,7 +25,7 @@ def evaluate(job: EvaluateJob, inputs: Inputs) -> MeasuredEvent:
     load_weights(job.checkpoint, network)
     memory_format, _ = usable_layout(network, test.images.shape[1], job.classes)
     network.to(memory_format=memory_format)
-    found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test)
+    found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test, job.classes)
     if not math.isfinite(found.loss):
         raise UsageError(
             f"{job.checkpoint}: the network's output is not a number with these weights; expected a finite "

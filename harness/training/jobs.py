@@ -103,6 +103,7 @@ class FieldJob(_Frozen):
     images: int
     """Random images the effective receptive field is averaged over; 0 leaves it out."""
     seed: int
+    memory_mib: int = MEMORY_MIB
 
 
 class AugmentJob(_Frozen):

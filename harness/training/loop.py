@@ -26,7 +26,7 @@ from harness.training.data import Data, Stats, used
 from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
-from harness.training.network import Network, obstacle, usable_layout
+from harness.training.network import Network, obstacle, running, usable_layout
 from harness.training.pixels import Pixels
 from harness.training.samples import augmented, write_samples
 
@@ -59,7 +59,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
 
     Raises:
         Diverged: the loss is infinite or not a number.
-        GraphError: nothing to train, or not one logit per class.
+        GraphError: nothing to train, not one logit per class, or the graph stops while it runs.
         UsageError: the checkpoint is of another training, or a batch exceeds the training split.
     """
     recipe, network = job.recipe, inputs.network
@@ -89,7 +89,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     training = _result(job, inputs, plan, progress, initial_sha256, batches.augmented)
     if job.samples is not None:
         # A training resumed at its very end has measured nothing by itself.
-        last = measured or measure(network, pixels, inputs.data.test)
+        last = measured or measure(network, pixels, inputs.data.test, job.classes)
         _write_samples(job.samples, job, inputs, last)
     return training
 
@@ -222,7 +222,7 @@ class _Epoch:
         loss, accuracy = self._checked(self.steps, tally)
         # The last epoch's accuracy is the grade: always float32.
         precision = self.job.recipe.precision if self.epoch < self.job.recipe.epochs else "float32"
-        measured = measure(self.trained.model, self.pixels, data.test, precision)
+        measured = measure(self.trained.model, self.pixels, data.test, self.job.classes, precision)
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
             epoch=self.epoch,
@@ -236,12 +236,13 @@ class _Epoch:
 
     def _step(self, batch: Batch, tally: _Tally) -> None:
         images, labels = self.pixels(batch[0], self.size_px), batch[1].to(self.pixels.device)
-        with arithmetic(self.job.recipe.precision, self.pixels.device):
-            logits = self.trained.model(images).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
-        self.trained.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.trained.optimizer.step()
+        with running():
+            with arithmetic(self.job.recipe.precision, self.pixels.device):
+                logits = self.trained.model(images).float()
+            loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
+            self.trained.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.trained.optimizer.step()
         self.trained.schedule.step()
         tally.add(loss, logits, labels)
 

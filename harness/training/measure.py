@@ -7,9 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from harness.errors import GraphError
 from harness.recipe import Precision
 from harness.training.data import Marked
 from harness.training.marks import Marks
+from harness.training.network import running
 from harness.training.pixels import Pixels
 
 BATCH = 125
@@ -28,15 +30,27 @@ def arithmetic(precision: Precision, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def measure(network: nn.Module, pixels: Pixels, test: Marked, precision: Precision = "float32") -> Measured:
-    """Run the eval graph over the images of `test`, without gradients; the logits must be (N, classes)."""
+def measure(
+    network: nn.Module, pixels: Pixels, test: Marked, classes: int, precision: Precision = "float32"
+) -> Measured:
+    """Run the eval graph over the images of `test`, without gradients.
+
+    Raises:
+        GraphError: the graph cannot run on a batch, or its logits are not (N, classes).
+    """
     network.eval()
     found: list[torch.Tensor] = []
     with torch.no_grad():
         for first in range(0, len(test.images), BATCH):
             images = pixels(torch.from_numpy(test.images[first : first + BATCH]))
-            with arithmetic(precision, pixels.device):
+            with running(), arithmetic(precision, pixels.device):
                 found.append(network(images).float())
+            if found[-1].shape != (len(images), classes):
+                raise GraphError(
+                    f"network: wrong shape of the logits; expected {(len(images), classes)} for a batch of "
+                    f"{len(images)} images, got {tuple(found[-1].shape)}. "
+                    "Its last dimension may not depend on the batch."
+                )
     logits = torch.cat(found).cpu().numpy()
     marks = test.mark(logits)
     return Measured(loss=marks.loss, confusion=marks.confusion, logits=logits)

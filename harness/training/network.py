@@ -4,7 +4,8 @@ No student code runs and nothing is unpickled. See `harness.training.program` fo
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from harness.analysis import graph as plain
-from harness.errors import GraphError
+from harness.errors import GraphError, HarnessError
 from harness.training.program import Watch, compiled
 
 
@@ -140,7 +141,7 @@ def obstacle(
         try:
             with torch.no_grad():
                 shape = tuple(trial.train(mode)(images).shape)
-        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
+        except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
             return one_line(error)
         if shape != (2, classes):
             return f"two images give logits of shape {shape}; expected {(2, classes)}"
@@ -162,9 +163,29 @@ def usable_layout(network: nn.Module, size_px: int, classes: int) -> tuple[torch
     return torch.contiguous_format, reason
 
 
+@contextmanager
+def running() -> Iterator[None]:
+    """Blame the graph for what is raised while it runs, forward or backward; a GPU may be full by itself.
+
+    Raises:
+        GraphError: in place of whatever torch raised.
+    """
+    try:
+        yield
+    except (HarnessError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
+        raise GraphError(
+            f"network: stopped while it ran: {one_line(error)}. "
+            "Train it for one step on batches of several sizes to see the same error."
+        ) from None
+
+
 def one_line(error: BaseException) -> str:
     """Shorten an exception of torch to its first line and the layer it happened in."""
     first = (str(error).splitlines() or [""])[0].strip()
+    if isinstance(error, MemoryError) or "can't allocate memory" in first:
+        first = "it takes more memory than limits.training_memory_mib of the assignment allows"
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return f"{type(error).__name__}: {first[:300]}{notes}"
 

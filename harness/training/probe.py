@@ -56,7 +56,7 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: E
         first, second = once(images), once(images)
         alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
         batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
-    running = measure(copy.deepcopy(network), pixels, split)
+    running = measure(copy.deepcopy(network), pixels, split, job.classes)
     return Probe(
         logits_shape=tuple(first.shape),
         accuracy_running=running.correct / running.total,

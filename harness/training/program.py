@@ -103,12 +103,13 @@ def compiled(graph: plain.Graph, device: torch.device) -> Program:
         _Step(
             name=node.name,
             layer=node.layer,
-            call=_callable(node),
+            call=call,
             args=tuple(_constant(arg, node, device) for arg in node.args),
-            kwargs={key: _constant(arg, node, device) for key, arg in node.kwargs.items()},
+            kwargs={key: _constant(arg, node, device) for key, arg in node.kwargs.items()}
+            | ({"device": device} if _is_made_somewhere(call) else {}),
             spent=spent.get(node.name, ()),
         )
-        for node in graph.nodes
+        for node, call in zip(graph.nodes, map(_callable, graph.nodes), strict=True)
     )
     return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
 
@@ -145,6 +146,12 @@ def _callable(node: plain.Node) -> Callable[..., Any]:
     return grouped(call) if _groups(node, found) != 1 else call
 
 
+def _is_made_somewhere(call: Callable[..., Any]) -> bool:
+    """Tell whether an operator makes a tensor on a device it is told: unless told, on the CPU."""
+    arguments = call._schema.arguments if isinstance(call, torch._ops.OpOverload) else ()
+    return any(argument.name == "device" and argument.kwarg_only for argument in arguments)
+
+
 def _on_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """Hold arithmetic to numbers as large as sizes are: 9 ** 9 ** 9 or a list times 10 ** 9 would not end."""
 
@@ -173,7 +180,7 @@ def _run(step: _Step, values: dict[str, Any]) -> None:
     kwargs = {key: _value(arg, values) for key, arg in step.kwargs.items()}
     try:
         values[step.name] = step.call(*args, **kwargs)
-    except RuntimeError as error:
+    except Exception as error:
         error.add_note(f"in layer {step.layer}")
         raise
 

@@ -4,10 +4,8 @@ Nothing in the file is run: it is unpickled by torch's `weights_only` reader, wh
 containers only, after its size and what it unpacks to have been looked at, and with memory bounded.
 """
 
-import resource
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from harness.errors import UsageError
+from harness.training.budget import bounded_memory
 
 MAX_MIB = 512
 """Largest checkpoint that is read, as a file and unpacked: a network may have 200,000 parameters, 0.8 MiB."""
@@ -60,7 +59,7 @@ def state_dict_in(path: Path) -> dict[str, torch.Tensor]:
     """
     _check_size(path)
     try:
-        with _bounded_memory():
+        with bounded_memory(MEMORY_MIB):
             content = _content(path)
     except Exception as error:  # noqa: BLE001 - bytes that are no checkpoint break the reader anywhere
         reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
@@ -111,19 +110,6 @@ def _content(path: Path) -> Any:
     if path.suffix == ".safetensors":
         return load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)
-
-
-@contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Let an allocation fail that only a forged file asks for."""
-    pages = int(Path("/proc/self/statm").read_text().split()[5])
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    most = pages * resource.getpagesize() + MEMORY_MIB * 2**20
-    resource.setrlimit(resource.RLIMIT_DATA, (most, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def _is_state_dict(content: Any) -> bool:

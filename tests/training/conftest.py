@@ -1,5 +1,6 @@
 """Tiny models as files, and jobs that train them on the embedded images in a second or two."""
 
+import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -113,3 +114,19 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CIFAR10_ROOT", raising=False)
     monkeypatch.setenv("CIFAR10_URL", "http://127.0.0.1:9/none.tar.gz")
     return tmp_path
+
+
+@pytest.fixture
+def forged() -> Callable[..., Model]:
+    """Write calls, ``(op, *args)`` each, in front of both graphs of a model; the first is called f0."""
+
+    def forge(model: Model, *calls: tuple[object, ...]) -> Model:
+        document = json.loads(model.architecture.read_text())
+        for graph in (document["train"], document["eval"]):
+            graph["nodes"] = [
+                {"name": f"f{number}", "op": op, "args": args} for number, (op, *args) in enumerate(calls)
+            ] + graph["nodes"]
+        model.architecture.write_text(json.dumps(document))
+        return model
+
+    return forge

@@ -1,10 +1,13 @@
+import sys
+
 import pytest
 import torch
 from torch import nn
 
+from harness.analysis import graph as plain
 from harness.errors import GraphError
 from harness.intake.export import architecture_of
-from harness.training.budget import check_memory
+from harness.training.budget import bounded_memory, check_memory
 from harness.training.jobs import MEMORY_MIB
 
 BATCH = (128, 3, 32, 32)
@@ -65,3 +68,40 @@ def _resized(node, side):
         return node
     args = tuple([side, side] if isinstance(arg, list) and len(arg) == 2 else arg for arg in node.args)
     return node.with_arguments(args, dict(node.kwargs))
+
+
+FACTORIES = {
+    "aten.zeros.default": [[200_000, 200_000]],
+    "aten.ones.default": [[200_000, 200_000]],
+    "aten.full.default": [[200_000, 200_000], 1],
+    "aten.rand.default": [[200_000, 200_000]],
+    "aten.randperm.default": [2**33],
+    "aten.arange.default": [2**33],
+    "aten.eye.default": [200_000],
+    "aten.linspace.default": [0, 1, 2**33],
+}
+
+
+@pytest.mark.parametrize("op", FACTORIES)
+@pytest.mark.parametrize("kwargs", [{}, {"device": "cpu"}, {"device": None}])
+def test_what_is_made_of_nothing_is_made_where_nothing_takes_memory(
+    op: str, kwargs: dict[str, object], tiny: type[nn.Module]
+) -> None:
+    plan, tensors = architecture_of(tiny(), (3, 32, 32))
+    made = plain.Node(name="made", op=op, args=tuple(FACTORIES[op]), kwargs=kwargs)
+    forged = plan.model_copy(update={"eval": plan.eval.with_nodes((made, *plan.eval.nodes))})
+    with pytest.raises(GraphError, match=r"too much memory for one batch; .* MiB at made"):
+        check_memory(forged, tensors, BATCH, MEMORY_MIB)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound is Linux's")
+def test_memory_is_bounded_while_a_graph_runs_and_not_afterwards() -> None:
+    numbers = 2**29
+    with (
+        bounded_memory(3 * 1024),
+        bounded_memory(64),
+        bounded_memory(4096),
+        pytest.raises(RuntimeError, match="can't allocate memory"),
+    ):
+        torch.empty(numbers)
+    assert torch.empty(numbers).numel() == numbers

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -26,8 +27,10 @@ from harness.training.jobs import (
     DownloadEvent,
     ErrorEvent,
     Event,
+    Model,
     ProbeEvent,
     ProbeJob,
+    ReadyEvent,
     TrainedEvent,
     TrainJob,
 )
@@ -152,3 +155,43 @@ def test_a_download_reports_its_progress(
         thread.join()
         server.server_close()
     assert events == [DownloadEvent(done=1000, total=1000)]
+
+
+def test_a_graph_that_takes_memory_for_few_images_alone_is_stopped_and_blamed(
+    job: TrainJob, events: list[Event], forged: Callable[..., Model]
+) -> None:
+    # 2 ** 32 / N ** 2 numbers: 17 KB for the batch that the memory is worked out for, 4 GiB for two images.
+    n = {"ref": "f0"}
+    model = forged(
+        job.model,
+        ("aten.sym_size.int", {"ref": "x"}, 0),
+        ("operator.mul", n, n),
+        ("operator.floordiv", 2**32, {"ref": "f1"}),
+        ("aten.ones.default", [{"ref": "f2"}]),
+    )
+    small = {"model": model, "memory_mib": 64}
+    too_much = "it takes more memory than limits.training_memory_mib of the assignment allows"
+    with pytest.raises(GraphError, match=too_much):
+        do(short(job.model_copy(update=small)), events.append)
+    assert [type(event) for event in events] == [DataEvent, ReadyEvent]
+    probe = ProbeJob(models={"basic": model}, classes=10, batch_size=1000, threads=2, memory_mib=64)
+    do(probe, events.append)
+    assert isinstance(events[-1], ProbeEvent)
+    assert too_much in events[-1].failures["basic"]
+
+
+def test_a_graph_that_stops_in_the_middle_of_a_training_is_blamed(
+    job: TrainJob, events: list[Event], forged: Callable[..., Model]
+) -> None:
+    # A place in the images that depends on what is in them: black ones, on which graphs are tried, have it.
+    model = forged(
+        job.model,
+        ("aten.amax.default", {"ref": "x"}),
+        ("aten.mul.Scalar", {"ref": "f0"}, 1e6),
+        ("aten.to.dtype", {"ref": "f1"}, {"special": "dtype", "value": "int64"}),
+        ("aten.reshape.default", {"ref": "f2"}, [1]),
+        ("aten.index_select.default", {"ref": "x"}, 0, {"ref": "f3"}),
+    )
+    with pytest.raises(GraphError, match=r"network: stopped while it ran: IndexError: .*\(in layer f4\)"):
+        do(short(job.model_copy(update={"model": model})), events.append)
+    assert isinstance(events[-1], ReadyEvent)

@@ -104,6 +104,13 @@ def test_a_network_that_cannot_be_run_says_why(exported: Export) -> None:
         measure_field(job(model))
 
 
+def test_a_division_by_nothing_ends_in_words(exported: Export, forged: Export) -> None:
+    one = (("aten.sym_size.int", {"ref": "x"}, 0), ("operator.sub", {"ref": "f0"}, 1))
+    model = forged(exported(Two()), *one, ("operator.truediv", 1, {"ref": "f1"}))
+    with pytest.raises(GraphError, match=r"cannot be differentiated \(ZeroDivisionError: division by zero"):
+        measure_field(job(model))
+
+
 def test_weights_of_another_network_are_refused(exported: Export, tiny: type[nn.Module]) -> None:
     mixed = Model(architecture=exported(Two(), "two").architecture, weights=exported(tiny(), "tiny").weights)
     with pytest.raises(GraphError, match=r"weights: a\.weight is missing"):

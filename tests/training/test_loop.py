@@ -56,10 +56,10 @@ def test_the_graded_measurement_of_a_bfloat16_training_is_float32(job: TrainJob,
     inputs = inputs_of(half, few)
     result = train(half, inputs, lambda _: None)
     pixels = Pixels(inputs.stats, inputs.device)
-    found = measure(inputs.network, pixels, few.test)
+    found = measure(inputs.network, pixels, few.test, 10)
     assert result.confusion == found.confusion
     assert result.epochs[-1].test_loss == round(found.loss, 6)
-    assert measure(inputs.network, pixels, few.test, "bfloat16").loss != found.loss
+    assert measure(inputs.network, pixels, few.test, 10, "bfloat16").loss != found.loss
 
 
 def test_worker_processes_change_nothing(job: TrainJob, few: Data) -> None:

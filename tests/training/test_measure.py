@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from harness.errors import GraphError
 from harness.training import measure as module
 from harness.training.data import Data, Stats, measured
 from harness.training.measure import measure
@@ -17,17 +18,28 @@ class SaysThree(nn.Module):
 
 
 def test_rows_are_true_classes_and_columns_what_was_said(few: Data) -> None:
-    result = measure(SaysThree(), Pixels(measured(few.train.images), CPU), few.test)
+    result = measure(SaysThree(), Pixels(measured(few.train.images), CPU), few.test, 10)
     assert np.array_equal(result.confusion, np.outer(np.full(10, 5), np.arange(10) == 3))
     assert (result.correct, result.total) == (5, 50)
     assert result.loss == pytest.approx(90.0)
 
 
+class NineForMany(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(x), 10 if len(x) == 2 else 9)
+
+
+def test_logits_whose_shape_depends_on_the_batch_are_refused(few: Data) -> None:
+    pixels = Pixels(measured(few.train.images), CPU)
+    with pytest.raises(GraphError, match=r"expected \(50, 10\) for a batch of 50 images, got \(50, 9\)"):
+        measure(NineForMany(), pixels, few.test, 10)
+
+
 def test_the_batch_does_not_matter(few: Data, tiny: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     network, pixels = tiny(), Pixels(measured(few.train.images), CPU)
-    whole = measure(network, pixels, few.test)
+    whole = measure(network, pixels, few.test, 10)
     monkeypatch.setattr(module, "BATCH", 7)
-    parts = measure(network, pixels, few.test)
+    parts = measure(network, pixels, few.test, 10)
     assert parts.confusion == whole.confusion
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
 

@@ -9,12 +9,12 @@ from torch import nn
 
 from harness.analysis import graph as plain
 from harness.analysis.graph import Architecture
-from harness.errors import GraphError
+from harness.errors import DataError, GraphError
 from harness.intake.export import architecture_of
 from harness.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
 from harness.training.measure import arithmetic
-from harness.training.network import Network, obstacle, one_line, read, usable_layout
+from harness.training.network import Network, obstacle, one_line, read, running, usable_layout
 from harness.training.program import compiled
 
 CPU = torch.device("cpu")
@@ -306,8 +306,33 @@ def test_a_failing_layer_is_named() -> None:
     assert str(obstacle(rebuilt(Block()), 16, 10)).endswith("(in layer head.fc)")
 
 
+def test_dividing_by_nothing_is_an_obstacle_like_any_other() -> None:
+    network = one_node("operator.truediv")
+    nodes = (plain.Node(name="y", op="operator.truediv", args=(1, 0)),)
+    plan = network.model_copy(update={"train": network.train.with_nodes(nodes)})
+    reason = obstacle(Network(plan, {}, CPU), 32, 10)
+    assert reason == "ZeroDivisionError: division by zero (in layer y)"
+
+
+def test_what_is_raised_while_a_graph_runs_is_its_own() -> None:
+    with pytest.raises(GraphError, match=r"stopped while it ran: OverflowError: too large\."), running():
+        raise OverflowError("too large")
+    with pytest.raises(torch.OutOfMemoryError), running():
+        raise torch.OutOfMemoryError
+    with pytest.raises(DataError, match="mine"), running():
+        raise DataError("mine")
+
+
 def test_an_exception_without_text_still_makes_a_line() -> None:
     assert one_line(RuntimeError()) == "RuntimeError: "
+
+
+def test_a_lack_of_memory_names_the_limit() -> None:
+    says = "it takes more memory than limits.training_memory_mib of the assignment allows"
+    assert one_line(MemoryError()) == f"MemoryError: {says}"
+    with pytest.raises(RuntimeError) as found:
+        torch.empty(2**60)
+    assert one_line(found.value) == f"RuntimeError: {says}"
 
 
 def test_unreadable_files_are_named(
