@@ -1,0 +1,52 @@
+"""What decides a grade, and the hash by which it is known: done work is never done again."""
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.assignment import AssignmentSpec
+from harness.tables import content_hash
+
+VERSION = importlib.metadata.version("harness")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all works of one command have in common."""
+
+    assignment: AssignmentSpec
+    seed: int
+    data: Literal["cifar10", "mini"] = "cifar10"
+    variants: tuple[str, ...] = ()
+    """Those asked for; none: whatever a submission answers."""
+    harness_version: str = VERSION
+
+    @property
+    def assignment_sha256(self) -> str:
+        """Hash of the assignment's content."""
+        return content_hash(self.assignment)
+
+    @property
+    def scope(self) -> str:
+        """Hash of all of them."""
+        return digest(
+            {
+                "assignment": self.assignment_sha256,
+                "seed": self.seed,
+                "data": self.data,
+                "variants": self.variants,
+                "harness": self.harness_version,
+            }
+        )
+
+    def key(self, submission_sha256: str, recipe_sha256: str) -> str:
+        """Hash of all that decides the grade of one submission."""
+        return digest({"scope": self.scope, "submission": submission_sha256, "recipe": recipe_sha256})
+
+
+def digest(data: Any) -> str:
+    """SHA-256 (hex) of plain data."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,212 @@
+"""Who is at what: works are claimed for a while, and given back, finished or left to expire.
+
+A claim is an UPDATE that names the state it expects, in a short transaction: of two graders one changes a
+row, the other none. So it is on SQLite and on PostgreSQL alike.
+"""
+
+import getpass
+import os
+import platform
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from harness.cohort.ledger import changed, grade_row
+from harness.cohort.rows import Stage
+from harness.cohort.schema import SubmissionTable, WorkTable
+from harness.cohort.store import Store
+from harness.errors import HarnessError
+from harness.record import Record
+
+LEASE_S = 60.0
+"""How long a claim lasts unless it is renewed; a grader that is alive renews it four times as often."""
+MOST_ATTEMPTS = 5
+"""Graders that may die at one work before it is given up."""
+SUSPECT = 2
+"""Dead graders from which on a work is claimed alone, so that it takes no other with it."""
+NEXT = {"rules": "judged", "training": "trained"}
+GIVEN: dict[str, Stage] = {"rules": "rules", "training": "full"}
+"""What the grade is called that ends a stage."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """One work that is ours until the lease ends."""
+
+    key: str
+    stage: str
+    generation: int
+    attempts: int
+    assignment_sha256: str
+    seed: int
+    source: str
+    sources_sha256: str
+    file: str
+    problem: str
+    problem_cause: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a work: its record, and the hash of the folder with everything else."""
+
+    record: Record
+    folder_sha256: str
+    seconds: float
+
+
+def this_process() -> str:
+    """Name this process so that no other has its name: ``user@host:pid`` and where that number holds."""
+    return f"{getpass.getuser()}@{platform.node()}:{os.getpid()}/{_numbers()}/{uuid.uuid4().hex[:8]}"
+
+
+def shown(owner: str) -> str:
+    """Shorten an owner to ``user@host:pid``."""
+    return owner.partition("/")[0]
+
+
+def is_dead(owner: str) -> bool:
+    """Tell whether an owner was a process of this machine that is no more; of others nothing is known."""
+    name, numbers, _ = f"{owner}//".split("/", 2)
+    pid = name.rpartition(":")[2]
+    return numbers == _numbers() and pid.isdigit() and not Path(f"/proc/{pid}").exists()
+
+
+def claim(store: Store, scope: str, stage: str, count: int, owner: str, lease_s: float) -> list[Claimed]:
+    """Claim up to `count` works of a stage that nobody is at, the most promising first."""
+    now = time.time()
+    with store.writing() as session:
+        wanted = (
+            select(WorkTable, SubmissionTable)
+            .join(SubmissionTable, WorkTable.submission_id == SubmissionTable.id)
+            .where(WorkTable.scope == scope, WorkTable.stage == stage, _is_free(now))
+            .where(WorkTable.attempts < MOST_ATTEMPTS)
+            .order_by(WorkTable.attempts, WorkTable.priority.desc(), WorkTable.key)
+            .limit(count)
+            .with_for_update(of=WorkTable, skip_locked=True)
+        )
+        claimed: list[Claimed] = []
+        for work, submission in session.execute(wanted):
+            # Whoever had it and let the lease expire is as good as dead.
+            attempts = work.attempts + int(work.owner != "")
+            if attempts >= SUSPECT and claimed:
+                break
+            if _claim(session, work, owner, attempts, now + lease_s):
+                claimed.append(_claimed(work, submission, attempts))
+            if attempts >= SUSPECT:
+                break
+        return claimed
+
+
+def renew(store: Store, owner: str, lease_s: float) -> None:
+    """Make all claims of an owner last from now on."""
+    with store.writing() as session:
+        until = time.time() + lease_s
+        session.execute(update(WorkTable).where(WorkTable.owner == owner).values(lease_until=until))
+
+
+def release(store: Store, owner: str, *, died: bool) -> int:
+    """Give back all that an owner has claimed; `died` counts against the works. Returns how many."""
+    with store.writing() as session:
+        given_back = (
+            update(WorkTable)
+            .where(WorkTable.owner == owner)
+            .values(owner="", lease_until=0.0, attempts=WorkTable.attempts + int(died))
+        )
+        return changed(session, given_back)
+
+
+def release_dead(store: Store) -> int:
+    """Give back what processes of this machine have left that are no more; returns how many works."""
+    with store.reading() as session:
+        owners = session.scalars(select(WorkTable.owner).where(WorkTable.owner != "").distinct()).all()
+    return sum(release(store, owner, died=True) for owner in owners if is_dead(owner))
+
+
+def bury(store: Store, scope: str, problem: str) -> int:
+    """Give up works at which too many graders have died; returns how many."""
+    hopeless = and_(
+        WorkTable.scope == scope,
+        WorkTable.stage.in_(NEXT),
+        WorkTable.attempts >= MOST_ATTEMPTS,
+        _is_free(time.time()),
+    )
+    with store.writing() as session:
+        return changed(session, update(WorkTable).where(hopeless).values(stage="dead", problem=problem))
+
+
+def finish(store: Store, work: Claimed, owner: str, outcome: Outcome) -> bool:
+    """Enter the grade of a claimed work, once; False if it was no longer ours, and nothing is entered.
+
+    Raises:
+        HarnessError: the work is of no stage that ends with a grade.
+    """
+    if work.stage not in NEXT:
+        raise HarnessError(f"work {work.key}: expected stage {' or '.join(NEXT)}, got {work.stage}.")
+    with store.writing() as session:
+        ended = (
+            update(WorkTable)
+            .where(WorkTable.key == work.key, WorkTable.owner == owner)
+            .where(WorkTable.stage == work.stage, WorkTable.generation == work.generation)
+            .values(stage=NEXT[work.stage], owner="", lease_until=0.0, attempts=0, problem="")
+        )
+        if not changed(session, ended):
+            return False
+        session.add(
+            grade_row(
+                work.key,
+                work.generation,
+                GIVEN[work.stage],
+                "retried" if work.generation else "graded",
+                outcome.record,
+                outcome.folder_sha256,
+                shown(owner),
+                outcome.seconds,
+            )
+        )
+    return True
+
+
+# Private functions
+
+
+def _is_free(now: float) -> ColumnElement[bool]:
+    return or_(WorkTable.owner == "", WorkTable.lease_until < now)
+
+
+def _claim(session: Session, work: WorkTable, owner: str, attempts: int, until: float) -> bool:
+    """Take one work, if it still is as it was seen."""
+    taken = (
+        update(WorkTable)
+        .where(WorkTable.key == work.key, WorkTable.stage == work.stage)
+        .where(WorkTable.owner == work.owner, WorkTable.lease_until == work.lease_until)
+        .values(owner=owner, lease_until=until, attempts=attempts)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(changed(session, taken))
+
+
+def _claimed(work: WorkTable, submission: SubmissionTable, attempts: int) -> Claimed:
+    return Claimed(
+        key=work.key,
+        stage=work.stage,
+        generation=work.generation,
+        attempts=attempts,
+        assignment_sha256=work.assignment_sha256,
+        seed=work.seed,
+        source=submission.source,
+        sources_sha256=submission.sources_sha256,
+        file=submission.file,
+        problem=submission.problem,
+        problem_cause=submission.problem_cause,
+    )
+
+
+def _numbers() -> str:
+    """Name the place where process numbers are those of this process: a boot, and a namespace in it."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"

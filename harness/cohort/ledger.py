@@ -1,0 +1,258 @@
+"""What is entered in a store: assignments, submissions, what is to be graded, what is to be graded again."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Update, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from harness.assignment import AssignmentSpec, parse_assignment
+from harness.cohort.keys import Terms, digest
+from harness.cohort.rows import Reason, Stage, cause_of
+from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
+from harness.cohort.store import Store
+from harness.errors import UsageError
+from harness.record import Record, to_json
+from harness.tables import content_hash
+
+OVER = ("judged", "trained", "dead")
+"""Stages of a work that nobody has to do anything about."""
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """One submission, its sources already in the store's folder."""
+
+    student: str
+    source: str
+    submitted_at: datetime | None
+    sources_sha256: str
+    file: str
+    """The one file that was handed in, "" for a folder."""
+    recipe_sha256: str
+    problem: str = ""
+    problem_cause: str = ""
+
+
+def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
+    """Keep an assignment as it is; returns its hash."""
+    sha256 = content_hash(assignment)
+
+    def enter(session: Session) -> None:
+        if session.get(AssignmentTable, sha256) is None:
+            content = assignment.model_dump_json(by_alias=True)
+            session.add(AssignmentTable(sha256=sha256, name=assignment.id, content=content))
+
+    store.write(enter)
+    return sha256
+
+
+def assignment_of(store: Store, sha256: str) -> AssignmentSpec:
+    """Give an assignment that was graded under.
+
+    Raises:
+        UsageError: the store has no such assignment.
+    """
+    with store.reading() as session:
+        found = session.get(AssignmentTable, sha256)
+    if found is None:
+        raise UsageError(f"assignment {sha256}: not in this store; expected one that was graded under.")
+    return parse_assignment(json.loads(found.content), found.name)
+
+
+def enter(store: Store, one: HandedIn, terms: Terms) -> str:
+    """Enter a submission and that it is to be graded, unless both are there; returns the key of its grade."""
+    key = terms.key(one.sources_sha256, one.recipe_sha256)
+
+    def enter_once(session: Session) -> None:
+        submission = _submission(session, one)
+        if session.get(WorkTable, key) is None:
+            session.add(_work(key, submission.id, one.recipe_sha256, terms, "rules"))
+            session.flush()
+        _link(session, submission.id, key)
+
+    store.write(enter_once)
+    return key
+
+
+def promote(store: Store, scope: str, *, failed_too: bool) -> int:
+    """Have those trained that can still pass, or all that can be run; returns how many were added.
+
+    Most promising first: by points, then by the number of parameters.
+    """
+    with store.reading() as session:
+        judged = session.scalars(
+            select(WorkTable.key).where(WorkTable.scope == scope, WorkTable.stage == "judged")
+        ).all()
+        records = [(key, _last_record(session, key)) for key in judged]
+    added = 0
+    for key, record in records:
+        if record is None or not _is_worth_training(record, failed_too=failed_too):
+            continue
+        waiting = (
+            update(WorkTable)
+            .where(WorkTable.key == key, WorkTable.stage == "judged")
+            .values(stage="training", priority=_promise(record))
+        )
+        with store.writing() as session:
+            added += changed(session, waiting)
+    return added
+
+
+def begin_anew(store: Store, key: str, stage: str) -> bool:
+    """Have a work graded again from a stage on; what was graded stays in the history.
+
+    False if somebody is to do something about it anyway.
+    """
+    again = (
+        update(WorkTable)
+        .where(WorkTable.key == key, WorkTable.stage.in_(OVER))
+        .values(stage=stage, generation=WorkTable.generation + 1, attempts=0, problem="")
+    )
+    with store.writing() as session:
+        return bool(changed(session, again))
+
+
+def enter_rejudged(
+    store: Store,
+    old_key: str,
+    terms: Terms,
+    recipe_sha256: str,
+    record: Record,
+    folder_sha256: str,
+    worker: str,
+) -> str:
+    """Enter what a grade becomes under other terms, judged again from what is stored; returns its key.
+
+    Every submission that the old key grades is graded by the new one from now on. What is there already
+    under the new key stays, and nothing is entered twice.
+    """
+    enter_assignment(store, terms.assignment)
+
+    def enter_once(session: Session) -> str:
+        old = session.get(WorkTable, old_key)
+        if old is None:
+            raise UsageError(f"key {old_key}: not in this store; expected one that was graded.")
+        submission = session.get_one(SubmissionTable, old.submission_id)
+        key = terms.key(submission.sources_sha256, recipe_sha256)
+        if session.get(WorkTable, key) is None:
+            trained = any(variant.full for variant in record.variants.values())
+            session.add(_work(key, submission.id, recipe_sha256, terms, "trained" if trained else "judged"))
+            session.flush()
+            stage: Stage = "full" if trained else "rules"
+            session.add(grade_row(key, 0, stage, "rejudged", record, folder_sha256, worker, 0.0))
+        graded_by_old = select(LinkTable.submission_id).where(LinkTable.key == old_key).distinct()
+        for submission_id in session.scalars(graded_by_old).all():
+            _link(session, submission_id, key)
+        return key
+
+    return store.write(enter_once)
+
+
+def grade_row(
+    key: str,
+    generation: int,
+    stage: Stage,
+    reason: Reason,
+    record: Record,
+    folder_sha256: str,
+    worker: str,
+    seconds: float,
+) -> GradeTable:
+    """Make the entry of a grade that is given now."""
+    return GradeTable(
+        key=key,
+        generation=generation,
+        stage=stage,
+        reason=reason,
+        verdict=record.verdict,
+        points=record.points,
+        max_points=record.max_points,
+        cause=cause_of(record) or "",
+        record=to_json(record),
+        folder_sha256=folder_sha256,
+        graded_at=datetime.now(UTC),
+        worker=worker,
+        seconds=seconds,
+    )
+
+
+def changed(session: Session, statement: Update) -> int:
+    """Run an UPDATE; returns how many rows it has changed."""
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+# Private functions
+
+
+def _submission(session: Session, one: HandedIn) -> SubmissionTable:
+    instant = one.submitted_at.astimezone(UTC).isoformat() if one.submitted_at else ""
+    identity = digest([one.student, one.sources_sha256, instant])
+    found = session.scalar(select(SubmissionTable).where(SubmissionTable.identity == identity))
+    if found is None:
+        found = SubmissionTable(
+            identity=identity,
+            student=one.student,
+            source=one.source,
+            submitted_at=one.submitted_at,
+            sources_sha256=one.sources_sha256,
+            file=one.file,
+            problem=one.problem,
+            problem_cause=one.problem_cause,
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _work(key: str, submission_id: int, recipe_sha256: str, terms: Terms, stage: str) -> WorkTable:
+    return WorkTable(
+        key=key,
+        submission_id=submission_id,
+        assignment_sha256=terms.assignment_sha256,
+        scope=terms.scope,
+        recipe_sha256=recipe_sha256,
+        seed=terms.seed,
+        harness_version=terms.harness_version,
+        stage=stage,
+        priority=0.0,
+        generation=0,
+        attempts=0,
+        owner="",
+        lease_until=0.0,
+        problem="",
+    )
+
+
+def _link(session: Session, submission_id: int, key: str) -> None:
+    """Have a submission graded by a key from now on."""
+    last = session.scalar(
+        select(LinkTable.key)
+        .where(LinkTable.submission_id == submission_id)
+        .order_by(LinkTable.id.desc())
+        .limit(1)
+    )
+    if last != key:
+        session.add(LinkTable(submission_id=submission_id, key=key))
+
+
+def _last_record(session: Session, key: str) -> Record | None:
+    text = session.scalar(
+        select(GradeTable.record).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
+    )
+    return None if text is None else Record.model_validate_json(text)
+
+
+def _is_worth_training(record: Record, *, failed_too: bool) -> bool:
+    if failed_too:
+        return any(variant.problem is None for variant in record.variants.values())
+    return record.verdict == "passed"
+
+
+def _promise(record: Record) -> float:
+    parameters = max(variant.facts.parameters or 0 for variant in record.variants.values())
+    return record.points * 1e9 + parameters

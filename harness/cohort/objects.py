@@ -1,0 +1,84 @@
+"""Folders of files that never change, each named by the hash of what it holds.
+
+A folder is complete before it has its name: a process killed at any moment leaves a folder with a name
+that nothing refers to, or none.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UsageError
+
+
+class Objects:
+    """The folders below `root`: ``ab/cdef…``, and unfinished ones in ``unfinished``."""
+
+    def __init__(self, root: Path) -> None:
+        """Open them; the folder is made if it is not there.
+
+        Raises:
+            UsageError: it cannot be written to.
+        """
+        self.root = root.absolute()
+        try:
+            (self.root / "unfinished").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"{root}: cannot be written ({reason}). Name another with --files.") from None
+
+    def path(self, sha256: str) -> Path:
+        """Say where the folder of a hash is."""
+        return self.root / sha256[:2] / sha256[2:]
+
+    @contextmanager
+    def unfinished(self) -> Iterator[Path]:
+        """Give an empty folder to fill; what `adopt` has not taken in the end is removed."""
+        folder = Path(tempfile.mkdtemp(dir=self.root / "unfinished"))
+        folder.chmod(0o755)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def adopt(self, folder: Path) -> str:
+        """Take a folder in, its files on the disk then; returns its hash. Then it is gone from there."""
+        sha256 = tree_sha256(folder)
+        place = self.path(sha256)
+        if place.exists():
+            return sha256
+        for file in sorted(folder.rglob("*")):
+            _flush(file)
+        place.parent.mkdir(exist_ok=True)
+        try:
+            folder.rename(place)
+        except OSError:
+            if not place.exists():  # else another grader was faster, with the same files
+                raise
+        _flush(place.parent)
+        return sha256
+
+
+def tree_sha256(folder: Path) -> str:
+    """Hash a folder's files, by relative path and content; empty folders do not count."""
+    sha = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        sha.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return sha.hexdigest()
+
+
+# Private functions
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

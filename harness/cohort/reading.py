@@ -1,0 +1,260 @@
+"""What a store knows, as plain data: the rows of a class, how far a run is, how long things take."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from harness.cohort.objects import Objects
+from harness.cohort.rows import Entry, Reason, Row, Stage, State
+from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
+from harness.cohort.store import Store
+from harness.errors import UsageError
+from harness.record import Cause, Record, Status
+from harness.tables import meant
+
+WAITING = ("rules", "training")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far the works of a scope are: those that wait or run, by stage; those that are over, by verdict.
+
+    A work that is judged and waits for its training counts twice, as it is both.
+    """
+
+    waiting: Mapping[str, int]
+    running: Mapping[str, int]
+    verdicts: Mapping[str, int]
+    """``passed``, ``failed``, ``not_judged`` of the last grade, and ``dead``."""
+    graded: int
+    """Grades given, of either stage."""
+
+    @property
+    def left(self) -> int:
+        """Works that somebody has to do something about."""
+        return sum(self.waiting.values()) + sum(self.running.values())
+
+
+def current_assignment(store: Store) -> str:
+    """Give the hash of the assignment that was graded under last.
+
+    Raises:
+        UsageError: nothing has been handed in.
+    """
+    with store.reading() as session:
+        found = session.scalar(
+            select(WorkTable.assignment_sha256)
+            .join(LinkTable, LinkTable.key == WorkTable.key)
+            .order_by(LinkTable.id.desc())
+            .limit(1)
+        )
+    if found is None:
+        raise UsageError("the store is empty; expected submissions. Grade some with harness cohort grade.")
+    return found
+
+
+def assignments(store: Store) -> Mapping[str, str]:
+    """Name the assignments that were graded under, by hash."""
+    with store.reading() as session:
+        return {found.sha256: found.name for found in session.scalars(select(AssignmentTable))}
+
+
+def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
+    """Give one row a student, by name: the last submission under an assignment, the current one if None.
+
+    Raises:
+        UsageError: nothing has been handed in.
+    """
+    wanted = assignment_sha256 or current_assignment(store)
+    with store.reading() as session:
+        works = {work.key: work for work in session.scalars(select(WorkTable))}
+        links: dict[int, list[str]] = {}
+        for link in session.scalars(select(LinkTable).order_by(LinkTable.id)):
+            links.setdefault(link.submission_id, []).append(link.key)
+        submissions = list(session.scalars(select(SubmissionTable)))
+        grades: dict[str, list[GradeTable]] = {}
+        for grade in session.scalars(select(GradeTable).order_by(GradeTable.id)):
+            grades.setdefault(grade.key, []).append(grade)
+    by_student: dict[str, list[SubmissionTable]] = {}
+    for one in sorted(submissions, key=_instant):
+        by_student.setdefault(one.student, []).append(one)
+    found = []
+    for student in sorted(by_student):
+        handed_in = by_student[student]
+        history = _history(handed_in, links, works, grades, store.objects)
+        under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
+        if under:
+            last, key = under[-1]
+            found.append(_row(last, works[key], grades.get(key, []), history, store.objects))
+    return tuple(found)
+
+
+def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
+    """Give one student's row.
+
+    Raises:
+        UsageError: there is no such student.
+    """
+    found = {row.student: row for row in rows(store, assignment_sha256)}
+    if student not in found:
+        raise UsageError(f"{student}: not in this store. {meant(student, found, 'students')}")
+    return found[student]
+
+
+def counts(store: Store, scope: str) -> Counts:
+    """Count how far the works of a scope are."""
+    now = time.time()
+    with store.reading() as session:
+        works = session.execute(
+            select(WorkTable.key, WorkTable.stage, WorkTable.owner, WorkTable.lease_until).where(
+                WorkTable.scope == scope
+            )
+        ).all()
+        verdicts, graded = _verdicts(session, scope)
+    open_works = [(stage, _held(owner, until, now)) for _, stage, owner, until in works if stage in WAITING]
+    waiting = Counter(stage for stage, held in open_works if not held)
+    running = Counter(stage for stage, held in open_works if held)
+    over = Counter(
+        "dead" if stage == "dead" else verdicts[key]
+        for key, stage, _, _ in works
+        if stage != "rules" and (stage == "dead" or key in verdicts)
+    )
+    return Counts(waiting, running, over, graded)
+
+
+def typical_seconds(store: Store, assignment_sha256: str) -> Mapping[str, float]:
+    """Give the median seconds of a grade under an assignment: ``rules`` and ``full``, where there is one."""
+    with store.reading() as session:
+        measured = session.execute(
+            select(GradeTable.stage, GradeTable.seconds)
+            .join(WorkTable, WorkTable.key == GradeTable.key)
+            .where(WorkTable.assignment_sha256 == assignment_sha256, GradeTable.reason != "rejudged")
+        ).all()
+    by_stage: dict[str, list[float]] = {}
+    for stage, seconds in measured:
+        by_stage.setdefault(stage, []).append(seconds)
+    return {stage: statistics.median(seconds) for stage, seconds in by_stage.items()}
+
+
+def stages_of(store: Store, keys: Sequence[str]) -> Mapping[str, str]:
+    """Say how far the works are that are there, by key."""
+    with store.reading() as session:
+        known = dict(session.execute(select(WorkTable.key, WorkTable.stage)).all())
+    return {key: known[key] for key in keys if key in known}
+
+
+# Private functions
+
+
+def _instant(one: SubmissionTable) -> tuple[datetime, int]:
+    return (one.submitted_at or _LONG_AGO, one.id)
+
+
+def _under(assignment_sha256: str, keys: Iterable[str], works: Mapping[str, WorkTable]) -> str | None:
+    """Give the last of a submission's keys under an assignment."""
+    return next(
+        (key for key in reversed(list(keys)) if works[key].assignment_sha256 == assignment_sha256), None
+    )
+
+
+def _history(
+    handed_in: Iterable[SubmissionTable],
+    links: Mapping[int, Sequence[str]],
+    works: Mapping[str, WorkTable],
+    grades: Mapping[str, Sequence[GradeTable]],
+    objects: Objects,
+) -> tuple[Entry, ...]:
+    found = {
+        grade.id: _entry(one, works[key], grade, objects)
+        for one in handed_in
+        for key in dict.fromkeys(links.get(one.id, ()))
+        for grade in grades.get(key, ())
+    }
+    return tuple(found[number] for number in sorted(found))
+
+
+def _entry(one: SubmissionTable, work: WorkTable, grade: GradeTable, objects: Objects) -> Entry:
+    return Entry(
+        key=grade.key,
+        source=one.source,
+        submitted_at=one.submitted_at,
+        submission_sha256=one.sources_sha256,
+        assignment_sha256=work.assignment_sha256,
+        harness_version=work.harness_version,
+        stage=cast("Stage", grade.stage),
+        reason=cast("Reason", grade.reason),
+        verdict=cast("Status", grade.verdict),
+        points=grade.points,
+        max_points=grade.max_points,
+        cause=cast("Cause", grade.cause) if grade.cause else None,
+        graded_at=grade.graded_at,
+        worker=grade.worker,
+        seconds=grade.seconds,
+        folder=objects.path(grade.folder_sha256),
+    )
+
+
+def _row(
+    one: SubmissionTable,
+    work: WorkTable,
+    grades: Sequence[GradeTable],
+    history: tuple[Entry, ...],
+    objects: Objects,
+) -> Row:
+    row = Row(
+        student=one.student,
+        source=one.source,
+        submitted_at=one.submitted_at,
+        state=_state(work, grades),
+        key=work.key,
+        submission_sha256=one.sources_sha256,
+        sources=objects.path(one.sources_sha256),
+        attempts=work.attempts,
+        problem=work.problem or one.problem,
+        history=history,
+    )
+    if not grades:
+        return row
+    last = grades[-1]
+    entry = next(entry for entry in reversed(history) if entry.key == work.key)
+    return replace(
+        row,
+        record=Record.model_validate_json(last.record),
+        stage=entry.stage,
+        folder=entry.folder,
+        graded_at=last.graded_at,
+        worker=last.worker,
+        seconds=last.seconds,
+    )
+
+
+def _state(work: WorkTable, grades: Sequence[GradeTable]) -> State:
+    if work.stage in WAITING:
+        return "running" if _held(work.owner, work.lease_until, time.time()) else "waiting"
+    if work.stage == "dead" or not grades or grades[-1].cause not in ("", "student"):
+        return "failed"
+    return "graded"
+
+
+def _held(owner: str, lease_until: float, now: float) -> bool:
+    return owner != "" and lease_until >= now
+
+
+def _verdicts(session: Session, scope: str) -> tuple[dict[str, str], int]:
+    """Give the last verdict of each work, and how many grades there are."""
+    given = session.execute(
+        select(GradeTable.key, GradeTable.verdict)
+        .join(WorkTable, WorkTable.key == GradeTable.key)
+        .where(WorkTable.scope == scope)
+        .order_by(GradeTable.id)
+    )
+    listed = list(given)
+    return dict(listed), len(listed)

@@ -1,0 +1,122 @@
+"""The tables of a store. What they hold and why: docs/cohort.md. Changed only with a migration."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+SHA256 = String(64)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, in UTC on either side; SQLite has no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Write it as UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read it as UTC."""
+        if value is None:
+            return None
+        found: datetime = value
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class AssignmentTable(Base):
+    """Every assignment that was graded under, as it was."""
+
+    __tablename__ = "assignment"
+
+    sha256: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str] = mapped_column(Text)
+
+
+class SubmissionTable(Base):
+    """What a student handed in, and when. Never changed."""
+
+    __tablename__ = "submission"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    identity: Mapped[str] = mapped_column(SHA256, unique=True)
+    """Hash of student, sources and instant: the same one handed in again is no second one."""
+    student: Mapped[str] = mapped_column(Text, index=True)
+    source: Mapped[str] = mapped_column(Text)
+    submitted_at: Mapped[datetime | None] = mapped_column(Instant)
+    sources_sha256: Mapped[str] = mapped_column(SHA256)
+    """Names a folder of sources, see `harness.cohort.objects`."""
+    file: Mapped[str] = mapped_column(Text)
+    """The one file that was handed in, "" for a folder."""
+    problem: Mapped[str] = mapped_column(Text)
+    """Why it cannot be opened, "" where it can."""
+    problem_cause: Mapped[str] = mapped_column(String(16))
+
+
+class WorkTable(Base):
+    """One thing to grade: how far it is, and who is at it. The only table whose rows change."""
+
+    __tablename__ = "work"
+    __table_args__ = (Index("work_claimed_by", "scope", "stage", "lease_until"),)
+
+    key: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
+    """Any of the submissions with these sources."""
+    assignment_sha256: Mapped[str] = mapped_column(ForeignKey("assignment.sha256"))
+    scope: Mapped[str] = mapped_column(SHA256)
+    """Hash of what all works of one command share: see `harness.cohort.keys`."""
+    recipe_sha256: Mapped[str] = mapped_column(SHA256)
+    seed: Mapped[int] = mapped_column(Integer)
+    harness_version: Mapped[str] = mapped_column(String(32))
+    stage: Mapped[str] = mapped_column(String(16))
+    """``rules``, ``judged``, ``training``, ``trained``, or ``dead`` where no grader survived it."""
+    priority: Mapped[float] = mapped_column(Float)
+    generation: Mapped[int] = mapped_column(Integer)
+    """How often it was begun anew, on purpose: a retry."""
+    attempts: Mapped[int] = mapped_column(Integer)
+    """How often a grader died at it in this generation."""
+    owner: Mapped[str] = mapped_column(Text)
+    lease_until: Mapped[float] = mapped_column(Float)
+    """Seconds since the epoch; 0: nobody is at it."""
+    problem: Mapped[str] = mapped_column(Text)
+
+
+class LinkTable(Base):
+    """Which work grades which submission; of several, the last. Only ever added to."""
+
+    __tablename__ = "link"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    key: Mapped[str] = mapped_column(ForeignKey("work.key"), index=True)
+
+
+class GradeTable(Base):
+    """Every grade that was given. Only ever added to."""
+
+    __tablename__ = "grade"
+    __table_args__ = (UniqueConstraint("key", "generation", "stage", name="graded_once"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    key: Mapped[str] = mapped_column(ForeignKey("work.key"), index=True)
+    generation: Mapped[int] = mapped_column(Integer)
+    stage: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(16))
+    verdict: Mapped[str] = mapped_column(String(16))
+    points: Mapped[int] = mapped_column(Integer)
+    max_points: Mapped[int] = mapped_column(Integer)
+    cause: Mapped[str] = mapped_column(String(16))
+    record: Mapped[str] = mapped_column(Text)
+    folder_sha256: Mapped[str] = mapped_column(SHA256)
+    graded_at: Mapped[datetime] = mapped_column(Instant)
+    worker: Mapped[str] = mapped_column(Text)
+    seconds: Mapped[float] = mapped_column(Float)

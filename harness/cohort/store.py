@@ -1,0 +1,179 @@
+"""Open a store: a database (SQLite, or PostgreSQL for several machines) and a folder of files beside it."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.orm import Session
+
+from harness.cohort.objects import Objects
+from harness.errors import UsageError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_S = 60
+"""Most seconds to wait for another process that writes to the same SQLite file."""
+_RACE_S = 10.0
+_TRIES = 3
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store. `writing` commits at the end of its block, and rolls back on an error."""
+
+    engine: Engine
+    objects: Objects
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session that sees one state of the store."""
+        with Session(self.engine.execution_options(writes=False), expire_on_commit=False) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Give a session whose changes are seen all at once, or not at all; keep it short."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def write(self, change: Callable[[Session], Result]) -> Result:
+        """Write what depends on what is there; once more if another process was faster with the same."""
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(IntegrityError), self.writing() as session:
+                return change(session)
+        with self.writing() as session:
+            return change(session)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextlib.contextmanager
+def opened_store(where: str, files: Path | None = None, *, must_exist: bool = False) -> Iterator[Store]:
+    """Open a store, and close it in the end; see `open_store`."""
+    store = open_store(where, files, must_exist=must_exist)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def open_store(where: str, files: Path | None = None, *, must_exist: bool = False) -> Store:
+    """Open a store, make its tables if there are none, and bring older ones up to date.
+
+    `where` is the path of a SQLite file, or ``postgresql://user@host/name``. `files` is the folder of files,
+    if not given the one beside the SQLite file, or ``cohort.files`` here.
+
+    Raises:
+        UsageError: there is none where there must be one, it cannot be opened, it is no store, or it was
+            written by a newer harness.
+    """
+    url = _url(where)
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        if must_exist and not path.is_file():
+            raise UsageError(
+                f"--store {where}: no such file; expected a store. Make one with harness cohort grade."
+            )
+        files = files or path.with_suffix(".files")
+    engine = _engine(url)
+    try:
+        _migrate(engine)
+        return Store(engine, Objects(files or Path("cohort.files")))
+    except CommandError:
+        engine.dispose()
+        raise UsageError(
+            f"--store {where}: written by a newer harness; expected one of this version. "
+            "Install the newer harness."
+        ) from None
+    except DBAPIError as error:
+        engine.dispose()
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UsageError(f"--store {where}: cannot be opened ({reason}). Name another store.") from None
+    except UsageError:
+        engine.dispose()
+        raise
+
+
+# Private functions
+
+
+def _url(where: str) -> URL:
+    """Read what is named on the command line: a path, or a database's address."""
+    if "://" not in where:
+        return URL.create("sqlite", database=str(Path(where).absolute()))
+    try:
+        url = make_url(where)
+    except ArgumentError:
+        raise UsageError(
+            f"--store {where}: not an address; expected a path or postgresql://user@host/name."
+        ) from None
+    known = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+    if (name := url.get_backend_name()) not in known:
+        raise UsageError(f"--store: expected a path or postgresql://user@host/name, got a {name} database.")
+    return url.set(drivername=known[name])
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+    except (ModuleNotFoundError, NoSuchModuleError):
+        raise UsageError(
+            "--store: the driver of PostgreSQL is not installed; expected psycopg 3. "
+            "Install it with pip install 'harness[postgres]'."
+        ) from None
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    """Let readers and one writer work side by side, and wait for one another."""
+    connection.isolation_level = None  # transactions begin where we say, see `_begin_sqlite`
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    """Take the lock at once where something may be written: who asks later may be refused it."""
+    writes = connection.get_execution_options().get("writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the tables up to date. Of several processes that try, one does and the others see it."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    until = time.monotonic() + _RACE_S
+    while True:
+        with engine.execution_options(writes=False).connect() as connection:
+            if MigrationContext.configure(connection).get_current_revision() == newest:
+                return
+        try:
+            with engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)

@@ -1,0 +1,167 @@
+"""Claims: who is at what, on either kind of store."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from harness.assignment import REPOSITORY
+from harness.cohort import leases
+from harness.cohort.leases import Outcome, bury, claim, finish, is_dead, release, release_dead, renew, shown
+from harness.cohort.ledger import begin_anew, enter, enter_assignment, promote
+from harness.cohort.reading import counts, rows
+from harness.errors import HarnessError
+
+STUDENTS = [f"student {number}" for number in range(12)]
+
+
+@pytest.fixture
+def scope(store, terms, handed_in):
+    """Hand twelve submissions in; gives what their works have in common."""
+    enter_assignment(store, terms.assignment)
+    for number, student in enumerate(STUDENTS):
+        enter(store, handed_in(student, sources_sha256=f"{number:064}"), terms)
+    return terms.scope
+
+
+def test_what_one_has_claimed_no_other_gets(opened, scope):
+    one = claim(opened(), scope, "rules", 7, "one", 60)
+    other = claim(opened(), scope, "rules", 7, "other", 60)
+    third = claim(opened(), scope, "rules", 7, "third", 60)
+    assert (len(one), len(other), third) == (7, 5, [])
+    assert len({work.key for work in one + other}) == 12
+
+
+def test_graders_that_claim_at_the_same_time_share_the_works_and_get_none_twice(opened, scope):
+    def take_all(owner: str) -> list[str]:
+        store, taken = opened(), []
+        while works := claim(store, scope, "rules", 2, owner, 60):
+            taken += [work.key for work in works]
+        return taken
+
+    with ThreadPoolExecutor(4) as graders:
+        taken = Counter(key for keys in graders.map(take_all, ["a", "b", "c", "d"]) for key in keys)
+    assert len(taken) == 12
+    assert set(taken.values()) == {1}
+
+
+def test_a_lease_that_is_not_renewed_expires_and_the_work_is_another_s(store, scope):
+    (work,) = claim(store, scope, "rules", 1, "one", 0.2)
+    others = {taken.key for taken in claim(store, scope, "rules", 12, "other", 60)}
+    assert work.key not in others
+    time.sleep(0.3)
+    (again,) = claim(store, scope, "rules", 12, "other", 60)
+    assert (again.key, again.attempts) == (work.key, 1)
+
+
+def test_a_lease_that_is_renewed_does_not_expire(store, scope):
+    claim(store, scope, "rules", 12, "one", 0.2)
+    renew(store, "one", 60)
+    time.sleep(0.3)
+    assert claim(store, scope, "rules", 12, "other", 60) == []
+
+
+def test_a_grade_is_entered_once_by_whoever_has_the_lease(store, scope, record):
+    (lost,) = claim(store, scope, "rules", 1, "one", 0.05)
+    time.sleep(0.1)
+    taken = {work.key: work for work in claim(store, scope, "rules", 12, "other", 60)}
+    outcome = Outcome(record(), "f" * 64, 1.5)
+    assert finish(store, lost, "one", outcome) is False
+    assert finish(store, taken[lost.key], "other", outcome) is True
+    assert finish(store, taken[lost.key], "other", outcome) is False
+    (entry,) = [entry for row in rows(store) for entry in row.history]
+    assert (entry.worker, entry.seconds, entry.verdict, entry.stage) == ("other", 1.5, "passed", "rules")
+
+
+def test_a_work_of_a_stage_without_a_grade_cannot_be_finished(store, scope, record):
+    (work,) = claim(store, scope, "rules", 1, "one", 60)
+    with pytest.raises(HarnessError, match="expected stage rules or training, got judged"):
+        finish(store, replace(work, stage="judged"), "one", Outcome(record(), "f" * 64, 1.0))
+
+
+def test_what_is_given_back_can_be_claimed_again(store, scope):
+    claim(store, scope, "rules", 5, "one", 60)
+    assert release(store, "one", died=False) == 5
+    assert [work.attempts for work in claim(store, scope, "rules", 12, "other", 60)] == [0] * 12
+
+
+def test_what_graders_died_at_comes_last_and_then_alone(store, scope):
+    (work,) = claim(store, scope, "rules", 1, "dies", 60)
+    release(store, "dies", died=True)
+    others = claim(store, scope, "rules", 12, "also dies", 60)
+    assert (others[-1].key, others[-1].attempts) == (work.key, 1)
+    release(store, "also dies", died=True)
+    assert leases.SUSPECT == 2
+    assert [one.attempts for one in claim(store, scope, "rules", 12, "next", 60)] == [1] * 11
+    assert [one.attempts for one in claim(store, scope, "rules", 12, "next", 60)] == [2]
+
+
+def test_a_work_at_which_too_many_graders_died_is_given_up_and_says_so(store, terms, handed_in):
+    enter_assignment(store, terms.assignment)
+    key = enter(store, handed_in(), terms)
+    for _ in range(leases.MOST_ATTEMPTS):
+        assert bury(store, terms.scope, "five graders died at it") == 0
+        assert len(claim(store, terms.scope, "rules", 12, "dies", 60)) == 1
+        release(store, "dies", died=True)
+    assert claim(store, terms.scope, "rules", 12, "last", 60) == []
+    assert bury(store, terms.scope, "five graders died at it") == 1
+    (row,) = rows(store)
+    assert (row.key, row.state, row.problem, row.cause) == (
+        key,
+        "failed",
+        "five graders died at it",
+        "harness",
+    )
+    assert counts(store, terms.scope).verdicts == {"dead": 1}
+
+
+def test_a_grader_of_this_machine_that_is_gone_gives_back_at_once(store, scope):
+    script = "from harness.cohort.leases import this_process; print(this_process())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
+    gone, here = done.stdout.strip(), leases.this_process()
+    claim(store, scope, "rules", 3, gone, 60)
+    claim(store, scope, "rules", 2, here, 60)
+    claim(store, scope, "rules", 2, "x@elsewhere:1/other.1/0", 60)
+    assert (is_dead(gone), is_dead(here), is_dead("x@elsewhere:1/other.1/0")) == (True, False, False)
+    assert release_dead(store) == 3
+    assert shown(here).endswith(f":{os.getpid()}")
+
+
+def test_only_what_passed_the_rules_is_trained_and_the_most_promising_first(store, scope, record):
+    judged = claim(store, scope, "rules", 4, "one", 60)
+    for work, one in zip(
+        judged,
+        (
+            record(parameters=5),
+            record("failed", points=0),
+            record(parameters=9),
+            record("not_judged", "student"),
+        ),
+        strict=True,
+    ):
+        finish(store, work, "one", Outcome(one, "f" * 64, 1.0))
+    assert promote(store, scope, failed_too=False) == 2
+    assert promote(store, scope, failed_too=False) == 0
+    trained = claim(store, scope, "training", 4, "one", 60)
+    assert [work.key for work in trained] == [judged[2].key, judged[0].key]
+    assert promote(store, scope, failed_too=True) == 2
+
+
+def test_what_is_begun_anew_is_another_generation_and_the_history_keeps_both(store, scope, record):
+    (work,) = claim(store, scope, "rules", 1, "one", 60)
+    assert begin_anew(store, work.key, "rules") is False
+    finish(store, work, "one", Outcome(record("not_judged", "infrastructure"), "f" * 64, 1.0))
+    assert begin_anew(store, work.key, "rules") is True
+    (again,) = [one for one in claim(store, scope, "rules", 12, "two", 60) if one.key == work.key]
+    finish(store, again, "two", Outcome(record(), "e" * 64, 1.0))
+    (row,) = [row for row in rows(store) if row.key == work.key]
+    assert [(entry.reason, entry.verdict) for entry in row.history] == [
+        ("graded", "not_judged"),
+        ("retried", "passed"),
+    ]
+    assert row.state == "graded"

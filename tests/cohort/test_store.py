@@ -1,0 +1,100 @@
+"""Opening a store, of either kind."""
+
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from harness.assignment import REPOSITORY
+from harness.cohort.schema import AssignmentTable, Base
+from harness.cohort.store import open_store
+from harness.errors import UsageError
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(store):
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_what_one_process_writes_another_reads(opened):
+    one, other = opened(), opened()
+    with one.writing() as session:
+        session.add(AssignmentTable(sha256="a" * 64, name="a", content="{}"))
+    with other.reading() as session:
+        assert session.get(AssignmentTable, "a" * 64) is not None
+
+
+def test_an_error_takes_back_what_was_written_with_it(store):
+    with pytest.raises(ZeroDivisionError), store.writing() as session:
+        session.add(AssignmentTable(sha256="a" * 64, name="a", content="{}"))
+        session.flush()
+        1 / 0  # noqa: B018
+    with store.reading() as session:
+        assert session.get(AssignmentTable, "a" * 64) is None
+
+
+def test_processes_that_make_the_tables_at_the_same_time_all_succeed(address, tmp_path):
+    script = (
+        "import sys, pathlib; from harness.cohort.store import open_store; "
+        "open_store(sys.argv[1], pathlib.Path(sys.argv[2])).close()"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, address, tmp_path / "files"],
+            cwd=REPOSITORY,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], said
+
+
+def test_a_store_of_a_newer_harness_is_not_touched(opened, address, tmp_path):
+    with opened().engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UsageError, match="written by a newer harness; expected one of this version"):
+        open_store(address, tmp_path / "files")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (
+            "nowhere/cohort.db",
+            "nowhere/cohort.db: no such file; expected a store. Make one with",
+        ),
+        ("mysql://localhost/x", "expected a path or postgresql://user@host/name, got a mysql database"),
+        ("://", "not an address; expected a path or postgresql://user@host/name"),
+    ],
+)
+def test_what_is_no_store_is_said(where, message):
+    with pytest.raises(UsageError, match=message):
+        open_store(where, must_exist=True)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a database, " * 100)
+    with pytest.raises(UsageError, match=r"notes.txt: cannot be opened \(file is not a database\)"):
+        open_store(str(tmp_path / "notes.txt"))
+
+
+def test_a_server_that_does_not_answer_is_said(tmp_path):
+    with pytest.raises(UsageError, match=r"--store postgresql://.*cannot be opened \(.*\). Name another"):
+        open_store(f"postgresql://grader@/x?host={tmp_path}", tmp_path / "files")
+
+
+def test_the_files_of_a_sqlite_store_lie_beside_it(tmp_path):
+    store = open_store(str(tmp_path / "cohort.db"))
+    store.close()
+    assert store.objects.root == tmp_path / "cohort.files"
+
+
+def test_a_folder_for_files_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"file/x: cannot be written \(Not a directory\). Name another"):
+        open_store(str(tmp_path / "cohort.db"), tmp_path / "file" / "x")
