@@ -41,7 +41,7 @@ slow: $(READY) ## run the slow tests, which train
 lint: $(READY) ## check style, types and who imports whom
 	@$(BIN)/tox -q -e lint,types,layers
 
-bench: $(READY) ## measure how fast the rules are judged
+bench: $(READY) ## measure speeds: rules, intake, training against a naive pipeline
 	@$(BIN)/nox -s bench -- $(ARGS)
 
 clean: ## remove caches and build leftovers; .venv, data and results stay

@@ -12,6 +12,7 @@ from harness.intake.box import Box, open_box
 
 # Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 @pytest.fixture(scope="session")

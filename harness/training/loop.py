@@ -220,9 +220,12 @@ class _Epoch:
             self._step(next(stretch), tally)
             self._show(step, tally)
         loss, accuracy = self._checked(self.steps, tally)
-        # The last epoch's accuracy is the grade: always float32.
+        # At the size of the epoch, which costs less and says more of how it goes on. The last epoch's
+        # accuracy is the grade: at full size, and always float32.
         precision = self.job.recipe.precision if self.epoch < self.job.recipe.epochs else "float32"
-        measured = measure(self.trained.model, self.pixels, data.test, self.job.classes, precision)
+        measured = measure(
+            self.trained.model, self.pixels, data.test, self.job.classes, precision, self.size_px
+        )
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
             epoch=self.epoch,

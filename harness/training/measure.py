@@ -31,9 +31,16 @@ def arithmetic(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def measure(
-    network: nn.Module, pixels: Pixels, test: Marked, classes: int, precision: Precision = "float32"
+    network: nn.Module,
+    pixels: Pixels,
+    test: Marked,
+    classes: int,
+    precision: Precision = "float32",
+    size_px: int | None = None,
 ) -> Measured:
     """Run the eval graph over the images of `test`, without gradients.
+
+    The images are resized to `size_px` squared, by default not at all.
 
     Raises:
         GraphError: the graph cannot run on a batch, or its logits are not (N, classes).
@@ -42,7 +49,7 @@ def measure(
     found: list[torch.Tensor] = []
     with torch.no_grad():
         for first in range(0, len(test.images), BATCH):
-            images = pixels(torch.from_numpy(test.images[first : first + BATCH]))
+            images = pixels(torch.from_numpy(test.images[first : first + BATCH]), size_px)
             with running(), arithmetic(precision, pixels.device):
                 found.append(network(images).float())
             if found[-1].shape != (len(images), classes):

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from harness.analysis.graph import Architecture, parse_architecture
-from harness.assignment import REPOSITORY, AssignmentSpec
+from harness.assignment import AssignmentSpec
 from harness.cohort.keys import Terms
 from harness.cohort.ledger import HandedIn
 from harness.cohort.store import Store, open_store
@@ -146,14 +145,3 @@ def record() -> Callable[..., Record]:
         )  # fmt: skip
 
     return made
-
-
-@pytest.fixture(scope="session")
-def reference_graphs() -> tuple[Architecture, Architecture]:
-    """The graphs of the reference submission, as its committed results hold them: basic and dilated."""
-    results = REPOSITORY / "submission" / "results"
-    basic, dilated = (
-        parse_architecture((results / folder / "architecture.json").read_bytes())
-        for folder in ("base_model", "dilated_model")
-    )
-    return basic, dilated

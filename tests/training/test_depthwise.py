@@ -52,9 +52,16 @@ def test_output_and_gradients_are_those_of_the_convolution(
 
 
 @pytest.mark.parametrize(
-    "settings", [([2, 2], [2, 2], [2, 2]), ([1, 1], [1, 1], [2, 2]), ([1, 1], [2, 4], [2, 4])]
+    "settings",
+    [
+        ([2, 2], [2, 2], [2, 2]),
+        ([1, 1], [1, 1], [2, 2]),
+        ([1, 1], [2, 4], [2, 4]),
+        ([1, 1], [8, 8], [8, 8]),
+    ],
+    ids=["stride", "padding", "not square", "folds smaller than the kernel"],
 )
-def test_other_strides_paddings_and_dilations_stay_in_float32(settings: tuple[list[int], ...]) -> None:
+def test_what_does_not_fold_stays_in_float32(settings: tuple[list[int], ...]) -> None:
     image, weight = torch.randn(2, 8, 16, 16), torch.randn(8, 1, 3, 3)
     with arithmetic("bfloat16", CPU):
         out = grouped(CONV2D)(image, weight, None, *settings, 8)

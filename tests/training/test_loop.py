@@ -233,6 +233,17 @@ def test_a_stage_changes_what_is_learned(job: TrainJob, few: Data) -> None:
     assert trained(job, few).weights_sha256 != trained(full, few).weights_sha256
 
 
+def test_an_epoch_is_measured_at_the_size_it_trained_at(job: TrainJob, few: Data) -> None:
+    inputs = inputs_of(job, few)
+    result = train(job.model_copy(update={"save_every": 1}), inputs, lambda _: None)
+    pixels = Pixels(inputs.stats, inputs.device)
+    for epoch, size_px in ((1, 16), (2, 32)):
+        snapshot = torch.load(job.checkpoints / f"epoch_{epoch:03d}.pth", weights_only=True)
+        inputs.network.load_state_dict(snapshot["model"])
+        found = measure(inputs.network, pixels, few.test, 10, size_px=size_px)
+        assert result.epochs[epoch - 1].test_loss == round(found.loss, 6)
+
+
 class ViewsRows(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -44,6 +44,15 @@ def test_the_batch_does_not_matter(few: Data, tiny: type[nn.Module], monkeypatch
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
 
 
+def test_images_can_be_measured_at_another_size(few: Data, tiny: type[nn.Module]) -> None:
+    network, pixels = tiny(), Pixels(measured(few.train.images), CPU)
+    small = measure(network, pixels, few.test, 10, size_px=16)
+    with torch.no_grad():
+        logits = network.eval()(pixels(torch.from_numpy(few.test.images), 16))
+    assert np.allclose(small.logits, logits.numpy(), atol=1e-6)
+    assert not np.allclose(small.logits, measure(network, pixels, few.test, 10).logits)
+
+
 def test_pixels_are_normalised_per_channel(few: Data) -> None:
     pixels = Pixels(Stats((0.1, 0.2, 0.3), (0.5, 0.25, 0.2)), CPU)
     images = torch.from_numpy(few.train.images)

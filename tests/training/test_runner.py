@@ -192,15 +192,20 @@ def test_the_environment_is_clean(
     assert {"CIFAR10_ROOT", "NO_ALBUMENTATIONS_UPDATE", "CUBLAS_WORKSPACE_CONFIG"} <= set(names)
 
 
-def test_waiting_threads_sleep_unless_told_otherwise(
+def test_waiting_threads_soon_sleep_unless_told_otherwise(
     probe_job: ProbeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in(tmp_path / "other", "import os, sys; sys.exit(os.environ['OMP_WAIT_POLICY'])", monkeypatch)
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    with pytest.raises(TrainingError, match="messages: PASSIVE"):
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    stand_in(
+        tmp_path / "other", f"import os, sys; sys.exit(' '.join(os.environ[n] for n in {names}))", monkeypatch
+    )
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(TrainingError, match="messages: PASSIVE 1000"):
         run(probe_job, lambda event: None, LONG_S)
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    with pytest.raises(TrainingError, match="messages: ACTIVE"):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    with pytest.raises(TrainingError, match="messages: ACTIVE 7"):
         run(probe_job, lambda event: None, LONG_S)
 
 
