@@ -115,7 +115,7 @@ def accuracy_strip(trainings: Sequence[Training], threshold: float) -> Strip:
     share, (low, high) = mean_accuracy(trainings)
     reach = max(abs(high - threshold), abs(threshold - low), 0.02) * 1.15
     ends = 100 * max(0.0, threshold - reach), 100 * min(1.0, threshold + reach)
-    x = _scale(ends, (16, WIDTH - 16))
+    x = scale(ends, (16, WIDTH - 16))
     margin = 100 * (share - threshold)
     return Strip(
         summary=f"{100 * share:.2f} %, 95 % interval {100 * low:.2f} to {100 * high:.2f} %, "
@@ -149,6 +149,12 @@ def nice_ticks(low: float, high: float, most: int) -> list[float]:
     return [round(i * steps[chosen], 10) for i in range(first, last + 1)]
 
 
+def scale(ends: tuple[float, float], to: tuple[float, float]) -> Callable[[float], float]:
+    """Map one interval onto another, linearly."""
+    (low, high), (first, last) = ends, to
+    return lambda value: round(first + (value - low) / (high - low) * (last - first), 2)
+
+
 # Private functions
 
 
@@ -156,7 +162,7 @@ def _chart(
     title: str, summary: str, series: dict[str, list[float]], ends: tuple[float, float], wanted: float | None
 ) -> Chart:
     epochs = len(series["train"])
-    x, y = _scale((1, max(epochs, 2)), (LEFT, RIGHT)), _scale(ends, (BOTTOM, TOP))
+    x, y = scale((1, max(epochs, 2)), (LEFT, RIGHT)), scale(ends, (BOTTOM, TOP))
     points = {
         name: tuple((x(epoch), y(value)) for epoch, value in enumerate(values, 1))
         for name, values in series.items()
@@ -170,12 +176,6 @@ def _chart(
         y_ticks=tuple(Tick(y(value), f"{value:g}") for value in nice_ticks(*ends, 6)),
         threshold=None if wanted is None else Tick(y(wanted), f"{wanted:g} % asked"),
     )
-
-
-def _scale(ends: tuple[float, float], to: tuple[float, float]) -> Callable[[float], float]:
-    """Map one interval onto another, linearly."""
-    (low, high), (first, last) = ends, to
-    return lambda value: round(first + (value - low) / (high - low) * (last - first), 2)
 
 
 def _epochs(count: int) -> list[int]:

@@ -60,7 +60,7 @@ def render_html(record: Record, folders: Mapping[str, Path], templates: Path = T
         name: _drawings(variant, folders.get(name), threshold) for name, variant in record.variants.items()
     }
     return (
-        _environment(templates)
+        page_environment(templates)
         .get_template("scorecard.html.j2")
         .render(
             record=record,
@@ -101,27 +101,8 @@ def most_confused(training: Training) -> tuple[Confusion, ...]:
     return tuple(sorted(pairs, key=lambda pair: -pair.count)[:CONFUSIONS])
 
 
-# Private functions
-
-
-def _drawings(variant: VariantRecord, folder: Path | None, threshold: float | None) -> Drawings:
-    pictures = Embedded() if folder is None else embedded(variant, folder)
-    field = charts.field_view(variant.receptive_field) if variant.receptive_field else None
-    training = variant.training
-    if training is None or not training.epochs:
-        return Drawings(pictures, field)
-    graded = threshold if training.data.name != "mini" else None
-    return Drawings(
-        pictures,
-        field,
-        accuracy=charts.accuracy_chart(training, graded),
-        loss=charts.loss_chart(training),
-        strip=None if graded is None else charts.accuracy_strip(variant.trainings, graded),
-        confusions=most_confused(training),
-    )
-
-
-def _environment(templates: Path) -> Environment:
+def page_environment(templates: Path) -> Environment:
+    """Set Jinja up for pages: everything that is printed is made visible and escaped."""
     jinja = Environment(
         loader=FileSystemLoader(templates),
         undefined=StrictUndefined,
@@ -145,6 +126,26 @@ def _environment(templates: Path) -> Environment:
     jinja.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "STRIP_HEIGHT": charts.STRIP_HEIGHT}
     jinja.globals |= {"LEFT": charts.LEFT, "RIGHT": charts.RIGHT, "TOP": charts.TOP, "BOTTOM": charts.BOTTOM}
     return jinja
+
+
+# Private functions
+
+
+def _drawings(variant: VariantRecord, folder: Path | None, threshold: float | None) -> Drawings:
+    pictures = Embedded() if folder is None else embedded(variant, folder)
+    field = charts.field_view(variant.receptive_field) if variant.receptive_field else None
+    training = variant.training
+    if training is None or not training.epochs:
+        return Drawings(pictures, field)
+    graded = threshold if training.data.name != "mini" else None
+    return Drawings(
+        pictures,
+        field,
+        accuracy=charts.accuracy_chart(training, graded),
+        loss=charts.loss_chart(training),
+        strip=None if graded is None else charts.accuracy_strip(variant.trainings, graded),
+        confusions=most_confused(training),
+    )
 
 
 def _shown(value: object) -> object:

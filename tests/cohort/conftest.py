@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from harness.assignment import AssignmentSpec
+from harness.analysis.graph import Architecture, parse_architecture
+from harness.analysis.score import grade_variant
+from harness.assignment import REPOSITORY, AssignmentSpec
 from harness.cohort.keys import Terms
 from harness.cohort.ledger import HandedIn
+from harness.cohort.rows import Row
 from harness.cohort.store import Store, open_store
-from harness.record import Facts, Finding, Record, VariantRecord, sealed
+from harness.cohort.table import ClassTable
+from harness.record import Facts, Finding, Record, VariantRecord, sealed, wilson_interval
 
 
 def _server_programs() -> Path | None:
@@ -145,3 +149,114 @@ def record() -> Callable[..., Record]:
         )  # fmt: skip
 
     return made
+
+
+@pytest.fixture(scope="session")
+def reference_graphs() -> tuple[Architecture, Architecture]:
+    """The graphs of the reference submission, as its committed results hold them: basic and dilated."""
+    results = REPOSITORY / "submission" / "results"
+    basic, dilated = (
+        parse_architecture((results / folder / "architecture.json").read_bytes())
+        for folder in ("base_model", "dilated_model")
+    )
+    return basic, dilated
+
+
+RULES = ("max_parameters", "no_max_pool", "downsampling", "min_accuracy")
+
+
+def _finding(rule: str, status: str) -> Finding:
+    return Finding(
+        rule=rule,
+        status=status,
+        cause="student" if status == "not_judged" else None,
+        expected="what is asked",
+        actual="what is there",
+        points={"passed": 25, "failed": 0, "not_judged": None}[status],
+        max_points=25,
+    )
+
+
+@pytest.fixture
+def row() -> Callable[..., Row]:
+    """Make a row of four rules worth 25 points each; `accuracy` None: not trained, `failed`: rules."""
+
+    def made(
+        student: str = "ada",
+        accuracy: float | None = 0.87,
+        failed: Sequence[str] = (),
+        variants: Sequence[str] = ("basic",),
+        **changes: object,
+    ) -> Row:
+        asked = RULES if accuracy is not None else RULES[:-1]
+        lost = {*failed, *(("min_accuracy",) if accuracy is not None and accuracy < 0.85 else ())}
+        findings = tuple(_finding(rule, "failed" if rule in lost else "passed") for rule in asked)
+        facts = Facts(parameters=84_322, receptive_field_px=55)
+        if accuracy is not None:
+            interval = wilson_interval(round(10_000 * accuracy), 10_000)
+            facts = facts.model_copy(update={"accuracy": accuracy, "accuracy_interval": interval})
+        verdict, points, most = grade_variant(findings)
+        variant = VariantRecord(
+            title="", class_name="Net", full=accuracy is not None, verdict=verdict, points=points,
+            max_points=most, findings=findings, facts=facts,
+        )  # fmt: skip
+        made = Record(
+            assignment="a", assignment_title="A", assignment_sha256="0" * 64, submission_sha256="1" * 64,
+            verdict=verdict, points=points * len(variants), max_points=most * len(variants),
+            variants=dict.fromkeys(variants, variant),
+        )  # fmt: skip
+        fields = {
+            "source": f"{student}.zip",
+            "submitted_at": datetime(2026, 5, 4, 22, 15, tzinfo=UTC),
+            "state": "graded",
+            "stage": "full" if accuracy is not None else "rules",
+            "record": sealed(made),
+            "graded_at": datetime(2026, 5, 5, 8, 0, tzinfo=UTC),
+            "seconds": 61.5,
+        }
+        return Row(student=student, **{**fields, **changes})
+
+    return made
+
+
+@pytest.fixture
+def class_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: Path) -> ClassTable:
+    """A class of everything: passed, failed, rules only, not taken in, waiting, dead, and a hostile name."""
+    scorecards = tmp_path / "files" / "ab" / "c d"
+    scorecards.mkdir(parents=True)
+    (scorecards / "scorecard.html").write_text("<!doctype html><title>ada</title>")
+    open_row = row("fay", None)
+    variant = open_row.record.variants["basic"]
+    unjudged = variant.model_copy(
+        update={"findings": tuple(_finding(rule, "not_judged") for rule in RULES), "verdict": "not_judged"}
+    )
+    update = {"variants": {"basic": unjudged}, "verdict": "not_judged", "points": 0}
+    rows = (
+        row("ada", 0.8734, folder=scorecards),
+        row("bob", 0.8432),
+        row("cyd", None, failed=("no_max_pool", "downsampling")),
+        row("dan", None),
+        row("eve", 0.9012, seconds=3.0),
+        row("fay", record=open_row.record.model_copy(update=update), problem="model.py:3: NameError"),
+        row("gus", state="waiting", record=None, seconds=None, stage=None, graded_at=None),
+        row("hal", state="failed", record=None, seconds=None, problem="no grader survived it"),
+        row("Zoë 10", 0.88),
+        row("Zoë 9", 0.861),
+    )
+    return ClassTable(rows, assignment, tmp_path)
+
+
+HOSTILE = (
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "=cmd|' /C calc'!A0", "+1+1", "-2+3",
+    "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", "line\nbreak,comma;\"quote'", "\x1b[31mred\x1b[0m",
+    "\u202egnp.exe", "../../etc/passwd", "| pipe | [link](javascript:alert(1)) `code` **bold** <b>",
+    "{{ 7 * 7 }}{% raw %}", "x" * 300, "＝1+1", " =1+1", "Points Possible", "\ud800",
+)  # fmt: skip
+"""Names that act in some format instead of being read."""
+
+
+@pytest.fixture
+def hostile_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: Path) -> ClassTable:
+    """A class of nobody but them; what they handed in and what is wrong with it is called the same."""
+    rows = [row(name, 0.86, source=name, problem=name) for name in HOSTILE]
+    return ClassTable(tuple(rows), assignment, tmp_path)

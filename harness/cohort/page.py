@@ -1,0 +1,227 @@
+"""The table of a class for people: one HTML page that needs no other file, and Markdown."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from harness.cohort.drawings import Drawn, histogram, measured, scatter
+from harness.cohort.rows import Row
+from harness.cohort.table import ClassTable, is_final
+from harness.record import Facts, Status, VariantRecord
+from harness.reporting.html import page_environment
+from harness.reporting.markdown import TEMPLATES, environment
+from harness.reporting.words import CAUSES, VERDICTS, asks, finding_of
+
+STATES: dict[str, str] = {
+    "passed": "passed",
+    "failed": "failed",
+    "not_judged": "not judged",
+    "waiting": "waiting",
+    "running": "running",
+    "none": "no verdict",
+}
+"""What can be said of a submission in one word."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Head of a column; `says` explains it, and a rule's name is written upright."""
+
+    title: str
+    says: str = ""
+    rule: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is shown, what it is sorted by (None: last), and a status to mark it with."""
+
+    text: str
+    sort: str | float | None = None
+    status: Status | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One student: what is linked to, the state, and the other cells."""
+
+    student: str
+    link: str
+    state: str
+    says: str
+    """Why there is no verdict, or that the total is not final."""
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many of a variant passed a rule, failed it, or were not judged by it."""
+
+    variant: str
+    rule: str
+    counts: Counter[Status]
+
+
+def heads(table: ClassTable) -> tuple[Head, ...]:
+    """Name the columns behind the student and the verdict."""
+    return (
+        Head("Points"),
+        *(head for name, rules in table.variants.items() for head in _heads(table, name, rules)),
+        Head("Seconds", "time that grading took"),
+    )
+
+
+def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, ...]:
+    """Lay out the class, in the order of its rows."""
+    return tuple(
+        Line(
+            row.student,
+            table.scorecard(row, scorecard),
+            state_of(row),
+            _remark(row),
+            (_points(row), *_answers(table, row), _number(row.seconds, "{:.0f}")),
+        )
+        for row in table.rows
+    )
+
+
+def state_of(row: Row) -> str:
+    """Say in one word how a submission stands, a key of `STATES`."""
+    if row.record is not None:
+        return row.record.verdict
+    return row.state if row.state in ("waiting", "running") else "none"
+
+
+def rule_counts(table: ClassTable) -> tuple[RuleCount, ...]:
+    """Count the verdicts of every rule, those that most fail first."""
+    found = []
+    for name, rules in table.variants.items():
+        records = [row.record for row in table.rows if row.record]
+        variants = [record.variants[name] for record in records if name in record.variants]
+        for rule in rules:
+            findings = [finding for one in variants if (finding := finding_of(one, rule))]
+            found.append(RuleCount(name, rule, Counter(finding.status for finding in findings)))
+    return tuple(sorted(found, key=lambda one: (-one.counts["failed"], -one.counts["not_judged"])))
+
+
+def drawings(table: ClassTable) -> dict[str, tuple[Drawn, Drawn]]:
+    """Draw every variant that anybody trained."""
+    rules = table.assignment.rules
+    threshold, below = 100 * rules.min_accuracy.at_least, rules.max_parameters.below
+    trained = {name: measured(table.rows, name) for name in table.variants}
+    return {
+        name: (histogram(networks, threshold), scatter(networks, threshold, below))
+        for name, networks in trained.items()
+        if networks
+    }
+
+
+def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
+    """Render ``table.html``: sortable, searchable, with the distribution of the class."""
+    script = (templates / "table.js").read_text(encoding="utf-8")
+    style = "".join((templates / name).read_text(encoding="utf-8") for name in ("scorecard.css", "table.css"))
+    return (
+        page_environment(templates)
+        .get_template("table.html.j2")
+        .render(
+            table=table,
+            heads=heads(table),
+            lines=lines(table),
+            counts=Counter(map(state_of, table.rows)),
+            final=sum(map(is_final, table.rows)),
+            rules=rule_counts(table),
+            drawings=drawings(table),
+            STATES=STATES,
+            style=Markup(style),  # noqa: S704 - our own files
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def render_markdown(table: ClassTable, templates: Path = TEMPLATES) -> str:
+    """Render ``table.md``."""
+    return (
+        environment(templates)
+        .get_template("table.md.j2")
+        .render(
+            table=table,
+            heads=heads(table),
+            lines=lines(table, "scorecard.md"),
+            counts=Counter(map(state_of, table.rows)),
+            final=sum(map(is_final, table.rows)),
+            rules=rule_counts(table),
+            STATES=STATES,
+        )
+    )
+
+
+# Private functions
+
+
+def _heads(table: ClassTable, name: str, rules: tuple[str, ...]) -> Iterator[Head]:
+    prefix = f"{name}: " if len(table.variants) > 1 else ""
+    yield Head(f"{prefix}Accuracy, %", "of the last epoch on the test images, and half its 95 % interval")
+    yield Head(f"{prefix}Parameters", "numbers that feed the network")
+    yield Head(f"{prefix}RF, px", "receptive field before the pool")
+    for rule in rules:
+        yield Head(f"{prefix}{rule}", asks(rule), rule=True)
+
+
+def _answers(table: ClassTable, row: Row) -> Iterator[Cell]:
+    for name, rules in table.variants.items():
+        variant = row.record.variants.get(name) if row.record else None
+        facts = variant.facts if variant else Facts()
+        yield _accuracy(facts)
+        yield _number(facts.parameters, "{:,}")
+        yield _number(facts.receptive_field_px, "{}")
+        for rule in rules:
+            yield _mark(variant, rule)
+
+
+def _points(row: Row) -> Cell:
+    if row.record is None:
+        return Cell("–")
+    text = f"{row.record.points} of {row.record.max_points}"
+    return Cell(text if is_final(row) else f"{text}, not final", row.record.points)
+
+
+def _accuracy(facts: Facts) -> Cell:
+    if facts.accuracy is None or facts.accuracy_interval is None:
+        return Cell("–")
+    low, high = (100 * end for end in facts.accuracy_interval)
+    text = f"{100 * facts.accuracy:.2f} ± {(high - low) / 2:.2f}"
+    return Cell(text, 100 * facts.accuracy, says=f"95 % interval {low:.2f} to {high:.2f} %")
+
+
+def _number(value: float | None, form: str) -> Cell:
+    return Cell("–") if value is None else Cell(form.format(value), value)
+
+
+_ORDER: dict[Status, int] = {"passed": 0, "not_judged": 1, "failed": 2}
+
+
+def _mark(variant: VariantRecord | None, rule: str) -> Cell:
+    finding = finding_of(variant, rule) if variant else None
+    if finding is None:
+        return Cell("")
+    cause = f" Cause: {CAUSES[finding.cause]}." if finding.cause else ""
+    says = f"{rule}: {VERDICTS[finding.status]}. Expected {finding.expected}, got {finding.actual}.{cause}"
+    return Cell(VERDICTS[finding.status], _ORDER[finding.status], finding.status, says)
+
+
+def _remark(row: Row) -> str:
+    """Say why there is no verdict or no final one."""
+    if row.problem:
+        return row.problem
+    if row.cause is not None:
+        return CAUSES[row.cause]
+    if row.record and row.record.verdict == "passed" and not is_final(row):
+        return "rules only: not trained"
+    return ""

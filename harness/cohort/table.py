@@ -1,0 +1,197 @@
+"""The table of a class: one line a student, in the form that programs read (CSV, JSON, gradebooks).
+
+A total is final where every rule was judged and everything that was to be trained was trained. What is not
+final is never a number in a gradebook: it is left out, and not a zero.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.assignment import AssignmentSpec
+from harness.cohort.rows import Row
+from harness.record import VariantRecord
+from harness.reporting.formats.rows import open_points
+from harness.reporting.visible import visible
+from harness.reporting.words import finding_of
+
+Value = str | int | float | None
+Column = Callable[[Row], Value]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """A class under one assignment. `out` is the folder that the table is written to; links start there."""
+
+    rows: tuple[Row, ...]
+    assignment: AssignmentSpec
+    out: Path
+
+    @property
+    def variants(self) -> dict[str, tuple[str, ...]]:
+        """Variants that anybody answers, in the assignment's order, and the rules they were judged by."""
+        found: dict[str, dict[str, None]] = {name: {} for name in self.assignment.variants}
+        for row in self.rows:
+            for name, variant in row.record.variants.items() if row.record else ():
+                found.setdefault(name, {}).update(dict.fromkeys(f.rule for f in variant.findings))
+        return {name: tuple(rules) for name, rules in found.items() if rules}
+
+    @property
+    def max_points(self) -> int:
+        """Points of a submission that everything is judged of: those of a variant sum to 100."""
+        return 100 * max((len(row.record.variants) for row in self.rows if row.record), default=1)
+
+    def scorecard(self, row: Row, name: str = "scorecard.html") -> str:
+        """Name the path of a student's scorecard from the table; "" where there is none."""
+        path = row.folder / name if row.folder else None
+        return os.path.relpath(path, self.out.absolute()) if path and path.is_file() else ""
+
+
+def is_final(row: Row) -> bool:
+    """Tell whether a total can be handed in: everything judged, and nothing still to be trained."""
+    record = row.record
+    if record is None or row.state != "graded" or record.verdict == "not_judged" or open_points(record):
+        return False
+    return record.verdict == "failed" or all(variant.full for variant in record.variants.values())
+
+
+def columns(table: ClassTable) -> dict[str, Column]:
+    """Name what is said of each student, in order, and how to find it."""
+    found: dict[str, Column] = {
+        "student": lambda row: row.student,
+        "source": lambda row: row.source,
+        "submitted_at": lambda row: row.submitted_at.isoformat() if row.submitted_at else None,
+        "state": lambda row: row.state,
+        "verdict": lambda row: row.record.verdict if row.record else None,
+        "points": lambda row: row.record.points if row.record else None,
+        "max_points": lambda row: row.record.max_points if row.record else None,
+        "open_points": lambda row: open_points(row.record) if row.record else None,
+        "final": lambda row: "yes" if is_final(row) else "no",
+        "stage": lambda row: row.stage,
+        "cause": lambda row: row.cause,
+        "problem": lambda row: row.problem or None,
+    }
+    for name, rules in table.variants.items():
+        found |= _of_variant(name, rules)
+    return found | {
+        "seconds": lambda row: row.seconds,
+        "graded_at": lambda row: row.graded_at.isoformat() if row.graded_at else None,
+        "submission_sha256": lambda row: row.submission_sha256 or None,
+        "result_sha256": lambda row: row.record.result_sha256 if row.record else None,
+        "scorecard": lambda row: table.scorecard(row) or None,
+    }
+
+
+def render_csv(table: ClassTable) -> str:
+    """Render the table as CSV: every cell quoted, none a formula."""
+    found = columns(table)
+    return to_csv(list(found), [[value(row) for value in found.values()] for row in table.rows])
+
+
+def render_json(table: ClassTable) -> str:
+    """Render the table as JSON, text as it is; what a terminal would act on is escaped."""
+    found = columns(table)
+    data = {
+        "schema": "harness/table/1",
+        "assignment": table.assignment.id,
+        "rows": [{name: value(row) for name, value in found.items()} for row in table.rows],
+    }
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+
+def render_canvas(table: ClassTable) -> str:
+    """Render final totals for Canvas: Gradebook, Import. A student's name is taken for the SIS login."""
+    head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", table.assignment.title]
+    lines: list[list[Value]] = [["Points Possible", "", "", "", "", table.max_points]]
+    for row in table.rows:
+        if row.record and is_final(row):
+            # Canvas takes any line with these words in its first cell for the one above.
+            name = "" if "Points Possible" in row.student else row.student
+            lines.append([name, "", "", row.student, "", row.record.points])
+    return to_csv(head, lines)
+
+
+def render_moodle(table: ClassTable) -> str:
+    """Render final totals for Moodle: Grades, Import, CSV. A student's name is taken for the username."""
+    lines: list[list[Value]] = [
+        [row.student, row.record.points, _feedback(row)] for row in table.rows if row.record and is_final(row)
+    ]
+    return to_csv(["username", table.assignment.title, "feedback"], lines)
+
+
+def to_csv(head: Sequence[str], lines: Sequence[Sequence[Value]]) -> str:
+    """Write CSV by RFC 4180: text is quoted, on one line, and never a formula; numbers stay numbers."""
+    file = io.StringIO()
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
+    writer.writerows([_cell(value) for value in line] for line in (head, *lines))
+    return file.getvalue()
+
+
+# Private functions
+
+
+def _of_variant(name: str, rules: Sequence[str]) -> dict[str, Column]:
+    def of(value: Callable[[VariantRecord], Value]) -> Column:
+        return lambda row: (
+            value(row.record.variants[name]) if row.record and name in row.record.variants else None
+        )
+
+    def end(which: int) -> Column:
+        return of(lambda v: _percent(v.facts.accuracy_interval[which] if v.facts.accuracy_interval else None))
+
+    found = {
+        f"{name}.verdict": of(lambda variant: variant.verdict),
+        f"{name}.accuracy_percent": of(lambda variant: _percent(variant.facts.accuracy)),
+        f"{name}.accuracy_low_percent": end(0),
+        f"{name}.accuracy_high_percent": end(1),
+        f"{name}.parameters": of(lambda variant: variant.facts.parameters),
+        f"{name}.receptive_field_px": of(lambda variant: variant.facts.receptive_field_px),
+    }
+    for rule in rules:
+        found[f"{name}.{rule}"] = of(partial(_status, rule=rule))
+        found[f"{name}.{rule}.points"] = of(partial(_points, rule=rule))
+    return found
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 2)
+
+
+def _status(variant: VariantRecord, rule: str) -> str | None:
+    finding = finding_of(variant, rule)
+    return finding.status if finding else None
+
+
+def _points(variant: VariantRecord, rule: str) -> int | None:
+    finding = finding_of(variant, rule)
+    return finding.points if finding else None
+
+
+def _feedback(row: Row) -> str:
+    """Say in one line what was lost, and where."""
+    assert row.record is not None
+    lost = [
+        f"{name}: {finding.rule} {finding.points} of {finding.max_points}"
+        for name, variant in row.record.variants.items()
+        for finding in variant.findings
+        if finding.status == "failed"
+    ]
+    return f"{row.record.points} of {row.record.max_points} points. {'; '.join(lost) or 'Every rule holds'}."
+
+
+def _cell(value: Value) -> str | int | float:
+    """Make a cell harmless in a spreadsheet: what could begin a formula gets an apostrophe in front.
+
+    Source: OWASP, CSV Injection; OWASP ASVS 5.0, requirement 1.2.10.
+    """
+    if not isinstance(value, str):
+        return "" if value is None else value
+    risky = value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA)
+    text = " ".join(visible(value).split())
+    return f"'{text}" if risky or text.startswith(_FORMULA) else text

@@ -1,0 +1,73 @@
+"""The sources of a submission as texts to compare: Python files, and the code cells of notebooks."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.cohort.tokens import Text, read_text
+from harness.errors import UsageError
+from harness.intake.exchange import NOTEBOOK
+from harness.intake.sources import source_files
+
+MAX_TEXTS = 100
+MAX_CHARACTERS = 1024 * 1024
+"""Of one submission; files beyond either are not compared."""
+MAX_NOTEBOOK_BYTES = 16 * 2**20
+"""A larger notebook is left out; pictures among its outputs make it large, and code does not."""
+
+
+def texts_below(folder: Path) -> tuple[Text, ...]:
+    """Read the sources below a folder, in the order of their names.
+
+    Nothing in them can raise: what is no Python is compared as far as it is.
+    """
+    found: list[Text] = []
+    left = MAX_CHARACTERS
+    for text in _texts(folder):
+        left -= sum(map(len, text.lines))
+        if left < 0 or len(found) == MAX_TEXTS:
+            break
+        if text.tokens:
+            found.append(text)
+    return tuple(found)
+
+
+# Private functions
+
+
+def _texts(folder: Path) -> Iterator[Text]:
+    try:
+        for file in source_files(folder):
+            name = file.relative_to(folder).as_posix()
+            if file.suffix == NOTEBOOK:
+                yield read_text(name, _cells(file))
+            elif file.suffix == ".py":
+                yield read_text(name, [file.read_text(encoding="utf-8", errors="replace")])
+    except UsageError:  # more than a submission may hold: it was refused, and there is little to compare
+        return
+
+
+def _cells(file: Path) -> Iterator[str]:
+    """Read the code cells of a notebook, each under a comment that numbers it; magics are blank lines."""
+    if file.stat().st_size > MAX_NOTEBOOK_BYTES:
+        return
+    try:
+        notebook = json.loads(file.read_text(encoding="utf-8", errors="replace"))
+    except (ValueError, RecursionError):
+        return
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    code = [cell for cell in cells if _is_code(cell)] if isinstance(cells, list) else []
+    for number, cell in enumerate(code, 1):
+        source = cell.get("source", "")
+        lines = (source if isinstance(source, str) else "".join(map(str, source))).splitlines()
+        kept = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines)
+        yield "\n".join([f"# cell {number}", *kept]) + "\n"
+
+
+def _is_code(cell: Any) -> bool:
+    return (
+        isinstance(cell, dict)
+        and cell.get("cell_type") == "code"
+        and isinstance(cell.get("source", ""), (str, list))
+    )

@@ -1,0 +1,52 @@
+"use strict";
+// Sorts and filters the table of a class. Without this it stands in the order of the names, whole.
+const table = document.querySelector(".students");
+const body = table.tBodies[0];
+const rows = [...body.rows];
+const finder = document.querySelector(".finder");
+const [words, verdict, shown] = ["#words", "#state", "#shown"].map((id) => document.querySelector(id));
+const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+const text = new Map(rows.map((row) => [row, row.textContent.replace(/\s+/g, " ").toLowerCase()]));
+const place = new Map(rows.map((row, i) => [row, i]));
+
+const compare = (one, other, numeric) => (numeric ? one - other : names.compare(one, other));
+const sort = (column, direction) => {
+  const key = (row) => row.cells[column].dataset.sort;
+  const numeric = rows.every((row) => key(row) === undefined || !Number.isNaN(Number(key(row))));
+  const ordered = [...rows].sort((a, b) => {
+    const [one, other] = [key(a), key(b)];
+    // What is not known comes last, either way.
+    if (one === undefined || other === undefined) return (one === undefined) - (other === undefined) || place.get(a) - place.get(b);
+    return direction * compare(one, other, numeric) || place.get(a) - place.get(b);
+  });
+  body.append(...ordered);
+};
+
+for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...head.childNodes);
+  head.append(button);
+  button.addEventListener("click", () => {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    sort(column, down ? -1 : 1);
+  });
+}
+
+const filter = () => {
+  const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  for (const row of rows) {
+    const fits = (!verdict.value || row.dataset.state === verdict.value) && wanted.every((word) => text.get(row).includes(word));
+    row.hidden = !fits;
+    count += fits;
+  }
+  shown.textContent = `${count} of ${rows.length}`;
+};
+words.addEventListener("input", filter);
+verdict.addEventListener("change", filter);
+finder.addEventListener("submit", (event) => event.preventDefault());
+finder.hidden = false;
+filter();
