@@ -1,39 +1,15 @@
-"""Is this machine fit for reproducible grading? One check for each source of variability, with its fix.
+"""Is this machine fit for reproducible grading? One check for each source of variability, with its fix."""
 
-PASS: nothing to do. CAUTION: grades are right, but slower, weaker contained or other bytes than elsewhere.
-FAIL: nothing can be graded until it is mended.
-"""
-
-import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Literal
 
 from harness.assignment import REPOSITORY, AssignmentSpec
 from harness.errors import HarnessError, SandboxError
 from harness.intake.box import open_box
+from harness.machine import Check, now
 from harness.training import runner
 from harness.training.jobs import DoctorEvent, DoctorJob
 
-Level = Literal["PASS", "CAUTION", "FAIL"]
-
-ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB = 6_144, 3_072
-"""A graded run of the reference networks stays below the first; importing torch twice needs the second."""
-ENOUGH_DISK_MIB = 1_024
 _PINNED = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
-
-
-@dataclass(frozen=True)
-class Check:
-    """What one check found, and what to do about it if it did not pass."""
-
-    name: str
-    level: Level
-    found: str
-    fix: str = ""
 
 
 def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
@@ -42,11 +18,7 @@ def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
         _versions(),
         _sandbox(),
         *_child(assignment, data),
-        _processors(assignment.recipe.threads),
-        _load(),
-        _memory(),
-        _disk(),
-        _clock(),
+        *now(assignment.recipe.threads),
     )
 
 
@@ -107,43 +79,3 @@ def _data(found: DoctorEvent) -> Check:
         fix = "Set CIFAR10_ROOT or --data to the folder that holds cifar-10-batches-py."
         return Check("data", "CAUTION", "CIFAR-10 is not here; a grade will download it", fix)
     return Check("data", "PASS", f"{found.data}: every file has its official MD5")
-
-
-def _processors(threads: int) -> Check:
-    usable = len(os.sched_getaffinity(0))
-    if usable < threads:
-        fix = f"Grade on a machine with {threads} processors; the bytes are the same here."
-        return Check("processors", "CAUTION", f"{usable} usable, {threads} threads", fix)
-    return Check("processors", "PASS", f"{usable} usable, {threads} threads")
-
-
-def _load() -> Check:
-    busy, usable = os.getloadavg()[0], len(os.sched_getaffinity(0))
-    if busy > usable / 2:
-        fix = "Wait for what else is running, or allow more time; the bytes are the same."
-        return Check("load", "CAUTION", f"{busy:.1f} of {usable} processors busy", fix)
-    return Check("load", "PASS", f"{busy:.1f} of {usable} processors busy")
-
-
-def _memory() -> Check:
-    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-    free_mib = next(int(words[1]) for words in lines if words[0] == "MemAvailable:") // 1024
-    return _at_least("memory", free_mib, ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB, "Close other programs.")
-
-
-def _disk() -> Check:
-    about = os.statvfs(Path.cwd())
-    free_mib = about.f_bavail * about.f_frsize // 2**20
-    return _at_least("disk", free_mib, ENOUGH_DISK_MIB, ENOUGH_DISK_MIB // 8, "Make room in this folder.")
-
-
-def _at_least(name: str, free_mib: int, enough: int, least: int, fix: str) -> Check:
-    level: Level = "PASS" if free_mib >= enough else "CAUTION" if free_mib >= least else "FAIL"
-    return Check(name, level, f"{free_mib:,} MiB free, {enough:,} are enough", "" if level == "PASS" else fix)
-
-
-def _clock(now: Callable[[], float] = time.time) -> Check:
-    newest = max(file.stat().st_mtime for file in Path(__file__).parent.glob("*.py"))
-    if now() < newest:
-        return Check("clock", "CAUTION", "it is before the harness was installed", "Set it: timedatectl")
-    return Check("clock", "PASS", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now())))

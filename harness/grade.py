@@ -16,6 +16,7 @@ from typing import Any
 from harness import record as records
 from harness.analysis import rules, score
 from harness.intake.sandbox import Traced, Untraced
+from harness.machine import now
 from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
 from harness.run import Run, probe, take_in
@@ -180,11 +181,16 @@ def _provenance(run: Run) -> dict[str, Any]:
         "sandbox": run.backend,
         "seed": run.seed,
         "fingerprint": run.fingerprint,
+        "machine": {} if run.settings.self_check else _machine(run),
         "assignment": run.assignment.model_dump(mode="json", by_alias=True),
         "intake": {name: _taken(run, name) for name in run.submission.variants},
         "workers": run.settings.workers,
         "student_output": {name: traced.output for name, traced in run.traced.items()},
     }
+
+
+def _machine(run: Run) -> dict[str, str]:
+    return {check.name: check.found for check in now(run.assignment.recipe.threads)}
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:

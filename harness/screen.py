@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from harness.analysis.rules import DESCRIPTIONS
-from harness.doctor import Check
+from harness.machine import Check
 from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words

@@ -1,7 +1,9 @@
 """The command line as a user meets it: a process, its two outputs, its exit code."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import statistics
 import subprocess
@@ -394,6 +396,29 @@ def test_training_killed_at_any_moment_and_resumed_ends_in_the_same_bytes(harnes
     broken = json.loads((tmp_path / "broken" / "basic" / "training.json").read_text())
     assert broken["weights_sha256"] == whole["weights_sha256"]
     assert broken["epochs"] == whole["epochs"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_terminal_shows_more_and_changes_nothing(harness, write, tmp_path):
+    folder = write(model=TINY)
+    train = ("train", folder, "--data", "mini", "--epochs", "1", "--workers", "0", "--seed", "5")
+    assert harness(*train, "--out", "without").returncode == 0
+    outer, inner = pty.openpty()
+    running = subprocess.Popen(
+        command(*train, "--out", "with"),
+        cwd=tmp_path, env=environment() | {"TERM": "xterm"}, stdin=inner, stdout=inner, stderr=inner,
+    )  # fmt: skip
+    os.close(inner)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+        while chunk := os.read(outer, 1 << 16):
+            shown += chunk
+    os.close(outer)
+    assert running.wait() == 0
+    assert b"\x1b[" in shown
+    without, beside = (tmp_path / out / "basic" / "training.json" for out in ("without", "with"))
+    assert beside.read_bytes() == without.read_bytes()
 
 
 BOTH = """

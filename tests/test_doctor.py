@@ -11,7 +11,7 @@ import torch
 
 from harness import doctor
 from harness.assignment import REPOSITORY
-from harness.doctor import ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB, examine
+from harness.doctor import examine
 from harness.training.determinism import make_deterministic, switches
 
 
@@ -73,41 +73,6 @@ def test_another_version_than_the_pinned_one_is_a_caution(monkeypatch):
     check = doctor._versions()
     assert (check.level, check.fix) == ("CAUTION", "make setup")
     assert "torch 1.0 (pinned 2." in check.found
-
-
-def test_too_few_processors_are_a_caution():
-    assert doctor._processors(1).level == "PASS"
-    assert doctor._processors(10**6).level == "CAUTION"
-
-
-@pytest.mark.parametrize(("busy", "level"), [(0.0, "PASS"), (10**6, "CAUTION")])
-def test_a_busy_machine_is_a_caution(monkeypatch, busy, level):
-    monkeypatch.setattr(os, "getloadavg", lambda: (busy, 0.0, 0.0))
-    assert doctor._load().level == level
-
-
-@pytest.mark.parametrize(
-    ("free_mib", "level"),
-    [
-        (ENOUGH_MEMORY_MIB, "PASS"),
-        (ENOUGH_MEMORY_MIB - 1, "CAUTION"),
-        (LEAST_MEMORY_MIB, "CAUTION"),
-        (LEAST_MEMORY_MIB - 1, "FAIL"),
-    ],
-)
-def test_little_memory_is_a_caution_and_too_little_fails(free_mib, level):
-    check = doctor._at_least("memory", free_mib, ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB, "Close other programs.")
-    assert check.level == level
-    assert bool(check.fix) is (level != "PASS")
-
-
-def test_this_machine_has_memory_disk_and_a_clock():
-    for check in (doctor._memory(), doctor._disk(), doctor._clock()):
-        assert check.level == "PASS", check
-
-
-def test_a_clock_that_stands_before_the_installation_is_a_caution():
-    assert doctor._clock(lambda: 0.0).level == "CAUTION"
 
 
 def test_data_that_is_nowhere_is_a_caution_and_nothing_is_downloaded(assignment, monkeypatch, tmp_path):

@@ -15,21 +15,22 @@ COLUMNS = (
 
 
 def summary_rows(record: Record, folders: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """One row per trained variant; accuracies in percent, `exp_name` is the name of the variant's folder.
+    """One row per training; accuracies in percent, `exp_name` is the name of the variant's folder.
 
-    The best epoch is shown, the last one is what counts. A time that is not known is empty.
+    That of a further seed is named ``folder/seed_N``. The best epoch is shown, the last one is what counts.
+    A time that is not known is empty.
     """
     seconds = record.provenance.get("train_seconds") or {}
     return [
         {
-            "exp_name": folders[name].name,
+            "exp_name": folders[name].name + (f"/seed_{training.seed}" if further else ""),
             "params": variant.facts.parameters,
-            **_measured(variant.training),
-            "train_time_sec": seconds.get(name, ""),
-            **_recipe(variant.training),
+            **_measured(training),
+            "train_time_sec": seconds.get(f"{name}, seed {training.seed}" if further else name, ""),
+            **_recipe(training),
         }
         for name, variant in record.variants.items()
-        if variant.training is not None
+        for further, training in enumerate(variant.trainings)
     ]
 
 

@@ -86,6 +86,13 @@ def save(folder: Path, trained: Trained, progress: Progress, identity: Identity,
     _write(folder / LAST, content)
 
 
+def clear(folder: Path) -> None:
+    """Remove what trainings that were killed while they wrote a checkpoint have left in a folder."""
+    for name in (LAST, BEST, "epoch_*.pth"):
+        for leftover in folder.glob(f".{name}.*"):
+            leftover.unlink()
+
+
 def resume(path: Path, trained: Trained, identity: Identity) -> Progress:
     """Load a checkpoint written by `save` into `trained`, in place.
 

@@ -75,6 +75,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     initial_sha256 = weights_sha256(network)
     identity = _identity(job, inputs, initial_sha256)
     trained = optimised(network, recipe, steps)
+    checkpoint.clear(job.checkpoints)
     progress = checkpoint.resume(job.resume, trained, identity) if job.resume else Progress((), ())
     pixels = Pixels(inputs.stats, inputs.device, plan.memory_format)
     measured: Measured | None = None

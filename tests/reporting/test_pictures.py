@@ -8,6 +8,7 @@ import pytest
 from harness.reporting.files import write_reports
 from harness.reporting.pictures import write_pictures
 from harness.reporting.plots.sources import EffectiveField, read_effective_field, write_effective_field
+from harness.reporting.summary import summary_rows
 
 CURVES = {"acc_curves.png", "loss_curves.png", "cm.png"}
 GRIDS = {"test_samples_grid.png", "wrong_samples_grid.png", "augmented_samples_grid.png"}
@@ -119,6 +120,21 @@ def test_the_summary_has_a_row_for_every_trained_variant(record, folders, tmp_pa
     assert (row["best_test_acc"], row["best_epoch"], row["final_test_acc"]) == ("60.00", "1", "56.67")
     assert (row["params"], row["epochs"], row["train_time_sec"]) == ("84322", "2", "12.5")
     assert (row["augment"], row["optimizer"]) == ("none", "SGD (Nesterov)")
+
+
+def test_further_seeds_have_rows_of_their_own(record, folders):
+    basic = without_graph(record).variants["basic"]
+    again = basic.training.model_copy(update={"seed": 2, "accuracy": 0.625})
+    twice = record.model_copy(
+        update={
+            "variants": {"basic": basic.model_copy(update={"more_trainings": (again,)})},
+            "provenance": {"train_seconds": {"basic": 12.5, "basic, seed 2": 13.5}},
+        }
+    )
+    rows = summary_rows(twice, folders)
+    assert [row["exp_name"] for row in rows] == ["base_model", "base_model/seed_2"]
+    assert [row["final_test_acc"] for row in rows] == ["56.67", "62.50"]
+    assert [row["train_time_sec"] for row in rows] == [12.5, 13.5]
 
 
 def test_without_a_training_there_is_no_summary(record, folders, tmp_path):

@@ -11,7 +11,7 @@ from torch import nn
 from harness.errors import UsageError
 from harness.recipe import RecipeSpec
 from harness.record import EpochLog
-from harness.training.checkpoint import Identity, Progress, Trained, resume, save, weights_sha256
+from harness.training.checkpoint import Identity, Progress, Trained, clear, resume, save, weights_sha256
 from harness.training.loop import optimised
 
 IDENTITY = Identity(graph="g", weights="w", data="d", mean_and_std="s", recipe="r", seed=1, device="cpu")
@@ -44,6 +44,15 @@ def test_everything_comes_back(
     assert fresh.schedule.state_dict() == trained.schedule.state_dict()
     old, new = (t.optimizer.state_dict()["state"] for t in (trained, fresh))
     assert all(torch.equal(old[i]["momentum_buffer"], new[i]["momentum_buffer"]) for i in old)
+
+
+def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left = [".last.pth.x7", ".best.pth.k_", ".epoch_003.pth.ab"]
+    kept = ["last.pth", "best.pth", "epoch_003.pth", ".hidden", "notes.txt"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    clear(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
 def test_the_first_best_epoch_is_kept(trained: Trained, tmp_path: Path) -> None:

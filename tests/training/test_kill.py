@@ -69,3 +69,4 @@ def test_ten_kills_and_ten_resumes_end_in_the_same_bytes(job: TrainJob, tmp_path
             alive += killed(one, chance.uniform(0, 1.5))
     assert alive >= KILLS / 2
     assert finished(one) == unbroken
+    assert {path.name for path in checkpoints.iterdir()} == {"best.pth", "last.pth"}
