@@ -24,8 +24,11 @@ def difference(train: Flow, evaluation: Flow) -> tuple[Node, ...]:
     if in_train.get(train.output) == in_eval.get(evaluation.output):
         return ()
     first = [
-        next((n for n in flow.nodes if own[n.name] not in set(other.values())), None)
-        for flow, own, other in ((evaluation, in_eval, in_train), (train, in_train, in_eval))
+        next((n for n in flow.nodes if own[n.name] not in others), None)
+        for flow, own, others in (
+            (evaluation, in_eval, set(in_train.values())),
+            (train, in_train, set(in_eval.values())),
+        )
     ]
     found = tuple(node for node in first if node is not None)
     return found or (evaluation.nodes[-1:] or train.nodes[-1:])

@@ -70,7 +70,8 @@ def dilation(view: View, variant: VariantRules) -> Finding:
                 advice="Make downsampling pass first.",
             )
         last = view.strided[-1]
-        if not any(c.node is not last.node and view.depends_on(c.node, last.node) for c in found):
+        behind = view.behind(last.node)
+        if not any(c.node.name in behind for c in found):
             advice = f"Put a dilated 3x3 convolution after {last.node.layer}, the last strided one."
             return failed(rule, expected, f"{actual}; none after {last.node.layer}", *nodes, advice=advice)
     return passed(rule, expected, actual, *nodes)
@@ -168,7 +169,8 @@ def _dilation_advice(view: View, limits: Dilation) -> str:
     free = [c for c in view.convolutions if c.is_spatial and c not in view.strided and c not in view.dilated]
     if limits.after_last_strided and view.strided:
         last = view.strided[-1]
-        free = [c for c in free if view.depends_on(c.node, last.node)]
+        behind = view.behind(last.node)
+        free = [c for c in free if c.node.name in behind]
         if not free:
             return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {last.node.layer}."
     if not free:

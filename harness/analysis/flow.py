@@ -53,30 +53,41 @@ class Flow:
 
 @dataclass
 class _Names:
-    """Which values each name has at this point of the program."""
+    """Which values each name has at this point of the program.
 
-    current: dict[str, str] = field(default_factory=dict)
+    Names of the same tensor in the same shape share one entry, under the first of them.
+    """
+
+    last_read: Mapping[str, int]
+    first: dict[str, str] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)
+    """By first name: the node that made the values it has now."""
+    read_until: dict[str, int] = field(default_factory=dict)
+    """By first name: the last place in the program that reads it under any name."""
     root: dict[str, str] = field(default_factory=dict)
     """The tensor whose memory a name may share."""
-    same: dict[str, str] = field(default_factory=dict)
-    """The first name of the same tensor in the same shape."""
-    members: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """All names that may share a root's memory."""
+    views: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """First names that may share a root's memory."""
 
     def add(self, name: str, root: str | None = None, same: str | None = None) -> None:
         """Enter a new name."""
-        self.current[name] = self.current[same] if same else name
+        first = self.first[name] = self.first[same] if same else name
         self.root[name] = self.root[root] if root else name
-        self.same[name] = self.same[same] if same else name
-        self.members[self.root[name]].append(name)
+        self.read_until[first] = max(self.read_until.get(first, -1), self.last_read.get(name, -1))
+        if first == name:
+            self.newest[name] = name
+            self.views[self.root[name]].append(name)
+
+    def current(self, name: str) -> str:
+        """Name the node that made the values a name has now."""
+        return self.newest[self.first[name]]
 
 
 def functional(graph: Graph) -> Flow:
     """Resolve the in-place operators of a graph and keep the nodes its (first) output depends on."""
-    names = _Names()
+    names = _Names(_last_reads(graph))
     for name in (*graph.inputs, *graph.bindings):
         names.add(name)
-    last_read = _last_reads(graph)
     rewritten: dict[str, Node] = {}
     tangled: list[Node] = []
     changed: dict[str, Node] = {}
@@ -86,17 +97,17 @@ def functional(graph: Graph) -> Flow:
         if is_in_place(node.op) and node.op not in _SAME_TENSOR and node.refs:
             target = node.refs[0]
             if short_name(node.op) not in _RESHAPERS:
-                if others := _read_later(target, position, names, last_read):
+                if others := _read_later(target, position, names):
                     tangled.append(node)
                     rewritten[node.name] = node
                     # What they hold now is not followed: whoever reads them depends on this node.
-                    names.current.update(dict.fromkeys(others, node.name))
+                    names.newest.update(dict.fromkeys(others, node.name))
                 if (owner := graph.bindings.get(names.root[target])) is not None:
                     changed[owner] = node
             _change(node, target, names)
         else:
             names.add(node.name, *_sharing(node))
-    output = names.current[graph.outputs[0]]
+    output = names.current(graph.outputs[0])
     nodes = tuple(_live(rewritten, output, frozenset(node.name for node in tangled)))
     return Flow(graph, nodes, output, unknown, tuple(tangled), changed)
 
@@ -137,21 +148,16 @@ def _sharing(node: Node) -> tuple[str | None, str | None]:
     return (first, None) if is_view else (None, None)
 
 
-def _read_later(target: str, position: int, names: _Names, last_read: Mapping[str, int]) -> list[str]:
+def _read_later(target: str, position: int, names: _Names) -> list[str]:
     """List other views of the changed memory that are read after this position."""
-    return [
-        other
-        for other in names.members[names.root[target]]
-        if names.same[other] != names.same[target] and last_read.get(other, -1) > position
-    ]
+    own = names.first[target]
+    views = names.views[names.root[target]]
+    return [other for other in views if other != own and names.read_until[other] > position]
 
 
 def _change(node: Node, target: str, names: _Names) -> None:
-    for other in names.members[names.root[target]]:
-        if names.same[other] == names.same[target]:
-            names.current[other] = node.name
     names.add(node.name, target, target)
-    names.current[node.name] = node.name
+    names.newest[names.first[target]] = node.name
 
 
 def _rewritten(node: Node, names: _Names) -> Node:
@@ -166,7 +172,7 @@ def _rewritten(node: Node, names: _Names) -> Node:
 
 def _renamed(arg: Any, names: _Names) -> Any:
     if isinstance(arg, Ref):
-        current = names.current[arg.ref]
+        current = names.current(arg.ref)
         return arg if current == arg.ref else Ref(ref=current)
     if isinstance(arg, list):
         return [_renamed(item, names) for item in arg]

@@ -19,7 +19,10 @@ from typing_extensions import TypeAliasType
 from harness.errors import GraphError
 
 SCHEMA: Literal["harness/architecture/1"] = "harness/architecture/1"
-MAX_NODES = 20_000
+MAX_NODES = 4_000
+"""Of one graph; the largest published networks that a student may know have some 1,500."""
+MAX_REFS = 8 * MAX_NODES
+"""Values that the nodes of one graph read in all."""
 MAX_JSON_BYTES = 8 * 1024 * 1024
 MAX_KEYS = 64
 """Keys of an object, but for the bindings of a graph: every one too many would be an error of its own."""
@@ -145,6 +148,9 @@ class Graph(_Frozen):
 
     @model_validator(mode="after")
     def _every_ref_is_defined_before_use(self) -> "Graph":
+        read = sum(len(node.refs) for node in self.nodes)
+        if read > MAX_REFS:
+            raise ValueError(f"too many values are read; expected at most {MAX_REFS:,}, got {read:,}")
         known = {*self.inputs, *self.bindings}
         for node in self.nodes:
             for ref in node.refs:

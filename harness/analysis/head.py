@@ -37,8 +37,9 @@ class Head:
 
 def find_head(measured: Measured) -> Head:
     """Walk back from the output to the values that still are feature maps."""
-    maps: list[str] = []
+    maps: dict[str, None] = {}
     behind: set[str] = set()
+    pooled_to_one: dict[str, bool] = {}
     pending = [measured.flow.output]
     while pending:
         name = pending.pop()
@@ -47,8 +48,8 @@ def find_head(measured: Measured) -> Head:
             continue
         if field.layout is None:
             return Head((), (), None, unknown=field.unknown.node if field.unknown else None)
-        if field.is_map and not _is_pooled_to_one(measured, name):
-            maps.append(name)
+        if field.is_map and not _is_pooled_to_one(measured, name, pooled_to_one):
+            maps[name] = None
         else:
             behind.add(name)
             pending.extend(data_reads(measured.by_name[name]))
@@ -107,17 +108,28 @@ def name_of(measured: Measured, node: Node) -> str:
 # Private functions
 
 
-def _is_pooled_to_one(measured: Measured, name: str) -> bool:
-    """Tell whether a map has one position only because a pool, which left out rows or columns, made it so."""
+def _is_pooled_to_one(measured: Measured, name: str, known: dict[str, bool]) -> bool:
+    """Tell whether a map has one position only because a pool, which left out rows or columns, made it so.
+
+    `known` holds what was found out on the way, of every map that was passed.
+    """
+    passed: list[str] = []
+    answer = False
     node = measured.by_name.get(name)
     while node is not None and _positions(measured, node.name) == 1:
+        if node.name in known:
+            answer = known[node.name]
+            break
+        passed.append(node.name)
         before = next((ref for ref in data_reads(node) if ref in measured.fields), None)
         if before is None or not measured.fields[before].is_map:
-            return False
+            break
         if _positions(measured, before) > 1:
-            return OPS.get(node.op) in _POOLS
+            answer = OPS.get(node.op) in _POOLS
+            break
         node = measured.by_name.get(before)
-    return False
+    known.update(dict.fromkeys(passed, answer))
+    return answer
 
 
 def _positions(measured: Measured, name: str) -> int:

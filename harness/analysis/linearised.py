@@ -97,7 +97,7 @@ class _Rewriting:
 
     def _counterpart(self, node: Node) -> Node:
         family, name = OPS[node.op], short_name(node.op).rstrip("_")
-        if node.op == "operator.getitem" and node.args[0] in [Ref(ref=one) for one in self.unpacked]:
+        if node.op == "operator.getitem" and not self.unpacked.isdisjoint(node.refs[:1]):
             return self._first_of(node)
         if family in _NO_COUNTERPART or name in _COMPLEX:
             raise _without(node)

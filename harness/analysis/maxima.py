@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node, Ref, Special
-from harness.analysis.layout import MALFORMED, extent
+from harness.analysis.layout import MALFORMED, Unmeasurable, extent
 from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
@@ -25,6 +25,11 @@ _MOVERS = frozenset(
 )  # fmt: skip
 
 Moves = frozenset[str]
+
+MOST_MOVES = 64
+"""Operators that move a map on one path to a maximum."""
+MOST_STEPS = 50_000
+"""Steps back from all the maxima of a graph to what they compare; the paths of a forged one have no end."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,9 @@ def find_maxima(measured: Measured) -> Maxima:
         reason = measured.fields[node.name].unknown if node.name in measured.fields else None
         if reason is not None and reason.node.name == node.name:
             undecided[node.name] = reason
+    walk = _Walk(measured)
     for node in measured.nodes:
-        verdict = _verdict(measured, node)
+        verdict = _verdict(walk, node)
         if isinstance(verdict, Unknown):
             undecided[node.name] = verdict
         elif verdict is not None:
@@ -52,13 +58,38 @@ def find_maxima(measured: Measured) -> Maxima:
     return Maxima(tuple(found), tuple(undecided.values()))
 
 
-def _verdict(measured: Measured, node: Node) -> str | Unknown | None:
+@dataclass
+class _Walk:
+    """The measured graph, and how many steps back have been taken in it."""
+
+    measured: Measured
+    steps: int = 0
+
+    def step(self, width: int, moved: Moves) -> None:
+        """Count a step from a value that was made from `width` others.
+
+        Raises:
+            Unmeasurable: there is no end to it.
+        """
+        self.steps += 1 + width
+        if self.steps > MOST_STEPS or len(moved) > MOST_MOVES:
+            raise Unmeasurable("too many paths lead to it")
+
+
+def _verdict(walk: _Walk, node: Node) -> str | Unknown | None:
+    try:
+        return _maximum(walk, node)
+    except Unmeasurable as reason:
+        return Unknown(node, str(reason))
+
+
+def _maximum(walk: _Walk, node: Node) -> str | Unknown | None:
     family = OPS.get(node.op)
     if family in ("max_pool", "adaptive_max_pool"):
         return f"{short_name(node.op)}"
     if family in ("reduce_max", "order") or _is_extreme(node):
-        return _over_dimensions(measured, node)
-    if family == "maximum" and _compares_moved_copies(measured, _operands(node)):
+        return _over_dimensions(walk, node)
+    if family == "maximum" and _compares_moved_copies(walk, _operands(node)):
         return f"{short_name(node.op)} of one map and the same map moved"
     return None
 
@@ -71,8 +102,8 @@ def _is_extreme(node: Node) -> bool:
     return name in ("any", "all") or (name in ("linalg_vector_norm", "norm") and is_infinite)
 
 
-def _over_dimensions(measured: Measured, node: Node) -> str | Unknown | None:
-    (source, *_) = measured.sources(node)
+def _over_dimensions(walk: _Walk, node: Node) -> str | Unknown | None:
+    (source, *_) = walk.measured.sources(node)
     if source.layout is None:
         return source.unknown or Unknown(node, "over what it is taken is not known")
     try:
@@ -84,7 +115,7 @@ def _over_dimensions(measured: Measured, node: Node) -> str | Unknown | None:
         return f"{short_name(node.op)} over rows or columns"
     if "k" in held:
         return f"{short_name(node.op)} over the positions of a window"
-    if "c" in held and _compares_moved_copies(measured, node.refs[:1]):
+    if "c" in held and _compares_moved_copies(walk, node.refs[:1]):
         return f"{short_name(node.op)} over copies of one map, moved"
     return None
 
@@ -95,18 +126,19 @@ def _operands(node: Node) -> tuple[str, ...]:
     return tuple(arg.ref for arg in chosen if isinstance(arg, Ref))
 
 
-def _compares_moved_copies(measured: Measured, names: tuple[str, ...]) -> bool:
+def _compares_moved_copies(walk: _Walk, names: tuple[str, ...]) -> bool:
     """Tell whether one map reaches these values along paths that move it differently."""
     moves: dict[str, Moves] = {}
     for name in names:
-        for origin, moved in _origins(measured, name):
+        for origin, moved in _origins(walk, name):
             if moves.setdefault(origin, moved) != moved:
                 return True
     return False
 
 
-def _origins(measured: Measured, name: str) -> set[tuple[str, Moves]]:
+def _origins(walk: _Walk, name: str) -> set[tuple[str, Moves]]:
     """Walk back to where values were made; with each, the operators that moved them since."""
+    measured = walk.measured
     origins: set[tuple[str, Moves]] = set()
     seen: set[tuple[str, Moves]] = set()
     pending: list[tuple[str, Moves]] = [(name, frozenset())]
@@ -118,6 +150,7 @@ def _origins(measured: Measured, name: str) -> set[tuple[str, Moves]]:
         here, moved = state
         node = measured.by_name.get(here)
         sources = [n for n in data_reads(node) if n in measured.fields] if node else []
+        walk.step(len(sources), moved)
         if node is None or not _is_recognisable(node, sources):
             origins.add(state)
             continue

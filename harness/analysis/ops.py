@@ -158,7 +158,15 @@ def unknown_ops(architecture: Architecture) -> tuple[Node, ...]:
 
 def unknown_nodes(graph: Graph) -> tuple[Node, ...]:
     """Find the nodes of one graph whose operator is not on the allow-list; see `unknown_ops`."""
-    return tuple(node for node in graph.nodes if node.op not in OPS or _is_read_uninitialised(graph, node))
+    first_reader: dict[str, Node] = {}
+    for node in graph.nodes:
+        for name in node.refs:
+            first_reader.setdefault(name, node)
+    return tuple(
+        node
+        for node in graph.nodes
+        if node.op not in OPS or _is_read_uninitialised(graph, node, first_reader.get(node.name))
+    )
 
 
 def family(node: Node) -> Family:
@@ -182,10 +190,9 @@ def short_name(op: str) -> str:
     return op.partition(".")[2].partition(".")[0]
 
 
-def _is_read_uninitialised(graph: Graph, node: Node) -> bool:
+def _is_read_uninitialised(graph: Graph, node: Node, first: Node | None) -> bool:
     if OPS[node.op] != "uninitialised":
         return False
-    first = next((later for later in graph.nodes if node.name in later.refs), None)
     if first is None:
         return node.name in graph.outputs
     overwrites = is_in_place(first.op) and OPS.get(first.op) in _WRITERS

@@ -69,6 +69,8 @@ _HANDLERS: Mapping[Family, Handler] = {
     "channel_shuffle": mixing.kept,
 }
 
+MOST_DIMENSIONS = 64
+"""Of a value, or factors of all its dimensions; torch has no more."""
 _SLIDING = frozenset({"conv", "conv_transpose", "avg_pool", "max_pool"})
 
 
@@ -166,6 +168,7 @@ def _measured(call: Call, unreliable: str | None) -> Field:
     known_unknown = next((field.unknown for field in inputs if field.unknown is not None), None)
     try:
         field = _handle(call, unreliable)
+        _check_layout(field)
     except Unmeasurable as reason:
         return Field(None, unknown=known_unknown or Unknown(node, str(reason)))
     except MALFORMED:
@@ -183,6 +186,12 @@ def _handle(call: Call, unreliable: str | None) -> Field:
     if handler is None:
         raise Unmeasurable("it has no fixed field of view")
     return handler(call)
+
+
+def _check_layout(field: Field) -> None:
+    layout = field.layout or ()
+    if len(layout) > MOST_DIMENSIONS or sum(map(len, layout)) > MOST_DIMENSIONS:
+        raise Unmeasurable("it has too many dimensions")
 
 
 def _row(measured: Measured, node: Node) -> ReceptiveFieldRow | None:

@@ -11,7 +11,12 @@ Distill (2019), doi 10.23915/distill.00021; its l, r, delta are the recurrences 
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from harness.analysis.layout import Unmeasurable
+
 Pixels = int | Fraction
+
+LARGEST = 2**63
+"""No size is larger, in pixels or in parts of one: a forged stride, again and again, would have no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,16 @@ class Span:
     jump: Pixels = 1
     start: Pixels = 0
     exact: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what no computation on real images comes to.
+
+        Raises:
+            Unmeasurable: a number is beyond `LARGEST`.
+        """
+        for length in (self.rf_px, self.jump, self.start):
+            if abs(length.numerator) > LARGEST or length.denominator > LARGEST:
+                raise Unmeasurable("what it sees is too large to be measured")
 
 
 ONE_PIXEL = Span()

@@ -1,6 +1,7 @@
 """One measured graph as the rules look at it: its convolutions, what changes its jump, its head."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,9 +20,9 @@ _BETWEEN = frozenset({"batch_norm", "norm", "dropout", "identity", "elementwise"
 _VIEWS = frozenset({"view", "permute", "slice", "select", "expand"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Convolution:
-    """One executed convolution that slides over a feature map."""
+    """One executed convolution that slides over a feature map; equal to itself alone."""
 
     node: Node
     window: Window
@@ -154,23 +155,32 @@ class View:
         reasons = (self.measured.fields[node.name].unknown for node in self.measured.nodes)
         return tuple({reason.node.name: reason for reason in reasons if reason}.values())
 
-    def depends_on(self, node: Node, other: Node) -> bool:
-        """Tell whether a value is computed from another."""
-        by_name, seen, pending = self.measured.by_name, {node.name}, [node]
-        while pending:
-            for name in pending.pop().refs:
-                if name == other.name:
-                    return True
-                if name in by_name and name not in seen:
-                    seen.add(name)
-                    pending.append(by_name[name])
-        return False
-
-    def readers(self, node: Node) -> Iterator[Node]:
-        """Yield the live nodes that read a node's value."""
-        return (later for later in self.measured.nodes if node.name in later.refs)
+    def behind(self, node: Node) -> frozenset[str]:
+        """Name the live nodes whose values are computed from a node's, by any path."""
+        found = {node.name}
+        for later in self.measured.flow.nodes:
+            if not found.isdisjoint(later.refs):
+                found.add(later.name)
+        return frozenset(found - {node.name})
 
     # Private
+
+    @cached_property
+    def _readers(self) -> Mapping[str, Sequence[Node]]:
+        """The live nodes that read each value, and that the image reaches."""
+        readers: defaultdict[str, list[Node]] = defaultdict(list)
+        for node in self.measured.nodes:
+            for name in dict.fromkeys(node.refs):
+                readers[name].append(node)
+        return readers
+
+    @cached_property
+    def _tangled(self) -> frozenset[str]:
+        return frozenset(node.name for node in self.measured.flow.tangled)
+
+    @cached_property
+    def _pointwise(self) -> frozenset[str]:
+        return frozenset(c.node.name for c in self.convolutions if c.is_pointwise)
 
     def _convolutions(self) -> Iterator[Convolution]:
         for position, node in enumerate(self.measured.nodes):
@@ -199,11 +209,11 @@ class View:
 
     def _is_only_written_to(self, node: Node) -> bool:
         """Tell whether a view serves to change part of a tensor in place, and is read by nothing else."""
-        tangled = {n.name for n in self.measured.flow.tangled}
+        tangled = self._tangled
         seen, pending = {node.name}, [node] if tangled else []
         while pending:
             here = pending.pop()
-            for reader in self.readers(here):
+            for reader in self._readers.get(here.name, ()):
                 is_target = reader.refs[0] == here.name
                 if not is_target or (reader.name not in tangled and OPS.get(reader.op) not in _VIEWS):
                     return False
@@ -214,10 +224,12 @@ class View:
 
     def _is_mixed_after(self, node: Node) -> bool:
         """Tell whether a pointwise convolution follows, with nothing that mixes places in between."""
-        for reader in self.readers(node):
-            if any(c.node is reader and c.is_pointwise for c in self.convolutions):
-                return True
-            maps = [f for f in self.measured.sources(reader) if f.layout is None or f.is_map]
-            if OPS.get(reader.op) in _BETWEEN and len(maps) == 1 and self._is_mixed_after(reader):
-                return True
+        pending = [node]
+        while pending:
+            for reader in self._readers.get(pending.pop().name, ()):
+                if reader.name in self._pointwise:
+                    return True
+                maps = [f for f in self.measured.sources(reader) if f.layout is None or f.is_map]
+                if OPS.get(reader.op) in _BETWEEN and len(maps) == 1:
+                    pending.append(reader)
         return False
