@@ -72,10 +72,9 @@ def measured(rows: Sequence[Row], variant: str) -> tuple[Measured, ...]:
 def histogram(networks: Sequence[Measured], threshold: float) -> Drawn:
     """Count the networks by accuracy; `threshold` is in percent."""
     values = [one.accuracy for one in networks]
-    width = next(
-        (w for w in _WIDTHS if (max(values) - min(*values, threshold)) / w < MOST_BARS - 1), _WIDTHS[-1]
-    )
-    first, last = math.floor(min(*values, threshold) / width), math.floor(max(*values, threshold) / width)
+    low, high = min(*values, threshold), max(*values, threshold)
+    width = next((w for w in _WIDTHS if (high - low) / w < MOST_BARS - 1), _WIDTHS[-1])
+    first, last = math.floor(low / width), math.floor(high / width)
     counts = [0] * (last - first + 1)
     for value in values:
         counts[math.floor(value / width) - first] += 1

@@ -20,6 +20,7 @@ from harness.reporting.words import CAUSES, VERDICTS, asks, finding_of
 STATES: dict[str, str] = {
     "passed": "passed",
     "failed": "failed",
+    "rules": "rules passed",
     "not_judged": "not judged",
     "waiting": "waiting",
     "running": "running",
@@ -94,7 +95,8 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
 def state_of(row: Row) -> str:
     """Say in one word how a submission stands, a key of `STATES`."""
     if row.record is not None:
-        return row.record.verdict
+        only_rules = row.record.verdict == "passed" and not is_final(row)
+        return "rules" if only_rules else row.record.verdict
     return row.state if row.state in ("waiting", "running") else "none"
 
 
@@ -188,8 +190,7 @@ def _answers(table: ClassTable, row: Row) -> Iterator[Cell]:
 def _points(row: Row) -> Cell:
     if row.record is None:
         return Cell("–")
-    text = f"{row.record.points} of {row.record.max_points}"
-    return Cell(text if is_final(row) else f"{text}, not final", row.record.points)
+    return Cell(f"{row.record.points} of {row.record.max_points}", row.record.points)
 
 
 def _accuracy(facts: Facts) -> Cell:
@@ -217,11 +218,9 @@ def _mark(variant: VariantRecord | None, rule: str) -> Cell:
 
 
 def _remark(row: Row) -> str:
-    """Say why there is no verdict or no final one."""
+    """Say why there is no verdict or no final total."""
     if row.problem:
         return row.problem
     if row.cause is not None:
-        return CAUSES[row.cause]
-    if row.record and row.record.verdict == "passed" and not is_final(row):
-        return "rules only: not trained"
-    return ""
+        return f"not final: {CAUSES[row.cause]}"
+    return "not final: not trained" if state_of(row) == "rules" else ""

@@ -5,7 +5,11 @@ from typing import Any
 
 import typer
 
-COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = ()
+from harness.commands import cohort_reports
+
+COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("table", cohort_reports.table, "harness cohort table --store cohort.db --format html,csv"),
+)
 """Name, function, and an example for --help."""
 
 app = typer.Typer(no_args_is_help=True, help="Grade a whole class: resumable, by several graders at once.")

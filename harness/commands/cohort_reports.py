@@ -1,0 +1,122 @@
+"""cohort table, similar, rejudge: what came of a class; nothing of a submission runs."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.commands.options import DEFAULT_OUT, AssignmentOption, check_writable
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.cohort.store import Store
+    from harness.cohort.table import ClassTable
+
+StoreOption = Annotated[
+    str,
+    typer.Option("--store", metavar="FILE|URL", help="SQLite file, or postgresql://user@host/name."),
+]
+FilesOption = Annotated[
+    Path | None,
+    typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
+]
+DEFAULT_STORE = "cohort.db"
+STANDARD_OUTPUT = Path("-")
+
+
+def table(
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="One or more of md, csv, html, json, canvas, moodle, with commas.",
+        ),
+    ] = "html",
+    out: Annotated[
+        Path, typer.Option(metavar="DIR|-", help="Folder for the files; - is standard output.")
+    ] = DEFAULT_OUT,
+    assignment: AssignmentOption = None,
+) -> None:
+    """Write the table of the class: verdict, points, every rule, accuracy, parameters, time.
+
+    The assignment is the one that was graded under last, if none is named. Totals that are not final are left
+    out of the files for Canvas and Moodle, and are told.
+    """
+    from harness.cohort.store import opened_store
+    from harness.cohort.table import is_final
+    from harness.files import write_text
+    from harness.screen import say
+
+    names = _chosen(formats)
+    if out == STANDARD_OUTPUT and len(names) > 1:
+        raise UsageError(f"--out -: expected one format, got {len(names)}. Name a folder, or one format.")
+    if out != STANDARD_OUTPUT:
+        check_writable(out)
+    with opened_store(store, files, must_exist=True) as opened:
+        found = _class_table(opened, assignment, Path() if out == STANDARD_OUTPUT else out)
+    for name in names:
+        file, render = _formats()[name]
+        text = render(found)
+        if out == STANDARD_OUTPUT:
+            sys.stdout.write(text)
+        else:
+            write_text(out / file, text)
+            say(f"{name}: {out / file}")
+    if {"canvas", "moodle"} & set(names):
+        _tell_left_out([row.student for row in found.rows if not is_final(row)])
+
+
+# Private functions
+
+
+def _formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
+    """List the formats by the names that ``--format`` takes: the file, and what renders it."""
+    from harness.cohort.page import render_markdown, render_page
+    from harness.cohort.table import render_canvas, render_csv, render_json, render_moodle
+
+    return {
+        "md": ("table.md", render_markdown),
+        "csv": ("table.csv", render_csv),
+        "html": ("table.html", render_page),
+        "json": ("table.json", render_json),
+        "canvas": ("canvas.csv", render_canvas),
+        "moodle": ("moodle.csv", render_moodle),
+    }
+
+
+def _chosen(formats: str) -> list[str]:
+    from harness.tables import meant
+
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    for name in names:
+        if name not in _formats():
+            raise UsageError(f"--format {name}: no such format. {meant(name, _formats(), 'formats')}")
+    if not names:
+        raise UsageError(f"--format: expected at least one of {', '.join(_formats())}, got none.")
+    return list(dict.fromkeys(names))
+
+
+def _class_table(store: "Store", assignment: Path | None, out: Path) -> "ClassTable":
+    """Read the class under an assignment, the one that was graded under last if None."""
+    from harness.assignment import load_assignment
+    from harness.cohort.ledger import assignment_of
+    from harness.cohort.reading import current_assignment, rows
+    from harness.cohort.table import ClassTable
+    from harness.tables import content_hash
+
+    sha256 = content_hash(load_assignment(assignment)) if assignment else current_assignment(store)
+    spec = assignment_of(store, sha256)
+    return ClassTable(rows(store, sha256), spec, out)
+
+
+def _tell_left_out(students: list[str]) -> None:
+    from harness.screen import say
+
+    if students:
+        more = f" and {len(students) - 10} more" if len(students) > 10 else ""
+        say(f"no final total, so in no gradebook file: {', '.join(students[:10])}{more}")

@@ -1,0 +1,197 @@
+"""table.html in Chromium: it sorts, searches, asks for nothing, and nobody is shut out."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.assignment import REPOSITORY
+from harness.cohort.page import render_page
+from harness.cohort.table import ClassTable
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+AXE = REPOSITORY / "tests" / "reporting" / "vendor" / "axe.min.js"
+WIDTHS = (380, 800, 1400)
+CUT = """[...document.querySelectorAll("body *")]
+    .filter(element => !element.closest(".scroll > *, .tall > *, svg") && element.clientWidth)
+    .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+    .map(element => element.outerHTML.slice(0, 120))"""
+"""Elements that reach beyond the page, other than inside a region that scrolls."""
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not there: pip install -e .[dev] -c constraints.txt"
+)
+pytestmark = pytest.mark.skipif(
+    not Path(CHROMIUM).exists(),
+    reason="Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that was opened, and what the browser had to say."""
+
+    def __init__(self, browser, table: ClassTable, width: int = 1400, **context) -> None:
+        self.path = table.out / "table.html"
+        self.path.write_text(render_page(table), encoding="utf-8")
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, **context)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(self.path.as_uri())
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    @property
+    def students(self) -> list[str]:
+        """Students whose lines are shown, in order."""
+        return self.page.locator(".students tbody tr:visible th").all_inner_texts()
+
+    def sort(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.fixture(params=["class", "hostile"])
+def table(request, class_table, hostile_table) -> ClassTable:
+    return class_table if request.param == "class" else hostile_table
+
+
+def test_it_opens_without_a_word_in_the_console_and_asks_for_nothing(browser, table):
+    with Visit(browser, table) as visit:
+        assert len(visit.students) == len(table.rows)
+        assert visit.said == []
+        assert [url for url in visit.requests if not url.startswith("data:")] == [visit.path.as_uri()]
+
+
+def test_a_column_sorts_up_and_then_down_and_what_is_not_known_stays_last(browser, class_table):
+    with Visit(browser, class_table) as visit:
+        visit.sort("Accuracy, %")
+        untrained = ["cyd", "dan", "fay", "gus", "hal"]
+        assert visit.students == ["bob", "Zoë 9", "ada", "Zoë 10", "eve", *untrained]
+        visit.sort("Accuracy, %")
+        assert visit.students == ["eve", "Zoë 10", "ada", "Zoë 9", "bob", *untrained]
+        head = visit.page.locator("th[aria-sort]")
+        assert (head.count(), head.get_attribute("aria-sort")) == (1, "descending")
+        assert visit.said == []
+
+
+def test_numbers_sort_as_numbers_and_names_as_people_do(browser, class_table):
+    with Visit(browser, class_table) as visit:
+        visit.sort("Student")
+        assert visit.students[-2:] == ["Zoë 9", "Zoë 10"]
+        visit.sort("Points")
+        assert visit.students[:3] == ["fay", "cyd", "bob"]
+        visit.sort("Seconds")
+        assert visit.students[0] == "eve"
+
+
+def test_a_rule_sorts_by_its_verdict(browser, class_table):
+    with Visit(browser, class_table) as visit:
+        visit.sort("no_max_pool")
+        visit.sort("no_max_pool")
+        assert visit.students[:2] == ["cyd", "fay"]
+
+
+def test_the_search_finds_words_in_any_order_and_says_how_many(browser, class_table):
+    with Visit(browser, class_table) as visit:
+        visit.page.get_by_label("Search").fill("zo 9")
+        assert visit.students == ["Zoë 9"]
+        assert visit.page.locator("#shown").inner_text() == "1 of 10"
+        visit.page.get_by_label("Search").fill("nameerror")
+        assert visit.students == ["fay"]
+        visit.page.get_by_label("Search").fill("")
+        visit.page.get_by_label("Verdict").select_option("failed")
+        assert visit.students == ["bob", "cyd"]
+        visit.page.get_by_label("Search").fill("nobody")
+        assert visit.students == []
+        visit.page.get_by_label("Search").press("Enter")
+        assert visit.page.url == visit.path.as_uri()
+
+
+def test_sorting_keeps_what_is_filtered_and_works_by_keyboard(browser, class_table):
+    with Visit(browser, class_table) as visit:
+        visit.page.get_by_label("Verdict").select_option("passed")
+        visit.page.get_by_role("button", name="Accuracy, %", exact=True).focus()
+        visit.page.keyboard.press("Enter")
+        assert visit.students == ["Zoë 9", "ada", "Zoë 10", "eve"]
+
+
+def test_the_link_leads_to_the_scorecard(browser, class_table):
+    with Visit(browser, class_table) as visit:
+        visit.page.get_by_role("link", name="ada").click()
+        visit.page.wait_for_url("**/scorecard.html", timeout=5_000)
+        assert visit.page.title() == "ada"
+
+
+def test_without_script_the_whole_table_remains(browser, class_table):
+    with Visit(browser, class_table, java_script_enabled=False) as visit:
+        assert len(visit.students) == 10
+        assert not visit.page.locator(".finder").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, table, scheme):
+    with Visit(browser, table, color_scheme=scheme) as visit:
+        visit.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = visit.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        grave = [
+            (one["id"], one["impact"], node["html"][:200])
+            for one in found
+            if one["impact"] in {"serious", "critical"}
+            for node in one["nodes"]
+        ]
+        assert grave == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_not_cut_at_any_width(browser, table, scheme, tmp_path):
+    with Visit(browser, table, color_scheme=scheme) as visit:
+        for width in WIDTHS:
+            visit.page.set_viewport_size({"width": width, "height": 900})
+            across = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+            assert visit.page.evaluate(across) == [width, width]
+            assert visit.page.evaluate(CUT) == []
+            picture = visit.page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
+            assert int.from_bytes(picture[16:20], "big") == width
+
+
+def test_a_narrow_screen_scrolls_the_table_and_keeps_the_names(browser, class_table):
+    with Visit(browser, class_table, 380) as visit:
+        region = visit.page.get_by_role("region", name="Students", exact=True).last
+        assert region.evaluate("element => element.scrollWidth > element.clientWidth")
+        region.evaluate("element => { element.scrollLeft = 300 }")
+        name = visit.page.locator(".students tbody th").first.bounding_box()
+        assert name["x"] >= 0
+
+
+def test_a_class_of_2000_sorts_and_filters_at_once(browser, class_table, row):
+    rows = tuple(row(f"student {i}", 0.8 + i / 20_000) for i in range(2_000))
+    with Visit(browser, ClassTable(rows, class_table.assignment, class_table.out)) as visit:
+        visit.sort("Accuracy, %")
+        visit.sort("Accuracy, %")
+        started = time.perf_counter()
+        visit.page.get_by_label("Search").fill("student 1999")
+        assert visit.page.locator("#shown").inner_text() == "1 of 2000"
+        assert time.perf_counter() - started < 5
+        assert visit.students == ["student 1999"]

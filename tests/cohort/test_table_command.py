@@ -1,0 +1,91 @@
+"""harness cohort table: a store in, files or standard output out."""
+
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.assignment import DEFAULT_ASSIGNMENT
+from harness.cli import app
+from harness.cohort.keys import Terms
+from harness.cohort.ledger import enter, enter_assignment, grade_row
+from harness.cohort.schema import WorkTable
+from harness.cohort.store import opened_store
+from harness.errors import UsageError
+from harness.files import write_text
+
+
+@pytest.fixture
+def stored(tmp_path, terms, handed_in, row):
+    """A store with ada, who passed, and bob, whom nobody has graded; gives its path."""
+    path = tmp_path / "cohort.db"
+    with opened_store(str(path)) as store:
+        enter_assignment(store, terms.assignment)
+        for name in ("ada", "bob"):
+            key = enter(store, handed_in(name, sources_sha256=name[0] * 64), terms)
+            if name == "ada":
+                with store.objects.unfinished() as folder:
+                    write_text(folder / "scorecard.html", "<title>ada</title>")
+                    sha256 = store.objects.adopt(folder)
+                with store.writing() as session:
+                    graded = row("ada").record
+                    session.add(grade_row(key, 0, "full", "graded", graded, sha256, "me", 2.0))
+                    session.get_one(WorkTable, key).stage = "trained"
+    return path
+
+
+def table(*options):
+    return CliRunner().invoke(app, ["cohort", "table", *map(str, options)])
+
+
+def test_every_format_is_written_to_the_folder(stored, tmp_path):
+    out = tmp_path / "out"
+    answer = table("--store", stored, "--out", out, "--format", "md,csv,html,json,canvas,moodle")
+    assert answer.exit_code == 0
+    assert sorted(file.name for file in out.iterdir()) == [
+        "canvas.csv", "moodle.csv", "table.csv", "table.html", "table.json", "table.md",
+    ]  # fmt: skip
+    (line, _) = json.loads((out / "table.json").read_text())["rows"]
+    assert (line["student"], line["points"], line["seconds"]) == ("ada", 100, 2.0)
+    assert (out / line["scorecard"]).read_text() == "<title>ada</title>"
+
+
+def test_one_format_goes_to_standard_output(stored):
+    answer = table("--store", stored, "--out", "-", "--format", "csv")
+    assert [line["student"] for line in csv.DictReader(io.StringIO(answer.stdout))] == ["ada", "bob"]
+
+
+def test_who_is_in_no_gradebook_file_is_told(stored, tmp_path):
+    answer = table("--store", stored, "--out", tmp_path, "--format", "moodle")
+    assert "no final total, so in no gradebook file: bob" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--format", "cvs"], "--format cvs: no such format. Did you mean 'csv'?"),
+        (
+            ["--format", ","],
+            "--format: expected at least one of md, csv, html, json, canvas, moodle, got none.",
+        ),
+        (["--format", "md,csv", "--out", "-"], "--out -: expected one format, got 2. Name a folder, or one"),
+        (["--store", "none.db"], "--store none.db: no such file; expected a store."),
+    ],
+)
+def test_a_mistake_is_named(stored, options, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = table("--store", stored, *options)
+    assert isinstance(answer.exception, UsageError)
+    assert said in str(answer.exception)
+
+
+def test_an_assignment_that_nobody_was_graded_under_is_named(stored, terms, tmp_path, assignment):
+    other = Terms(assignment.model_copy(update={"seed": assignment.seed + 1}), seed=1)
+    file = tmp_path / "other.toml"
+    source = DEFAULT_ASSIGNMENT.read_text()
+    file.write_text(source.replace(f"seed = {assignment.seed}", f"seed = {assignment.seed + 1}", 1))
+    answer = table("--store", stored, "--assignment", file)
+    assert isinstance(answer.exception, UsageError)
+    assert f"assignment {other.assignment_sha256}: not in this store" in str(answer.exception)
