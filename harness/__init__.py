@@ -35,6 +35,6 @@ Files of one run, under ``results/``: ``scorecard.json`` (the record), ``scoreca
 the pictures in ``plots/`` and what they are drawn from, see `harness.reporting.plots`.
 
 Who may import whom is held by import-linter (see ``pyproject.toml``):
-``cli > commands > screen > cohort > verify | reproduce > grade > trainings > run > reporting |
+``cli > commands > screen > cohort > verify | reproduce > grade > trainings | probing > run > reporting |
 intake | training > analysis > record | manifest > assignment > limits > tables > files | seeds | errors``.
 """

@@ -17,9 +17,10 @@ from harness import record as records
 from harness.analysis import rules, score
 from harness.intake.sandbox import Traced, Untraced
 from harness.machine import now
+from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
-from harness.run import Run, probe, take_in
+from harness.run import Run, take_in
 from harness.starter import is_starter
 from harness.tables import content_hash
 from harness.trainings import accuracy
@@ -54,6 +55,14 @@ def judge(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
         name: _variant(run, name, run.recipe(name), full=name in to_train) for name in run.submission.variants
     }
     return _record(run, variants)
+
+
+def variants_to_train(run: Run, asked: Sequence[str]) -> frozenset[str]:
+    """Say which variants are trained: those asked for, else the assignment's default, else all there are."""
+    if asked:
+        return frozenset(asked)
+    default = run.assignment.default_variant
+    return frozenset([default] if default in run.submission.variants else run.submission.variants)
 
 
 def with_accuracy(facts: Facts, trainings: Sequence[Training]) -> Facts:

@@ -8,7 +8,7 @@ from harness.analysis.span import Span
 from harness.analysis.view import View
 from harness.errors import HarnessError
 from harness.intake.sandbox import Untraced
-from harness.record import ReceptiveFieldRow, SecondMeasurement
+from harness.record import ReceptiveFieldRow, Record, SecondMeasurement
 from harness.reporting.plots.sources import EFFECTIVE_FIELD, EffectiveField, Weights, write_effective_field
 from harness.run import LAST_CHECKPOINT, Run, measure_field
 from harness.training.jobs import FieldEvent
@@ -84,6 +84,19 @@ def keep_effective_field(run: Run, variant: str, *, trained: bool) -> None:
     field = _effective(view, measured, "trained" if trained else "initial")
     if field is not None:
         write_effective_field(run.folder(variant), field)
+
+
+def keep_effective_fields(run: Run, record: Record) -> tuple[str, ...]:
+    """Measure what the pictures of the receptive field show; a failure is a note, and costs no grade."""
+    notes = []
+    for name, variant in record.variants.items():
+        if name not in run.probes:
+            continue  # a network that could not be run untrained cannot be differentiated
+        try:
+            keep_effective_field(run, name, trained=variant.training is not None)
+        except HarnessError as error:
+            notes.append(f"{name}: the effective receptive field is not drawn: {error}")
+    return tuple(notes)
 
 
 # Private functions

@@ -8,14 +8,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from harness.analysis.graph import to_json
-from harness.analysis.ops import unknown_ops
 from harness.assignment import AssignmentSpec
-from harness.errors import TrainingError
 from harness.files import write_text
 from harness.intake import sandbox
 from harness.intake.backends import Wanted
@@ -39,8 +38,6 @@ from harness.training.jobs import (
     MeasuredEvent,
     Model,
     Probe,
-    ProbeEvent,
-    ProbeJob,
     ReadyEvent,
     TrainedEvent,
     TrainJob,
@@ -116,10 +113,11 @@ class Run:
         return self.assignment.recipe_with(variant, override, f"submission.toml: variants.{variant}")
 
 
-def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
+def take_in(run: Run, input_shape: tuple[int, int, int] | None = None, box: Box | None = None) -> None:
     """Export every variant, each in a child of its own; exported files go to the variants' folders.
 
-    `input_shape` is (C, H, W) of one image, the assignment's if not given.
+    `input_shape` is (C, H, W) of one image, the assignment's if not given. `box` is one that is open and
+    stays open; without it, one is opened for this run alone.
 
     Raises:
         SandboxError: no process can be locked on this machine; nothing of the submission has run.
@@ -130,10 +128,10 @@ def take_in(run: Run, input_shape: tuple[int, int, int] | None = None) -> None:
             _keep(run.traced[name], run.model(name))
         return
     run.listen("", "intake")
-    with unboxed() if run.settings.self_check else open_box(run.settings.sandbox) as box:
-        run.backend = box.backend
+    with _box(run, box) as opened:
+        run.backend = opened.backend
         for name in run.submission.variants:
-            _take_in(run, name, box, input_shape or run.assignment.data.input_shape)
+            _take_in(run, name, opened, input_shape or run.assignment.data.input_shape)
 
 
 def with_seed(run: Run, variant: str, seed: int) -> Run:
@@ -214,33 +212,6 @@ def evaluate(run: Run, variant: str, checkpoint: Path) -> MeasuredEvent:
     return final
 
 
-def probe(run: Run) -> None:
-    """Run the models that can be rebuilt; an unknown operator is for the rules to report."""
-    models = {
-        name: run.model(name)
-        for name, traced in run.traced.items()
-        if isinstance(traced, Traced) and not unknown_ops(traced.architecture)
-    }
-    if not models:
-        return
-    run.listen("", "probe")
-    job = ProbeJob(
-        models=models,
-        classes=run.assignment.data.classes,
-        batch_size=run.assignment.recipe.batch_size,
-        threads=run.assignment.recipe.threads,
-        memory_mib=run.assignment.limits.training_memory_mib,
-    )
-    try:
-        final = runner.run(job, lambda event: run.listen("", event), run.assignment.limits.intake_s)
-    except TrainingError as error:
-        run.not_run = dict.fromkeys(models, "it ended without a result")
-        run.notes.append(str(error))
-        return
-    assert isinstance(final, ProbeEvent)
-    run.probes, run.not_run = dict(final.probes), dict(final.failures)
-
-
 def measure_field(run: Run, variant: str, images: int, checkpoint: Path | None = None) -> FieldEvent:
     """Measure a variant's receptive field by gradients; draw the effective one if `images` is not 0.
 
@@ -283,6 +254,12 @@ def augment(
 
 
 # Private functions
+
+
+def _box(run: Run, box: Box | None) -> AbstractContextManager[Box | SelfCheck]:
+    if box is not None:
+        return nullcontext(box)
+    return unboxed() if run.settings.self_check else open_box(run.settings.sandbox)
 
 
 def _take_in(run: Run, name: str, box: Box | SelfCheck, input_shape: tuple[int, int, int]) -> None:

@@ -13,9 +13,10 @@ from harness import record as records
 from harness.analysis import rules, score
 from harness.assignment import AssignmentSpec
 from harness.grade import judge, with_accuracy
+from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord, wilson_interval
-from harness.run import Run, probe, take_in
+from harness.run import Run, take_in
 from harness.tables import content_hash
 
 CIFAR10_SHA256 = "6b3883dca6c867f1e58def548c063d1865569b8575fcbce06b3e468a89f9895a"

@@ -22,8 +22,9 @@ from harness.intake.box import open_box
 from harness.intake.exchange import Request
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Submission, open_submission
+from harness.probing import probe
 from harness.record import Facts, Record, Status, to_json
-from harness.run import Run, Settings, probe
+from harness.run import Run, Settings
 from harness.seeds import seed_for
 from harness.tables import Table, read_toml, validate
 

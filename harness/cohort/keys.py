@@ -29,17 +29,20 @@ class Terms:
         return content_hash(self.assignment)
 
     @property
+    def content(self) -> dict[str, Any]:
+        """All of them as plain data, the assignment by its hash."""
+        return {
+            "assignment": self.assignment_sha256,
+            "seed": self.seed,
+            "data": self.data,
+            "variants": self.variants,
+            "harness": self.harness_version,
+        }
+
+    @property
     def scope(self) -> str:
         """Hash of all of them."""
-        return digest(
-            {
-                "assignment": self.assignment_sha256,
-                "seed": self.seed,
-                "data": self.data,
-                "variants": self.variants,
-                "harness": self.harness_version,
-            }
-        )
+        return digest(self.content)
 
     def key(self, submission_sha256: str, recipe_sha256: str) -> str:
         """Hash of all that decides the grade of one submission."""

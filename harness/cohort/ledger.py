@@ -11,12 +11,20 @@ from sqlalchemy.orm import Session
 from harness.assignment import AssignmentSpec, parse_assignment
 from harness.cohort.keys import Terms, digest
 from harness.cohort.rows import Reason, Stage, cause_of
-from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
+from harness.cohort.schema import (
+    AssignmentTable,
+    GradeTable,
+    LinkTable,
+    ScopeTable,
+    SubmissionTable,
+    WorkTable,
+)
 from harness.cohort.store import Store
 from harness.errors import UsageError
 from harness.record import Record, to_json
 from harness.tables import content_hash
 
+EMPTY = "the store is empty; expected submissions. Grade some with harness cohort grade."
 OVER = ("judged", "trained", "dead")
 """Stages of a work that nobody has to do anything about."""
 
@@ -47,6 +55,46 @@ def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
 
     store.write(enter)
     return sha256
+
+
+def enter_terms(store: Store, terms: Terms) -> None:
+    """Keep what all works of one command have in common."""
+    enter_assignment(store, terms.assignment)
+
+    def enter_once(session: Session) -> None:
+        if session.get(ScopeTable, terms.scope) is None:
+            content = json.dumps(terms.content)
+            session.add(
+                ScopeTable(sha256=terms.scope, assignment_sha256=terms.assignment_sha256, content=content)
+            )
+
+    store.write(enter_once)
+
+
+def current_terms(store: Store) -> Terms:
+    """Give what the last submission was graded by.
+
+    Raises:
+        UsageError: nothing has been handed in.
+    """
+    with store.reading() as session:
+        found = session.scalar(
+            select(ScopeTable)
+            .join(WorkTable, WorkTable.scope == ScopeTable.sha256)
+            .join(LinkTable, LinkTable.key == WorkTable.key)
+            .order_by(LinkTable.id.desc())
+            .limit(1)
+        )
+    if found is None:
+        raise UsageError(EMPTY)
+    content = json.loads(found.content)
+    return Terms(
+        assignment=assignment_of(store, found.assignment_sha256),
+        seed=content["seed"],
+        data=content["data"],
+        variants=tuple(content["variants"]),
+        harness_version=content["harness"],
+    )
 
 
 def assignment_of(store: Store, sha256: str) -> AssignmentSpec:
@@ -129,7 +177,7 @@ def enter_rejudged(
     Every submission that the old key grades is graded by the new one from now on. What is there already
     under the new key stays, and nothing is entered twice.
     """
-    enter_assignment(store, terms.assignment)
+    enter_terms(store, terms)
 
     def enter_once(session: Session) -> str:
         old = session.get(WorkTable, old_key)

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from harness.cohort.ledger import EMPTY
 from harness.cohort.objects import Objects
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.store import Store
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.record import Cause, Record, Status
 from harness.tables import meant
 
@@ -57,7 +59,7 @@ def current_assignment(store: Store) -> str:
             .limit(1)
         )
     if found is None:
-        raise UsageError("the store is empty; expected submissions. Grade some with harness cohort grade.")
+        raise UsageError(EMPTY)
     return found
 
 
@@ -130,13 +132,13 @@ def counts(store: Store, scope: str) -> Counts:
     return Counts(waiting, running, over, graded)
 
 
-def typical_seconds(store: Store, assignment_sha256: str) -> Mapping[str, float]:
-    """Give the median seconds of a grade under an assignment: ``rules`` and ``full``, where there is one."""
+def typical_seconds(store: Store, scope: str) -> Mapping[str, float]:
+    """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
     with store.reading() as session:
         measured = session.execute(
             select(GradeTable.stage, GradeTable.seconds)
             .join(WorkTable, WorkTable.key == GradeTable.key)
-            .where(WorkTable.assignment_sha256 == assignment_sha256, GradeTable.reason != "rejudged")
+            .where(WorkTable.scope == scope, GradeTable.reason != "rejudged")
         ).all()
     by_stage: dict[str, list[float]] = {}
     for stage, seconds in measured:
@@ -144,11 +146,30 @@ def typical_seconds(store: Store, assignment_sha256: str) -> Mapping[str, float]
     return {stage: statistics.median(seconds) for stage, seconds in by_stage.items()}
 
 
-def stages_of(store: Store, keys: Sequence[str]) -> Mapping[str, str]:
-    """Say how far the works are that are there, by key."""
+def progress_of(store: Store, scope: str) -> Mapping[str, tuple[str, str]]:
+    """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
     with store.reading() as session:
-        known = dict(session.execute(select(WorkTable.key, WorkTable.stage)).all())
-    return {key: known[key] for key in keys if key in known}
+        works = session.execute(select(WorkTable.key, WorkTable.stage).where(WorkTable.scope == scope)).all()
+        verdicts, _ = _verdicts(session, scope)
+    return {key: (stage, verdicts.get(key, "")) for key, stage in works}
+
+
+def last_folder(store: Store, key: str) -> Path:
+    """Give the artefact folder of a work's last grade.
+
+    Raises:
+        HarnessError: it has none.
+    """
+    with store.reading() as session:
+        found = session.scalar(
+            select(GradeTable.folder_sha256)
+            .where(GradeTable.key == key)
+            .order_by(GradeTable.id.desc())
+            .limit(1)
+        )
+    if found is None:
+        raise HarnessError(f"work {key}: expected a grade by the rules, got none. Grade the class again.")
+    return store.objects.path(found)
 
 
 # Private functions

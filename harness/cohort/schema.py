@@ -42,6 +42,16 @@ class AssignmentTable(Base):
     content: Mapped[str] = mapped_column(Text)
 
 
+class ScopeTable(Base):
+    """What all works of one command have in common, see `harness.cohort.keys.Terms`."""
+
+    __tablename__ = "scope"
+
+    sha256: Mapped[str] = mapped_column(SHA256, primary_key=True)
+    assignment_sha256: Mapped[str] = mapped_column(ForeignKey("assignment.sha256"))
+    content: Mapped[str] = mapped_column(Text)
+
+
 class SubmissionTable(Base):
     """What a student handed in, and when. Never changed."""
 
@@ -73,7 +83,7 @@ class WorkTable(Base):
     """Any of the submissions with these sources."""
     assignment_sha256: Mapped[str] = mapped_column(ForeignKey("assignment.sha256"))
     scope: Mapped[str] = mapped_column(SHA256)
-    """Hash of what all works of one command share: see `harness.cohort.keys`."""
+    """Names a `ScopeTable`."""
     recipe_sha256: Mapped[str] = mapped_column(SHA256)
     seed: Mapped[int] = mapped_column(Integer)
     harness_version: Mapped[str] = mapped_column(String(32))

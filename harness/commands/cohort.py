@@ -5,9 +5,13 @@ from typing import Any
 
 import typer
 
-from harness.commands import cohort_reports
+from harness.commands import cohort_grading, cohort_reports
 
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("grade", cohort_grading.grade, "harness cohort grade submissions --store cohort.db --data ./data"),
+    ("show", cohort_grading.show, 'harness cohort show "ada lovelace" --store cohort.db'),
+    ("failures", cohort_grading.failures, "harness cohort failures --store cohort.db"),
+    ("retry", cohort_grading.retry, "harness cohort retry --cause infrastructure --data ./data"),
     ("table", cohort_reports.table, "harness cohort table --store cohort.db --format html,csv"),
 )
 """Name, function, and an example for --help."""

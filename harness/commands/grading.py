@@ -2,7 +2,6 @@
 
 import statistics
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -85,7 +84,8 @@ def grade(
     Variants named with --variant are graded in full. Without it the assignment's default variant
     is, and the others are judged by the rules alone.
     """
-    from harness.grade import grade
+    from harness.grade import grade, variants_to_train
+    from harness.receptive_field import keep_effective_fields
     from harness.reporting.files import write_reports
     from harness.run import Settings
     from harness.screen import Display, say
@@ -102,9 +102,9 @@ def grade(
     )
     with Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
-        record = grade(run, to_train=_to_train(run, variant))
+        record = grade(run, to_train=variants_to_train(run, variant))
         folders = {name: run.folder(name) for name in record.variants}
-        notes = _keep_fields(run, record)
+        notes = keep_effective_fields(run, record)
         run.listen("", "draw")
         notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
     for note in notes:
@@ -207,25 +207,3 @@ def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
         f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}"
     )
     return training
-
-
-def _to_train(run: "Run", asked: Sequence[str]) -> frozenset[str]:
-    if asked:
-        return frozenset(asked)
-    default = run.assignment.default_variant
-    return frozenset([default] if default in run.submission.variants else run.submission.variants)
-
-
-def _keep_fields(run: "Run", record: "Record") -> tuple[str, ...]:
-    """Measure what the pictures of the receptive field show; a failure is a note, and costs no grade."""
-    from harness.receptive_field import keep_effective_field
-
-    notes = []
-    for name, variant in record.variants.items():
-        if name not in run.probes:
-            continue  # a network that could not be run untrained cannot be differentiated
-        try:
-            keep_effective_field(run, name, trained=variant.training is not None)
-        except HarnessError as error:
-            notes.append(f"{name}: the effective receptive field is not drawn: {error}")
-    return tuple(notes)

@@ -6,14 +6,21 @@ import pytest
 
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish
-from harness.cohort.ledger import assignment_of, enter, enter_assignment, enter_rejudged
+from harness.cohort.ledger import (
+    assignment_of,
+    current_terms,
+    enter,
+    enter_assignment,
+    enter_rejudged,
+    enter_terms,
+)
 from harness.cohort.reading import (
     assignments,
     counts,
     current_assignment,
+    progress_of,
     row_of,
     rows,
-    stages_of,
     typical_seconds,
 )
 from harness.errors import UsageError
@@ -22,7 +29,7 @@ from harness.errors import UsageError
 @pytest.fixture
 def entered(store, terms):
     """Give what enters a submission under the assignment."""
-    enter_assignment(store, terms.assignment)
+    enter_terms(store, terms)
     return lambda one: enter(store, one, terms)
 
 
@@ -92,6 +99,7 @@ def test_what_is_rejudged_is_the_current_grade_and_the_old_one_stays(
         store, key, new, "c" * 64, record("failed", points=0), "e" * 64, "me@here:1"
     )
     assert current_assignment(store) == new.assignment_sha256
+    assert current_terms(store) == new
     ada, eve = rows(store)
     assert (ada.record.verdict, eve.record.verdict, ada.state) == ("failed", "failed", "graded")
     assert [(entry.reason, entry.verdict, entry.submitted_at) for entry in ada.history] == [
@@ -111,8 +119,9 @@ def test_counts_say_what_waits_what_runs_and_what_came_of_the_rest(store, terms,
     found = counts(store, terms.scope)
     assert (found.waiting, found.running, found.verdicts) == ({"rules": 2}, {"rules": 1}, {"failed": 1})
     assert (found.left, found.graded) == (3, 1)
-    assert typical_seconds(store, terms.assignment_sha256) == {"rules": 3.0}
-    assert stages_of(store, [first.key, second.key, "zzz"]) == {first.key: "judged", second.key: "rules"}
+    assert typical_seconds(store, terms.scope) == {"rules": 3.0}
+    progress = progress_of(store, terms.scope)
+    assert (progress[first.key], progress[second.key]) == (("judged", "failed"), ("rules", ""))
 
 
 def test_a_student_who_is_not_there_is_said_with_the_one_who_was_meant(store, entered, handed_in):

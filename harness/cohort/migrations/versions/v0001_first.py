@@ -19,6 +19,12 @@ def upgrade() -> None:
         sa.Column("content", sa.Text(), nullable=False),
     )
     op.create_table(
+        "scope",
+        sa.Column("sha256", _SHA256, primary_key=True),
+        sa.Column("assignment_sha256", _SHA256, sa.ForeignKey("assignment.sha256"), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+    )
+    op.create_table(
         "submission",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("identity", _SHA256, nullable=False, unique=True),

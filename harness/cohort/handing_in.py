@@ -1,0 +1,114 @@
+"""From a line of the roster to a submission in the store: fetched or unpacked, copied, known by its hash."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from harness.cohort.keys import Terms, digest
+from harness.cohort.leases import Claimed
+from harness.cohort.ledger import HandedIn
+from harness.cohort.objects import Objects
+from harness.cohort.roster import Listed
+from harness.errors import HarnessError, UsageError
+from harness.files import write_text
+from harness.grade import variants_to_train
+from harness.intake.exchange import Wanted
+from harness.intake.repository import is_address
+from harness.intake.sources import MAX_BYTES, copy_sources, too_much
+from harness.intake.submission import SOURCES, Answered, Submission, open_submission
+from harness.record import Cause
+from harness.run import Run, Settings
+
+PROBLEM = "problem.txt"
+"""The one file of a submission that could not be opened."""
+
+
+def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
+    """Copy a submission's sources into the store's folder; what is wrong with it is said in what is returned.
+
+    A single file is copied alone, not with what lies beside it: that may be another student's.
+    """
+    try:
+        with objects.unfinished() as folder:
+            return _handed_in(listed, terms, objects, folder)
+    except HarnessError as error:
+        # Whether an address is wrong or does not answer, git does not tell.
+        return _broken(
+            listed, objects, str(error), "infrastructure" if is_address(listed.given) else "student"
+        )
+    except OSError as error:
+        return _broken(listed, objects, f"{listed.source}: cannot be read ({error}).", "infrastructure")
+
+
+def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
+    """Open a submission again that was handed in.
+
+    Raises:
+        HarnessError: its sources are not in the store's folder any more.
+    """
+    root = objects.path(work.sources_sha256)
+    if not root.is_dir():
+        raise HarnessError(
+            f"{root}: no such folder; expected the sources of {work.source}. "
+            "Name the store's folder with --files."
+        )
+    if work.problem:
+        name = terms.assignment.default_variant
+        answered = Answered(Wanted(file=root, class_name=None), name)
+        return Submission(root, work.sources_sha256, {name: answered}, work.source)
+    submission = open_submission(
+        root / work.file if work.file else root, terms.assignment, variants=terms.variants
+    )
+    return replace(submission, source=work.source)
+
+
+# Private functions
+
+
+def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> HandedIn:
+    path, copy = Path(listed.given), folder / "sources"
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise UsageError(too_much(listed.source))
+    submission = open_submission(listed.given, terms.assignment, variants=terms.variants)
+    file = path.name if path.is_file() and path.suffix in SOURCES else ""
+    if file:
+        copy.mkdir()
+        (copy / file).write_bytes(path.read_bytes())
+    else:
+        copy_sources(submission.root, copy)
+    recipe_sha256 = _recipe_sha256(submission, terms)
+    return HandedIn(
+        student=listed.student,
+        source=submission.source if is_address(listed.given) else listed.source,
+        submitted_at=listed.submitted_at,
+        sources_sha256=objects.adopt(copy),
+        file=file,
+        recipe_sha256=recipe_sha256,
+    )
+
+
+def _recipe_sha256(submission: Submission, terms: Terms) -> str:
+    """Hash which variants are judged and trained, and how.
+
+    Raises:
+        AssignmentError: the manifest asks for more than the assignment allows.
+    """
+    run = Run(submission, terms.assignment, Settings(seed=terms.seed), lambda *_: None)
+    recipes = {name: run.recipe(name).model_dump(mode="json") for name in submission.variants}
+    return digest({"judged": recipes, "trained": sorted(variants_to_train(run, terms.variants))})
+
+
+def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> HandedIn:
+    """Enter a submission that cannot be opened: its one file says why."""
+    with objects.unfinished() as folder:
+        write_text(folder / "sources" / PROBLEM, problem + "\n")
+        sources_sha256 = objects.adopt(folder / "sources")
+    return HandedIn(
+        student=listed.student,
+        source=listed.source,
+        submitted_at=listed.submitted_at,
+        sources_sha256=sources_sha256,
+        file="",
+        recipe_sha256=digest(None),
+        problem=problem,
+        problem_cause=cause,
+    )

@@ -1,0 +1,162 @@
+"""The local engine: graders on this machine, each a process on processors of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from harness.cohort.leases import bury, release_dead
+from harness.cohort.reading import Counts, counts
+from harness.cohort.store import Store
+from harness.cohort.worker import INTERRUPTED, Shift
+from harness.errors import HarnessError, UsageError
+
+LOOK_S = 0.5
+"""Seconds between two looks at the store."""
+MOST_AT_ONCE = 3
+"""Graders that may die in a row without having begun anything."""
+STOP_S = 10
+"""Seconds that a grader has to end when it is told to."""
+_PACKAGES = Path(__file__).resolve().parents[2]
+_STDERR_TAIL = 2_000
+_REPORTED = (2, 3)
+"""Exit codes with which a grader says that nothing can be graded here."""
+
+Watch = Callable[[Counts], None]
+
+
+@dataclass
+class _Grader:
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    place: int
+
+    def said(self) -> str:
+        """Give the end of what it wrote to standard error."""
+        self.log.seek(0)
+        return self.log.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
+
+
+@dataclass
+class Pool:
+    """The graders of one stage."""
+
+    store: Store
+    scope: str
+    shift: Shift
+    """What each of them does, but for its place."""
+    size: int
+    """Most graders at once."""
+    gpus: tuple[str, ...] = ()
+    """The GPUs, one a grader; none: they train on processors."""
+    graders: list[_Grader] = field(default_factory=list)
+    in_vain: int = 0
+
+    def run(self, watch: Watch) -> None:
+        """Grade until nothing of the stage is left, here or with other processes on the same store.
+
+        A grader that dies is replaced; what it had begun is begun again.
+
+        Raises:
+            HarnessError: nothing can be graded here, for a reason that a grader gave.
+        """
+        try:
+            while not self._is_over(watch):
+                time.sleep(LOOK_S)
+        finally:
+            self._stop()
+
+    def _is_over(self, watch: Watch) -> bool:
+        self._reap()
+        bury(self.store, self.scope, "every grader that was at it died; nothing is known of why")
+        now = counts(self.store, self.scope)
+        watch(now)
+        waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
+        while len(self.graders) < min(self.size, len(self.graders) + waiting):
+            self._start()
+            waiting -= 1
+        return not (self.graders or waiting or running)
+
+    def _start(self) -> None:
+        place = min(set(range(self.size)) - {grader.place for grader in self.graders})
+        cores = cores_of(place, self.size, sorted(os.sched_getaffinity(0)))
+        gpu = self.gpus[place] if self.gpus else None
+        shift = self.shift.model_copy(update={"cores": cores, "gpu": gpu, "graders": self.size})
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - until it is reaped
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", shift.model_dump_json()],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # -P keeps the working directory off the path; this is the harness.
+            env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
+            start_new_session=True,
+        )
+        self.graders.append(_Grader(process, log, place))
+
+    def _reap(self) -> None:
+        for grader in [one for one in self.graders if one.process.poll() is not None]:
+            self.graders.remove(grader)
+            code, said = grader.process.returncode, grader.said()
+            _close(grader)
+            if code in _REPORTED:
+                raise (UsageError if code == UsageError.exit_code else HarnessError)(_message(said))
+            if code in (0, INTERRUPTED):
+                self.in_vain = 0
+                continue
+            self.in_vain = 0 if release_dead(self.store) else self.in_vain + 1
+            if self.in_vain >= MOST_AT_ONCE:
+                raise HarnessError(
+                    f"{self.in_vain} graders died as they began; expected them to grade, got exit code "
+                    f"{code}. The end of their messages: {said or '(none)'}"
+                )
+
+    def _stop(self) -> None:
+        """End all graders; what they have begun is given back."""
+        for grader in self.graders:
+            grader.process.terminate()
+        for grader in self.graders:
+            try:
+                grader.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                grader.process.kill()
+                grader.process.wait()
+            _close(grader)
+        if self.graders:
+            release_dead(self.store)
+
+
+def cores_of(place: int, size: int, usable: list[int]) -> tuple[int, ...]:
+    """Share the processors among graders: as many for each, and none for two while there are enough."""
+    each = max(1, len(usable) // size)
+    first = place * each % len(usable)
+    return tuple(usable[first : first + each])
+
+
+def gpus_here(device: str) -> tuple[str, ...]:
+    """Name the GPUs that may be trained on, one slot each."""
+    if device == "cpu":
+        return ()
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return tuple(name for name in visible.split(",") if name and name != "-1")
+    cards = Path("/proc/driver/nvidia/gpus")
+    return tuple(str(number) for number, _ in enumerate(cards.iterdir())) if cards.is_dir() else ()
+
+
+# Private functions
+
+
+def _close(grader: _Grader) -> None:
+    grader.log.close()
+    if grader.process.stdin is not None:
+        grader.process.stdin.close()
+
+
+def _message(said: str) -> str:
+    """Take the harness's own last message out of what a grader wrote."""
+    return said.rpartition("error: ")[2] or "a grader ended without saying why"

@@ -1,0 +1,181 @@
+"""Grade a whole class: hand everything in, judge the rules of everyone, train those that can still pass."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from harness.cohort.handing_in import PROBLEM, hand_in
+from harness.cohort.keys import Terms
+from harness.cohort.leases import release_dead
+from harness.cohort.ledger import begin_anew, enter, enter_terms, promote
+from harness.cohort.local import Pool, gpus_here
+from harness.cohort.objects import Objects
+from harness.cohort.reading import Counts, progress_of, rows, typical_seconds
+from harness.cohort.roster import Roster
+from harness.cohort.rows import Row
+from harness.cohort.store import Store
+from harness.cohort.worker import Shift
+from harness.record import Cause
+
+Stage = Literal["rules", "training"]
+
+
+class Watcher(Protocol):
+    """Is told how far a run is."""
+
+    def handed_in(self, done: int, total: int) -> None:
+        """So many submissions are in the store."""
+
+    def stage(self, stage: Stage, counts: Counts) -> None:
+        """So far is a stage."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a class is to be graded; none of it decides a grade."""
+
+    shift: Shift
+    """What each grader does; the runner sets the stage."""
+    workers: int = 0
+    """Graders at once; 0: as many as there are processors, in a training as many as its threads allow."""
+    rules_only: bool = False
+    train_all: bool = False
+    """Train those too that can pass no more, for their points."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would do, and how long it should take: seconds, None where nothing has been measured."""
+
+    submissions: int
+    rules: int
+    training_at_most: int
+    rules_s: float | None
+    training_at_most_s: float | None
+
+
+def grade_class(store: Store, roster: Roster, terms: Terms, plan: Plan, watcher: Watcher) -> tuple[Row, ...]:
+    """Grade all submissions of a roster that are not graded yet; returns the row of each.
+
+    Raises:
+        HarnessError: nothing can be graded on this machine: no data, no sandbox, no such device.
+    """
+    enter_terms(store, terms)
+    keys = set()
+    for number, listed in enumerate(roster.listed, start=1):
+        keys.add(enter(store, hand_in(listed, terms, store.objects), terms))
+        watcher.handed_in(number, len(roster.listed))
+    finish_class(store, terms, plan, watcher)
+    return tuple(row for row in rows(store, terms.assignment_sha256) if row.key in keys)
+
+
+def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> None:
+    """Grade what is in the store and not graded yet, with others that do the same.
+
+    Raises:
+        HarnessError: as `grade_class`.
+    """
+    release_dead(store)
+    _run(store, terms, plan, "rules", watcher)
+    if not plan.rules_only:
+        promote(store, terms.scope, failed_too=plan.train_all)
+        _run(store, terms, plan, "training", watcher)
+
+
+def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> int:
+    """Have those graded once more that got no verdict for one of the causes; returns how many.
+
+    What could not be handed in is left out: it has to be fetched again.
+    """
+    unjudged = [row for row in found if row.cause in causes and row.state in ("failed", "graded")]
+    again = [row for row in unjudged if row.record is None or not _was_not_handed_in(row)]
+    return sum(begin_anew(store, row.key, _stage_to_repeat(row, causes)) for row in again)
+
+
+def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> Forecast:
+    """Say what a run would do; nothing is entered and nothing is graded."""
+    with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
+        objects = Objects(Path(folder))
+        entered = [hand_in(listed, terms, objects) for listed in roster.listed]
+    keys = {terms.key(one.sources_sha256, one.recipe_sha256) for one in entered}
+    known = progress_of(where, terms.scope) if where is not None else {}
+    seconds = typical_seconds(where, terms.scope) if where is not None else {}
+    stages = [known.get(key, ("rules", "")) for key in keys]
+    new = sum(stage == "rules" for stage, _ in stages)
+    to_train = sum(_may_be_trained(stage, verdict, plan) for stage, verdict in stages)
+    return Forecast(
+        submissions=len(roster.listed),
+        rules=new,
+        training_at_most=to_train,
+        rules_s=_duration(new, seconds.get("rules"), graders(plan, "rules", terms)),
+        training_at_most_s=_duration(to_train, seconds.get("full"), graders(plan, "training", terms)),
+    )
+
+
+def graders(plan: Plan, stage: Stage, terms: Terms) -> int:
+    """Say how many graders work at once in a stage."""
+    processors = len(os.sched_getaffinity(0))
+    if stage == "training":
+        if slots := gpus_here(plan.shift.device):
+            return min(plan.workers or len(slots), len(slots))
+        processors = max(1, processors // terms.assignment.recipe.threads)
+    return plan.workers or processors
+
+
+def by_cause(found: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    """Sort rows by what came of them: a verdict, whose fault it is that there is none, how far they are."""
+    sorted_rows: dict[str, list[Row]] = {}
+    for row in found:
+        sorted_rows.setdefault(outcome(row), []).append(row)
+    return sorted_rows
+
+
+def outcome(row: Row) -> str:
+    """Say what came of one submission in a word or two."""
+    if row.state in ("waiting", "running"):
+        return row.state
+    if row.record is not None and row.record.verdict != "not_judged":
+        return row.record.verdict
+    return f"not judged: {row.cause}"
+
+
+# Private functions
+
+
+def _was_not_handed_in(row: Row) -> bool:
+    return row.sources is not None and (row.sources / PROBLEM).is_file() and row.problem != ""
+
+
+def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
+    """Train once more where the rules are not what is open."""
+    if row.record is None:
+        return "rules"
+    by_rules = (
+        finding
+        for variant in row.record.variants.values()
+        for finding in variant.findings
+        if finding.rule != "min_accuracy"
+    )
+    return "rules" if any(finding.cause in causes for finding in by_rules) else "training"
+
+
+def _run(store: Store, terms: Terms, plan: Plan, stage: Stage, watcher: Watcher) -> None:
+    gpus = gpus_here(plan.shift.device) if stage == "training" else ()
+    shift = plan.shift.model_copy(update={"stage": stage})
+    pool = Pool(store, terms.scope, shift, graders(plan, stage, terms), gpus)
+    pool.run(lambda now: watcher.stage(stage, now))
+
+
+def _may_be_trained(stage: str, verdict: str, plan: Plan) -> bool:
+    if plan.rules_only:
+        return False
+    return stage in ("rules", "training") or (stage == "judged" and (plan.train_all or verdict == "passed"))
+
+
+def _duration(works: int, seconds: float | None, graders: int) -> float | None:
+    if works == 0:
+        return 0.0
+    return None if seconds is None else works * seconds / graders

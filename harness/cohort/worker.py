@@ -1,0 +1,179 @@
+"""One grader: a process that claims works of one stage and grades them, until none is left.
+
+Started as ``python -m harness.cohort.worker`` with a `Shift` as its argument. Its standard input is a pipe
+that nothing is written to: when it ends, whoever started this is gone, and this ends too. What it leaves
+unfinished others claim when its lease ends.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.cohort import judging
+from harness.cohort.judging import Means
+from harness.cohort.keys import Terms
+from harness.cohort.leases import LEASE_S, Claimed, Outcome, claim, finish, release, renew, this_process
+from harness.cohort.ledger import assignment_of
+from harness.cohort.reading import counts, last_folder
+from harness.cohort.store import Store, opened_store
+from harness.errors import HarnessError
+from harness.intake.backends import Wanted
+from harness.intake.box import open_box
+
+BATCH = 16
+"""Submissions that are probed in one child; it takes seconds to start."""
+DIED = 70
+"""Exit code of a grader that came upon a defect of the harness."""
+INTERRUPTED = 130
+"""Exit code of a grader that was told to stop, and gave back what it had."""
+
+
+class Shift(BaseModel):
+    """What one grader is to do, and with what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    store: str
+    files: Path | None
+    stage: Literal["rules", "training"]
+    assignment_sha256: str
+    seed: int
+    mini: bool
+    """Train on the embedded set: a preview, never a grade."""
+    variants: tuple[str, ...] = ()
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    data: str | None = None
+    sandbox: Wanted = "auto"
+    lease_s: float = LEASE_S
+    graders: int = 1
+    """How many of them share the works: nobody takes more than a share."""
+    cores: tuple[int, ...] = ()
+    """Processors to stay on; none: all."""
+    gpu: str | None = None
+    """The one GPU to see; None: all."""
+    command: tuple[str, ...] = ()
+    """What the user typed, for the records."""
+
+
+def work(shift: Shift, owner: str | None = None) -> int:
+    """Grade until no work of the stage is free; returns how many grades were entered.
+
+    Raises:
+        HarnessError: nothing can be graded here: no data, no sandbox, no such device.
+    """
+    owner = owner or this_process()
+    with opened_store(shift.store, shift.files, must_exist=True) as store:
+        terms = terms_of(shift, store)
+        with _renewing(store, owner, shift.lease_s):
+            try:
+                return sum(_graded(store, terms, shift, owner))
+            finally:
+                release(store, owner, died=False)
+
+
+def terms_of(shift: Shift, store: Store) -> Terms:
+    """Say what decides the grades of a shift."""
+    assignment = assignment_of(store, shift.assignment_sha256)
+    return Terms(assignment, shift.seed, "mini" if shift.mini else "cifar10", shift.variants)
+
+
+def main() -> int:
+    """Work one shift, given as JSON. Returns the exit code; standard error says why, if it is not 0."""
+    shift = Shift.model_validate_json(sys.argv[1])
+    sys.argv = ["harness", *shift.command]  # what the records name
+    _set_up(shift)
+    try:
+        work(shift)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - read by `harness.cohort.local`
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - the last line of defence of a process
+        traceback.print_exc()
+        return DIED
+    return 0
+
+
+# Private functions
+
+
+def _graded(store: Store, terms: Terms, shift: Shift, owner: str) -> Iterator[int]:
+    """Grade batch by batch, or training by training; gives 1 for each grade that was entered."""
+    means = Means(shift.device, shift.data, shift.sandbox)
+    if shift.stage == "training":
+        while works := claim(store, terms.scope, "training", 1, owner, shift.lease_s):
+            rules_folder = last_folder(store, works[0].key)
+            yield _entered(store, owner, judging.train(works[0], rules_folder, terms, means, store.objects))
+        return
+    with open_box(shift.sandbox) as box:
+        while works := claim(store, terms.scope, "rules", _share(store, terms, shift), owner, shift.lease_s):
+            for done in judging.judge_rules(works, terms, means, store.objects, box):
+                yield _entered(store, owner, done)
+
+
+def _share(store: Store, terms: Terms, shift: Shift) -> int:
+    """Take no more than leaves every grader something to do."""
+    waiting = counts(store, terms.scope).waiting.get("rules", 0)
+    return max(1, min(BATCH, waiting // shift.graders))
+
+
+def _entered(store: Store, owner: str, done: tuple[Claimed, Outcome]) -> int:
+    claimed, outcome = done
+    return int(finish(store, claimed, owner, outcome))
+
+
+@contextlib.contextmanager
+def _renewing(store: Store, owner: str, lease_s: float) -> Iterator[None]:
+    """Renew the leases of this process in a thread of its own, four times as often as they end."""
+    over = threading.Event()
+
+    def renew_until_over() -> None:
+        while not over.wait(lease_s / 4):
+            with contextlib.suppress(Exception):  # the next one may come through; if not, the lease ends
+                renew(store, owner, lease_s)
+
+    thread = threading.Thread(target=renew_until_over, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _set_up(shift: Shift) -> None:
+    if shift.cores:
+        os.sched_setaffinity(0, shift.cores)
+    if shift.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = shift.gpu
+    signal.signal(signal.SIGTERM, _stop)
+    _in_background(_end_with_the_parent)
+
+
+def _stop(*_: Any) -> None:
+    """End in good order: children are ended, leases given back."""
+    raise KeyboardInterrupt
+
+
+def _end_with_the_parent() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _in_background(function: Callable[[], None]) -> None:
+    threading.Thread(target=function, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""What `harness cohort` shows while it grades: a live table on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from harness.cohort.reading import Counts
+from harness.cohort.rows import Row
+from harness.cohort.runner import Forecast, Stage, Watcher, outcome
+from harness.screen import output, say, screen
+
+LINE_S = 10.0
+"""Seconds between two lines where there is no terminal."""
+STAGES = {"rules": "by the rules alone", "full": "in full"}
+SHOWN = 20
+"""Submissions that are named of each cause."""
+
+
+class ClassDisplay(Watcher):
+    """Shows how far a class is; the figures are this run's own, whatever was graded before."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=screen, transient=True, refresh_per_second=4)
+        self._stage: Stage | None = None
+        self._since = self._shown = time.monotonic()
+        self._graded_before = 0
+
+    def __enter__(self) -> "ClassDisplay":
+        if screen.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if screen.is_terminal:
+            self._live.stop()
+
+    def handed_in(self, done: int, total: int) -> None:
+        """Show how many submissions are in the store."""
+        if screen.is_terminal:
+            self._live.update(f"handing in: {done} of {total}")
+        elif done == total:
+            say(f"handed in: {total} submissions")
+
+    def stage(self, stage: Stage, counts: Counts) -> None:
+        """Show how far a stage is."""
+        first = stage != self._stage
+        if first:
+            self._stage, self._since, self._graded_before = stage, time.monotonic(), counts.graded
+        if screen.is_terminal:
+            self._live.update(self._table(counts))
+        elif first or time.monotonic() - self._shown >= LINE_S:
+            self._shown = time.monotonic()
+            say(f"{stage}: {_left(counts, stage)} left{self._speed(counts)}; {_verdicts(counts)}")
+
+    def _table(self, counts: Counts) -> Table:
+        assert self._stage is not None
+        table = Table(title=f"{self._stage}{self._speed(counts)}", title_justify="left")
+        for name in ("waiting", "running", *counts.verdicts):
+            table.add_column(name, justify="right")
+        waiting, running = (sum(part.values()) for part in (counts.waiting, counts.running))
+        table.add_row(str(waiting), str(running), *map(str, counts.verdicts.values()))
+        return table
+
+    def _speed(self, counts: Counts) -> str:
+        """Say how fast it goes, and how long it takes at that speed."""
+        assert self._stage is not None
+        done, seconds = counts.graded - self._graded_before, time.monotonic() - self._since
+        if not done or not seconds:
+            return ""
+        left_s = _left(counts, self._stage) * seconds / done
+        return f", {60 * done / seconds:.1f} a minute, about {duration(left_s)} left"
+
+
+def show_forecast(forecast: Forecast) -> None:
+    """Print what a run would do."""
+    say(f"{forecast.submissions} submissions", output)
+    say(f"rules: {forecast.rules}, {_time(forecast.rules, forecast.rules_s)}", output)
+    time_s = _time(forecast.training_at_most, forecast.training_at_most_s)
+    say(f"training: at most {forecast.training_at_most}, {time_s}", output)
+
+
+def show_summary(by_cause: Mapping[str, Sequence[Row]]) -> None:
+    """Print how many came to what, and who did not come to a verdict and why."""
+    table = Table("", "submissions")
+    table.columns[1].justify = "right"
+    for what in sorted(by_cause):
+        table.add_row(what, str(len(by_cause[what])))
+    screen.print(table)
+    for what, rows in sorted(by_cause.items()):
+        if what.startswith("not judged"):
+            show_failures(what, rows)
+
+
+def show_failures(what: str, rows: Sequence[Row], to: Console = screen, most: int = SHOWN) -> None:
+    """Print who was not judged for one cause, and the reason of each."""
+    say(f"{what}:", to)
+    for row in rows[:most]:
+        say(f"  {row.student}: {reason(row)}", to)
+    if len(rows) > most:
+        say(f"  and {len(rows) - most} more: harness cohort failures", to)
+
+
+def show_row(row: Row) -> None:
+    """Print one student's submission, verdict and history."""
+    handed_in = f", handed in {row.submitted_at:%Y-%m-%d %H:%M} UTC" if row.submitted_at else ""
+    say(f"{row.student}: {row.source}{handed_in}: {outcome(row)}", output)
+    if row.record is not None:
+        say(f"{row.record.points} of {row.record.max_points} points ({STAGES[row.stage or 'rules']})", output)
+    if why := reason(row):
+        say(why, output)
+    if row.folder is not None:
+        say(f"scorecard: {row.folder / 'scorecard.html'}", output)
+        say(f"record: {row.folder / 'scorecard.json'}", output)
+    for entry in row.history:
+        handed_in = f" handed in {entry.submitted_at:%Y-%m-%d %H:%M}" if entry.submitted_at else ""
+        say(
+            f"{entry.graded_at:%Y-%m-%d %H:%M:%S} {entry.reason} {STAGES[entry.stage]}: "
+            f"{entry.verdict.replace('_', ' ')}, {entry.points} of {entry.max_points} points; "
+            f"{entry.source}{handed_in}; by {entry.worker} in {entry.seconds:.1f} s, "
+            f"assignment {entry.assignment_sha256[:12]}, harness {entry.harness_version}",
+            output,
+        )
+
+
+def reason(row: Row) -> str:
+    """Say in one line why a submission was not judged; "" where it was."""
+    if row.problem:
+        return row.problem
+    if row.record is None or row.record.verdict != "not_judged":
+        return ""
+    for variant in row.record.variants.values():
+        if variant.problem is not None:
+            return variant.problem.message.partition("\n")[0]
+        for finding in variant.findings:
+            if finding.status == "not_judged" and finding.cause == row.cause:
+                return f"{finding.rule}: {finding.actual}"
+    return ""
+
+
+def duration(seconds: float) -> str:
+    """Write a number of seconds for people: 40 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+# Private functions
+
+
+def _left(counts: Counts, stage: Stage) -> int:
+    return counts.waiting.get(stage, 0) + counts.running.get(stage, 0)
+
+
+def _verdicts(counts: Counts) -> str:
+    found = (f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(counts.verdicts.items()))
+    return ", ".join(found) or "none judged yet"
+
+
+def _time(works: int, seconds: float | None) -> str:
+    if seconds is None:
+        return "for how long is not known: none has been graded in this store yet"
+    return f"about {duration(seconds)}" if works else "nothing to do"

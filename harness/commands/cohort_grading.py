@@ -1,0 +1,240 @@
+"""cohort grade, show, failures, retry: a class is graded, and what came of it is looked at."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from harness.commands.options import (
+    AssignmentOption,
+    DataOption,
+    DeviceOption,
+    SandboxOption,
+    SeedOption,
+    VariantOption,
+)
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.assignment import AssignmentSpec
+    from harness.cohort.keys import Terms
+    from harness.cohort.rows import Row
+    from harness.cohort.worker import Shift
+    from harness.intake.backends import Wanted
+    from harness.record import Cause
+
+StoreOption = Annotated[
+    str,
+    typer.Option("--store", metavar="FILE|URL", help="SQLite file, or postgresql://user@host/name."),
+]
+FilesOption = Annotated[
+    Path | None,
+    typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
+]
+GradersOption = Annotated[
+    int,
+    typer.Option("--workers", min=0, help="Graders at once; 0: as many as this machine has room for."),
+]
+RulesOnlyOption = Annotated[bool, typer.Option("--rules-only", help="Stop before any training.")]
+LeaseOption = Annotated[
+    float, typer.Option(min=1, help="Seconds after which others take over what a dead grader had.")
+]
+DEFAULT_STORE = "cohort.db"
+NO_VERDICT = 3
+CAUSES = ("infrastructure", "resource", "harness", "student")
+
+
+def grade(
+    roster: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|LIST.csv",
+            help="A folder with one folder, archive, notebook or .py file a student; or a list: student, "
+            "path-or-git-url[@commit], submitted_at.",
+        ),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    assignment: AssignmentOption = None,
+    variant: VariantOption = [],  # noqa: B006 - Typer copies it
+    seed: SeedOption = None,
+    device: DeviceOption = "auto",
+    data: DataOption = None,
+    workers: GradersOption = 0,
+    rules_only: RulesOnlyOption = False,  # noqa: FBT002
+    train_all: Annotated[  # noqa: FBT002
+        bool, typer.Option("--train-all", help="Train those too that can pass no more, for their points.")
+    ] = False,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Say what would be graded and how long it should take.")
+    ] = False,
+    sandbox: SandboxOption = "auto",
+    lease_s: LeaseOption = 60.0,
+) -> None:
+    """Grade a class: the rules of everyone first, then the training of those that can still pass.
+
+    What is graded is never graded again: after an interruption the same command goes on.
+    Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
+    """
+    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.cohort.keys import Terms
+    from harness.cohort.roster import read_roster
+    from harness.cohort.runner import Plan, forecast, grade_class
+    from harness.cohort.store import opened_store
+    from harness.commands.cohort_display import ClassDisplay, show_forecast
+    from harness.screen import say
+
+    spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
+    terms = Terms(
+        assignment=spec,
+        seed=spec.seed if seed is None else seed,
+        data="mini" if data == "mini" else "cifar10",
+        variants=_known(variant, spec),
+    )
+    shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+    plan = Plan(shift, workers, rules_only, train_all)
+    listed = read_roster(roster)
+    for note in listed.notes:
+        say(f"note: {note}")
+    if dry_run and "://" not in store and not Path(store).is_file():
+        show_forecast(forecast(None, listed, terms, plan))
+        return
+    with opened_store(store, files) as opened:
+        if dry_run:
+            show_forecast(forecast(opened, listed, terms, plan))
+            return
+        with ClassDisplay() as display:
+            rows = grade_class(opened, listed, terms, plan, display)
+    _finish(rows)
+
+
+def show(
+    student: Annotated[str, typer.Argument(help="As the roster has the name.")],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+) -> None:
+    """Show one student's submission: verdict, history, where its scorecard lies."""
+    from harness.cohort.reading import row_of
+    from harness.cohort.store import opened_store
+    from harness.commands.cohort_display import show_row
+
+    with opened_store(store, files, must_exist=True) as opened:
+        show_row(row_of(opened, student))
+
+
+def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
+    """List the submissions without a verdict, by cause: the student's, or what harness cohort retry is for.
+
+    Exits with 3 if there are any of another cause than the student's.
+    """
+    from harness.cohort.reading import rows
+    from harness.cohort.runner import by_cause
+    from harness.cohort.store import opened_store
+    from harness.commands.cohort_display import show_failures
+    from harness.screen import output
+
+    with opened_store(store, files, must_exist=True) as opened:
+        found = rows(opened)
+    for what, some in sorted(by_cause(found).items()):
+        if what.startswith("not judged"):
+            show_failures(what, some, to=output, most=len(some))
+    if any(row.state == "failed" for row in found):
+        raise typer.Exit(NO_VERDICT)
+
+
+def retry(
+    cause: Annotated[
+        list[str], typer.Option("--cause", metavar="|".join(CAUSES), help="Whose fault it was; repeatable.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    device: DeviceOption = "auto",
+    data: DataOption = None,
+    workers: GradersOption = 0,
+    rules_only: RulesOnlyOption = False,  # noqa: FBT002
+    sandbox: SandboxOption = "auto",
+    lease_s: LeaseOption = 60.0,
+) -> None:
+    """Grade those once more that got no verdict for one of the causes; the history keeps what was.
+
+    What could not be fetched is fetched again by harness cohort grade. Exits as that does.
+    """
+    from harness.cohort.ledger import current_terms
+    from harness.cohort.reading import rows
+    from harness.cohort.runner import Plan, begin_again, finish_class
+    from harness.cohort.store import opened_store
+    from harness.commands.cohort_display import ClassDisplay
+    from harness.screen import say
+
+    causes = _known_causes(cause)
+    with opened_store(store, files, must_exist=True) as opened:
+        terms = current_terms(opened)
+        if terms.data == "mini":
+            data = "mini"
+        begun = begin_again(opened, rows(opened), causes)
+        say(f"{begun} submissions are graded once more")
+        shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+        with ClassDisplay() as display:
+            finish_class(opened, terms, Plan(shift, workers, rules_only), display)
+        found = rows(opened)
+    _finish(found)
+
+
+def shift_of(
+    terms: "Terms",
+    store: str,
+    files: Path | None,
+    device: Literal["auto", "cpu", "cuda"],
+    data: str | None,
+    sandbox: "Wanted",
+    lease_s: float,
+) -> "Shift":
+    """Say what each grader is to do, as the options say."""
+    from harness.cohort.worker import Shift
+
+    return Shift(
+        store=store,
+        files=files,
+        stage="rules",
+        assignment_sha256=terms.assignment_sha256,
+        seed=terms.seed,
+        mini=terms.data == "mini",
+        variants=terms.variants,
+        device=device,
+        data=data,
+        sandbox=sandbox,
+        lease_s=lease_s,
+        command=tuple(sys.argv[1:]),
+    )
+
+
+# Private functions
+
+
+def _known(asked: "Sequence[str]", spec: "AssignmentSpec") -> tuple[str, ...]:
+    for name in asked:
+        if name not in spec.variants:
+            raise UsageError(
+                f"--variant {name}: not in assignment {spec.id}; expected one of {', '.join(spec.variants)}."
+            )
+    return tuple(asked)
+
+
+def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
+    for name in asked:
+        if name not in CAUSES:
+            raise UsageError(f"--cause {name}: expected one of {', '.join(CAUSES)}.")
+    return frozenset(cast("Sequence[Cause]", asked))
+
+
+def _finish(rows: "Sequence[Row]") -> None:
+    """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
+    from harness.cohort.runner import by_cause
+    from harness.commands.cohort_display import show_summary
+
+    show_summary(by_cause(rows))
+    if any(row.state != "graded" for row in rows):
+        raise typer.Exit(NO_VERDICT)
