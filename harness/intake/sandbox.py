@@ -4,9 +4,9 @@
 parses what came back as hostile input. How a child ended is one word, `harness.record.Ending`:
 
 * ``ok``: a graph came back.
-* ``crashed``: the student's code raised an error, left or died; ``timed_out``, ``over_output``: it reached a
-  limit; ``bad_output``: what came back is not of the agreed form. Theirs.
-* ``over_memory`` and ``killed``: a resource ran out, the child's or the machine's.
+* ``crashed``: the student's code raised an error, left or died; ``timed_out``, ``over_output``,
+  ``over_memory``: it reached a limit; ``bad_output``: what came back is not of the agreed form. Theirs.
+* ``killed``: a resource of the machine ran out. The parent sees that for itself; a child can only say it.
 * ``harness_error``: the box broke.
 """
 
@@ -160,15 +160,14 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
 
 
 def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> Untraced:
-    """Say why the child could not export the model, in its own words."""
+    """Say why the child could not export the model, in its own words; whatever they are, it is to blame."""
     ending: Ending = "crashed"
     if answer.out_of_memory:
         ending = "over_memory"
     elif answer.stage == "write" or (ended is not None and ended.ending == "over_output"):
         ending = "over_output"
-    cause: Cause = "resource" if answer.out_of_memory or answer.stage == "write" else "student"
     message, traceback = clean_text(answer.message), clean_text(answer.traceback)
-    return Untraced(clean_text(answer.class_name) or wanted, ending, cause, message, traceback, output)
+    return Untraced(clean_text(answer.class_name) or wanted, ending, "student", message, traceback, output)
 
 
 def _read_capped(path: Path, limit: int) -> bytes:

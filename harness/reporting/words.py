@@ -7,7 +7,7 @@ from harness.record import Cause, Finding, Status, VariantRecord
 VERDICTS: Mapping[Status, str] = {"passed": "passed", "failed": "failed", "not_judged": "not judged"}
 CAUSES: Mapping[Cause, str] = {
     "student": "something in the submission",
-    "resource": "a limit of time or memory was reached",
+    "resource": "the machine ran out of memory, not the submission",
     "infrastructure": "the machine or its data, not the submission",
     "harness": "the harness itself, not the submission",
 }

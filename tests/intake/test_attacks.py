@@ -250,6 +250,20 @@ def test_a_forged_answer_that_is_no_answer_is_refused(alone):
     assert "the child's answer is not of the agreed form" in blamed(alone(source))
 
 
+@pytest.mark.parametrize(
+    ("said", "ending"),
+    [
+        ('{"stage": "import", "message": "more memory, please", "out_of_memory": true}', "over_memory"),
+        ('{"stage": "write", "message": "too large, by itself"}', "over_output"),
+    ],
+)
+def test_a_forged_lack_of_memory_or_room_does_not_ask_for_another_grade(alone, said, ending):
+    blocks = "for block in (said, b'', b''):\n    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
+    answer = alone(PIPE + f"said = {said.encode()!r}\n{blocks}os._exit(0)\n")
+    assert blamed(answer)
+    assert answer.ending == ending
+
+
 def test_a_forged_graph_is_judged_as_the_graph_that_was_handed_in(alone):
     forged = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()
     answer = alone(
@@ -318,7 +332,7 @@ def test_an_answer_that_is_written_while_the_file_is_imported_is_not_waited_for(
 def test_a_flood_of_memory_ends_at_the_limit(alone):
     answer = alone("kept = []\nwhile True:\n    kept.append(bytearray(2**26))\n")
     assert isinstance(answer, Untraced)
-    assert (answer.ending, answer.cause) == ("over_memory", "resource")
+    assert (answer.ending, answer.cause) == ("over_memory", "student")
     assert "model.py:3: the file could not be imported: MemoryError" in answer.message
 
 

@@ -370,7 +370,7 @@ def test_a_file_that_never_ends_is_stopped(alone):
 def test_a_model_that_wants_more_memory_than_there_is_gets_a_message(alone):
     answer = alone("import torch\nx = torch.zeros(2**31)", memory_mib=512)
     assert isinstance(answer, Untraced)
-    assert answer.cause == "resource"
+    assert (answer.ending, answer.cause) == ("over_memory", "student")
     assert "It asked for more memory than the assignment allows" in answer.message
 
 
