@@ -8,8 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from harness.assignment import Slug
+from harness.errors import AssignmentError
 from harness.recipe import Identifier, RecipeOverride, Scalar
 from harness.tables import Table, read_toml, validate
+
+MAX_BYTES = 64 * 1024
 
 
 class Submitted(Table):
@@ -58,8 +61,13 @@ def load_manifest(path: Path) -> Manifest:
     """Read a ``submission.toml``.
 
     Raises:
-        AssignmentError: the file cannot be read, is not TOML, or is not a valid manifest.
+        AssignmentError: the file cannot be read, is too large, is not TOML, or is not a valid manifest.
     """
+    if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
+        raise AssignmentError(
+            f"{path.name}: too large; expected at most {MAX_BYTES:,} bytes, got {size:,}. "
+            "It names the variants, their files and classes, and little else."
+        )
     return parse_manifest(read_toml(path), where=path.name)
 
 

@@ -43,3 +43,10 @@ def test_every_variant_needs_a_results_folder_of_its_own(output):
 def test_a_variant_without_an_output_gets_a_folder_of_its_own_name():
     manifest = parse_manifest({"variants": {"basic": {"file": "m.py", "class": "A"}}})
     assert manifest.variants["basic"].folder("basic") == "basic"
+
+
+def test_a_manifest_without_end_is_not_read(tmp_path):
+    path = tmp_path / "submission.toml"
+    path.write_text("#" * 65_537)
+    with pytest.raises(AssignmentError, match=r"submission\.toml: too large; expected at most 65,536 bytes"):
+        load_manifest(path)

@@ -1,9 +1,15 @@
-"""Which files of a submission are its sources, and a copy of them where the locked child can read it."""
+"""Which files of a submission are its sources, and a copy of them where nobody can change them any more.
 
+Whoever handed it in may still write to the folder while it is read: a file is looked at through the
+descriptor that it is then read from, and no link is ever followed.
+"""
+
+import errno
 import os
-import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from harness.errors import UsageError
 
@@ -11,6 +17,10 @@ SUFFIXES = frozenset({".py", ".ipynb", ".json", ".toml", ".yaml", ".yml", ".txt"
 """What a model's code may read beside itself."""
 MAX_FILES = 2_000
 MAX_BYTES = 128 * 2**20
+MAX_PATH = 1_024
+"""Bytes of a file's path in the submission."""
+MAX_NAME = 255
+"""Bytes of a file's name: file systems have no longer ones."""
 NOT_SOURCE = frozenset({"__pycache__", "__MACOSX", "site-packages", "node_modules", "venv"})
 
 
@@ -23,18 +33,11 @@ def source_files(root: Path) -> Iterator[Path]:
     """Walk over the sources below `root`, in the order of their names; links are left out.
 
     Raises:
-        UsageError: more than `MAX_FILES` or `MAX_BYTES`, as in a home folder.
+        UsageError: more than `MAX_FILES` or `MAX_BYTES`, as in a home folder; one that cannot be read.
     """
-    files = size = 0
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not _is_left_out(name))
-        for file in (Path(folder) / name for name in sorted(names)):
-            if not is_source(file.relative_to(root)) or file.is_symlink() or not file.is_file():
-                continue
-            files, size = files + 1, size + file.stat().st_size
-            if files > MAX_FILES or size > MAX_BYTES:
-                raise UsageError(too_much(str(root)))
-            yield file
+    for relative, file in _opened(root):
+        file.close()
+        yield root / relative
 
 
 def too_much(where: str) -> str:
@@ -46,20 +49,90 @@ def too_much(where: str) -> str:
 
 
 def copy_sources(root: Path, to: Path) -> None:
-    """Copy the sources below `root`, readable by every user.
+    """Copy the sources below `root`, readable by every user; links are left out.
 
     Raises:
         UsageError: as `source_files`.
     """
     to.mkdir(mode=0o755)
-    for file in source_files(root):
-        copy = to / file.relative_to(root)
+    left = MAX_BYTES
+    for relative, file in _opened(root):
+        copy = to / relative
         copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
+        with file:
+            data = file.read(left + 1)
+        left -= len(data)
+        if left < 0:  # it has grown since
+            raise UsageError(too_much(str(root)))
+        copy.write_bytes(data)
         copy.chmod(0o644)
 
 
+def is_too_long(relative: PurePath) -> bool:
+    """Tell whether a path in a submission is longer than any that can be copied."""
+    parts = [os.fsencode(part) for part in relative.parts]
+    return sum(map(len, parts)) + len(parts) > MAX_PATH or any(len(part) > MAX_NAME for part in parts)
+
+
 # Private functions
+
+
+def _check_length(relative: PurePath) -> None:
+    if is_too_long(relative):
+        raise UsageError(
+            f"{str(relative)[:100]!a}...: too long a path; expected at most {MAX_NAME} bytes for a name "
+            f"and {MAX_PATH:,} in all, got more. Shorten the names of the files and folders."
+        )
+
+
+def _opened(root: Path) -> Iterator[tuple[PurePath, BinaryIO]]:
+    """Open the sources below `root` one by one: path in the submission, and the file."""
+    files = size = 0
+    for folder, folders, names, descriptor in _walk(root):
+        folders[:] = sorted(name for name in folders if not _is_left_out(name))
+        inside = folder.relative_to(root)
+        _check_length(inside)
+        for name in sorted(names):
+            if not is_source(inside / name):
+                continue
+            file = _regular(folder / name, descriptor)
+            if file is None:
+                continue
+            _check_length(inside / name)
+            files, size = files + 1, size + os.fstat(file.fileno()).st_size
+            if files > MAX_FILES or size > MAX_BYTES:
+                file.close()
+                raise UsageError(too_much(str(root)))
+            yield inside / name, file
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str], int | None]]:
+    if hasattr(os, "fwalk"):
+        for folder, folders, names, descriptor in os.fwalk(root):
+            yield Path(folder), folders, names, descriptor
+    else:  # Windows, where one checks one's own work
+        for folder, folders, names in os.walk(root):
+            yield Path(folder), folders, names, None
+
+
+def _regular(path: Path, folder: int | None) -> BinaryIO | None:
+    """Open a file in an open folder to be read; None for a link, a pipe, a device: these may not end."""
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path if folder is None else path.name, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            return None
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); expected a source file of the submission. "
+            "Make it readable, or take it out of the folder."
+        ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb")
 
 
 def _is_left_out(name: str) -> bool:

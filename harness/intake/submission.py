@@ -12,7 +12,7 @@ from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
 from harness.intake.exchange import NOTEBOOK, Wanted
 from harness.intake.repository import fetch, is_address, split_commit
-from harness.intake.sources import source_files
+from harness.intake.sources import copy_sources, source_files
 from harness.intake.unpack import ARCHIVES, is_archive, unpack
 from harness.manifest import load_manifest
 from harness.recipe import RecipeOverride, Scalar
@@ -37,6 +37,7 @@ class Submission:
     """One submission on disk. `sha256` is over its Python, notebook and TOML files, by relative path."""
 
     root: Path
+    """A copy of the sources that is the harness's own: what was hashed is what is graded."""
     sha256: str
     variants: Mapping[str, Answered]
     source: str = ""
@@ -55,15 +56,16 @@ def open_submission(
 
     `variants` are the rule sets asked for; none means all that ``submission.toml`` names, or the
     assignment's default where there is no such file. `class_name` (``CLASS`` or ``FILE:CLASS``) and
-    `arguments` override it. What has to be unpacked or fetched is kept as long as the `Submission` is.
+    `arguments` override it. What is copied, unpacked or fetched is kept as long as the `Submission` is.
 
     Raises:
-        UsageError: no such path, nothing that can be unpacked or fetched, no source file, an unknown variant.
+        UsageError: no such path, nothing that can be copied, unpacked or fetched, no source file, an
+            unknown variant.
         AssignmentError: ``submission.toml`` is not valid.
     """
     path, source, temporary = _placed(str(given))
     try:
-        submission = _opened(path, source, assignment, variants, class_name, arguments or {})
+        submission = _opened(path, source, str(given), assignment, variants, class_name, arguments or {})
     except BaseException:
         _remove(temporary)
         raise
@@ -74,41 +76,68 @@ def open_submission(
 # Private functions
 
 
-def _placed(given: str) -> tuple[Path, str, Path | None]:
-    """Put what was given on this disk: where, how it came there, and a folder to remove afterwards."""
+def _placed(given: str) -> tuple[Path, str, Path]:
+    """Put what was given where nobody else writes: the place, whence it came, a folder to remove later."""
     path = Path(given).resolve()
-    if path.exists() and not (path.is_file() and is_archive(path)):
-        if path.is_file() and path.suffix not in SOURCES:
-            raise UsageError(
-                f"{path.name}: expected a .py file, a notebook, a folder or an archive "
-                f"({', '.join(ARCHIVES)}), got {path.suffix or 'no suffix'}."
-            )
-        return path, "", None
+    is_here = _exists(path)
+    is_packed = is_here and path.is_file() and is_archive(path)
+    if is_here and not is_packed and not path.is_dir() and (path.suffix not in SOURCES or not path.is_file()):
+        raise UsageError(
+            f"{path.name}: expected a .py file, a notebook, a folder or an archive "
+            f"({', '.join(ARCHIVES)}), got {path.suffix or 'no suffix'}."
+        )
     where, commit = split_commit(given)
-    if not path.exists() and not is_address(where) and not (commit and Path(where).is_dir()):
+    if not is_here and not is_address(where) and not (commit and Path(where).is_dir()):
         raise UsageError(
             f"{path}: no such file or folder. Give a model file, a submission's folder, an archive of it, "
             "or the "
             "address of a repository."
         )
-    temporary = Path(tempfile.mkdtemp(prefix="harness-submission-"))
+    temporary = Path(tempfile.mkdtemp(prefix="harness-submission-")).resolve()
     try:
-        if path.exists():
+        if is_packed:
             return unpack(path, temporary), path.name, temporary
+        if is_here:
+            return _copied(path, temporary / "submission"), "", temporary
         return temporary, f"{where} at commit {fetch(given, temporary)}", temporary
     except BaseException:
         _remove(temporary)
         raise
 
 
-def _remove(folder: Path | None) -> None:
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than any file has
+        return False
+
+
+def _copied(path: Path, to: Path) -> Path:
+    """Copy the sources of a folder, or of a file and those beside it."""
+    manifest = path / MANIFEST
+    if manifest.is_symlink() or (path.is_dir() and manifest.exists() and not manifest.is_file()):
+        raise UsageError(
+            f"{MANIFEST}: not a plain file; expected one, got a link, a pipe or a folder. "
+            "Put the file itself into the submission."
+        )
+    copy_sources(path if path.is_dir() else path.parent, to)
+    copy = to if path.is_dir() else to / path.name
+    if not copy.exists():
+        raise UsageError(
+            f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
+            "another. Rename it."
+        )
+    return copy
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _opened(
     path: Path,
     source: str,
+    given: str,
     assignment: AssignmentSpec,
     variants: Sequence[str],
     class_name: str | None,
@@ -120,7 +149,7 @@ def _opened(
     if named is None:
         if path.is_dir() and not any(file.suffix in SOURCES for file in source_files(root)):
             raise UsageError(
-                f"{source or root}: expected {MANIFEST}, a .py file or a notebook, got none. "
+                f"{source or given}: expected {MANIFEST}, a .py file or a notebook, got none. "
                 "Name the folder that holds the model."
             )
         names = variants or (assignment.default_variant,)

@@ -18,7 +18,15 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
 from harness.errors import UsageError
-from harness.intake.sources import MAX_BYTES, MAX_FILES, is_source, too_much
+from harness.intake.sources import (
+    MAX_BYTES,
+    MAX_FILES,
+    MAX_NAME,
+    MAX_PATH,
+    is_source,
+    is_too_long,
+    too_much,
+)
 
 _ZIP = ".zip"
 ARCHIVES = (_ZIP, ".tar.gz", ".tgz", ".tar")
@@ -182,6 +190,9 @@ def _inside(name: str, archive: str) -> PurePosixPath:
 
 def _check(entry: _Entry, path: PurePosixPath, archive: str, written: set[PurePosixPath]) -> None:
     name = _plain(entry.name)
+    if is_too_long(path):
+        most = f"at most {MAX_NAME} bytes for a name and {MAX_PATH:,} in all"
+        raise _refused(archive, f"the path {name[:100]}... is too long", most, "more")
     if not str(path).isprintable():
         raise _refused(archive, "an entry's name has control characters", "a name that can be printed", name)
     if entry.wrong:

@@ -60,7 +60,7 @@ def test_a_folder_at_a_commit_is_that_commit_and_its_files_stay_as_they_are(
     assert sources(submission) == {"model.py": "x = 1"}
     assert submission.source == f"{repository} at commit {first}"
     assert (repository / "model.py").read_text() == "x = 3"
-    assert open_submission(repository, assignment).root == repository
+    assert sources(open_submission(repository, assignment)) == {"model.py": "x = 3", "other.py": "y = 1"}
 
 
 @pytest.mark.parametrize("named", ["", "@main", "@v1.0"])

@@ -1,5 +1,7 @@
 """From a path to what is built: manifests, conventional names, and messages when it is unclear."""
 
+import os
+
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
@@ -35,8 +37,9 @@ def test_a_lone_file_answers_the_default_variant(write, assignment):
 
 def test_a_folder_without_manifest_is_searched_as_a_whole(write, assignment):
     folder = write(train="x = 1", model="x = 1")
-    wanted = open_submission(folder, assignment).variants["basic"].wanted
-    assert (wanted.file, wanted.class_name) == (folder, None)
+    submission = open_submission(folder, assignment)
+    wanted = submission.variants["basic"].wanted
+    assert (wanted.file, wanted.class_name) == (submission.root, None)
 
 
 def test_a_folder_without_a_source_file_is_refused(write, assignment):
@@ -47,8 +50,9 @@ def test_a_folder_without_a_source_file_is_refused(write, assignment):
 
 def test_a_class_may_come_with_its_file(write, assignment):
     folder = write(S8__model="x = 1", S9__model="x = 1")
-    one = open_submission(folder, assignment, class_name="S9/model.py:Net").variants["basic"]
-    assert (one.wanted.file, one.wanted.class_name) == (folder / "S9" / "model.py", "Net")
+    submission = open_submission(folder, assignment, class_name="S9/model.py:Net")
+    one = submission.variants["basic"].wanted
+    assert (one.file, one.class_name) == (submission.root / "S9" / "model.py", "Net")
     with pytest.raises(UsageError, match=r"--class S7/model\.py: no such file in the submission"):
         open_submission(folder, assignment, class_name="S7/model.py:Net")
     with pytest.raises(UsageError, match=r"--class \.\./\.\./etc/passwd: no such file in the submission"):
@@ -123,5 +127,40 @@ def test_the_hash_follows_the_sources_and_nothing_else(write, assignment):
 def test_a_lone_notebook_is_a_submission(tmp_path, assignment):
     notebook = tmp_path / "S9.ipynb"
     notebook.write_text("{}")
-    assert open_submission(notebook, assignment).variants["basic"].wanted.file == notebook
-    assert open_submission(tmp_path, assignment).variants["basic"].wanted.file == tmp_path
+    alone, folder = open_submission(notebook, assignment), open_submission(tmp_path, assignment)
+    assert alone.variants["basic"].wanted.file == alone.root / "S9.ipynb"
+    assert folder.variants["basic"].wanted.file == folder.root
+
+
+def test_what_is_graded_is_what_was_hashed_whatever_becomes_of_the_original(write, assignment):
+    folder = write(model="x = 1")
+    submission = open_submission(folder, assignment)
+    assert submission.sha256 == open_submission(folder, assignment).sha256
+    (folder / "model.py").write_text("x = 2")
+    assert (submission.root / "model.py").read_text() == "x = 1"
+    assert submission.sha256 != open_submission(folder, assignment).sha256
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: path.symlink_to("/etc/passwd"), lambda path: path.symlink_to("/nowhere"),
+    os.mkfifo, os.mkdir,
+])  # fmt: skip
+def test_a_manifest_that_is_no_plain_file_is_not_read(write, assignment, make):
+    folder = write(model="x = 1")
+    make(folder / "submission.toml")
+    with pytest.raises(UsageError, match=r"submission\.toml: not a plain file; expected one, got a link"):
+        open_submission(folder, assignment)
+
+
+def test_a_file_that_is_hidden_or_a_pipe_is_no_submission(tmp_path, assignment):
+    (tmp_path / ".model.py").write_text("x = 1")
+    with pytest.raises(UsageError, match=r"\.model\.py: not taken in; expected a plain file"):
+        open_submission(tmp_path / ".model.py", assignment)
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(UsageError, match=r"pipe\.py: expected a \.py file, a notebook, a folder"):
+        open_submission(tmp_path / "pipe.py", assignment)
+
+
+def test_a_name_longer_than_any_file_has_is_not_there(assignment):
+    with pytest.raises(UsageError, match="no such file or folder"):
+        open_submission("x" * 300, assignment)

@@ -136,6 +136,14 @@ def test_a_name_with_control_characters_is_refused_and_shown_harmlessly(
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["x" * 253 + ".py", "/".join(["x" * 200] * 6) + "/a.py"])
+def test_a_name_longer_than_any_file_has_is_refused(pack: Pack, name, tmp_path, refused) -> None:
+    message = refused(pack(tmp_path, {name: b"x"}))
+    assert "... is too long; expected at most 255 bytes for a name and 1,024 in all, got more" in message
+    assert len(message) < 500
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name_are_refused(pack: Pack, tmp_path, refused) -> None:
     assert "is in it twice" in refused(
         pack(tmp_path, {"a/model.py": b"x", "a//model.py": b"y", "a/./model.py": b"z"})
