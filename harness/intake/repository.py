@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -47,10 +47,11 @@ def fetch(given: str, to: Path) -> str:
     """Fetch the sources of ``ADDRESS[@COMMIT]`` or ``FOLDER@COMMIT`` into `to`; returns the full commit.
 
     Raises:
-        UsageError: no git, no such repository or commit, too large, too slow.
+        UsageError: no git, no such repository or commit, too large, too slow; a folder that holds links to
+            objects elsewhere.
     """
     where, commit = split_commit(given)
-    address = where if is_address(where) else f"file://{Path(where).resolve()}"
+    address = where if is_address(where) else f"file://{_git_folder(Path(where).resolve(), given)}"
     with tempfile.TemporaryDirectory(prefix="harness-git-") as place, tempfile.TemporaryFile() as tar:
         (Path(place) / "settings").write_text(_SETTINGS)
         git = _Git(given, Path(place))
@@ -72,14 +73,41 @@ _WANTED = "refs/harness/wanted"
 _SETTINGS = "[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n[gc]\n\tauto = 0\n"
 
 
+def _git_folder(folder: Path, given: str) -> Path:
+    """Find the repository in a folder, all of which must lie in it: git would follow a word to anywhere.
+
+    Raises:
+        UsageError: it is none, or only points to one.
+    """
+    inside = folder / ".git"
+    found = inside if os.path.lexists(inside) else folder
+    elsewhere = [found] if found.is_symlink() or not found.is_dir() else _pointers(found)
+    if name := next((str(path.relative_to(folder)) for path in elsewhere), ""):
+        raise UsageError(
+            f"{given}: the repository does not lie in the folder; expected all of it there, got {name!a}, "
+            "which points elsewhere. Hand in a clone of it: git clone --no-hardlinks FOLDER CLONE."
+        )
+    if not (found / "HEAD").is_file():
+        raise UsageError(_message(given, "no repository in the folder"))
+    return found
+
+
+def _pointers(repository: Path) -> Iterator[Path]:
+    """Find what makes git read objects, or a whole repository, of another place."""
+    words = (".git", "commondir", "objects/info/alternates", "objects/info/http-alternates")
+    yield from (path for word in words if os.path.lexists(path := repository / word))
+    for folder, folders, names in os.walk(repository):
+        yield from (path for name in (*folders, *names) if (path := Path(folder) / name).is_symlink())
+
+
 def _fetch_commit(git: "_Git", address: str, commit: str) -> None:
     """Fetch a commit and call it `_WANTED`; all branches, where a server gives no single commit."""
     options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance")
     if not _SHORTENED.fullmatch(commit):
         with contextlib.suppress(_FailedError):
-            git.run("fetch", *options, "--depth=1", address, f"+{commit or 'HEAD'}:{_WANTED}")
+            git.run("fetch", *options, "--depth=1", "--", address, f"+{commit or 'HEAD'}:{_WANTED}")
             return
-    git.run("fetch", *options, address, f"+HEAD:{_WANTED}", *_EVERYTHING)
+    git.run("fetch", *options, "--", address, f"+HEAD:{_WANTED}", *_EVERYTHING)
     if commit:
         git.run("update-ref", _WANTED, f"{commit}^{{commit}}")
 
@@ -148,6 +176,8 @@ class _Git:
             "GIT_ALLOW_PROTOCOL": "https:http:ssh:file",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "true",
+            # What a partial clone lacks would be fetched with commands that its own settings name.
+            "GIT_NO_LAZY_FETCH": "1",
             "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
         }
 

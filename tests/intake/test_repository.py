@@ -133,6 +133,67 @@ def test_nothing_of_a_repository_runs_and_no_link_or_submodule_of_it_is_followed
     assert list(traces.iterdir()) == []
 
 
+def test_a_repository_that_lies_elsewhere_is_not_followed(repository, assignment, tmp_path) -> None:
+    """A folder that points to another student's work, in each way that git would follow."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    git(secret, "init", "--quiet", "--initial-branch", "main")
+    theirs = commit(secret, model="theirs")
+    commit(repository, model="mine")
+    objects = repository / ".git" / "objects" / "info" / "alternates"
+    objects.write_text(f"{secret}/.git/objects\n")
+    (tmp_path / "word").mkdir()
+    (tmp_path / "word" / ".git").write_text(f"gitdir: {secret}/.git\n")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / ".git").symlink_to(secret / ".git")
+    (tmp_path / "bare").mkdir()
+    git(tmp_path, "clone", "--quiet", "--bare", "secret", "bare/.git")
+    (tmp_path / "bare" / ".git" / "objects").rename(tmp_path / "away")
+    (tmp_path / "bare" / ".git" / "objects").symlink_to(secret / ".git" / "objects")
+    git(secret, "worktree", "add", "--quiet", str(tmp_path / "worktree"), "-b", "other")
+    (tmp_path / "common").mkdir()
+    git(tmp_path / "common", "init", "--quiet")
+    (tmp_path / "common" / ".git" / "commondir").write_text(f"{secret}/.git\n")
+    for folder in (repository, *(tmp_path / name for name in ("word", "link", "bare", "worktree", "common"))):
+        with pytest.raises(
+            UsageError, match=r"the repository does not lie in the folder; .* points elsewhere"
+        ):
+            open_submission(f"{folder}@{theirs}", assignment)
+
+
+def test_a_folder_without_a_repository_is_not_looked_for_beside_it(repository, assignment, tmp_path) -> None:
+    commit(repository, model="theirs")
+    (tmp_path / "work").mkdir()
+    repository.rename(tmp_path / "work.git")
+    with pytest.raises(UsageError, match="got: no repository in the folder"):
+        open_submission(f"{tmp_path}/work@main", assignment)
+
+
+def test_what_a_partial_clone_lacks_is_not_fetched_by_its_own_commands(
+    repository, assignment, tmp_path
+) -> None:
+    commit(repository, model="x = 1")
+    blob = git(repository, "rev-parse", "HEAD:model.py")
+    (repository / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    for key, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": f"file://{tmp_path}",
+        "remote.origin.promisor": "true",
+        "remote.origin.uploadpack": f"touch {tmp_path}/trace; git-upload-pack",
+    }.items():
+        git(repository, "config", key, value)
+    with pytest.raises(UsageError, match="cannot be fetched"):
+        open_submission(f"{repository}@main", assignment)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_an_address_is_never_an_option_of_git(repository, assignment, tmp_path) -> None:
+    with pytest.raises(UsageError, match="cannot be fetched"):
+        open_submission("--upload-pack=touch@host:trace", assignment)
+    assert list(tmp_path.iterdir()) == [repository]
+
+
 @pytest.mark.parametrize("named", ["nowhere", "0" * 40, "abcdef", "-x"])
 def test_a_commit_that_is_not_there_is_refused(repository, assignment, named) -> None:
     commit(repository, model="x = 1")
