@@ -1,18 +1,26 @@
 """Run networks untrained: what they do before they have learned anything, and whether they run at all."""
 
+from collections.abc import Mapping
+
 from harness.analysis.ops import unknown_ops
 from harness.errors import TrainingError
 from harness.intake.sandbox import Traced
 from harness.run import Run
 from harness.training import runner
-from harness.training.jobs import Model, Probe, ProbeEvent, ProbeJob
+from harness.training.jobs import Event, Model, Probe, ProbedEvent, ProbeJob
+
+START_S = 600
+"""Most seconds for the child to begin: it imports torch, a busy machine or not."""
 
 
 def probe(*runs: Run) -> None:
     """Run the models that can be rebuilt; an unknown operator is for the rules to report.
 
-    All models run in one child, those of several runs too, which must be of one assignment. Where that
-    child dies each model gets one of its own: what one does takes no other with it.
+    All models run in one child, those of several runs too, which must be of one assignment. Where one of them
+    takes longer than `limits.intake_s`, or the child dies of it, the others are run in another child.
+
+    Raises:
+        TrainingError: the child did not even begin: the installation is broken.
     """
     models = {
         f"{number}/{name}": run.model(name)
@@ -37,22 +45,32 @@ def probe(*runs: Run) -> None:
 # Private functions
 
 
-def _probed(run: Run, models: dict[str, Model]) -> dict[str, Probe | str | TrainingError]:
-    """Give what each model does, or why it could not be run; an error where its own child died."""
-    if not models:
-        return {}
-    job = ProbeJob(
-        models=models,
-        classes=run.assignment.data.classes,
-        batch_size=run.assignment.recipe.batch_size,
-        threads=run.assignment.recipe.threads,
-        memory_mib=run.assignment.limits.training_memory_mib,
-    )
-    try:
-        final = runner.run(job, lambda event: run.listen("", event), run.assignment.limits.intake_s)
-    except TrainingError as error:
-        if len(models) == 1:
-            return dict.fromkeys(models, error)
-        return {name: alone for one in models.items() for name, alone in _probed(run, dict([one])).items()}
-    assert isinstance(final, ProbeEvent)
-    return {**final.probes, **final.failures}
+def _probed(run: Run, models: Mapping[str, Model]) -> dict[str, Probe | str | TrainingError]:
+    """Give what each model does, or why it could not be run; an error where the child died of it."""
+    found: dict[str, Probe | str | TrainingError] = {}
+    started = False
+
+    def hear(event: Event) -> None:
+        nonlocal started
+        started = True
+        if isinstance(event, ProbedEvent):
+            found[event.model] = event.found
+
+    while left := {name: model for name, model in models.items() if name not in found}:
+        job = ProbeJob(
+            models=left,
+            classes=run.assignment.data.classes,
+            batch_size=run.assignment.recipe.batch_size,
+            threads=run.assignment.recipe.threads,
+            memory_mib=run.assignment.limits.training_memory_mib,
+        )
+        try:
+            runner.run(job, hear, START_S, run.assignment.limits.intake_s)
+        except TrainingError as error:
+            if not started:
+                raise
+            # They are run in this order: it is the first that nothing was heard of.
+            culprit = next((name for name in left if name not in found), None)
+            if culprit is not None:
+                found[culprit] = error
+    return found

@@ -40,6 +40,7 @@ from harness.training.jobs import (
     Job,
     ProbeJob,
     ReadyEvent,
+    StartedEvent,
     TrainedEvent,
     TrainJob,
 )
@@ -87,8 +88,9 @@ def do(job: Job, emit: Emit) -> None:
     if isinstance(job, ProbeJob):
         make_deterministic(job.threads)
         data = load_mini()
+        emit(StartedEvent())
         with _bounded(job.memory_mib):
-            emit(probe_all(job, data))
+            emit(probe_all(job, data, emit))
         return
     if isinstance(job, FieldJob):
         make_deterministic(job.threads)

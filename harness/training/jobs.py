@@ -198,6 +198,20 @@ class Probe(_Frozen):
     """The receptive field measured by gradients."""
 
 
+class StartedEvent(_Frozen):
+    """The child of a probe job has loaded what takes long to load; from now on each model has its time."""
+
+    event: Literal["started"] = "started"
+
+
+class ProbedEvent(_Frozen):
+    """One model of a probe job has been run, or could not be."""
+
+    event: Literal["probed"] = "probed"
+    model: str
+    found: Probe | str
+
+
 class ProbeEvent(_Frozen):
     """The result of a probe job, by model; a model that cannot run has a message instead."""
 
@@ -288,6 +302,8 @@ Event = Annotated[
         DownloadEvent,
         StepEvent,
         EpochEvent,
+        StartedEvent,
+        ProbedEvent,
         ProbeEvent,
         FieldEvent,
         TrainedEvent,

@@ -1,6 +1,7 @@
 """What an untrained model does: accuracy before training, and what its output depends on."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from harness.errors import GraphError
 from harness.training.budget import check_memory
 from harness.training.data import Data, Split, measured
 from harness.training.gradients import extents
-from harness.training.jobs import Probe, ProbeEvent, ProbeJob
+from harness.training.jobs import Probe, ProbedEvent, ProbeEvent, ProbeJob
 from harness.training.measure import measure
 from harness.training.network import Network, check_shapes, one_line, read, usable_layout
 from harness.training.pixels import Pixels
@@ -24,7 +25,7 @@ ALONE = 8
 _SEED = 0
 
 
-def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
+def probe_all(job: ProbeJob, data: Data, emit: Callable[[ProbedEvent], None]) -> ProbeEvent:
     """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
     assert isinstance(data.test, Split)  # the embedded images, whose labels are no secret
     split = _mixed(data.test, job.classes)
@@ -44,6 +45,7 @@ def probe_all(job: ProbeJob, data: Data) -> ProbeEvent:
             probes[name] = probe(network, pixels, split, job, extents(plan, tensors))
         except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
             failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
+        emit(ProbedEvent(model=name, found=probes[name] if name in probes else failures[name]))
     return ProbeEvent(probes=probes, failures=failures)
 
 

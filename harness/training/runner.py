@@ -64,8 +64,11 @@ FAST = {
 """Speed alone: no byte of a result depends on these."""
 
 
-def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result:
+def run(job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None) -> Result:
     """Run a job in a child process and return its result; `on_event` gets every event before that.
+
+    The time is `timeout_s` for everything, or, with `then_s`, for the first event, and `then_s` for each of
+    the others.
 
     The child has its own process group and a clean environment, and works in this working directory,
     from which it imports nothing. It is killed with its workers when the time is up, when this
@@ -75,7 +78,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
         DataError, DataUnavailableError, UsageError, GraphError: as the child reports.
         TrainingError: as the child reports, the time is up, or the child died without a result.
     """
-    with tempfile.TemporaryFile() as log, _child(log) as child, _deadline(child, timeout_s) as expired:
+    with tempfile.TemporaryFile() as log, _child(log) as child, _deadline(child, timeout_s) as deadline:
         result: Result | None = None
         for event in _conversation(child, job):
             if isinstance(event, ErrorEvent):
@@ -84,12 +87,14 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
                 result = event
             else:
                 on_event(event)
+            if then_s is not None:
+                deadline.restart(then_s)
         status = child.wait()
         if result is not None and status == 0:
             return result
-        if expired.is_set():
+        if deadline.expired.is_set():
             raise TrainingError(
-                f"training: out of time; expected a result within {timeout_s:g} s, got none. "
+                f"training: out of time; expected a result within {deadline.timeout_s:g} s, got none. "
                 "Raise the time limit under [limits] in the assignment, or train fewer epochs."
             )
         raise TrainingError(
@@ -129,21 +134,41 @@ def _child(log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
             _kill_group(child)
 
 
+class _Deadline:
+    """Kills a child when its time is up."""
+
+    def __init__(self, child: subprocess.Popen[bytes], timeout_s: float) -> None:
+        self.expired = threading.Event()
+        self._child = child
+        self._begin(timeout_s)
+
+    def restart(self, timeout_s: float) -> None:
+        """Give it this much time from now on."""
+        self.cancel()
+        self._begin(timeout_s)
+
+    def cancel(self) -> None:
+        """Let it live."""
+        self._timer.cancel()
+
+    def _begin(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._timer = threading.Timer(timeout_s, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _expire(self) -> None:
+        self.expired.set()
+        _kill_group(self._child)
+
+
 @contextmanager
-def _deadline(child: subprocess.Popen[bytes], timeout_s: float) -> Iterator[threading.Event]:
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        _kill_group(child)
-
-    timer = threading.Timer(timeout_s, expire)
-    timer.daemon = True
-    timer.start()
+def _deadline(child: subprocess.Popen[bytes], timeout_s: float) -> Iterator[_Deadline]:
+    deadline = _Deadline(child, timeout_s)
     try:
-        yield expired
+        yield deadline
     finally:
-        timer.cancel()
+        deadline.cancel()
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

@@ -28,9 +28,11 @@ from harness.training.jobs import (
     ErrorEvent,
     Event,
     Model,
+    ProbedEvent,
     ProbeEvent,
     ProbeJob,
     ReadyEvent,
+    StartedEvent,
     TrainedEvent,
     TrainJob,
 )
@@ -54,9 +56,10 @@ def child(text: str, cwd: Path) -> tuple[int, list[Event], str]:
 
 def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None:
     do(ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2), events.append)
-    (event,) = events
-    assert isinstance(event, ProbeEvent)
-    assert list(event.probes) == ["basic"]
+    started, probed, result = events
+    assert started == StartedEvent()
+    assert isinstance(result, ProbeEvent)
+    assert probed == ProbedEvent(model="basic", found=result.probes["basic"])
 
 
 def test_a_train_job_says_which_data_and_ends_in_a_result(job: TrainJob, events: list[Event]) -> None:

@@ -12,7 +12,7 @@ Export = Callable[..., Model]
 
 
 def probed(data: Data, models: dict[str, Model]) -> ProbeEvent:
-    return probe_all(ProbeJob(models=models, classes=10, batch_size=100, threads=2), data)
+    return probe_all(ProbeJob(models=models, classes=10, batch_size=100, threads=2), data, lambda _: None)
 
 
 def probe_of(model: nn.Module, data: Data, exported: Export) -> Probe:

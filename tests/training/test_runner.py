@@ -15,6 +15,7 @@ from harness.training.jobs import (
     Event,
     ProbeEvent,
     ProbeJob,
+    StartedEvent,
     StepEvent,
     TrainedEvent,
     TrainJob,
@@ -212,3 +213,14 @@ def test_waiting_threads_soon_sleep_unless_told_otherwise(
 def test_the_parent_s_side_never_imports_torch() -> None:
     code = "import sys, harness.training.runner; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_child_that_reports_again_and_again_has_its_time_for_every_report(
+    probe_job: ProbeJob, events: list[Event], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = StartedEvent().model_dump_json()
+    body = f"import time\nfor s in (0, 2, 2, 2, 60):\n    time.sleep(s)\n    print({line!r}, flush=True)"
+    stand_in(tmp_path / "other", body, monkeypatch)
+    with pytest.raises(TrainingError, match=r"out of time; expected a result within 5 s, got none"):
+        run(probe_job, events.append, LONG_S, 5)
+    assert len(events) == 4

@@ -1,0 +1,92 @@
+"""Networks of several submissions are run in one child, and none of them takes another with it."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.analysis.graph import parse_architecture
+from harness.assignment import REPOSITORY
+from harness.errors import TrainingError
+from harness.intake.exchange import Wanted
+from harness.intake.sandbox import Traced
+from harness.intake.submission import Answered, Submission
+from harness.probing import probe
+from harness.run import Run, Settings
+from harness.training import runner
+
+GRAPH = REPOSITORY / "submission" / "results" / "base_model" / "architecture.json"
+CHILD = """
+import json, os, signal, sys, time
+job = json.loads(sys.stdin.read())
+say = lambda **event: print(json.dumps(event), flush=True)
+say(event="started")
+for name, model in job["models"].items():
+    does = model["weights"].split("/")[-3]
+    if does == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if does == "hangs":
+        time.sleep(600)
+    say(event="probed", model=name, found=f"{does} in process {os.getpid()}")
+say(event="probe", probes={}, failures={})
+"""
+"""Stands in for the child: does what the folder of a model is called."""
+
+
+@pytest.fixture
+def runs(assignment, tmp_path, monkeypatch):
+    """Make a run for each of the names, all in the reference's graph."""
+    package = tmp_path / "packages" / "harness" / "training"
+    package.mkdir(parents=True)
+    for file, text in (("../__init__", ""), ("__init__", ""), ("engine", CHILD)):
+        (package / f"{file}.py").write_text(text)
+    monkeypatch.setattr(runner, "_PACKAGES", tmp_path / "packages")
+    short = assignment.model_copy(update={"limits": assignment.limits.model_copy(update={"intake_s": 3})})
+    graph = parse_architecture(GRAPH.read_bytes())
+    traced = Traced("Net", graph, "", Path("unused"), "", "", seeds_differ=True)
+
+    def made(*names: str) -> list[Run]:
+        answered = {"basic": Answered(Wanted(file=tmp_path, class_name=None), "basic")}
+        found = []
+        for name in names:
+            settings = Settings(out=tmp_path / name)
+            run = Run(Submission(tmp_path, "", answered), short, settings, lambda *_: None)
+            run.traced = {"basic": traced}
+            found.append(run)
+        return found
+
+    return made
+
+
+def process_of(run: Run) -> str:
+    return run.not_run["basic"].rpartition(" ")[2]
+
+
+def test_models_of_several_runs_are_run_in_one_process(runs):
+    one, other = runs("one", "other")
+    probe(one, other)
+    assert one.not_run["basic"].startswith("one in process")
+    assert process_of(one) == process_of(other)
+
+
+def test_a_model_that_kills_the_process_or_never_ends_is_blamed_alone(runs):
+    first, dies, second, hangs, third = everyone = runs("first", "dies", "second", "hangs", "third")
+    probe(*everyone)
+    assert dies.not_run == hangs.not_run == {"basic": "it ended without a result"}
+    assert "got signal SIGKILL" in dies.notes[0]
+    assert "expected a result within 3 s, got none" in hangs.notes[0]
+    assert [run.not_run["basic"].split()[0] for run in (first, second, third)] == ["first", "second", "third"]
+    assert len({process_of(run) for run in (first, second, third)}) == 3
+
+
+def test_a_child_that_does_not_even_begin_is_nobody_s_fault(runs, tmp_path):
+    (tmp_path / "packages" / "harness" / "training" / "engine.py").write_text("raise SystemExit('no torch')")
+    with pytest.raises(TrainingError, match=r"got exit code 1\. The end of its messages: no torch"):
+        probe(*runs("one", "other"))
+
+
+def test_nothing_is_started_where_nothing_was_taken_in(runs, monkeypatch):
+    monkeypatch.setattr(runner, "_PACKAGES", Path("/nowhere"))
+    (run,) = runs("one")
+    run.traced = {}
+    probe(run)
+    assert (run.probes, run.not_run, run.notes) == ({}, {}, [])
