@@ -42,14 +42,14 @@ class Attack:
     says: str = ""
 
 
-LIMIT = "took more processor time than is allowed"
+ENDLESS = "Remove training, downloads and endless loops"
 CLOCK = "did not end; expected at most"
 NOT_AGREED = "not of the agreed form"
 NOT_BUILT = "the model could not be built"
 
 ATTACKS: Mapping[str, Attack] = {
-    "spins": Attack("while True:\n    pass\n", says=LIMIT),
-    "spins_as_it_is_built": Attack(inside="while True:\n    pass\n", says=LIMIT),
+    "spins": Attack("while True:\n    pass\n", says=ENDLESS),
+    "spins_as_it_is_built": Attack(inside="while True:\n    pass\n", says=ENDLESS),
     "sleeps": Attack("import time\ntime.sleep(10_000)\n", says=CLOCK),
     "swallows_every_exception": Attack(
         "import time\nwhile True:\n"

@@ -22,6 +22,8 @@ TOGETHER = 32
 """Images in the batch whose output is compared with itself."""
 ALONE = 8
 """Images of it that are also run one by one."""
+LEAST_SPREAD = 0.01
+"""What tells images apart counts as at least this share of the output; less is near to rounding."""
 _SEED = 0
 
 
@@ -64,7 +66,7 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: E
         accuracy_running=running.correct / running.total,
         accuracy_batch=(batch_logits.argmax(1) == labels).double().mean().item(),
         repeat_difference=_difference(first, second),
-        batch_difference=_difference(first[: len(alone)], alone),
+        batch_difference=_difference(first[: len(alone)], alone, _spread(first)),
         finite=bool(first.isfinite().all() and batch_logits.isfinite().all()),
         extents=seen,
     )
@@ -90,10 +92,19 @@ def _with_batch_statistics(
     return logits, torch.from_numpy(split.labels[: len(logits)])
 
 
-def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Largest difference relative to the largest finite output; 1 where only one of the two is finite."""
+def _spread(outputs: torch.Tensor) -> float:
+    """Give the share of the output that tells one image from another; the rest is a bias, the same for all."""
+    finite = outputs[outputs.flatten(1).isfinite().all(1)]
+    if not finite.any():
+        return 1.0
+    apart = (finite - finite.mean(0)).abs().max() / finite.abs().max()
+    return min(1.0, max(LEAST_SPREAD, apart.item()))
+
+
+def _difference(one: torch.Tensor, other: torch.Tensor, spread: float = 1.0) -> float:
+    """Largest difference relative to a share of the largest output; 1 where only one of the two is finite."""
     scale = one[one.isfinite()].abs().max().item() if one.isfinite().any() else 0.0
-    gap = (one - other).abs() / (scale or 1.0)
+    gap = (one - other).abs() / (scale * spread or 1.0)
     # Two outputs that are equally not a number do not differ.
     gap = torch.where(one.isfinite() | other.isfinite(), gap, torch.zeros_like(gap))
     return gap.nan_to_num(nan=1.0, posinf=1.0).max().item()

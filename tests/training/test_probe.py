@@ -64,6 +64,18 @@ class Noisy(nn.Module):
         return nn.functional.dropout(y, 0.5, training=True)
 
 
+class HidesItsNeighboursBehindABias(nn.Module):
+    """What it takes from the batch is all that tells its images apart, and small beside the bias."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x.mean((2, 3)).repeat(1, 4)[:, :10]
+        return 1 + 1e-4 * (y - y.mean(0))
+
+
+def test_dependence_on_batch_mates_shows_behind_a_bias(mini: Data, exported: Export) -> None:
+    assert probe_of(HidesItsNeighboursBehindABias(), mini, exported).batch_difference > 5e-3
+
+
 def test_chance_in_eval_shows(mini: Data, exported: Export) -> None:
     assert probe_of(Noisy(), mini, exported).repeat_difference > 0.1
 
