@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.assignment import AssignmentSpec
@@ -32,6 +32,13 @@ class Answered:
     recipe: RecipeOverride = field(default_factory=RecipeOverride)
 
 
+class Copy:
+    """What was copied, unpacked or fetched; it is removed when nothing holds this any more."""
+
+    def __init__(self, folder: Path) -> None:
+        weakref.finalize(self, _remove, folder)
+
+
 @dataclass(frozen=True)
 class Submission:
     """One submission on disk. `sha256` is over its Python, notebook and TOML files, by relative path."""
@@ -42,6 +49,8 @@ class Submission:
     variants: Mapping[str, Answered]
     source: str = ""
     """The archive or repository it came from; "" for a folder or a file."""
+    copy: Copy | None = field(default=None, compare=False, repr=False)
+    """Keeps `root` on disk as long as this submission, or what was made of it, is known."""
 
 
 def open_submission(
@@ -56,7 +65,8 @@ def open_submission(
 
     `variants` are the rule sets asked for; none means all that ``submission.toml`` names, or the
     assignment's default where there is no such file. `class_name` (``CLASS`` or ``FILE:CLASS``) and
-    `arguments` override it. What is copied, unpacked or fetched is kept as long as the `Submission` is.
+    `arguments` override it. What is copied, unpacked or fetched is kept as long as the `Submission` is, or
+    one that was made of it.
 
     Raises:
         UsageError: no such path, nothing that can be copied, unpacked or fetched, no source file, an
@@ -69,8 +79,7 @@ def open_submission(
     except BaseException:
         _remove(temporary)
         raise
-    weakref.finalize(submission, _remove, temporary)
-    return submission
+    return replace(submission, copy=Copy(temporary))
 
 
 # Private functions

@@ -1,6 +1,8 @@
 """From a path to what is built: manifests, conventional names, and messages when it is unclear."""
 
+import gc
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -139,6 +141,17 @@ def test_what_is_graded_is_what_was_hashed_whatever_becomes_of_the_original(writ
     (folder / "model.py").write_text("x = 2")
     assert (submission.root / "model.py").read_text() == "x = 1"
     assert submission.sha256 != open_submission(folder, assignment).sha256
+
+
+def test_the_copy_stays_as_long_as_anything_made_of_the_submission(write, assignment):
+    submission = open_submission(write(model="x = 1"), assignment)
+    root = submission.root
+    submission = replace(submission, source="renamed")
+    gc.collect()
+    assert (root / "model.py").exists()
+    del submission
+    gc.collect()
+    assert not root.exists()
 
 
 @pytest.mark.parametrize("make", [
