@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from harness import record as records
@@ -23,7 +24,7 @@ from harness.record import Facts, Finding, Record, Training, VariantRecord
 from harness.run import Run, take_in
 from harness.starter import is_starter
 from harness.tables import content_hash
-from harness.trainings import accuracy
+from harness.trainings import Accuracy, accuracy
 
 PACKAGES = (
     "harness", "torch", "torchvision", "albumentations", "opencv-python-headless", "numpy", "safetensors",
@@ -45,14 +46,20 @@ def grade(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
     return judge(run, to_train)
 
 
-def judge(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
+def judge(
+    run: Run, to_train: frozenset[str] = frozenset(), trained: Mapping[str, Accuracy] | None = None
+) -> Record:
     """Judge every variant of a submission that has been taken in and probed, and train those named.
+
+    `trained` has what came of variants that were trained before: they are not trained again.
 
     Raises:
         HarnessError: as `grade`.
     """
+    measured = trained or {}
     variants = {
-        name: _variant(run, name, run.recipe(name), full=name in to_train) for name in run.submission.variants
+        name: _variant(run, name, run.recipe(name), measured.get(name), train=name in to_train)
+        for name in run.submission.variants
     }
     return _record(run, variants)
 
@@ -82,8 +89,10 @@ def with_accuracy(facts: Facts, trainings: Sequence[Training]) -> Facts:
 # Private functions
 
 
-def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantRecord:
-    traced = run.traced[name]
+def _variant(
+    run: Run, name: str, recipe: RecipeSpec, measured: Accuracy | None, *, train: bool
+) -> VariantRecord:
+    traced, full = run.traced[name], train or measured is not None
     title = run.assignment.variants[name].title
     if isinstance(traced, Untraced):
         problem = records.Problem(
@@ -100,7 +109,7 @@ def _variant(run: Run, name: str, recipe: RecipeSpec, *, full: bool) -> VariantR
     facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
-        trainings, finding = accuracy(run, name, recipe, probed)
+        trainings, finding = measured or accuracy(run, name, recipe, probed)
         findings = (*findings, finding)
     return _scored(
         title,
@@ -180,10 +189,7 @@ def _provenance(run: Run) -> dict[str, Any]:
         "host": platform.node(),
         "platform": platform.platform(),
         "processor": platform.machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
-        },
+        "versions": dict(_versions()),
         "source": run.submission.source,
         "command": shlex.join(["harness", *sys.argv[1:]]),
         "notes": run.notes,
@@ -200,6 +206,13 @@ def _provenance(run: Run) -> dict[str, Any]:
 
 def _machine(run: Run) -> dict[str, str]:
     return {check.name: check.found for check in now(run.assignment.recipe.threads)}
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Look the versions up once: a class judged again has hundreds of records."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:

@@ -97,6 +97,14 @@ def untrainable(cause: Cause, why: str, assignment: AssignmentSpec) -> Finding:
     return _open(assignment, f"not trained: {why}", cause, advice)
 
 
+def restated(finding: Finding, assignment: AssignmentSpec) -> Finding:
+    """Say once more, under another assignment, why there is no accuracy: only what it is worth changes."""
+    most = assignment.points.min_accuracy
+    points = None if finding.points is None else 0
+    update = {"expected": _expected(assignment), "points": points, "max_points": most}
+    return finding.model_copy(update=update)
+
+
 # Private functions
 
 

@@ -61,6 +61,17 @@ def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
     return replace(submission, source=work.source)
 
 
+def recipe_sha256(submission: Submission, terms: Terms) -> str:
+    """Hash which variants are judged and trained, and how.
+
+    Raises:
+        AssignmentError: the manifest asks for more than the assignment allows.
+    """
+    run = Run(submission, terms.assignment, Settings(seed=terms.seed), lambda *_: None)
+    recipes = {name: run.recipe(name).model_dump(mode="json") for name in submission.variants}
+    return digest({"judged": recipes, "trained": sorted(variants_to_train(run, terms.variants))})
+
+
 # Private functions
 
 
@@ -75,26 +86,15 @@ def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> 
         (copy / file).write_bytes(path.read_bytes())
     else:
         copy_sources(submission.root, copy)
-    recipe_sha256 = _recipe_sha256(submission, terms)
+    recipe = recipe_sha256(submission, terms)
     return HandedIn(
         student=listed.student,
         source=submission.source if is_address(listed.given) else listed.source,
         submitted_at=listed.submitted_at,
         sources_sha256=objects.adopt(copy),
         file=file,
-        recipe_sha256=recipe_sha256,
+        recipe_sha256=recipe,
     )
-
-
-def _recipe_sha256(submission: Submission, terms: Terms) -> str:
-    """Hash which variants are judged and trained, and how.
-
-    Raises:
-        AssignmentError: the manifest asks for more than the assignment allows.
-    """
-    run = Run(submission, terms.assignment, Settings(seed=terms.seed), lambda *_: None)
-    recipes = {name: run.recipe(name).model_dump(mode="json") for name in submission.variants}
-    return digest({"judged": recipes, "trained": sorted(variants_to_train(run, terms.variants))})
 
 
 def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> HandedIn:

@@ -44,8 +44,9 @@ class ClassTable:
 
     @property
     def max_points(self) -> int:
-        """Points of a submission that everything is judged of: those of a variant sum to 100."""
-        return 100 * max((len(row.record.variants) for row in self.rows if row.record), default=1)
+        """Points of a submission that is judged in full."""
+        full = (row.record.max_points for row in self.rows if row.record and row.stage == "full")
+        return max(full, default=100)
 
     def scorecard(self, row: Row, name: str = "scorecard.html") -> str:
         """Name the path of a student's scorecard from the table; "" where there is none."""
@@ -58,7 +59,7 @@ def is_final(row: Row) -> bool:
     record = row.record
     if record is None or row.state != "graded" or record.verdict == "not_judged" or open_points(record):
         return False
-    return record.verdict == "failed" or all(variant.full for variant in record.variants.values())
+    return record.verdict == "failed" or row.stage == "full"
 
 
 def columns(table: ClassTable) -> dict[str, Column]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.commands.cohort_grading import DEFAULT_STORE, FilesOption, StoreOption
 from harness.commands.options import DEFAULT_OUT, AssignmentOption, check_writable
 from harness.errors import UsageError
 
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
     from harness.cohort.store import Store
     from harness.cohort.table import ClassTable
 
-StoreOption = Annotated[
-    str,
-    typer.Option("--store", metavar="FILE|URL", help="SQLite file, or postgresql://user@host/name."),
-]
-FilesOption = Annotated[
-    Path | None,
-    typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
-]
-DEFAULT_STORE = "cohort.db"
 STANDARD_OUTPUT = Path("-")
 
 
@@ -69,6 +61,44 @@ def table(
             say(f"{name}: {out / file}")
     if {"canvas", "moodle"} & set(names):
         _tell_left_out([row.student for row in found.rows if not is_final(row)])
+
+
+def rejudge(
+    assignment: Annotated[Path, typer.Option(metavar="FILE", help="The new assignment's TOML file.")],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    apply: Annotated[  # noqa: FBT002
+        bool, typer.Option("--apply", help="Enter the new grades; the old ones stay in the history.")
+    ] = False,
+) -> None:
+    """Judge the class again under another assignment, from what is stored: nothing is run or trained.
+
+    Prints the difference student by student, and who has to be trained because the recipe has changed or
+    the rules hold now. Changes nothing without --apply.
+    """
+    from harness.assignment import load_assignment
+    from harness.cohort.leases import shown, this_process
+    from harness.cohort.ledger import current_terms
+    from harness.cohort.reading import rows
+    from harness.cohort.rejudging import Rejudged, enter, new_terms, rejudge_class
+    from harness.cohort.store import opened_store
+    from harness.commands.rejudged_display import followed, show_rejudged
+    from harness.screen import say
+
+    spec = load_assignment(assignment)
+    with opened_store(store, files, must_exist=True) as opened:
+        now = current_terms(opened)
+        terms, graded = new_terms(now, spec), rows(opened)
+        judged = rejudge_class(graded, now.assignment, terms)
+        found = list(followed(judged, "judging again", len(graded)))
+        show_rejudged(found)
+        if not apply:
+            say("Nothing was changed. Enter the new grades with --apply.")
+            return
+        entered = [one for one in found if isinstance(one, Rejudged)]
+        for one in followed(entered, "entering", len(entered)):
+            enter(opened, one, terms, shown(this_process()))
+    say(f"Entered: {len(entered)} grades. The old ones stay in the history: harness cohort show STUDENT.")
 
 
 # Private functions

@@ -81,6 +81,7 @@ def test_variants_that_nobody_answers_have_no_columns(class_table, row):
     assert list(both.variants) == ["basic", "dilated"]
     assert by_student(render_csv(both))["bob"]["dilated.parameters"] == ""
     assert both.max_points == 200
+    assert ClassTable((row("ada", None),), both.assignment, both.out).max_points == 100
 
 
 def test_canvas_gets_final_totals_alone_under_its_five_columns(class_table):

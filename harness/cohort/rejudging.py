@@ -1,0 +1,260 @@
+"""Judge a class again from what is stored: under another assignment, with no submission and no training.
+
+Graphs, probes and trainings are those of the grade that is there. A training counts as long as the new
+assignment has its recipe and its seed; where it does not, or where a network that was not worth training now
+is, it is said who has to be trained.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from os import link
+from pathlib import Path
+
+from harness.analysis.accuracy import RULE, min_accuracy, restated, seeds_needed
+from harness.assignment import AssignmentSpec
+from harness.cohort.handing_in import recipe_sha256
+from harness.cohort.kept import Intake, load_intake, traced_of
+from harness.cohort.keys import VERSION, Terms, digest
+from harness.cohort.ledger import enter_rejudged
+from harness.cohort.rows import KEPT, Row
+from harness.cohort.store import Store
+from harness.errors import HarnessError, UsageError
+from harness.files import write_text
+from harness.grade import judge, variants_to_train
+from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Wanted
+from harness.intake.submission import Answered, Submission
+from harness.record import Record, Status, VariantRecord, combined, to_json
+from harness.reporting.files import write_reports
+from harness.reporting.folders import variant_folders
+from harness.reporting.html import render_html
+from harness.reporting.scorecard import pictures_beside, render_scorecard
+from harness.reporting.words import finding_of
+from harness.run import Run, Settings
+from harness.trainings import Accuracy
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """What a student's grade becomes. `to_train` says why it is not final before a training; else empty."""
+
+    row: Row
+    record: Record
+    recipe_sha256: str
+    to_train: tuple[str, ...] = ()
+    line_moved: bool = False
+    """Whether it was trained, and the accuracy asked for is another one."""
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What differs from the grade that is there, rule by rule."""
+        assert self.row.record is not None
+        return tuple(_changes(self.row.record, self.record))
+
+
+@dataclass(frozen=True)
+class NotRejudged:
+    """A student whose grade cannot be judged again, and why."""
+
+    row: Row
+    why: str
+
+
+def rejudge_class(
+    rows: Iterable[Row], before: AssignmentSpec, terms: Terms
+) -> Iterator[Rejudged | NotRejudged]:
+    """Judge every graded submission again, one after the other; see `rejudge`."""
+    for row in rows:
+        if row.record is None:
+            yield NotRejudged(row, row.problem or "not graded yet")
+            continue
+        try:
+            yield rejudge(row, before, terms)
+        except HarnessError as error:
+            yield NotRejudged(row, str(error))
+        except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being judged
+            yield NotRejudged(row, f"the harness failed: {type(error).__name__}: {error}")
+
+
+def new_terms(now: Terms, assignment: AssignmentSpec) -> Terms:
+    """Put another assignment, and this harness, in place of what a class was graded by.
+
+    Raises:
+        UsageError: the new assignment has another seed.
+    """
+    seed = assignment.seed if now.seed == now.assignment.seed else now.seed
+    if seed != now.seed:
+        raise UsageError(
+            f"seed {seed}: the class was taken in and trained with seed {now.seed}, and another one changes "
+            f"everything; expected seed = {now.seed}. Grade the class again with harness cohort grade."
+        )
+    return replace(now, assignment=assignment, harness_version=VERSION)
+
+
+def rejudge(row: Row, before: AssignmentSpec, terms: Terms) -> Rejudged:
+    """Judge a graded submission again; nothing is written.
+
+    `before` is the assignment that it was graded under.
+
+    Raises:
+        HarnessError: what was stored does not hold under these terms, or is not there.
+    """
+    assert row.record is not None
+    assert row.folder is not None
+    intake = load_intake(row.folder)
+    if intake.seed != terms.seed:
+        raise HarnessError(
+            f"{row.student}: taken in with seed {intake.seed}, and other seeds give other initial weights; "
+            f"expected seed {intake.seed}, got {terms.seed}. Grade the class again with harness cohort grade."
+        )
+    if unknown := sorted(intake.variants.keys() - terms.assignment.variants.keys()):
+        raise HarnessError(
+            f"{row.student}: answers variant {unknown[0]!r}, which the assignment does not have; "
+            f"expected one of {', '.join(terms.assignment.variants)}. Grade the class again."
+        )
+    run = _run(row, row.record, intake, terms)
+    measured, lost = _measured(row.record, run, before)
+    record = judge(run, trained=measured)
+    if _rules_verdict(record) == "passed":
+        untrained = sorted(variants_to_train(run, terms.variants) - measured.keys())
+        reasons = tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in untrained)
+    else:
+        reasons = ()
+    lines = before.rules.min_accuracy.at_least, terms.assignment.rules.min_accuracy.at_least
+    line_moved = bool(measured) and lines[0] != lines[1]
+    return Rejudged(row, record, _recipe_sha256(run, row, terms), reasons, line_moved)
+
+
+def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
+    """Enter what a grade has become; the old one stays in the history. Returns the new key."""
+    assert one.row.folder is not None
+    with store.objects.unfinished() as folder:
+        out = folder / "artefacts"
+        left_out = None if _has_its_trainings(one) else _of_trainings
+        shutil.copytree(one.row.folder, out, ignore=left_out, copy_function=_linked)
+        _write_scorecards(one, out, terms.assignment)
+        folder_sha256 = store.objects.adopt(out)
+    return enter_rejudged(store, one.row.key, terms, one.recipe_sha256, one.record, folder_sha256, worker)
+
+
+# Private functions
+
+
+def _run(row: Row, record: Record, intake: Intake, terms: Terms) -> Run:
+    """Set up a run at the point where everything has been taken in and probed."""
+    assert row.folder is not None
+    root = row.sources or row.folder
+    answered = {
+        name: Answered(Wanted(file=root, class_name=None), taken.folder, taken.recipe)
+        for name, taken in intake.variants.items()
+    }
+    submission = Submission(root, record.submission_sha256, answered, row.source)
+    run = Run(submission, terms.assignment, Settings(out=row.folder, seed=terms.seed), lambda *_: None)
+    run.backend = intake.backend
+    for name, taken in intake.variants.items():
+        run.traced[name] = traced_of(taken, row.folder)
+        if taken.probe is not None:
+            run.probes[name] = taken.probe
+        elif taken.not_run:
+            run.not_run[name] = taken.not_run
+    run.seconds = dict(record.provenance.get("train_seconds", {}))
+    run.fingerprint = dict(record.provenance.get("fingerprint", {}))
+    run.notes = list(record.provenance.get("notes", []))
+    return run
+
+
+def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[str, Accuracy], dict[str, str]]:
+    """Keep the trainings that count under the new assignment; of the others, say why they do not."""
+    kept: dict[str, Accuracy] = {}
+    lost: dict[str, str] = {}
+    for name, variant in record.variants.items():
+        finding = finding_of(variant, RULE)
+        if not variant.full or finding is None or variant.problem is not None:
+            continue
+        changed = _recipe_changes(name, run, before)
+        trainings = variant.trainings
+        if changed:
+            lost[name] = f"the recipe has changed ({changed})"
+        elif not trainings or trainings[0].data.name == "mini":
+            kept[name] = trainings, restated(finding, run.assignment)
+        elif len(trainings) < (needed := seeds_needed(trainings, run.assignment)):
+            lost[name] = f"too close to the line for {len(trainings)} seed(s); {needed} are needed"
+        else:
+            kept[name] = trainings[:needed], min_accuracy(trainings[:needed], run.assignment)
+    return kept, lost
+
+
+def _recipe_changes(name: str, run: Run, before: AssignmentSpec) -> str:
+    """Name what the new assignment trains a variant with and the old one did not; "" for nothing."""
+    override = run.submission.variants[name].recipe
+    old = before.recipe_with(name, override, name).model_dump(mode="json")
+    new = run.recipe(name).model_dump(mode="json")
+    return ", ".join(f"{key} {_short(old[key])} → {_short(new[key])}" for key in new if old[key] != new[key])
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _rules_verdict(record: Record) -> Status:
+    return combined(
+        finding.status
+        for variant in record.variants.values()
+        for finding in variant.findings
+        if finding.rule != RULE
+    )
+
+
+def _recipe_sha256(run: Run, row: Row, terms: Terms) -> str:
+    """Hash the recipe as `harness cohort grade` would, so that it takes the grade for its own."""
+    return digest(None) if row.problem else recipe_sha256(run.submission, terms)
+
+
+def _has_its_trainings(one: Rejudged) -> bool:
+    assert one.row.record is not None
+    return all(one.record.variants[name].full for name, old in one.row.record.variants.items() if old.full)
+
+
+def _of_trainings(_: str, names: list[str]) -> list[str]:
+    """Leave out what a training that does not count any more has left: all but what was taken in."""
+    return [name for name in names if "." in name and name not in (KEPT, ARCHITECTURE, WEIGHTS)] + [
+        name for name in names if name in ("checkpoints", "plots")
+    ]
+
+
+def _linked(source: str, target: str) -> None:
+    """Give a file a second name: what is written beside it takes its place, and is never written into it."""
+    try:
+        link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _write_scorecards(one: Rejudged, out: Path, assignment: AssignmentSpec) -> None:
+    """Write the record and what it is read in; pictures only where they show a line that has moved."""
+    record, folders = one.record, variant_folders(one.record, out)
+    if one.line_moved:
+        write_reports(record, out, folders, assignment.rules.min_accuracy.at_least)
+        return
+    write_text(out / "scorecard.json", to_json(record))
+    write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
+    write_text(out / "scorecard.html", render_html(record, folders))
+
+
+def _changes(old: Record, new: Record) -> Iterator[str]:
+    for name in new.variants:
+        before, after = _verdicts(old.variants.get(name)), _verdicts(new.variants[name])
+        for rule in {**before, **after}:
+            was, now = before.get(rule, "not asked"), after.get(rule, "not asked")
+            if was != now:
+                yield f"{name}: {rule} {was} → {now}"
+
+
+def _verdicts(variant: VariantRecord | None) -> Mapping[str, str]:
+    """Say the verdict of every rule, and its points."""
+    return {
+        finding.rule: f"{finding.status} {finding.points or 0} of {finding.max_points}"
+        for finding in (variant.findings if variant else ())
+    }

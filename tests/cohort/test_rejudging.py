@@ -1,0 +1,369 @@
+"""Another assignment over a graded class: judged from what is stored, nothing trained, nothing lost."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.analysis.accuracy import min_accuracy
+from harness.analysis.agreement import Extents
+from harness.assignment import (
+    DEFAULT_ASSIGNMENT,
+    REPOSITORY,
+    AssignmentSpec,
+    load_assignment,
+    parse_assignment,
+)
+from harness.cli import app
+from harness.cohort.handing_in import hand_in
+from harness.cohort.kept import Intake, Taken, traced_of
+from harness.cohort.keys import Terms
+from harness.cohort.ledger import enter as enter_submission
+from harness.cohort.ledger import enter_terms, grade_row
+from harness.cohort.objects import tree_sha256
+from harness.cohort.reading import rows
+from harness.cohort.rejudging import NotRejudged, Rejudged, new_terms, rejudge, rejudge_class
+from harness.cohort.roster import Listed
+from harness.cohort.rows import KEPT, Row
+from harness.cohort.schema import WorkTable
+from harness.cohort.store import opened_store
+from harness.errors import HarnessError, UsageError
+from harness.files import write_text
+from harness.grade import judge
+from harness.intake.exchange import ARCHITECTURE, WEIGHTS
+from harness.intake.submission import open_submission
+from harness.record import Problem, Record, load_record, to_json
+from harness.run import Run, Settings
+from harness.training.jobs import Probe
+
+REFERENCE = REPOSITORY / "submission"
+BASE = REFERENCE / "results" / "base_model"
+PROBE = Probe(
+    logits_shape=(500, 10), accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
+    batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"),
+)  # fmt: skip
+ACCURACY = 0.8625
+"""Of the reference's training."""
+
+
+def changed(assignment: AssignmentSpec, **places: object) -> AssignmentSpec:
+    """Change values of an assignment: ``rules__max_parameters__below=50_000``."""
+    data = assignment.model_dump(mode="json", by_alias=True)
+    for place, value in places.items():
+        *path, last = place.split("__")
+        table = data
+        for key in path:
+            table = table[key]
+        table[last] = value
+    return parse_assignment(data)
+
+
+@pytest.fixture
+def graded(tmp_path, assignment) -> Callable[..., Row]:
+    """Give a row graded under the shipped assignment; `full`: with the reference's training."""
+
+    def made(
+        student: str = "ada", *, full: bool = True, problem: str = "", terms: Terms | None = None
+    ) -> Row:
+        terms = terms or Terms(assignment, seed=1)
+        folder = tmp_path / "artefacts" / student
+        (folder / "basic").mkdir(parents=True)
+        record = load_record(REFERENCE / "results" / "scorecard.json").variants["basic"]
+        taken = Taken(
+            class_name="Net", folder="basic", recipe={}, graph_sha256=record.graph_sha256, probe=PROBE
+        )
+        if problem:
+            told = Problem(cause="student", message=problem)
+            taken = Taken(class_name="", folder="basic", recipe={}, graph_sha256=None, problem=told)
+        else:
+            for name in (ARCHITECTURE, WEIGHTS):
+                shutil.copyfile(BASE / name, folder / "basic" / name)
+        intake = Intake(seed=terms.seed, backend="lock", variants={"basic": taken})
+        write_text(folder / KEPT, intake.model_dump_json(by_alias=True))
+        submission = open_submission(REFERENCE, terms.assignment, variants=["basic"])
+        run = Run(submission, terms.assignment, Settings(out=folder, seed=terms.seed), lambda *_: None)
+        run.traced["basic"] = traced_of(taken, folder)
+        run.probes = {} if problem else {"basic": PROBE}
+        trainings = record.trainings
+        trained = {"basic": (trainings, min_accuracy(trainings, terms.assignment))} if full else {}
+        found = judge(run, trained=trained)
+        write_text(folder / "scorecard.json", to_json(found))
+        return Row(
+            student=student, source=f"{student}.zip", submitted_at=None, state="graded", key="k",
+            record=found, folder=folder, sources=REFERENCE, stage="full" if full else "rules",
+        )  # fmt: skip
+
+    return made
+
+
+def again(row: Row, **places: object) -> Rejudged:
+    before = load_assignment(DEFAULT_ASSIGNMENT)
+    return rejudge(row, before, Terms(changed(before, **places), seed=1))
+
+
+def statuses(record: Record) -> dict[str, str]:
+    return {finding.rule: finding.status for finding in record.variants["basic"].findings}
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_under_the_same_assignment_the_result_is_the_same_to_the_byte(graded, full):
+    row = graded(full=full)
+    found = again(row)
+    assert found.record.result_sha256 == row.record.result_sha256
+    assert found.changes == ()
+    assert bool(found.to_train) != full
+
+
+def test_a_higher_line_fails_what_had_passed_without_training(graded):
+    found = again(graded(), rules__min_accuracy__at_least=0.9)
+    assert statuses(found.record)["min_accuracy"] == "failed"
+    assert found.record.variants["basic"].facts.accuracy == ACCURACY
+    most = found.record.variants["basic"].findings[-1].max_points
+    assert found.changes == (f"basic: min_accuracy passed {most} of {most} → failed 0 of {most}",)
+    assert found.to_train == ()
+    assert found.line_moved
+
+
+def test_a_line_inside_the_interval_asks_for_more_seeds(graded):
+    found = again(graded(), rules__min_accuracy__at_least=0.8625)
+    assert found.to_train == ("basic: too close to the line for 1 seed(s); 3 are needed",)
+    assert "min_accuracy" not in statuses(found.record)
+
+
+def test_other_points_change_the_total_alone(graded, assignment):
+    points = assignment.points.model_dump()
+    points["dilation"], points["no_max_pool"] = points["no_max_pool"] + points["dilation"], 0
+    row = graded()
+    found = again(row, points=points)
+    assert (found.record.points, found.record.verdict) == (row.record.points, "passed")
+    assert statuses(found.record) == statuses(row.record)
+    assert [change.split()[1] for change in found.changes] == ["no_max_pool", "dilation"]
+    assert not found.line_moved
+
+
+def test_a_stricter_rule_is_judged_on_the_stored_graph(graded):
+    found = again(graded(), rules__max_parameters__below=50_000)
+    assert statuses(found.record)["max_parameters"] == "failed"
+    assert (found.record.verdict, found.to_train) == ("failed", ())
+    assert found.record.variants["basic"].training is not None
+
+
+def test_another_recipe_asks_for_training_and_says_what_changed(graded, assignment):
+    found = again(graded(), recipe__lr=assignment.recipe.lr / 2)
+    (why,) = found.to_train
+    assert why.startswith("basic: the recipe has changed (lr ")
+    assert found.record.variants["basic"].training is None
+    assert not found.record.variants["basic"].full
+
+
+def test_another_recipe_asks_for_no_training_where_the_rules_fail(graded, assignment):
+    found = again(graded(), recipe__lr=assignment.recipe.lr / 2, rules__max_parameters__below=50_000)
+    assert (found.to_train, found.record.verdict) == ((), "failed")
+
+
+def test_who_was_not_worth_training_and_now_is_has_to_be_trained(graded, assignment):
+    strict = changed(assignment, rules__max_parameters__below=50_000)
+    row = graded(full=False, terms=Terms(strict, seed=1))
+    assert row.record.verdict == "failed"
+    found = rejudge(row, strict, Terms(assignment, seed=1))
+    assert found.record.verdict == "passed"
+    assert found.to_train == ("basic: not trained yet",)
+
+
+def test_what_could_not_be_taken_in_stays_so_at_the_new_points(graded, assignment):
+    points = assignment.points.model_dump()
+    points["dilation"], points["no_max_pool"] = points["no_max_pool"] + points["dilation"], 0
+    row = graded(full=False, problem="model.py:3: NameError")
+    found = again(row, points=points)
+    assert found.record.verdict == "not_judged"
+    assert found.record.variants["basic"].problem.message == "model.py:3: NameError"
+    assert found.record.variants["basic"].findings[1].max_points == 0
+
+
+def test_a_diverged_training_stays_failed_at_the_new_points(graded, assignment):
+    row = graded()
+    variant = row.record.variants["basic"]
+    diverged = variant.findings[-1].model_copy(update={"status": "failed", "actual": "diverged", "points": 0})
+    without = variant.model_copy(update={"training": None, "findings": (*variant.findings[:-1], diverged)})
+    row = replace(row, record=row.record.model_copy(update={"variants": {"basic": without}}))
+    points = {**assignment.points.model_dump(), "dilation": 0}
+    points["min_accuracy"] += 100 - sum(points.values())
+    found = again(row, points=points).record.variants["basic"].findings[-1]
+    assert (found.status, found.actual, found.points) == ("failed", "diverged", 0)
+    assert found.max_points == points["min_accuracy"]
+
+
+def test_another_seed_is_refused_with_what_to_do(assignment, graded):
+    with pytest.raises(UsageError, match="seed 2: the class was taken in and trained with seed 1"):
+        new_terms(Terms(assignment, seed=1), changed(assignment, seed=2))
+    assert new_terms(Terms(assignment, seed=7), changed(assignment, seed=2)).seed == 7
+    with pytest.raises(HarnessError, match=r"ada: taken in with seed 1.*expected seed 1, got 7"):
+        rejudge(graded(), assignment, Terms(assignment, seed=7))
+
+
+def test_a_variant_that_the_assignment_does_not_have_any_more_is_named(assignment, graded):
+    data = assignment.model_dump(mode="json", by_alias=True)
+    del data["variants"]["basic"]
+    only_dilated = parse_assignment({**data, "default_variant": "dilated"})
+    with pytest.raises(HarnessError, match=r"ada: answers variant 'basic'.*expected one of dilated"):
+        rejudge(graded(), assignment, Terms(only_dilated, seed=1))
+
+
+def test_one_that_cannot_be_judged_again_leaves_the_others(assignment, graded):
+    broken, fine, waiting = graded("bob"), graded("eve"), replace(graded("gus"), record=None)
+    (broken.folder / KEPT).unlink()
+    torn = graded("hal")
+    (torn.folder / "basic" / ARCHITECTURE).write_text("{")
+    found = list(rejudge_class([broken, fine, torn, waiting], assignment, Terms(assignment, seed=1)))
+    assert [type(one) for one in found] == [NotRejudged, Rejudged, NotRejudged, NotRejudged]
+    assert f"{KEPT}: no such file" in found[0].why
+    assert "architecture.json" in found[2].why
+    assert found[3].why == "not graded yet"
+
+
+# In a store
+
+
+@pytest.fixture
+def stored(tmp_path, graded, assignment):
+    """Give what fills a store with students graded under the shipped assignment; gives its path."""
+
+    def made(*students: str, **settings: object):
+        path = tmp_path / "cohort.db"
+        terms = Terms(assignment, seed=1)
+        with opened_store(str(path)) as store:
+            enter_terms(store, terms)
+            for student in students:
+                row = graded(student, **settings)
+                submission = tmp_path / "submissions" / student
+                submission.mkdir(parents=True)
+                shutil.copyfile(REFERENCE / "model.py", submission / "model.py")
+                (submission / "name.txt").write_text(student)
+                handed_in = hand_in(Listed(student, str(submission), student), terms, store.objects)
+                key = enter_submission(store, handed_in, terms)
+                folder = store.objects.adopt(row.folder)
+                stage = "trained" if row.stage == "full" else "judged"
+                with store.writing() as session:
+                    session.add(grade_row(key, 0, row.stage, "graded", row.record, folder, "me@here:1", 60.0))
+                    session.get_one(WorkTable, key).stage = stage
+        return path
+
+    return made
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """Write the shipped assignment with changes in its text."""
+
+    def made(*changes: tuple[str, str]):
+        text = DEFAULT_ASSIGNMENT.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "new.toml"
+        path.write_text(text)
+        return path
+
+    return made
+
+
+def command(store, assignment, *options):
+    return CliRunner().invoke(
+        app, ["cohort", "rejudge", "--store", str(store), "--assignment", str(assignment), *options]
+    )
+
+
+HIGHER = ("at_least = 0.85", "at_least = 0.90")
+
+
+def test_the_command_shows_the_difference_and_changes_nothing(stored, toml):
+    path = stored("ada", "bob")
+    with opened_store(str(path)) as store:
+        before = rows(store)
+        answer = command(path, toml(HIGHER))
+        assert answer.exit_code == 0, answer.output
+        assert rows(store) == before
+    assert "ada: passed, 100 of 100 → failed, " in answer.stdout
+    assert "  basic: min_accuracy passed" in answer.stdout
+    assert (
+        "2 students: 2 grades change, 0 stay, 0 need training, 0 could not be judged again" in answer.stdout
+    )
+    assert "Nothing was changed." in answer.stderr
+
+
+def test_with_apply_the_new_grade_counts_and_the_old_one_stays_in_the_history(stored, toml):
+    path = stored("ada")
+    with opened_store(str(path)) as store:
+        (before,) = rows(store)
+        kept = tree_sha256(before.folder)
+        answer = command(path, toml(HIGHER), "--apply")
+        assert answer.exit_code == 0, answer.output
+        assert "Entered: 1 grades." in answer.stderr
+        (after,) = rows(store)
+    assert (before.record.verdict, after.record.verdict, after.state) == ("passed", "failed", "graded")
+    assert [(entry.reason, entry.verdict) for entry in after.history] == [
+        ("graded", "passed"),
+        ("rejudged", "failed"),
+    ]
+    assert tree_sha256(before.folder) == kept
+    assert load_record(after.folder / "scorecard.json").verdict == "failed"
+    assert load_record(before.folder / "scorecard.json").verdict == "passed"
+    assert (after.folder / KEPT).is_file()
+
+
+def test_applying_it_twice_enters_nothing_twice(stored, toml):
+    path = stored("ada")
+    new = toml(HIGHER)
+    for _ in range(2):
+        assert command(path, new, "--apply").exit_code == 0
+    with opened_store(str(path)) as store:
+        (row,) = rows(store)
+    assert [entry.reason for entry in row.history] == ["graded", "rejudged"]
+
+
+def test_grading_the_class_again_takes_the_rejudged_grade_for_its_own(stored, toml, tmp_path):
+    path, new = stored("ada"), toml(HIGHER)
+    command(path, new, "--apply")
+    terms = Terms(load_assignment(new), seed=1)
+    with opened_store(str(path)) as store:
+        (row,) = rows(store)
+        listed = Listed("ada", str(tmp_path / "submissions" / "ada"), "ada")
+        handed_in = hand_in(listed, terms, store.objects)
+        assert terms.key(handed_in.sources_sha256, handed_in.recipe_sha256) == row.key
+
+
+def test_where_the_recipe_changed_the_rules_are_entered_and_the_training_is_left_to_grade(stored, toml):
+    path = stored("ada")
+    answer = command(path, toml(("label_smoothing = 0.0", "label_smoothing = 0.05")), "--apply")
+    assert answer.exit_code == 0, answer.output
+    assert "to be trained; harness cohort grade does that" in answer.stdout
+    assert "ada: basic: the recipe has changed (label_smoothing 0.0 → 0.05)" in answer.stdout
+    with opened_store(str(path)) as store:
+        (row,) = rows(store)
+        assert (row.stage, row.record.variants["basic"].full) == ("rules", False)
+        assert store.write(lambda session: session.get_one(WorkTable, row.key).stage) == "judged"
+    assert sorted(file.name for file in (row.folder / "basic").iterdir()) == [ARCHITECTURE, WEIGHTS]
+
+
+@pytest.mark.slow
+def test_a_rubric_change_over_200_grades_is_shown_in_ten_seconds(stored, toml):
+    path = stored(*(f"student {i:03}" for i in range(200)))
+    new = toml(HIGHER)
+    started = time.process_time()
+    answer = command(path, new)
+    seconds = time.process_time() - started
+    assert "200 students: 200 grades change" in answer.stdout
+    assert seconds < 10
+
+
+@pytest.mark.parametrize(
+    ("store", "said"), [("none.db", "--store none.db: no such file; expected a store."), (None, "is empty")]
+)
+def test_a_store_without_a_class_is_named(store, said, stored, toml, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = command(store or stored(), toml())
+    assert isinstance(answer.exception, UsageError)
+    assert said in str(answer.exception)
