@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from harness.commands import cohort, grading, inspecting, measuring, rendering, starting, verifying
 from harness.errors import HarnessError
+from harness.reporting.visible import visible
 
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
@@ -55,11 +56,11 @@ def main() -> None:
             typer.echo("interrupted", err=True)
         sys.exit(code)
     except HarnessError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {visible(str(error))}", err=True)
         sys.exit(error.exit_code)
     except TyperException as error:
         if message := error.format_message():
-            typer.echo(f"error: {message} See harness --help.", err=True)
+            typer.echo(f"error: {visible(message)} See harness --help.", err=True)
         sys.exit(2)
     except Exception:  # noqa: BLE001 - the last line of defence: a defect of the harness is never a grade
         traceback.print_exc()

@@ -39,9 +39,14 @@ output = Console(highlight=False, emoji=False)
 """Standard output: what a command was asked to print."""
 
 
+def plain(text: str) -> str:
+    """Show text of a submission as it is: no markup of ours, and none of the terminal's."""
+    return escape(visible(text))
+
+
 def say(text: str, to: Console = screen) -> None:
     """Print one line of text as it is."""
-    to.print(escape(visible(text)), soft_wrap=True)
+    to.print(plain(text), soft_wrap=True)
 
 
 def show_record(record: Record) -> None:
@@ -57,30 +62,30 @@ def show_record(record: Record) -> None:
 def show_field(report: FieldReport) -> None:
     """Print the receptive field of one network: its layers, the final numbers, the second measurement."""
     names = ("k", "s", "d", "rf_in", "jump_in", "rf_out", "jump_out")
-    table = Table(title=escape(report.title), title_justify="left")
+    table = Table(title=plain(report.title), title_justify="left")
     table.add_column("layer")
     for name in names:
         table.add_column(name, justify="right")
     for row in report.rows:
-        table.add_row(escape(row.layer), *(str(getattr(row, name)) for name in names))
+        table.add_row(plain(row.layer), *(str(getattr(row, name)) for name in names))
     output.print(table)
     if report.before_pool_px is None:
-        output.print(f"receptive field: not known: {escape(report.unknown)}", soft_wrap=True)
+        output.print(f"receptive field: not known: {plain(report.unknown)}", soft_wrap=True)
     else:
         pool = "" if report.with_pool_px is None else f", {report.with_pool_px} px counting the global pool"
         output.print(f"receptive field: {report.before_pool_px} px{pool}; jump {report.jump}", soft_wrap=True)
     if report.check is not None:
-        output.print(f"measured by gradients: {escape(in_words(report.check))}", soft_wrap=True)
+        output.print(f"measured by gradients: {plain(in_words(report.check))}", soft_wrap=True)
 
 
 def show_measured(title: str, measured: MeasuredEvent) -> None:
     """Print what a checkpoint does on the test set: class by class, then accuracy, interval and loss."""
     header, rows = class_scores(measured.confusion, measured.data.classes)
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=plain(title), title_justify="left")
     for i, name in enumerate(header):
         table.add_column(name, justify="left" if i == 0 else "right")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(plain(str(cell)) for cell in row))
     output.print(table)
     low, high = measured.accuracy_interval
     preview = ", the embedded mini set: not a grade" if measured.data.name == "mini" else ""
@@ -104,7 +109,7 @@ def show_reproduction(found: Reproduction) -> None:
         for name in ("part", "recorded", "now"):
             table.add_column(name, overflow="fold")
         for part in found.changed:
-            table.add_row(*map(escape, (part.where, part.recorded, part.now)))
+            table.add_row(*map(plain, (part.where, part.recorded, part.now)))
         output.print(table)
     elif found.first is not None:
         known = "The fingerprint is the same." if found.known else "The record has no fingerprint to compare."
@@ -117,7 +122,7 @@ def show_checks(checks: Sequence[Check]) -> None:
     table = Table("check", "", "found", "what to do")
     for check in checks:
         level = f"[{colours[check.level]}]{check.level}[/]"
-        table.add_row(check.name, level, escape(check.found), escape(check.fix))
+        table.add_row(check.name, level, plain(check.found), plain(check.fix))
     output.print(table)
 
 
@@ -193,7 +198,7 @@ class Display:
 
 def _show_variant(name: str, variant: VariantRecord) -> None:
     if variant.problem:
-        screen.print(f"[bold]{escape(name)}: not taken in[/] (cause: {variant.problem.cause})")
+        screen.print(f"[bold]{plain(name)}: not taken in[/] (cause: {variant.problem.cause})")
         say(variant.problem.message)
         say(variant.problem.traceback)
         return
@@ -201,14 +206,14 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
     for finding in variant.findings:
         if finding.status != "passed":
             source = finding.where[0].source if finding.where else ""
-            at = f" at {escape(source)}" if source else ""
-            screen.print(f"[bold]{finding.rule}[/]{at}: {escape(finding.help)}", soft_wrap=True)
+            at = f" at {plain(source)}" if source else ""
+            screen.print(f"[bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
     for note in (*variant.taken_in, *variant.facts.warnings):
         say(f"note: {note}")
 
 
 def _table(title: str, findings: Sequence[Finding]) -> Table:
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=plain(title), title_justify="left")
     table.add_column("rule", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("expected", overflow="fold")
@@ -219,8 +224,8 @@ def _table(title: str, findings: Sequence[Finding]) -> Table:
         table.add_row(
             finding.rule,
             MARK[finding.status],
-            escape(finding.expected),
-            escape(finding.actual),
+            plain(finding.expected),
+            plain(finding.actual),
             f"{points}/{finding.max_points}",
         )
     return table

@@ -20,6 +20,9 @@ from harness.errors import AssignmentError
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
 
+MAX_SHOWN = 200
+"""Characters of a key or a value that a message shows."""
+
 
 class Table(BaseModel):
     """A table that knows its keys and does not change."""
@@ -74,7 +77,7 @@ def meant(name: str, known: Iterable[str], what: str) -> str:
 
 
 def _explain(model: type[BaseModel], error: Any, where: str) -> str:
-    loc = [str(part) for part in error["loc"]]
+    loc = [str(part)[:MAX_SHOWN] for part in error["loc"]]
     place = f"{where}: {'.'.join(loc)}" if loc else where
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown key. {meant(loc[-1], _keys_at(model, loc[:-1]), 'keys')}"
@@ -82,7 +85,7 @@ def _explain(model: type[BaseModel], error: Any, where: str) -> str:
         return f"{place}: missing; a value is required."
     if error["type"] == "value_error":
         return f"{place}: {error['ctx']['error']}."
-    return f"{place}: {error['msg']}, got {error['input']!r}."
+    return f"{place}: {error['msg']}, got {repr(error['input'])[:MAX_SHOWN]}."
 
 
 def _keys_at(model: type[BaseModel], loc: list[str]) -> list[str]:

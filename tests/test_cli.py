@@ -129,6 +129,14 @@ def test_bad_usage_exits_with_2_and_says_what_was_expected(harness, args, messag
     assert "Traceback" not in done.stderr
 
 
+def test_a_key_of_a_manifest_does_not_steer_the_terminal(harness, write):
+    folder = write(model=TINY, submission_toml='"\\u001b[2Jkey" = 1\n')
+    done = harness("check", folder)
+    assert done.returncode == 2
+    assert "submission.toml: ⟨U+001B⟩[2Jkey: unknown key" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
 def test_a_model_that_breaks_a_rule_exits_with_1_and_the_json_has_standard_output_to_itself(harness, write):
     done = harness("check", write(model=TINY), "--json", "-")
     assert done.returncode == 1

@@ -50,3 +50,10 @@ def test_a_manifest_without_end_is_not_read(tmp_path):
     path.write_text("#" * 65_537)
     with pytest.raises(AssignmentError, match=r"submission\.toml: too large; expected at most 65,536 bytes"):
         load_manifest(path)
+
+
+def test_a_message_shows_the_beginning_of_a_long_key_and_value():
+    table = {"variants": {"basic": {"file": "m.py", "class": "N", "x" * 9_000: 1, "output": ["y" * 9_000]}}}
+    with pytest.raises(AssignmentError) as error:
+        parse_manifest(table)
+    assert len(str(error.value)) < 1_500

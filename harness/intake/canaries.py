@@ -72,6 +72,9 @@ _ATTEMPTS: Mapping[str, Callable[[], object]] = {
     "write a file": _open(_HOLE, _CREATE),
     "write shared memory": _open("/dev/shm/harness-hole", _CREATE),  # noqa: S108
     "write beside the program": _open(f"{sys.prefix}/harness-hole", _CREATE),
+    # Landlock lets it write to this device, which nothing can harm.
+    "empty a file that it opens to read": _open(os.devnull, os.O_RDONLY | os.O_TRUNC),
+    "open a file for neither reading nor writing": _open(os.devnull, os.O_ACCMODE),
     "write a kernel setting": _open("/proc/sys/kernel/core_pattern", os.O_WRONLY),
     "make a folder": lambda: Path(_HOLE).mkdir(),
     "make a link": lambda: Path(_HOLE).symlink_to("/"),

@@ -188,10 +188,9 @@ def test_what_a_partial_clone_lacks_is_not_fetched_by_its_own_commands(
     assert not (tmp_path / "trace").exists()
 
 
-def test_an_address_is_never_an_option_of_git(repository, assignment, tmp_path) -> None:
-    with pytest.raises(UsageError, match="cannot be fetched"):
-        open_submission("--upload-pack=touch@host:trace", assignment)
-    assert list(tmp_path.iterdir()) == [repository]
+def test_an_address_is_never_an_option_of_git(assignment) -> None:
+    with pytest.raises(UsageError, match=r"cannot be fetched.*strange hostname '-u@host' blocked"):
+        open_submission("-u@host:trace", assignment)
 
 
 @pytest.mark.parametrize("named", ["nowhere", "0" * 40, "abcdef", "-x"])
