@@ -93,7 +93,7 @@ def _with_batch_statistics(
 
 
 def _spread(outputs: torch.Tensor) -> float:
-    """Give the share of the output that tells one image from another; the rest is a bias, the same for all."""
+    """Give the share of the output that tells images apart; the rest is a bias, the same for all."""
     finite = outputs[outputs.flatten(1).isfinite().all(1)]
     if not finite.any():
         return 1.0
