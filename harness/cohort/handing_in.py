@@ -1,6 +1,6 @@
 """From a line of the roster to a submission in the store: fetched or unpacked, copied, known by its hash."""
 
-from dataclasses import replace
+import shutil
 from pathlib import Path
 
 from harness.cohort.keys import Terms, digest
@@ -55,10 +55,8 @@ def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
         name = terms.assignment.default_variant
         answered = Answered(Wanted(file=root, class_name=None), name)
         return Submission(root, work.sources_sha256, {name: answered}, work.source)
-    submission = open_submission(
-        root / work.file if work.file else root, terms.assignment, variants=terms.variants
-    )
-    return replace(submission, source=work.source)
+    path = root / work.file if work.file else root
+    return open_submission(path, terms.assignment, variants=terms.variants)
 
 
 def recipe_sha256(submission: Submission, terms: Terms) -> str:
@@ -77,14 +75,16 @@ def recipe_sha256(submission: Submission, terms: Terms) -> str:
 
 def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> HandedIn:
     path, copy = Path(listed.given), folder / "sources"
-    if path.is_file() and path.stat().st_size > MAX_BYTES:
-        raise UsageError(too_much(listed.source))
-    submission = open_submission(listed.given, terms.assignment, variants=terms.variants)
-    file = path.name if path.is_file() and path.suffix in SOURCES else ""
+    file = path.name if path.suffix in SOURCES and path.is_file() and not path.is_symlink() else ""
     if file:
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(too_much(listed.source))
         copy.mkdir()
-        (copy / file).write_bytes(path.read_bytes())
-    else:
+        shutil.copyfile(path, copy / file)
+    submission = open_submission(
+        copy / file if file else listed.given, terms.assignment, variants=terms.variants
+    )
+    if not file:
         copy_sources(submission.root, copy)
     recipe = recipe_sha256(submission, terms)
     return HandedIn(

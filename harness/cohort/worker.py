@@ -28,7 +28,7 @@ from harness.errors import HarnessError
 from harness.intake.backends import Wanted
 from harness.intake.box import open_box
 
-BATCH = 16
+BATCH = 25
 """Submissions that are probed in one child; it takes seconds to start."""
 DIED = 70
 """Exit code of a grader that came upon a defect of the harness."""

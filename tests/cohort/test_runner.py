@@ -1,0 +1,184 @@
+"""A class is graded: as a user does it, in processes that are killed, and by several at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import func, select
+
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.cohort.reading import rows
+from harness.cohort.schema import GradeTable
+from harness.cohort.store import opened_store
+
+NET = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        return self.fc(self.bn(self.conv(x)).relu().mean((2, 3)))
+"""
+KILLS = 3
+Grade = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def class_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a class: the reference, one that breaks rules, a crash, a hang, and archives that are none."""
+    folder = tmp_path_factory.mktemp("class")
+    (folder / "ada").mkdir()
+    for name in ("model.py", "submission.toml"):
+        text = (REPOSITORY / "submission" / name).read_text()
+        (folder / "ada" / name).write_text(text)
+    (folder / "bob.py").write_text(NET)
+    (folder / "cem.py").write_text("import os\nos.abort()\n")
+    (folder / "dan.py").write_text("while True:\n    pass\n")
+    for number in range(6):
+        (folder / f"eve {number}.zip").write_text(f"not a zip {number}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write an assignment of one epoch, whose submissions may run for a second."""
+    text = DEFAULT_ASSIGNMENT.read_text()
+    for old, new in (
+        ("epochs = 16\n", "epochs = 1\n"),
+        ("stages = [{ epochs = 5, size_px = 16 }, { epochs = 6, size_px = 24 }]", ""),
+        ("intake_cpu_s = 60", "intake_cpu_s = 10"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = tmp_path_factory.mktemp("assignment") / "quick.toml"
+    file.write_text(text)
+    return file
+
+
+def command(folder: Path, quick: Path, address: str, files: Path, *more: str) -> list[str]:
+    return [
+        sys.executable, "-m", "harness", "cohort", "grade", str(folder), "--store", address,
+        "--files", str(files), "--assignment", str(quick), "--data", "mini", "--workers", "1", *more,
+    ]  # fmt: skip
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        words,
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def table(address: str, files: Path) -> list[tuple[object, ...]]:
+    """Give what is to be the same however a class was graded."""
+    with opened_store(address, files, must_exist=True) as store:
+        return [
+            (row.student, row.state, row.stage, row.cause, row.record and row.record.result_sha256)
+            for row in rows(store)
+        ]
+
+
+def grades(address: str, files: Path) -> Counter[tuple[str, str]]:
+    """Count the grades of each work and stage."""
+    with opened_store(address, files) as store, store.reading() as session:
+        found = session.execute(
+            select(GradeTable.key, GradeTable.stage, func.count()).group_by(GradeTable.key, GradeTable.stage)
+        )
+        return Counter({(key, stage): count for key, stage, count in found})
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    class_folder: Path, quick: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """Grade the class from start to end; gives the store and its files."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    address, files = str(folder / "cohort.db"), folder / "files"
+    done = start(command(class_folder, quick, address, files))
+    said = done.communicate()[1]
+    assert done.returncode == 3, said
+    assert "not judged: student" in said
+    return address, files
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_one_crash_hang_or_refusal_touches_no_other(undisturbed: tuple[str, Path]) -> None:
+    found = {row[0]: row[1:4] for row in table(*undisturbed)}
+    assert found.pop("ada") == ("failed", "full", "infrastructure")  # a preview is never a grade
+    assert found.pop("bob") == ("graded", "rules", None)
+    assert len(found) == 8
+    assert set(found.values()) == {("graded", "rules", "student")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_what_is_done_is_not_done_again(
+    undisturbed: tuple[str, Path], class_folder: Path, quick: Path
+) -> None:
+    before = grades(*undisturbed)
+    again = start(command(class_folder, quick, *undisturbed))
+    again.communicate()
+    assert again.returncode == 3
+    assert grades(*undisturbed) == before
+    assert set(before.values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_after_three_kills_the_table_is_that_of_an_undisturbed_run_and_nothing_is_graded_twice(
+    undisturbed: tuple[str, Path], address: str, tmp_path: Path, class_folder: Path, quick: Path
+) -> None:
+    files, chance = tmp_path / "files", Random(len(address))
+    words = command(class_folder, quick, address, files, "--lease-s", "5")
+    for at_grade in sorted(chance.sample(range(11), KILLS)):
+        running = start(words)
+        while running.poll() is None and sum(grades(address, files).values()) < at_grade:
+            time.sleep(0.1)
+        time.sleep(chance.uniform(0, 3))
+        kill_all(running)
+    last = start(words)
+    said = last.communicate()[1]
+    assert last.returncode == 3, said
+    assert table(address, files) == table(*undisturbed)
+    assert grades(address, files) == grades(*undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
+    undisturbed: tuple[str, Path], address: str, tmp_path: Path, class_folder: Path, quick: Path
+) -> None:
+    files = tmp_path / "files"
+    both = [start(command(class_folder, quick, address, files)) for _ in range(2)]
+    for running in both:
+        said = running.communicate()[1]
+        assert running.returncode == 3, said
+    assert table(address, files) == table(*undisturbed)
+    assert grades(address, files) == grades(*undisturbed)
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill a process and its graders, as a power cut would."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    graders = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+    for pid in (process.pid, *graders):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
