@@ -14,9 +14,13 @@ import pytest
 from sqlalchemy import func, select
 
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
-from harness.cohort.reading import rows
+from harness.cohort.leases import Outcome, claim, finish
+from harness.cohort.ledger import enter, enter_terms
+from harness.cohort.reading import progress_of, rows
+from harness.cohort.runner import begin_again, by_cause
 from harness.cohort.schema import GradeTable
 from harness.cohort.store import opened_store
+from harness.record import Finding
 
 NET = """
 from torch import nn
@@ -116,6 +120,31 @@ def undisturbed(
     assert done.returncode == 3, said
     assert "not judged: student" in said
     return address, files
+
+
+def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left_it_open(
+    store, terms, handed_in, record
+):
+    enter_terms(store, terms)
+    open_rule, open_accuracy = record("not_judged", "resource"), record("passed")
+    accuracy = Finding(
+        rule="min_accuracy", status="not_judged", cause="resource", expected="", actual="", points=None
+    )
+    (variant,) = open_accuracy.variants.values()
+    variant = variant.model_copy(update={"findings": (*variant.findings, accuracy), "verdict": "not_judged"})
+    open_accuracy = open_accuracy.model_copy(update={"variants": {"basic": variant}, "verdict": "not_judged"})
+    given = {"ada": record("not_judged", "student"), "bob": open_rule, "cem": open_accuracy, "dan": record()}
+    for number, (student, one) in enumerate(given.items()):
+        enter(store, handed_in(student, sources_sha256=f"{number:064}"), terms)
+        (work,) = claim(store, terms.scope, "rules", 1, "one", 60)
+        finish(store, work, "one", Outcome(one, "f" * 64, 1.0))
+    assert {what: [row.student for row in some] for what, some in by_cause(rows(store)).items()} == {
+        "not judged: student": ["ada"], "not judged: resource": ["bob", "cem"], "passed": ["dan"],
+    }  # fmt: skip
+    assert begin_again(store, rows(store), frozenset({"resource"})) == 2
+    stages = {row.student: progress_of(store, terms.scope)[row.key][0] for row in rows(store)}
+    assert stages == {"ada": "judged", "bob": "rules", "cem": "training", "dan": "judged"}
+    assert [row.student for row in by_cause(rows(store))["waiting"]] == ["bob", "cem"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,145 @@
+"""harness cohort grade, show, failures, retry: what they say, without grading anything."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+from harness.cli import app
+from harness.cohort.keys import Terms
+from harness.cohort.leases import Outcome, claim, finish
+from harness.cohort.ledger import HandedIn, enter, enter_terms
+from harness.cohort.reading import Counts
+from harness.cohort.store import opened_store
+from harness.commands.cohort_display import ClassDisplay, duration
+from harness.record import Facts, Finding, Record, VariantRecord, sealed
+
+
+def record(verdict: str, cause: str | None = None) -> Record:
+    finding = Finding(
+        rule="dilation", status=verdict, cause=cause, expected="one", actual=f"what of {cause}", points=None
+    )
+    variant = VariantRecord(
+        title="", class_name="Net", full=False, verdict=verdict, points=0, max_points=10, findings=(finding,),
+        facts=Facts(),
+    )  # fmt: skip
+    return sealed(
+        Record(
+            assignment="a", assignment_title="", assignment_sha256="", submission_sha256="", verdict=verdict,
+            points=0, max_points=10, variants={"basic": variant},
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def graded(tmp_path: Path) -> str:
+    """Make a store in which ada passed, and bob and cem were not judged for different causes."""
+    address = str(tmp_path / "cohort.db")
+    terms = Terms(load_assignment(DEFAULT_ASSIGNMENT), seed=1)
+    records = {
+        "ada": record("passed"),
+        "bob": record("not_judged", "student"),
+        "cem": record("not_judged", "resource"),
+    }
+    with opened_store(address) as store:
+        enter_terms(store, terms)
+        for number, (student, one) in enumerate(records.items()):
+            at = datetime(2026, 5, 4, 22, number, tzinfo=UTC)
+            enter(store, HandedIn(student, f"{student}.zip", at, f"{number:064}", "", "c" * 64), terms)
+            (work,) = claim(store, terms.scope, "rules", 1, "me@here:1/x/y", 60)
+            assert finish(store, work, "me@here:1/x/y", Outcome(one, "f" * 64, 1.25))
+    return address
+
+
+@pytest.fixture
+def harness():
+    def run(*words: str):
+        return CliRunner().invoke(app, ["cohort", *words])
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["grade", "show", "failures", "retry"])
+def test_the_help_of_every_command_shows_an_example(harness, name):
+    assert f"Example: harness cohort {name}" in harness(name, "--help").output
+
+
+def test_show_says_the_verdict_where_the_scorecard_is_and_the_history(harness, graded):
+    said = harness("show", "ada", "--store", graded)
+    assert said.exit_code == 0
+    assert "ada: ada.zip, handed in 2026-05-04 22:00 UTC: passed" in said.output
+    assert f"scorecard: {Path(graded).with_suffix('.files')}/ff/" in said.output
+    assert (
+        "graded by the rules alone: passed, 0 of 10 points; ada.zip handed in 2026-05-04 22:00;"
+        in said.output
+    )
+    assert "by me@here:1 in 1.2 s" in said.output
+
+
+def test_failures_are_listed_by_cause_and_only_the_student_s_own_are_an_end(harness, graded):
+    said = harness("failures", "--store", graded)
+    assert said.exit_code == 3
+    assert "not judged: resource:\n  cem: dilation: what of resource" in said.output
+    assert "not judged: student:\n  bob: dilation: what of student" in said.output
+    assert "ada" not in said.output
+
+
+def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path):
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    (tmp_path / "class" / "ada" / "model.py").write_text("x = 1\n")
+    (tmp_path / "class" / "bob.zip").write_text("not a zip")
+    said = harness("grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run")
+    assert said.exit_code == 0
+    assert said.output.splitlines() == [
+        "2 submissions",
+        "rules: 2, for how long is not known: none has been graded in this store yet",
+        "training: at most 2, for how long is not known: none has been graded in this store yet",
+    ]
+    assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["grade", "nowhere"], "nowhere: expected a folder of submissions or a .csv file, got"),
+        (
+            ["grade", ".", "--variant", "large"],
+            "--variant large: not in assignment cifar10-compact-cnn;",
+        ),
+        (["show", "ada", "--store", "none.db"], "none.db: no such file; expected a store. Make one with"),
+        (["failures", "--store", "none.db"], "none.db: no such file; expected a store"),
+        (
+            ["retry", "--cause", "weather"],
+            "--cause weather: expected one of infrastructure",
+        ),
+    ],
+)
+def test_bad_usage_says_what_was_expected(harness, words, message):
+    said = harness(*words)
+    assert message in str(said.exception)
+
+
+def test_a_student_who_is_not_there_is_said(harness, graded):
+    assert "eda: not in this store. Did you mean 'ada'?" in str(
+        harness("show", "eda", "--store", graded).exception
+    )
+
+
+def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(capsys):
+    display = ClassDisplay()
+    with display:
+        display.handed_in(1, 2)
+        display.handed_in(2, 2)
+        for graded in range(3):
+            display.stage("rules", Counts({"rules": 2 - graded}, {}, {"not_judged": graded}, graded))
+    assert capsys.readouterr().err.splitlines() == [
+        "handed in: 2 submissions",
+        "rules: 2 left; 0 not judged",
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (700, "12 min"), (12_600, "3.5 h")])
+def test_a_duration_is_written_for_people(seconds, text):
+    assert duration(seconds) == text
