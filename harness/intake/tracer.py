@@ -23,6 +23,11 @@ from harness.intake.failures import StudentFailure, stage
 from harness.intake.search import Found, Search
 from harness.intake.stubs import Stubs, without_cuda
 
+NOT_REPRODUCIBLE = (
+    "the initial weights are not reproducible: built twice with one seed, they differ; draw them with torch, "
+    "numpy or random, and from nothing else"
+)
+
 
 def answer(request: Request, wanted: Wanted) -> tuple[bytes, bytes, bytes]:
     """Build and export one variant: `Answer`, ``architecture.json``, ``initial.safetensors`` as bytes.
@@ -33,10 +38,14 @@ def answer(request: Request, wanted: Wanted) -> tuple[bytes, bytes, bytes]:
         found, notes = _find(request, wanted)
         built = found.built
         architecture, weights, said = exported(built.name, built.model, request)
-        said = said.model_copy(update={"notes": tuple(note[:MAX_NOTE] for note in notes())})
+        told = notes()
         # It decides nothing: a model it cannot handle is described by less.
         with contextlib.suppress(Exception):
-            said = said.model_copy(update={"seeds_differ": _seeds_differ(request, built)})
+            own, again = _digest(built.model), _digest_of_another(request, built, request.init_seed)
+            other = _digest_of_another(request, built, request.other_init_seed)
+            said = said.model_copy(update={"seeds_differ": own != other})
+            told += [NOT_REPRODUCIBLE] if own != again else []
+        said = said.model_copy(update={"notes": tuple(note[:MAX_NOTE] for note in told)})
         return _bytes(said), architecture, weights
     except StudentFailure as failure:
         said = Answer(
@@ -137,11 +146,12 @@ def _prepare(model: nn.Module, request: Request) -> None:
         )
 
 
-def _seeds_differ(request: Request, built: Built) -> bool:
-    other = construct_with(built.factory, request, built.arguments, request.other_init_seed)
+def _digest_of_another(request: Request, built: Built, seed: int) -> str:
+    """Construct the model once more, and give the digest of its weights."""
+    other = construct_with(built.factory, request, built.arguments, seed)
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in other.model.parameters()):
         eager_forward(other.model, request)
-    return _digest(built.model) != _digest(other.model)
+    return _digest(other.model)
 
 
 def _digest(model: nn.Module) -> str:

@@ -49,8 +49,12 @@ MODELS = {
         "F.relu(self.conv(x))", "(self.conv(x) + self.again(x))"
     ),
     "fixed": TINY.replace("super().__init__()", "super().__init__(); torch.manual_seed(7)"),
+    "clock": TINY.replace(
+        "super().__init__()", "super().__init__(); import time; torch.manual_seed(time.time_ns())"
+    ),
     "two": TINY + TINY.replace("Tiny", "Other"),
-    "seven": TINY.replace("num_classes=10", "num_classes=7"),
+    "seven": TINY.replace("num_classes=10", "num_classes=7")
+    + TINY.replace("return self.fc(", "return x, self.fc(").replace("Tiny", "Other"),
     "pair": TINY.replace("return self.fc(", "return x, self.fc("),
     "absent": TINY,
     "no_f": TINY.replace("    import torch.nn.functional as F\n", ""),
@@ -258,6 +262,12 @@ def test_weights_that_ignore_the_seed_are_noticed(traced):
     assert not traced("fixed").seeds_differ
 
 
+def test_weights_that_differ_under_one_seed_are_noticed(traced):
+    assert any("the initial weights are not reproducible" in note for note in traced("clock").notes)
+    honest = [note for name in ("plain", "fixed", "lazy") for note in traced(name).notes]
+    assert not any("not reproducible" in note for note in honest)
+
+
 def test_lazy_layers_take_shape_before_the_export(traced):
     assert traced("lazy").architecture.by_name["fc.weight"].shape == (10, 4)
 
@@ -280,7 +290,7 @@ def test_no_candidate_says_what_each_class_does(refused):
     message = refused("seven").message
     assert "no class takes (N, 3, 32, 32) images and gives (N, 10) logits" in message
     assert "Tiny: gives (2, 7) for two images" in message
-    assert "Tiny: gives a tuple for two images" in refused("pair").message
+    assert "Other: gives a tuple for two images" in message
 
 
 def test_a_class_that_is_not_there_lists_those_that_are(refused):
