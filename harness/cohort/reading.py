@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from harness.cohort.ledger import EMPTY
 from harness.cohort.objects import Objects
@@ -83,8 +83,10 @@ def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
             links.setdefault(link.submission_id, []).append(link.key)
         submissions = list(session.scalars(select(SubmissionTable)))
         grades: dict[str, list[GradeTable]] = {}
-        for grade in session.scalars(select(GradeTable).order_by(GradeTable.id)):
+        light = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
+        for grade in session.scalars(light):
             grades.setdefault(grade.key, []).append(grade)
+        records = _last_records(session, grades.values())
     by_student: dict[str, list[SubmissionTable]] = {}
     for one in sorted(submissions, key=_instant):
         by_student.setdefault(one.student, []).append(one)
@@ -95,7 +97,7 @@ def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
         if under:
             last, key = under[-1]
-            found.append(_row(last, works[key], grades.get(key, []), history, store.objects))
+            found.append(_row(last, works[key], grades.get(key, []), records, history, store.objects))
     return tuple(found)
 
 
@@ -202,6 +204,14 @@ def _history(
     return tuple(found[number] for number in sorted(found))
 
 
+def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
+    """Load the last record of each work alone: they are large, and the history needs none."""
+    wanted = [given[-1].id for given in grades]
+    return dict(
+        session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(wanted))).all()
+    )
+
+
 def _entry(one: SubmissionTable, work: WorkTable, grade: GradeTable, objects: Objects) -> Entry:
     return Entry(
         key=grade.key,
@@ -227,6 +237,7 @@ def _row(
     one: SubmissionTable,
     work: WorkTable,
     grades: Sequence[GradeTable],
+    records: Mapping[int, str],
     history: tuple[Entry, ...],
     objects: Objects,
 ) -> Row:
@@ -248,7 +259,7 @@ def _row(
     entry = next(entry for entry in reversed(history) if entry.key == work.key)
     return replace(
         row,
-        record=Record.model_validate_json(last.record),
+        record=Record.model_validate_json(records[last.id]),
         stage=entry.stage,
         folder=entry.folder,
         graded_at=last.graded_at,
@@ -260,9 +271,10 @@ def _row(
 def _state(work: WorkTable, grades: Sequence[GradeTable]) -> State:
     if work.stage in WAITING:
         return "running" if _held(work.owner, work.lease_until, time.time()) else "waiting"
-    if work.stage == "dead" or not grades or grades[-1].cause not in ("", "student"):
+    if work.stage == "dead" or not grades:
         return "failed"
-    return "graded"
+    last = grades[-1]
+    return "failed" if last.verdict == "not_judged" and last.cause not in ("", "student") else "graded"
 
 
 def _held(owner: str, lease_until: float, now: float) -> bool:

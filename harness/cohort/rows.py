@@ -78,9 +78,8 @@ class Row:
     @property
     def cause(self) -> Cause | None:
         """Whose fault it is that something was not judged; None where all was, or nothing was tried."""
-        if self.record is None:
-            return "harness" if self.state == "failed" else None
-        return cause_of(self.record)
+        found = None if self.record is None else cause_of(self.record)
+        return found or ("harness" if self.state == "failed" else None)
 
 
 def cause_of(record: Record) -> Cause | None:

@@ -1,8 +1,16 @@
 """Where graders work: which processors and which GPU each has."""
 
+import os
+
 import pytest
 
-from harness.cohort.local import cores_of, gpus_here
+from harness.assignment import REPOSITORY
+from harness.cohort import local
+from harness.cohort.ledger import enter, enter_terms
+from harness.cohort.local import Pool, cores_of, gpus_here
+from harness.cohort.reading import counts
+from harness.cohort.worker import Shift
+from harness.errors import HarnessError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -25,3 +33,79 @@ def test_processors_are_shared_equally_and_by_no_two_while_there_are_enough(size
 def test_each_visible_gpu_is_a_slot(monkeypatch, device, visible, expected):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert gpus_here(device) == expected
+
+
+@pytest.fixture
+def pool(store, terms, handed_in, tmp_path, monkeypatch):
+    """Make a pool for one submission, whose graders run a program of the test's."""
+    enter_terms(store, terms)
+    enter(store, handed_in(), terms)
+    package = tmp_path / "packages" / "harness" / "cohort"
+    package.mkdir(parents=True)
+    for init in (package.parent / "__init__.py", package / "__init__.py"):
+        init.touch()
+    monkeypatch.setattr(local, "_PACKAGES", tmp_path / "packages")
+
+    def of(program: str) -> Pool:
+        (package / "worker.py").write_text(program)
+        shift = Shift(
+            store="", files=None, stage="rules", assignment_sha256="", seed=1, mini=False, command=("cohort",)
+        )
+        return Pool(store, terms.scope, shift, 1)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "message"),
+    [
+        ("print('error: no data here.'); raise SystemExit(3)", HarnessError, r"^no data here\.$"),
+        ("print('error: no such device.'); raise SystemExit(2)", UsageError, r"^no such device\.$"),
+        ("raise SystemExit(3)", HarnessError, "a grader ended without saying why"),
+        (
+            "raise SystemExit('no torch')",
+            HarnessError,
+            "3 graders died as they began; expected them to grade, got exit code 1. .* messages: no torch",
+        ),
+    ],
+)
+def test_what_keeps_every_grader_from_grading_ends_the_run_and_is_said(pool, program, error, message):
+    with pytest.raises(error, match=message):
+        pool(program).run(lambda _: None)
+
+
+def test_a_grader_is_told_its_processors_and_what_the_user_typed(pool, tmp_path):
+    told = tmp_path / "told.json"
+    program = f"import pathlib, sys; pathlib.Path({str(told)!r}).write_text(sys.argv[1]); print('error: x')"
+    with pytest.raises(HarnessError):
+        pool(f"{program}; raise SystemExit(3)").run(lambda _: None)
+    shift = Shift.model_validate_json(told.read_text())
+    assert set(shift.cores) == os.sched_getaffinity(0)
+    assert (shift.graders, shift.gpu, shift.command) == (1, None, ("cohort",))
+
+
+def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, terms):
+    program = (
+        "import json, sys, time\n"
+        f"sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "del sys.modules['harness.cohort'], sys.modules['harness']\n"
+        "from harness.cohort.leases import claim, this_process\n"
+        "from harness.cohort.store import open_store\n"
+        "shift = json.loads(sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "store = open_store(shift['store'], Path(shift['files']))\n"
+        f"claim(store, {terms.scope!r}, 'rules', 9, this_process(), 60)\n"
+        "time.sleep(600)\n"
+    )
+    one = pool(program)
+    address = str(store.engine.url).replace("+psycopg", "").replace("sqlite:///", "")
+    one.shift = one.shift.model_copy(update={"store": address, "files": store.objects.root})
+
+    def interrupt(now) -> None:
+        if now.running:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one.run(interrupt)
+    assert counts(store, terms.scope).waiting == {"rules": 1}
+    assert one.graders == [] or one.graders[0].process.poll() is not None

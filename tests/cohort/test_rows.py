@@ -40,3 +40,7 @@ def test_the_cause_of_a_record_is_the_one_furthest_from_the_student(causes, caus
 def test_a_row_without_a_record_that_failed_is_the_harness_s_fault():
     assert Row("ada", "ada.zip", None, "failed", problem="the grader died").cause == "harness"
     assert Row("ada", "ada.zip", None, "waiting").cause is None
+
+
+def test_what_was_given_up_in_training_is_the_harness_s_fault_although_the_rules_passed():
+    assert Row("ada", "ada.zip", None, "failed", record=record(None)).cause == "harness"

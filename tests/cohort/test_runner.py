@@ -18,7 +18,7 @@ from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import progress_of, rows
 from harness.cohort.runner import begin_again, by_cause
-from harness.cohort.schema import GradeTable
+from harness.cohort.schema import GradeTable, WorkTable
 from harness.cohort.store import opened_store
 from harness.record import Finding
 
@@ -192,6 +192,24 @@ def test_after_three_kills_the_table_is_that_of_an_undisturbed_run_and_nothing_i
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+def test_a_grader_that_is_killed_is_replaced(
+    undisturbed: tuple[str, Path], tmp_path: Path, class_folder: Path, quick: Path
+) -> None:
+    address, files = str(tmp_path / "cohort.db"), tmp_path / "files"
+    running = start(command(class_folder, quick, address, files, "--rules-only"))
+    while not (graders := graders_of(running)) or not is_running(address, files):
+        assert running.poll() is None
+        time.sleep(0.2)
+    os.kill(graders[0], signal.SIGKILL)
+    said = running.communicate()[1]
+    assert running.returncode == 0, said
+    rules = [row for row in table(*undisturbed) if row[0] != "ada"]
+    assert [row for row in table(address, files) if row[0] != "ada"] == rules
+    assert set(grades(address, files).values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
     undisturbed: tuple[str, Path], address: str, tmp_path: Path, class_folder: Path, quick: Path
 ) -> None:
@@ -204,10 +222,18 @@ def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
     assert grades(address, files) == grades(*undisturbed)
 
 
+def is_running(address: str, files: Path) -> bool:
+    with opened_store(address, files) as store, store.reading() as session:
+        return session.scalar(select(WorkTable.key).where(WorkTable.owner != "").limit(1)) is not None
+
+
+def graders_of(process: subprocess.Popen[str]) -> list[int]:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()] if children.exists() else []
+
+
 def kill_all(process: subprocess.Popen[str]) -> None:
     """Kill a process and its graders, as a power cut would."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    graders = [int(pid) for pid in children.read_text().split()] if children.exists() else []
-    for pid in (process.pid, *graders):
+    for pid in (process.pid, *graders_of(process)):
         os.kill(pid, signal.SIGKILL)
     process.communicate()
