@@ -22,6 +22,7 @@ MOST_AT_ONCE = 3
 """Graders that may die in a row without having begun anything."""
 STOP_S = 10
 """Seconds that a grader has to end when it is told to."""
+HOPELESS = "every grader that was at it died; nothing is known of why"
 _PACKAGES = Path(__file__).resolve().parents[2]
 _STDERR_TAIL = 2_000
 _REPORTED = (2, 3)
@@ -35,11 +36,6 @@ class _Grader:
     process: subprocess.Popen[bytes]
     log: IO[bytes]
     place: int
-
-    def said(self) -> str:
-        """Give the end of what it wrote to standard error."""
-        self.log.seek(0)
-        return self.log.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
 
 
 @dataclass
@@ -73,7 +69,7 @@ class Pool:
 
     def _is_over(self, watch: Watch) -> bool:
         self._reap()
-        bury(self.store, self.scope, "every grader that was at it died; nothing is known of why")
+        bury(self.store, self.scope, HOPELESS)
         now = counts(self.store, self.scope)
         watch(now)
         waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
@@ -88,33 +84,20 @@ class Pool:
         gpu = self.gpus[place] if self.gpus else None
         shift = self.shift.model_copy(update={"cores": cores, "gpu": gpu, "graders": self.size})
         log = tempfile.TemporaryFile()  # noqa: SIM115 - until it is reaped
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", shift.model_dump_json()],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            # -P keeps the working directory off the path; this is the harness.
-            env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
-            start_new_session=True,
-        )
-        self.graders.append(_Grader(process, log, place))
+        self.graders.append(_Grader(start_grader(shift, log), log, place))
 
     def _reap(self) -> None:
         for grader in [one for one in self.graders if one.process.poll() is not None]:
             self.graders.remove(grader)
-            code, said = grader.process.returncode, grader.said()
+            code, said = grader.process.returncode, last_words(grader.log)
             _close(grader)
-            if code in _REPORTED:
-                raise (UsageError if code == UsageError.exit_code else HarnessError)(_message(said))
+            refuse(code, said)
             if code in (0, INTERRUPTED):
                 self.in_vain = 0
                 continue
             self.in_vain = 0 if release_dead(self.store) else self.in_vain + 1
             if self.in_vain >= MOST_AT_ONCE:
-                raise HarnessError(
-                    f"{self.in_vain} graders died as they began; expected them to grade, got exit code "
-                    f"{code}. The end of their messages: {said or '(none)'}"
-                )
+                raise died_in_vain(self.in_vain, code, said)
 
     def _stop(self) -> None:
         """End all graders; what they have begun is given back."""
@@ -129,6 +112,43 @@ class Pool:
             _close(grader)
         if self.graders:
             release_dead(self.store)
+
+
+def start_grader(shift: Shift, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a grader that writes to `log`; it ends when its standard input is closed."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", shift.model_dump_json()],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        # -P keeps the working directory off the path; this is the harness.
+        env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
+        start_new_session=True,
+    )
+
+
+def last_words(log: IO[bytes]) -> str:
+    """Give the end of what a grader wrote."""
+    log.seek(0)
+    return log.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
+
+
+def refuse(code: int, said: str, where: str = "") -> None:
+    """Raise what a grader said, if it ended because nothing can be graded there.
+
+    Raises:
+        HarnessError: as it said.
+    """
+    if code in _REPORTED:
+        raise (UsageError if code == UsageError.exit_code else HarnessError)(where + _message(said))
+
+
+def died_in_vain(graders: int, code: int, said: str, where: str = "") -> HarnessError:
+    """Say that graders died one after another without having begun anything."""
+    return HarnessError(
+        f"{where}{graders} graders died as they began; expected them to grade, got exit code {code}. "
+        f"The end of their messages: {said or '(none)'}"
+    )
 
 
 def cores_of(place: int, size: int, usable: list[int]) -> tuple[int, ...]:

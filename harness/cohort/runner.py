@@ -13,6 +13,7 @@ from harness.cohort.leases import release_dead
 from harness.cohort.ledger import begin_anew, enter, enter_terms, promote
 from harness.cohort.local import Pool, gpus_here
 from harness.cohort.objects import Objects
+from harness.cohort.ray_engine import Cluster, RayPool
 from harness.cohort.reading import Counts, progress_of, rows, typical_seconds
 from harness.cohort.roster import Roster
 from harness.cohort.rows import Row
@@ -44,6 +45,8 @@ class Plan:
     rules_only: bool = False
     train_all: bool = False
     """Train those too that can pass no more, for their points."""
+    cluster: Cluster | None = None
+    """Where the graders run, if not on this machine alone."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,16 @@ def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
 
 
 def _run(store: Store, terms: Terms, plan: Plan, stage: Stage, watcher: Watcher) -> None:
-    gpus = gpus_here(plan.shift.device) if stage == "training" else ()
+    _engine(store, terms, plan, stage).run(lambda now: watcher.stage(stage, now))
+
+
+def _engine(store: Store, terms: Terms, plan: Plan, stage: Stage) -> Pool | RayPool:
     shift = plan.shift.model_copy(update={"stage": stage})
-    pool = Pool(store, terms.scope, shift, graders(plan, stage, terms), gpus)
-    pool.run(lambda now: watcher.stage(stage, now))
+    if plan.cluster is not None:
+        cpus = terms.assignment.recipe.threads if stage == "training" else 1
+        return RayPool(store, terms.scope, shift, plan.cluster, cpus, plan.workers)
+    gpus = gpus_here(plan.shift.device) if stage == "training" else ()
+    return Pool(store, terms.scope, shift, graders(plan, stage, terms), gpus)
 
 
 def _may_be_trained(stage: str, verdict: str, plan: Plan) -> bool:

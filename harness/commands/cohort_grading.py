@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from harness.assignment import AssignmentSpec
     from harness.cohort.keys import Terms
+    from harness.cohort.ray_engine import Cluster
     from harness.cohort.rows import Row
     from harness.cohort.worker import Shift
     from harness.intake.backends import Wanted
@@ -37,6 +38,18 @@ FilesOption = Annotated[
 GradersOption = Annotated[
     int,
     typer.Option("--workers", min=0, help="Graders at once; 0: as many as this machine has room for."),
+]
+EngineOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Graders on this machine, or on those of a Ray cluster.")
+]
+ClusterOption = Annotated[
+    str, typer.Option("--cluster", metavar="HOST:PORT", help="Head of the Ray cluster; auto: this machine's.")
+]
+GpusOption = Annotated[
+    float, typer.Option("--gpus", min=0, help="Ray: GPUs of one training, or the share of one.")
+]
+MemoryOption = Annotated[
+    int, typer.Option("--memory", metavar="MIB", min=0, help="Ray: memory set aside for each grader.")
 ]
 RulesOnlyOption = Annotated[bool, typer.Option("--rules-only", help="Stop before any training.")]
 LeaseOption = Annotated[
@@ -73,6 +86,10 @@ def grade(
     ] = False,
     sandbox: SandboxOption = "auto",
     lease_s: LeaseOption = 60.0,
+    engine: EngineOption = "local",
+    cluster: ClusterOption = "auto",
+    gpus: GpusOption = 1.0,
+    memory_mib: MemoryOption = 0,
 ) -> None:
     """Grade a class: the rules of everyone first, then the training of those that can still pass.
 
@@ -95,7 +112,7 @@ def grade(
         variants=_known(variant, spec),
     )
     shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
-    plan = Plan(shift, workers, rules_only, train_all)
+    plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
     listed = read_roster(roster)
     for note in listed.notes:
         say(f"note: {note}")
@@ -157,6 +174,10 @@ def retry(
     rules_only: RulesOnlyOption = False,  # noqa: FBT002
     sandbox: SandboxOption = "auto",
     lease_s: LeaseOption = 60.0,
+    engine: EngineOption = "local",
+    cluster: ClusterOption = "auto",
+    gpus: GpusOption = 1.0,
+    memory_mib: MemoryOption = 0,
 ) -> None:
     """Grade those once more that got no verdict for one of the causes; the history keeps what was.
 
@@ -177,8 +198,9 @@ def retry(
         begun = begin_again(opened, rows(opened), causes)
         say(f"{begun} submissions are graded once more")
         shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+        machines = cluster_of(engine, cluster, gpus, memory_mib)
         with ClassDisplay() as display:
-            finish_class(opened, terms, Plan(shift, workers, rules_only), display)
+            finish_class(opened, terms, Plan(shift, workers, rules_only, cluster=machines), display)
         found = rows(opened)
     _finish(found)
 
@@ -209,6 +231,15 @@ def shift_of(
         lease_s=lease_s,
         command=tuple(sys.argv[1:]),
     )
+
+
+def cluster_of(
+    engine: Literal["local", "ray"], address: str, gpus: float, memory_mib: int
+) -> "Cluster | None":
+    """Say which cluster the graders run on, as the options say; None: on none."""
+    from harness.cohort.ray_engine import Cluster
+
+    return Cluster(address, gpus, memory_mib) if engine == "ray" else None
 
 
 # Private functions

@@ -102,7 +102,7 @@ def _spread(outputs: torch.Tensor) -> float:
 
 
 def _difference(one: torch.Tensor, other: torch.Tensor, spread: float = 1.0) -> float:
-    """Largest difference relative to a share of the largest output; 1 where only one of the two is finite."""
+    """Largest difference relative to a share of the largest output; 1 where only one is finite."""
     scale = one[one.isfinite()].abs().max().item() if one.isfinite().any() else 0.0
     gap = (one - other).abs() / (scale * spread or 1.0)
     # Two outputs that are equally not a number do not differ.

@@ -1,0 +1,270 @@
+"""Graders on a cluster: Ray's own for tests, three nodes on this machine, bound to it alone."""
+
+import contextlib
+import importlib.util
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from make_class import make_class
+from sqlalchemy import select
+
+from harness.assignment import load_assignment
+from harness.cohort import ray_engine
+from harness.cohort.keys import VERSION, Terms
+from harness.cohort.leases import shown
+from harness.cohort.local import refuse
+from harness.cohort.ray_engine import Cluster, needs_of, slots
+from harness.cohort.reading import rows
+from harness.cohort.roster import read_roster
+from harness.cohort.runner import Plan, grade_class
+from harness.cohort.schema import WorkTable
+from harness.cohort.store import Store, opened_store
+from harness.cohort.worker import Shift
+from harness.errors import HarnessError, UsageError
+
+STUDENTS = 12
+LEASE_S = 20.0
+
+
+def node(**resources: float) -> dict[str, object]:
+    alive = resources.pop("alive", 1)
+    return {"Alive": bool(alive), "Resources": resources, "NodeManagerHostname": platform.node()}
+
+
+SHIFT = Shift(store="c.db", files=None, stage="rules", assignment_sha256="", seed=1, mini=False)
+TRAINING = SHIFT.model_copy(update={"stage": "training"})
+
+
+@pytest.mark.parametrize(
+    ("shift", "cluster", "nodes", "needs"),
+    [
+        (SHIFT, Cluster(), [node(CPU=2, GPU=1)], {"CPU": 2}),
+        (SHIFT, Cluster(memory_mib=4096), [node(CPU=2)], {"CPU": 2, "memory": 2**32}),
+        (TRAINING, Cluster(), [node(CPU=2)], {"CPU": 2}),
+        (TRAINING, Cluster(), [node(CPU=2), node(CPU=8, GPU=1)], {"CPU": 2, "GPU": 1.0}),
+        (TRAINING, Cluster(gpus=0.25), [node(CPU=8, GPU=1)], {"CPU": 2, "GPU": 0.25}),
+        (TRAINING, Cluster(), [node(CPU=2), node(CPU=8, GPU=1, alive=0)], {"CPU": 2}),
+        (TRAINING.model_copy(update={"device": "cpu"}), Cluster(), [node(CPU=8, GPU=1)], {"CPU": 2}),
+        (TRAINING.model_copy(update={"device": "cuda"}), Cluster(), [node(CPU=8)], {"CPU": 2, "GPU": 1.0}),
+    ],
+)
+def test_what_a_grader_asks_for(shift, cluster, nodes, needs):
+    assert needs_of(shift, cluster, 2, nodes) == needs
+
+
+@pytest.mark.parametrize(
+    ("needs", "room"),
+    [
+        ({"CPU": 1}, 12),
+        ({"CPU": 2}, 6),
+        ({"CPU": 2, "GPU": 1}, 2),
+        ({"CPU": 2, "GPU": 0.5}, 4),
+        ({"CPU": 1, "GPU": 0.25, "memory": 4 * 2**30}, 4),
+        ({"CPU": 16}, 0),
+    ],
+)
+def test_room_is_counted_machine_by_machine(needs, room):
+    machines = [
+        node(CPU=4, memory=2**40),
+        node(CPU=8, GPU=2, memory=16 * 2**30),
+        node(CPU=64, GPU=8, memory=2**40, alive=0),
+        node(memory=2**40),
+    ]
+    assert slots(machines, needs) == room
+
+
+def test_a_file_is_no_store_for_several_machines():
+    machines = [node(CPU=2), {**node(CPU=2), "NodeManagerHostname": "node7"}]
+    with pytest.raises(UsageError, match=r"--store c\.db: a file, .* expected postgresql://.* with node7\."):
+        ray_engine._check(machines, {"CPU": 1}, SHIFT)
+    ray_engine._check(
+        machines, {"CPU": 1}, SHIFT.model_copy(update={"store": "postgresql://grader@db/class"})
+    )
+    ray_engine._check(machines[:1], {"CPU": 1}, SHIFT)
+
+
+@pytest.mark.parametrize(
+    ("machines", "got"),
+    [
+        ([], "got none"),
+        ([node(CPU=2, memory=2**30)], "got 2 CPU, 1,024 MiB"),
+        (
+            [node(CPU=64, GPU=1), node(CPU=1, GPU=2, memory=2**34)],
+            "got 64 CPU, 1 GPU; 1 CPU, 2 GPU, 16,384 MiB",
+        ),
+    ],
+)
+def test_a_grader_that_fits_nowhere_is_not_waited_for(machines, got):
+    needs = {"CPU": 2, "GPU": 0.5, "memory": 2**33}
+    expected = "no machine has room for a grader; expected 2 CPU, 0.5 GPU, 8,192 MiB, "
+    with pytest.raises(UsageError, match=expected + got):
+        ray_engine._check(machines, needs, SHIFT)
+
+
+def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r"Ray is not installed; .* pip install 'harness\[cluster\]'"):
+        ray_engine._connected("auto").__enter__()
+
+
+def test_a_machine_with_another_harness_grades_nothing():
+    host, code, said = ray_engine._grade(SHIFT.model_dump_json(), "0.0.9", {})
+    with pytest.raises(UsageError, match=rf"{host}: harness {VERSION}; expected 0\.0\.9, as on the machine"):
+        refuse(code, said, f"{host}: ")
+
+
+def test_paths_hold_on_every_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with opened_store("c.db") as store:
+        shift = SHIFT.model_copy(update={"data": "cifar"})
+        placed = ray_engine.RayPool(store, "", shift, Cluster(), 1)._shift(3)
+        assert (placed.store, placed.files) == (str(tmp_path / "c.db"), tmp_path / "c.files")
+        assert (placed.data, placed.graders) == (str(tmp_path / "cifar"), 3)
+        address = SHIFT.model_copy(update={"store": "postgresql://grader@db/class", "data": "mini"})
+        elsewhere = ray_engine.RayPool(store, "", address, Cluster(), 1)._shift(1)
+        assert (elsewhere.store, elsewhere.data) == ("postgresql://grader@db/class", "mini")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator:
+    """A head without processors, and two nodes with one each."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'harness[cluster]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Else Ray takes the address of a network card for this machine's.
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        from ray.cluster_utils import Cluster as TestCluster
+
+        here = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20, "include_dashboard": False}
+        started = TestCluster(initialize_head=True, head_node_args={"num_cpus": 0, **here})
+        started.nodes_with_one = [started.add_node(num_cpus=1, **here) for _ in range(2)]
+        started.more = lambda: started.add_node(num_cpus=1, **here)
+        yield started
+        started.shutdown()
+
+
+@pytest.fixture
+def terms(tmp_path: Path) -> Terms:
+    """A small class of all kinds, and its assignment."""
+    make_class(tmp_path, STUDENTS, seed=5)
+    spec = load_assignment(tmp_path / "assignment.toml")
+    return Terms(spec, spec.seed)
+
+
+def plan(terms: Terms, store: Path, cluster: Cluster | None) -> Plan:
+    shift = Shift(
+        store=str(store), files=None, stage="rules", assignment_sha256=terms.assignment_sha256,
+        seed=terms.seed, mini=False, lease_s=LEASE_S,
+    )  # fmt: skip
+    return Plan(shift, rules_only=True, cluster=cluster)
+
+
+class Silent:
+    """Watches a run and says nothing."""
+
+    def handed_in(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def stage(self, stage: str, counts) -> None:
+        """Say nothing."""
+
+
+def graded(tmp_path: Path, name: str, terms: Terms, cluster: Cluster | None) -> None:
+    with opened_store(str(tmp_path / name)) as store:
+        roster = read_roster(tmp_path / "class")
+        grade_class(store, roster, terms, plan(terms, tmp_path / name, cluster), Silent())
+
+
+def table(tmp_path: Path, name: str) -> list[tuple]:
+    """What of a class does not depend on who graded it when."""
+    with opened_store(str(tmp_path / name)) as store:
+        return [
+            (row.student, row.state, row.key, row.problem, row.record.result_sha256 if row.record else "")
+            for row in rows(store)
+        ]
+
+
+def times_graded(tmp_path: Path, name: str) -> list[int]:
+    with opened_store(str(tmp_path / name)) as store:
+        return [len(row.history) for row in rows(store)]
+
+
+def descendants(process: int) -> list[int]:
+    """The processes that one has started, and those that they have started, itself first."""
+    found = [process]
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        started = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    except OSError:
+        return found
+    return found + [pid for one in started for pid in descendants(one)]
+
+
+def raylet_of(machine) -> int:
+    return machine.all_processes["raylet"][0].process.pid
+
+
+def claimed_on(machine, store: Store) -> int:
+    """How many works a grader on one machine is at."""
+    there = set(descendants(raylet_of(machine)))
+    with store.reading() as session:
+        owners = session.scalars(select(WorkTable.owner).where(WorkTable.owner != "")).all()
+    return sum(int(shown(owner).rpartition(":")[2]) in there for owner in owners)
+
+
+def busy(machines: list, store: Path):
+    """Wait until a grader on one of the machines is at something; gives that machine."""
+    until = time.monotonic() + 300
+    with opened_store(str(store)) as opened:
+        while time.monotonic() < until:
+            for machine in machines:
+                if claimed_on(machine, opened):
+                    return machine
+            time.sleep(0.05)
+    raise AssertionError("nothing was begun")
+
+
+def lose(cluster, machine) -> None:
+    """Lose a machine as a power cut would: everything on it ends at once, nothing is given back."""
+    for pid in reversed(descendants(raylet_of(machine))):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    cluster.remove_node(machine, allow_graceful=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.filterwarnings("default")
+def test_a_lost_machine_loses_nothing_and_nothing_is_graded_twice(tmp_path, terms, cluster):
+    graded(tmp_path, "alone.db", terms, None)
+    run = threading.Thread(target=graded, args=(tmp_path, "rays.db", terms, Cluster(cluster.address)))
+    run.start()
+    lose(cluster, busy(cluster.nodes_with_one, tmp_path / "rays.db"))
+    cluster.more()  # another one joins
+    run.join()
+    assert table(tmp_path, "rays.db") == table(tmp_path, "alone.db")
+    assert times_graded(tmp_path, "rays.db") == [1] * STUDENTS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("default")
+def test_a_grader_that_cannot_be_started_ends_the_run(cluster):
+    def fails() -> None:
+        raise ModuleNotFoundError("No module named 'harness'")
+
+    with (
+        ray_engine._connected(cluster.address) as ray,
+        pytest.raises(
+            HarnessError, match=rf"could not be started \(.*'harness'\); expected harness {VERSION}"
+        ),
+    ):
+        ray_engine._result(ray, ray.remote(fails).remote())
