@@ -38,7 +38,7 @@ class Attack:
     after: str = ""
     verdict: Literal["passed", "failed", "not_judged"] = "not_judged"
     failed: tuple[str, ...] = ()
-    cause: Literal["student", "resource"] | None = "student"
+    cause: Literal["student"] | None = "student"
     says: str = ""
 
 
@@ -68,7 +68,7 @@ ATTACKS: Mapping[str, Attack] = {
         PIPES + "while True:\n    os.write(pipes[0], bytes(2**16))\n", says="said more than"
     ),
     "floods_the_memory": Attack(
-        inside="kept = []\nwhile True:\n    kept.append(b'x' * 2**26)\n", cause="resource", says="MemoryError"
+        inside="kept = []\nwhile True:\n    kept.append(b'x' * 2**26)\n", says="MemoryError"
     ),
     "forks": Attack(inside="import os\nfor _ in range(4):\n    os.fork()\n", says=NOT_BUILT),
     "starts_threads": Attack(

@@ -32,7 +32,7 @@ class Work:
     files: Files = field(default_factory=dict)
     verdict: Literal["passed", "failed", "not_judged"] = "not_judged"
     failed: tuple[str, ...] = ()
-    cause: Literal["student", "resource"] | None = None
+    cause: Literal["student"] | None = None
     says: str = ""
     parameters: int | None = None
     field_px: int | None = None

@@ -12,7 +12,8 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,14 +60,14 @@ class Student:
     submitted_at: datetime
 
 
-def make_class(folder: Path, number: int, seed: int) -> list[Student]:
-    """Write a class of `number` students into a new folder."""
+def make_class(folder: Path, number: int, seed: int, shares: Mapping[str, float] = SHARES) -> list[Student]:
+    """Write a class of `number` students into a new folder; `shares` of its works are not honest."""
     rng = Random(f"class {seed}")
     (folder / "class").mkdir(parents=True)
     (folder / "earlier").mkdir()
     names = list(_names(rng, number))
     students, rows = [], []
-    for index, ((name, file), work) in enumerate(zip(names, _works(rng, number), strict=True)):
+    for index, ((name, file), work) in enumerate(zip(names, _works(rng, number, shares), strict=True)):
         instant = DEADLINE + timedelta(minutes=rng.randint(-20_000, 1_000))
         path = pack(work, folder / "class" / file, rng)
         students.append(Student(name, path.relative_to(folder).as_posix(), work, instant))
@@ -102,9 +103,9 @@ def main() -> None:
 # Private functions
 
 
-def _works(rng: Random, number: int) -> list[Work]:
+def _works(rng: Random, number: int, shares: Mapping[str, float]) -> list[Work]:
     """Choose the works: of each kind its share, every idea once before one comes again."""
-    counts = {kind: round(share * number) for kind, share in SHARES.items()}
+    counts = Counter({kind: round(share * number) for kind, share in shares.items()})
     works = [honest_dilated(rng) for _ in range(counts["dilated"])]
     works += [borderline(rng, idea) for idea in _dealt(rng, EDGES, counts["borderline"])]
     works += [class_broken.broken(rng, idea) for idea in _dealt(rng, class_broken.IDEAS, counts["broken"])]

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +11,11 @@ import class_broken
 import class_hostile
 import pytest
 from class_ideas import ALLOWED, EDGES
+from class_truth import surprises
 from make_class import BAD_NAMES, make_class
+
+from harness.cohort.reading import rows
+from harness.cohort.store import opened_store
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -62,3 +68,19 @@ def test_the_list_has_every_student_and_some_earlier_works(whole):
 def test_the_students_have_the_worst_names(whole):
     there = {path.name.partition(".")[0] for path in (whole / "class").iterdir()}
     assert {name.partition(".")[0] for name in BAD_NAMES} <= there
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("roster", ["class", "LIST.csv"])
+def test_every_work_of_a_class_gets_its_right_verdict(tmp_path, roster):
+    make_class(tmp_path, 40, seed=2)
+    store, assignment = tmp_path / "cohort.db", tmp_path / "assignment.toml"
+    command = [sys.executable, "-m", "harness", "cohort", "grade", tmp_path / roster, "--rules-only"]
+    done = subprocess.run(
+        [*command, "--store", store, "--assignment", assignment], capture_output=True, text=True, check=False
+    )
+    with opened_store(str(store), must_exist=True) as opened:
+        found = rows(opened)
+    assert surprises(tmp_path, found) == {}
+    assert done.returncode == 0, done.stderr
