@@ -29,6 +29,11 @@ probes it (`run`), judges it (`analysis.rules.judge`), trains it (`run.train`), 
 record, `reporting.readme` fills a README's blocks. Where nothing can be trained, `verify` judges the rules
 live and takes a training over from a record made elsewhere, as far as it can be computed again.
 
+A class is graded by `harness.cohort`: a **store** (a database and a folder, `cohort.store`) says what there
+is to grade and who is at it; **graders** (`cohort.worker`, parents of boxes and training children themselves)
+claim works from it and enter grades; the runner (`cohort.runner`) hands submissions in, starts the graders
+and waits. They speak through the store alone. See docs/cohort.md.
+
 Files of one run, under ``results/``: ``scorecard.json`` (the record), ``scorecard.md`` and
 ``scorecard.html``; per variant ``architecture.json``, ``initial.safetensors``, ``model_summary.txt``,
 ``train_log.csv``, ``classification_report.csv``, ``checkpoints/last.pth`` and ``checkpoints/best.pth``;

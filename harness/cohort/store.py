@@ -40,7 +40,10 @@ class Store:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session that sees one state of the store."""
-        with Session(self.engine.execution_options(writes=False), expire_on_commit=False) as session:
+        options: dict[str, Any] = {"writes": False}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"  # else every statement sees another state
+        with Session(self.engine.execution_options(**options), expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager

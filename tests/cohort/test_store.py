@@ -6,7 +6,7 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from harness.assignment import REPOSITORY
 from harness.cohort.schema import AssignmentTable, Base
@@ -26,6 +26,17 @@ def test_what_one_process_writes_another_reads(opened):
         session.add(AssignmentTable(sha256="a" * 64, name="a", content="{}"))
     with other.reading() as session:
         assert session.get(AssignmentTable, "a" * 64) is not None
+
+
+def test_whoever_reads_sees_one_state_whatever_is_written_meanwhile(opened):
+    one, other = opened(), opened()
+    with one.reading() as session:
+        before = session.scalars(select(AssignmentTable.sha256)).all()
+        with other.writing() as writer:
+            writer.add(AssignmentTable(sha256="a" * 64, name="a", content="{}"))
+        assert session.scalars(select(AssignmentTable.sha256)).all() == before == []
+    with one.reading() as session:
+        assert len(session.scalars(select(AssignmentTable.sha256)).all()) == 1
 
 
 def test_an_error_takes_back_what_was_written_with_it(store):
