@@ -99,6 +99,7 @@ def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> 
 
 def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> HandedIn:
     """Enter a submission that cannot be opened: its one file says why."""
+    problem = problem.encode(errors="backslashreplace").decode()  # it may name a file whose name is not UTF-8
     with objects.unfinished() as folder:
         write_text(folder / "sources" / PROBLEM, problem + "\n")
         sources_sha256 = objects.adopt(folder / "sources")

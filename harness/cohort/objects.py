@@ -4,15 +4,20 @@ A folder is complete before it has its name: a process killed at any moment leav
 that nothing refers to, or none.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UsageError
+
+ABANDONED_S = 7 * 24 * 3600
+"""Nobody is at an unfinished folder any more in which nothing was made for so long."""
 
 
 class Objects:
@@ -44,6 +49,13 @@ class Objects:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def clean(self) -> None:
+        """Remove what killed processes have left unfinished long ago."""
+        for folder in (self.root / "unfinished").iterdir():
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, folder: Path) -> str:
         """Take a folder in, its files on the disk then; returns its hash. Then it is gone from there."""

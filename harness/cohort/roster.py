@@ -1,6 +1,7 @@
 """Who handed in what, and when: a folder with one entry a student, or a list in a CSV file."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.intake.repository import is_address, split_commit
-from harness.intake.submission import SOURCES
+from harness.intake.submission import MANIFEST, SOURCES
 from harness.intake.unpack import ARCHIVES
 
 COLUMNS = ("student", "path-or-git-url[@commit]", "submitted_at")
@@ -54,6 +55,11 @@ def read_roster(path: Path) -> Roster:
 
 
 def _of_folder(folder: Path) -> Roster:
+    if (folder / MANIFEST).is_file():
+        raise UsageError(
+            f"{folder}: one submission; expected a folder of them, got {MANIFEST} in it. Grade it with "
+            "harness grade, or name the folder that holds all."
+        )
     listed: dict[str, Listed] = {}
     left_out = []
     for entry in sorted(folder.iterdir()):
@@ -61,14 +67,14 @@ def _of_folder(folder: Path) -> Roster:
             continue
         student = _student(entry)
         if student is None:
-            left_out.append(entry.name)
+            left_out.append(_readable(entry.name))
         elif (other := listed.get(student)) is not None:
             raise UsageError(
                 f"{folder}: {student} handed in twice; expected one entry a student, got {other.source} and "
-                f"{entry.name}. Remove one, or say in a .csv file which was when."
+                f"{_readable(entry.name)}. Remove one, or say in a .csv file which was when."
             )
         else:
-            listed[student] = Listed(student, str(entry.absolute()), entry.name)
+            listed[student] = Listed(student, str(entry.absolute()), _readable(entry.name))
     if not listed:
         raise UsageError(
             f"{folder}: no submissions; expected one folder, archive, notebook or .py file a student. "
@@ -79,10 +85,16 @@ def _of_folder(folder: Path) -> Roster:
 
 def _student(entry: Path) -> str | None:
     """Name the student whose entry it is; None for what is nobody's submission."""
+    name = _readable(entry.name)
     if entry.is_dir():
-        return entry.name
-    suffix = next((s for s in (*ARCHIVES, *SOURCES) if entry.name.lower().endswith(s)), None)
-    return entry.name[: -len(suffix)] if suffix and entry.is_file() else None
+        return name
+    suffix = next((s for s in (*ARCHIVES, *SOURCES) if name.lower().endswith(s)), None)
+    return name[: -len(suffix)] if suffix and entry.is_file() else None
+
+
+def _readable(name: str) -> str:
+    """Write a file's name that is not in UTF-8 so that it can be stored and shown."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _left_out(names: Iterable[str]) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> No
         HarnessError: as `grade_class`.
     """
     release_dead(store)
+    store.objects.clean()
     _run(store, terms, plan, "rules", watcher)
     if not plan.rules_only:
         promote(store, terms.scope, failed_too=plan.train_all)

@@ -183,6 +183,7 @@ def retry(
 
     What could not be fetched is fetched again by harness cohort grade. Exits as that does.
     """
+    from harness.cohort.keys import VERSION
     from harness.cohort.ledger import current_terms
     from harness.cohort.reading import rows
     from harness.cohort.runner import Plan, begin_again, finish_class
@@ -193,8 +194,11 @@ def retry(
     causes = _known_causes(cause)
     with opened_store(store, files, must_exist=True) as opened:
         terms = current_terms(opened)
-        if terms.data == "mini":
-            data = "mini"
+        if terms.harness_version != VERSION:
+            raise UsageError(
+                f"--store {store}: graded by harness {terms.harness_version}; expected {VERSION}, this one. "
+                "Grade the class again with harness cohort grade."
+            )
         begun = begin_again(opened, rows(opened), causes)
         say(f"{begun} submissions are graded once more")
         shift = shift_of(terms, store, files, device, data, sandbox, lease_s)

@@ -1,16 +1,18 @@
 """From a line of the roster to sources in the store's folder."""
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
+import time
 
 import pytest
 
 from harness.cohort.handing_in import hand_in, reopened
 from harness.cohort.leases import claim
 from harness.cohort.ledger import enter, enter_terms
-from harness.cohort.objects import Objects, tree_sha256
+from harness.cohort.objects import ABANDONED_S, Objects, tree_sha256
 from harness.cohort.roster import Listed
 from harness.errors import HarnessError
 
@@ -150,3 +152,18 @@ def test_an_artefact_folder_is_complete_when_it_has_its_name_and_is_kept_once(ob
     assert found[0] == found[1] == tree_sha256(objects.path(found[0]))
     assert (objects.path(found[0]) / "sub" / "a.txt").read_text() == "a"
     assert list((objects.root / "unfinished").iterdir()) == []
+
+
+def test_what_was_left_unfinished_long_ago_is_removed_and_nothing_else(objects):
+    for name, age_s in (("old", ABANDONED_S + 60), ("new", 60)):
+        folder = objects.root / "unfinished" / name
+        folder.mkdir()
+        os.utime(folder, (time.time() - age_s,) * 2)
+    objects.clean()
+    assert [path.name for path in (objects.root / "unfinished").iterdir()] == ["new"]
+
+
+def test_a_broken_archive_whose_name_is_not_utf_8_is_entered(tmp_path, objects, terms):
+    path = tmp_path / os.fsdecode(b"ad\xe4.zip")
+    path.write_text("not a zip")
+    assert "cannot be unpacked" in hand_in(Listed("ada", str(path), "ada.zip"), terms, objects).problem

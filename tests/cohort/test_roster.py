@@ -1,6 +1,8 @@
 """Who handed in what: folders and lists."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,19 @@ def test_every_folder_archive_notebook_and_python_file_is_a_student_s(tmp_path):
     assert [one.student for one in roster.listed] == ["ada", "bob", "cem", "dan", "eve", "f.g"]
     assert roster.listed[1] == Listed("bob", str(tmp_path / "bob.zip"), "bob.zip", None)
     assert roster.notes == ("left out, as neither folder, archive, notebook nor .py file: grades.xlsx",)
+
+
+def test_a_name_that_is_not_utf_8_is_written_so_that_it_can_be_stored(tmp_path):
+    (tmp_path / os.fsdecode(b"ad\xe4.zip")).touch()
+    (one,) = read_roster(tmp_path).listed
+    assert (one.student, one.source) == ("ad\\xe4", "ad\\xe4.zip")
+    assert Path(one.given).exists()
+
+
+def test_one_submission_is_not_taken_for_a_class(tmp_path):
+    (tmp_path / "submission.toml").touch()
+    with pytest.raises(UsageError, match=r"one submission; expected a folder of them, got submission"):
+        read_roster(tmp_path)
 
 
 def test_two_entries_of_one_name_are_refused(tmp_path):

@@ -121,6 +121,15 @@ def test_bad_usage_says_what_was_expected(harness, words, message):
     assert message in str(said.exception)
 
 
+def test_what_another_version_has_graded_is_not_retried(harness, graded):
+    old = Terms(load_assignment(DEFAULT_ASSIGNMENT), seed=1, harness_version="0.0.1")
+    with opened_store(graded) as store:
+        enter_terms(store, old)
+        enter(store, HandedIn("ada", "ada.zip", None, "e" * 64, "", "c" * 64), old)
+    said = harness("retry", "--cause", "resource", "--store", graded)
+    assert "graded by harness 0.0.1; expected" in str(said.exception)
+
+
 def test_a_student_who_is_not_there_is_said(harness, graded):
     assert "eda: not in this store. Did you mean 'ada'?" in str(
         harness("show", "eda", "--store", graded).exception
