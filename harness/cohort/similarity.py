@@ -1,7 +1,8 @@
 """Which submissions of a class are alike: by their sources, and by the graphs they execute.
 
-What the starter has, and what most of the class has, counts for nothing. The result points at pairs for a
-person to look at, and at nothing else: it is no verdict, and no grade depends on it.
+What the starter has, and what most of the class has, counts for nothing; what k others have counts 1/k, for
+a common way to write things is no copy. The result points at pairs for a person to look at, and at nothing
+else: it is no verdict, and no grade depends on it.
 """
 
 from collections import Counter, defaultdict
@@ -17,10 +18,9 @@ MOST = 0.5
 """Share of the class; what more than that many have in common is not a sign of copying."""
 FEW = 3
 """What at most this many share is looked at even where they are most of a small class."""
-LEAST_MARKS = 6
-"""Fingerprints that two sources must share; fewer are chance."""
-LEAST_FEATURES = 6
-"""Operators with surroundings of their own that a graph needs before it is compared by them."""
+LEAST = 6.0
+"""What two must share to be pointed at: six passages of a source, or operators with what stands around them,
+that nobody else has, or more that others have too; less is chance."""
 SHARE = 0.5
 """Share of one's own source, or of both graphs' own features, from which on two are pointed at."""
 
@@ -51,13 +51,13 @@ class Work:
 class GraphMatch:
     """How two graphs of one variant are alike.
 
-    `level` is the strictest at which they are equal; `share`, in [0, 1], is that of the features that are
-    neither the starter's nor the class's, and None where too few are left to compare.
+    `level` is the strictest at which they are equal, None if none is; `share`, in [0, 1], is that of what is
+    special in both.
     """
 
     variant: str
     level: Level | None
-    share: float | None
+    share: float
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Pair:
     @property
     def strength(self) -> float:
         """The stronger of the two signs, and the other one where they tie: an order, not a probability."""
-        graph = max((1.0 if match.level else match.share or 0.0 for match in self.graphs), default=0.0)
+        graph = max((1.0 if match.level else match.share for match in self.graphs), default=0.0)
         return max(self.source, graph) + min(self.source, graph) / 1000
 
 
@@ -117,36 +117,51 @@ def common(sets: Iterable[Iterable[str]], size: int) -> frozenset[str]:
 # Private functions
 
 
+class _Special:
+    """What is special in each student's set, and how much each element of it counts."""
+
+    def __init__(self, sets: Mapping[str, frozenset[str]], given: frozenset[str]) -> None:
+        shared = common(sets.values(), len(sets)) | given
+        self.sets = {name: one - shared for name, one in sets.items()}
+        having = Counter(one for each in self.sets.values() for one in each)
+        self.counts = {one: 1 / max(1, number - 1) for one, number in having.items()}
+        self.seen_twice = {
+            name: frozenset(one for one in each if having[one] > 1) for name, each in self.sets.items()
+        }
+        """What two can have in common: little, so that all pairs can be looked at."""
+
+    def common(self, one: str, other: str) -> frozenset[str]:
+        return self.seen_twice[one] & self.seen_twice[other]
+
+    def mass(self, elements: Iterable[str]) -> float:
+        return sum(self.counts[one] for one in elements)
+
+
 class _Own:
     """What of each submission is neither the starter's nor the class's."""
 
     def __init__(self, works: Sequence[Work], starter: Work | None, level: Level) -> None:
         self.level = level
-        marks = common((work.marks for work in works), len(works)) | (starter.marks if starter else set())
-        self.marks = {work.student: work.marks - marks for work in works}
-        counted = Counter(mark for own in self.marks.values() for mark in own)
-        self.seen_twice = {
-            name: frozenset(mark for mark in own if counted[mark] > 1) for name, own in self.marks.items()
-        }
-        """What two can have in common: few, so that all pairs can be looked at."""
-        given = starter.graphs.values() if starter else ()
-        given_features = frozenset(one for graph in given for one in graph.features)
-        self.features: dict[tuple[str, str], frozenset[str]] = {}
-        self.known = {graph.levels[level] for graph in given}
+        given = starter or Work("", (), {})
+        self.marks = _Special({work.student: work.marks for work in works}, given.marks)
+        given_features = frozenset(one for graph in given.graphs.values() for one in graph.features)
+        self.features: dict[str, _Special] = {}
+        self.known = {graph.levels[level] for graph in given.graphs.values()}
         """Fingerprints of graphs that say nothing when two have them."""
         for variant in dict.fromkeys(name for work in works for name in work.graphs):
             having = {work.student: work.graphs[variant] for work in works if variant in work.graphs}
-            shared = common((graph.features for graph in having.values()), len(having)) | given_features
-            self.features |= {(name, variant): graph.features - shared for name, graph in having.items()}
+            self.features[variant] = _Special(
+                {n: graph.features for n, graph in having.items()}, given_features
+            )
             self.known |= common(([graph.levels[level]] for graph in having.values()), len(having))
 
 
 def _alike(own: _Own, one: Work, other: Work, share: float) -> Pair | None:
-    marks = own.seen_twice[one.student] & own.seen_twice[other.student]
-    smaller = min(len(own.marks[one.student]), len(own.marks[other.student]))
-    source = len(marks) / smaller if len(marks) >= LEAST_MARKS else 0.0
+    marks = own.marks.common(one.student, other.student)
+    smaller = min(len(own.marks.sets[work.student]) for work in (one, other))
+    source = len(marks) / smaller if smaller else 0.0
     graphs = tuple(_graph_matches(own, one, other, share))
-    if source < share and not graphs:
+    if not graphs and (source < share or own.marks.mass(marks) < LEAST):
         return None
     return Pair(one.student, other.student, source, marks, graphs)
 
@@ -154,12 +169,12 @@ def _alike(own: _Own, one: Work, other: Work, share: float) -> Pair | None:
 def _graph_matches(own: _Own, one: Work, other: Work, share: float) -> Iterator[GraphMatch]:
     """List the variants whose graphs are alike."""
     for variant in one.graphs.keys() & other.graphs.keys():
-        first, second = own.features[one.student, variant], own.features[other.student, variant]
-        enough = min(len(first), len(second)) >= LEAST_FEATURES
-        alike = similarity(first, second) if enough else None
+        special = own.features[variant]
+        shared = special.common(one.student, other.student)
+        alike = similarity(special.sets[one.student], special.sets[other.student])
         levels = one.graphs[variant].levels, other.graphs[variant].levels
         same = levels[0][own.level] == levels[1][own.level] and levels[0][own.level] not in own.known
-        if same or (alike is not None and alike >= share):
+        if same or (alike >= share and special.mass(shared) >= LEAST):
             yield GraphMatch(variant, equal_at(*levels), alike)
 
 

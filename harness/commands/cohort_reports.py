@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.cohort_grading import DEFAULT_STORE, FilesOption, StoreOption
-from harness.commands.options import DEFAULT_OUT, AssignmentOption, check_writable
+from harness.commands.options import DEFAULT_OUT, AssignmentOption, OutOption, check_writable
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.cohort.graphs import Level
     from harness.cohort.store import Store
     from harness.cohort.table import ClassTable
 
@@ -63,6 +64,48 @@ def table(
         _tell_left_out([row.student for row in found.rows if not is_final(row)])
 
 
+def similar(
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    starter: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What everyone was given; the starter of harness new if not named."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0.05, max=1, help="Share in common from which on two are pointed at.")
+    ] = 0.5,
+    ignore_channels: Annotated[  # noqa: FBT002
+        bool, typer.Option("--ignore-channels", help="Take networks for equal that differ in widths alone.")
+    ] = False,
+    out: OutOption = DEFAULT_OUT,
+) -> None:
+    """Point at submissions that are alike: by the graphs they execute and by passages of their sources.
+
+    What the starter and most of the class have counts for nothing. It points, it never grades.
+    """
+    from harness.cohort.ledger import current_terms
+    from harness.cohort.reading import rows
+    from harness.cohort.similar_page import render_similar_markdown, render_similar_page, with_evidence
+    from harness.cohort.similarity import clusters
+    from harness.cohort.store import opened_store
+    from harness.cohort.works import starter_work, work_of
+    from harness.commands.reports_display import followed, show_alike
+    from harness.files import write_text
+    from harness.screen import say
+
+    check_writable(out)
+    given = starter_work(starter)
+    with opened_store(store, files, must_exist=True) as opened:
+        title, found_rows = current_terms(opened).assignment.title, rows(opened)
+        works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
+    level: Level = "widened" if ignore_channels else "reordered"
+    found = with_evidence(clusters(works, given, share=share, level=level), works)
+    show_alike(found, len(works))
+    for name, render in (("similar.html", render_similar_page), ("similar.md", render_similar_markdown)):
+        write_text(out / name, render(found, len(works), title))
+        say(f"evidence: {out / name}")
+
+
 def rejudge(
     assignment: Annotated[Path, typer.Option(metavar="FILE", help="The new assignment's TOML file.")],
     store: StoreOption = DEFAULT_STORE,
@@ -82,7 +125,7 @@ def rejudge(
     from harness.cohort.reading import rows
     from harness.cohort.rejudging import Rejudged, enter, new_terms, rejudge_class
     from harness.cohort.store import opened_store
-    from harness.commands.rejudged_display import followed, show_rejudged
+    from harness.commands.reports_display import followed, show_rejudged
     from harness.screen import say
 
     spec = load_assignment(assignment)

@@ -96,6 +96,19 @@ def test_copies_of_copies_are_one_cluster_and_the_strongest_comes_first():
     assert strengths == sorted(strengths, reverse=True)
 
 
+def test_a_common_way_to_write_things_is_no_copy():
+    common = [program(500 + i, 12) for i in range(3)]
+    works = [work(f"s{i}", program(i, 12) + common[i % 3]) for i in range(30)]
+    assert clusters(works) == ()
+    assert clusters([*works, work("copy", program(4, 12) + common[1])])[0].students == ("copy", "s4")
+
+
+def test_a_ring_of_five_that_changed_a_fifth_is_pointed_at():
+    ring = [work(f"ring{i}", program(7, 80) + program(900 + i, 20)) for i in range(5)]
+    (found,) = clusters([*ring, *(work(f"s{i}", program(i)) for i in range(20, 40))])
+    assert found.students == tuple(f"ring{i}" for i in range(5))
+
+
 def test_a_few_lines_in_common_are_chance():
     shared = "import torch.nn as nn\nlayer = nn.Conv2d(3, 16, 3, padding=1)\nnorm = nn.BatchNorm2d(16)\n"
     assert clusters([work("a", shared), work("b", shared), work("c", program(1))]) == ()

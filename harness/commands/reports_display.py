@@ -1,4 +1,4 @@
-"""What `harness cohort rejudge` shows: whose grade changes and by which rules, and who has to be trained."""
+"""What `harness cohort rejudge` and `similar` show: whose grade changes and why, and who is alike."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -6,6 +6,7 @@ from typing import TypeVar
 from rich.progress import track
 
 from harness.cohort.rejudging import NotRejudged, Rejudged
+from harness.cohort.similar_page import SHOWN_PAIRS, Alike
 from harness.record import Record
 from harness.reporting.words import VERDICTS
 from harness.screen import output, say, screen
@@ -36,6 +37,23 @@ def show_rejudged(found: Sequence[Rejudged | NotRejudged]) -> None:
         f"{len(to_train)} need training, {len(left)} could not be judged again",
         output,
     )
+
+
+def show_alike(found: Sequence[Alike], compared: int) -> None:
+    """Print the clusters, the strongest first, and how each pair is alike."""
+    for number, group in enumerate(found, start=1):
+        say(f"{number}. {', '.join(group.students)}", output)
+        for one in group.evidence[:SHOWN_PAIRS]:
+            source = f"{100 * one.pair.source:.0f} % of the source" if one.pair.source else ""
+            say(
+                f"   {one.pair.one} and {one.pair.other}: {'; '.join(filter(None, [source, *one.graphs]))}",
+                output,
+            )
+        if (more := len(group.evidence) - SHOWN_PAIRS) > 0:
+            say(f"   and {more} pairs more", output)
+    say(f"{compared} submissions compared, {len(found)} groups of similar ones", output)
+    if found:
+        say("This points, it does not judge: read the lines before you speak to anyone.", output)
 
 
 # Private functions
