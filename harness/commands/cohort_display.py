@@ -16,6 +16,7 @@ from harness.screen import output, say, screen
 LINE_S = 10.0
 """Seconds between two lines where there is no terminal."""
 STAGES = {"rules": "by the rules alone", "full": "in full"}
+VERDICTS = ("passed", "failed", "not_judged", "dead")
 SHOWN = 20
 """Submissions that are named of each cause."""
 
@@ -59,10 +60,12 @@ class ClassDisplay(Watcher):
     def _table(self, counts: Counts) -> Table:
         assert self._stage is not None
         table = Table(title=f"{self._stage}{self._speed(counts)}", title_justify="left")
-        for name in ("waiting", "running", *counts.verdicts):
-            table.add_column(name, justify="right")
         waiting, running = (sum(part.values()) for part in (counts.waiting, counts.running))
-        table.add_row(str(waiting), str(running), *map(str, counts.verdicts.values()))
+        shown = {"waiting": waiting, "running": running}
+        shown |= {name.replace("_", " "): counts.verdicts.get(name, 0) for name in VERDICTS}
+        for name in shown:
+            table.add_column(name, justify="right")
+        table.add_row(*map(str, shown.values()))
         return table
 
     def _speed(self, counts: Counts) -> str:
