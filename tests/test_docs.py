@@ -3,6 +3,9 @@
 import pytest
 
 from harness.assignment import REPOSITORY, Points
+from harness.cohort.graphs import LEVELS
+from harness.commands.cohort import COMMANDS
+from harness.commands.cohort_reports import table_formats
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -51,6 +54,22 @@ def test_the_readme_shows_the_commands(command):
 def test_every_format_and_its_file_are_in_the_formats_page(name):
     text = (REPOSITORY / "docs" / "formats.md").read_text()
     assert f"| `{name}` |" in text
+
+
+@pytest.mark.parametrize("name", table_formats())
+def test_every_format_of_the_table_of_a_class_is_in_the_formats_page(name):
+    file, _ = table_formats()[name]
+    assert f"| `{name}` | `{file}` |" in (REPOSITORY / "docs" / "formats.md").read_text()
+
+
+@pytest.mark.parametrize("example", [example for _, _, example in COMMANDS])
+def test_every_command_for_a_class_is_on_its_page(example):
+    assert " ".join(example.split()[:3]) in (REPOSITORY / "docs" / "cohort.md").read_text()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_of_equal_graphs_is_on_the_page_of_a_class(level):
+    assert f"| `{level}` |" in (REPOSITORY / "docs" / "cohort.md").read_text()
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -53,7 +53,7 @@ def table(
     with opened_store(store, files, must_exist=True) as opened:
         found = _class_table(opened, assignment, Path() if out == STANDARD_OUTPUT else out)
     for name in names:
-        file, render = _formats()[name]
+        file, render = table_formats()[name]
         text = render(found)
         if out == STANDARD_OUTPUT:
             sys.stdout.write(text)
@@ -144,10 +144,7 @@ def rejudge(
     say(f"Entered: {len(entered)} grades. The old ones stay in the history: harness cohort show STUDENT.")
 
 
-# Private functions
-
-
-def _formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
+def table_formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
     """List the formats by the names that ``--format`` takes: the file, and what renders it."""
     from harness.cohort.page import render_markdown, render_page
     from harness.cohort.table import render_canvas, render_csv, render_json, render_moodle
@@ -162,15 +159,18 @@ def _formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
     }
 
 
+# Private functions
+
+
 def _chosen(formats: str) -> list[str]:
     from harness.tables import meant
 
     names = [name.strip() for name in formats.split(",") if name.strip()]
     for name in names:
-        if name not in _formats():
-            raise UsageError(f"--format {name}: no such format. {meant(name, _formats(), 'formats')}")
+        if name not in table_formats():
+            raise UsageError(f"--format {name}: no such format. {meant(name, table_formats(), 'formats')}")
     if not names:
-        raise UsageError(f"--format: expected at least one of {', '.join(_formats())}, got none.")
+        raise UsageError(f"--format: expected at least one of {', '.join(table_formats())}, got none.")
     return list(dict.fromkeys(names))
 
 
