@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Update, select, update
+from sqlalchemy import Update, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -25,8 +25,6 @@ from harness.record import Record, to_json
 from harness.tables import content_hash
 
 EMPTY = "the store is empty; expected submissions. Grade some with harness cohort grade."
-OVER = ("judged", "trained", "dead")
-"""Stages of a work that nobody has to do anything about."""
 
 
 @dataclass(frozen=True)
@@ -123,44 +121,6 @@ def enter(store: Store, one: HandedIn, terms: Terms) -> str:
 
     store.write(enter_once)
     return key
-
-
-def promote(store: Store, scope: str, *, failed_too: bool) -> int:
-    """Have those trained that can still pass, or all that can be run; returns how many were added.
-
-    Most promising first: by points, then by the number of parameters.
-    """
-    with store.reading() as session:
-        judged = session.scalars(
-            select(WorkTable.key).where(WorkTable.scope == scope, WorkTable.stage == "judged")
-        ).all()
-        records = [(key, _last_record(session, key)) for key in judged]
-    added = 0
-    for key, record in records:
-        if record is None or not _is_worth_training(record, failed_too=failed_too):
-            continue
-        waiting = (
-            update(WorkTable)
-            .where(WorkTable.key == key, WorkTable.stage == "judged")
-            .values(stage="training", priority=_promise(record))
-        )
-        with store.writing() as session:
-            added += changed(session, waiting)
-    return added
-
-
-def begin_anew(store: Store, key: str, stage: str) -> bool:
-    """Have a work graded again from a stage on; what was graded stays in the history.
-
-    False if somebody is to do something about it anyway.
-    """
-    again = (
-        update(WorkTable)
-        .where(WorkTable.key == key, WorkTable.stage.in_(OVER))
-        .values(stage=stage, generation=WorkTable.generation + 1, attempts=0, problem="")
-    )
-    with store.writing() as session:
-        return bool(changed(session, again))
 
 
 def enter_rejudged(
@@ -286,21 +246,3 @@ def _link(session: Session, submission_id: int, key: str) -> None:
     )
     if last != key:
         session.add(LinkTable(submission_id=submission_id, key=key))
-
-
-def _last_record(session: Session, key: str) -> Record | None:
-    text = session.scalar(
-        select(GradeTable.record).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
-    )
-    return None if text is None else Record.model_validate_json(text)
-
-
-def _is_worth_training(record: Record, *, failed_too: bool) -> bool:
-    if failed_too:
-        return any(variant.problem is None for variant in record.variants.values())
-    return record.verdict == "passed"
-
-
-def _promise(record: Record) -> float:
-    parameters = max(variant.facts.parameters or 0 for variant in record.variants.values())
-    return record.points * 1e9 + parameters

@@ -10,13 +10,14 @@ from typing import Literal, Protocol
 from harness.cohort.handing_in import PROBLEM, hand_in
 from harness.cohort.keys import Terms
 from harness.cohort.leases import release_dead
-from harness.cohort.ledger import begin_anew, enter, enter_terms, promote
+from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.local import Pool, gpus_here
 from harness.cohort.objects import Objects
 from harness.cohort.ray_engine import Cluster, RayPool
 from harness.cohort.reading import Counts, progress_of, rows, typical_seconds
 from harness.cohort.roster import Roster
 from harness.cohort.rows import Row
+from harness.cohort.staging import begin_anew, promote
 from harness.cohort.store import Store
 from harness.cohort.worker import Shift
 from harness.record import Cause

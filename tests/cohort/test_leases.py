@@ -12,7 +12,7 @@ import pytest
 from harness.assignment import REPOSITORY
 from harness.cohort import leases
 from harness.cohort.leases import Outcome, bury, claim, finish, is_dead, release, release_dead, renew, shown
-from harness.cohort.ledger import begin_anew, enter, enter_terms, promote
+from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import counts, rows
 from harness.errors import HarnessError
 
@@ -126,38 +126,3 @@ def test_a_grader_of_this_machine_that_is_gone_gives_back_at_once(store, scope):
     assert (is_dead(gone), is_dead(here), is_dead("x@elsewhere:1/other.1/0")) == (True, False, False)
     assert release_dead(store) == 3
     assert shown(here).endswith(f":{os.getpid()}")
-
-
-def test_only_what_passed_the_rules_is_trained_and_the_most_promising_first(store, scope, record):
-    judged = claim(store, scope, "rules", 4, "one", 60)
-    for work, one in zip(
-        judged,
-        (
-            record(parameters=5),
-            record("failed", points=0),
-            record(parameters=9),
-            record("not_judged", "student"),
-        ),
-        strict=True,
-    ):
-        finish(store, work, "one", Outcome(one, "f" * 64, 1.0))
-    assert promote(store, scope, failed_too=False) == 2
-    assert promote(store, scope, failed_too=False) == 0
-    trained = claim(store, scope, "training", 4, "one", 60)
-    assert [work.key for work in trained] == [judged[2].key, judged[0].key]
-    assert promote(store, scope, failed_too=True) == 2
-
-
-def test_what_is_begun_anew_is_another_generation_and_the_history_keeps_both(store, scope, record):
-    (work,) = claim(store, scope, "rules", 1, "one", 60)
-    assert begin_anew(store, work.key, "rules") is False
-    finish(store, work, "one", Outcome(record("not_judged", "infrastructure"), "f" * 64, 1.0))
-    assert begin_anew(store, work.key, "rules") is True
-    (again,) = [one for one in claim(store, scope, "rules", 12, "two", 60) if one.key == work.key]
-    finish(store, again, "two", Outcome(record(), "e" * 64, 1.0))
-    (row,) = [row for row in rows(store) if row.key == work.key]
-    assert [(entry.reason, entry.verdict) for entry in row.history] == [
-        ("graded", "not_judged"),
-        ("retried", "passed"),
-    ]
-    assert row.state == "graded"
