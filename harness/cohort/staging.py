@@ -1,5 +1,7 @@
 """From one stage to the next: who is trained, and who is graded once more."""
 
+from collections.abc import Collection
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -12,16 +14,15 @@ OVER = ("judged", "trained", "dead")
 """Stages of a work that nobody has to do anything about."""
 
 
-def promote(store: Store, scope: str, *, failed_too: bool) -> int:
+def promote(store: Store, scope: str, keys: Collection[str], *, failed_too: bool) -> int:
     """Have those trained that can still pass, or all that can be run; returns how many were added.
 
     Most promising first: by points, then by the number of parameters.
     """
     with store.reading() as session:
-        judged = session.scalars(
-            select(WorkTable.key).where(WorkTable.scope == scope, WorkTable.stage == "judged")
-        ).all()
-        records = [(key, _last_record(session, key)) for key in judged]
+        here = WorkTable.scope == scope, WorkTable.stage == "judged"
+        judged = session.scalars(select(WorkTable.key).where(*here)).all()
+        records = [(key, _last_record(session, key)) for key in judged if key in keys]
     added = 0
     for key, record in records:
         if record is None or not _is_worth_training(record, failed_too=failed_too):

@@ -14,7 +14,9 @@ from harness.cohort.runner import Forecast, Stage, Watcher, outcome
 from harness.screen import output, say, screen
 
 LINE_S = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Least seconds between two lines where there is no terminal."""
+SAME_LINE_S = 300.0
+"""Seconds until it is said again that nothing has changed."""
 STAGES = {"rules": "by the rules alone", "full": "in full"}
 VERDICTS = ("passed", "failed", "not_judged", "dead")
 SHOWN = 20
@@ -29,6 +31,7 @@ class ClassDisplay(Watcher):
         self._stage: Stage | None = None
         self._since = self._shown = time.monotonic()
         self._graded_before = 0
+        self._last: Counts | None = None
 
     def __enter__(self) -> "ClassDisplay":
         if screen.is_terminal:
@@ -53,8 +56,8 @@ class ClassDisplay(Watcher):
             self._stage, self._since, self._graded_before = stage, time.monotonic(), counts.graded
         if screen.is_terminal:
             self._live.update(self._table(counts))
-        elif first or time.monotonic() - self._shown >= LINE_S:
-            self._shown = time.monotonic()
+        elif first or time.monotonic() - self._shown >= (LINE_S if counts != self._last else SAME_LINE_S):
+            self._shown, self._last = time.monotonic(), counts
             say(f"{stage}: {_left(counts, stage)} left{self._speed(counts)}; {_verdicts(counts)}")
 
     def _table(self, counts: Counts) -> Table:

@@ -30,11 +30,13 @@ def test_only_what_passed_the_rules_is_trained_and_the_most_promising_first(stor
         strict=True,
     ):
         finish(store, work, "one", Outcome(one, "f" * 64, 1.0))
-    assert promote(store, scope, failed_too=False) == 2
-    assert promote(store, scope, failed_too=False) == 0
+    keys = {work.key for work in judged}
+    assert promote(store, scope, keys - {judged[0].key, judged[2].key}, failed_too=False) == 0
+    assert promote(store, scope, keys, failed_too=False) == 2
+    assert promote(store, scope, keys, failed_too=False) == 0
     trained = claim(store, scope, "training", 4, "one", 60)
     assert [work.key for work in trained] == [judged[2].key, judged[0].key]
-    assert promote(store, scope, failed_too=True) == 2
+    assert promote(store, scope, keys, failed_too=True) == 2
 
 
 def test_what_is_begun_anew_is_another_generation_and_the_history_keeps_both(store, scope, record):

@@ -13,6 +13,7 @@ from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import HandedIn, enter, enter_terms
 from harness.cohort.reading import Counts
 from harness.cohort.store import opened_store
+from harness.commands import cohort_display
 from harness.commands.cohort_display import ClassDisplay, duration
 from harness.record import Facts, Finding, Record, VariantRecord, sealed
 
@@ -147,6 +148,20 @@ def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(
         "handed in: 2 submissions",
         "rules: 2 left; 0 not judged",
     ]
+
+
+def test_without_a_terminal_what_has_not_changed_is_not_said_over_and_over(capsys, monkeypatch):
+    monkeypatch.setattr(cohort_display, "LINE_S", 0.0)
+    display = ClassDisplay()
+    with display:
+        for _ in range(3):
+            display.stage("training", Counts({"training": 1}, {}, {"passed": 1}, 1))
+        display.stage("training", Counts({}, {}, {"passed": 1}, 2))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training: 1 left; 1 passed"
+    assert lines[1].startswith("training: 0 left, ")
+    assert lines[1].endswith(" a minute, about 0 s left; 1 passed")
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (700, "12 min"), (12_600, "3.5 h")])
