@@ -29,7 +29,9 @@ from harness.intake.backends import Wanted
 from harness.intake.box import open_box
 
 BATCH = 25
-"""Submissions that are probed in one child; it takes seconds to start."""
+"""Most submissions that are probed in one child."""
+LEAST = 8
+"""Fewer are not worth a child, which takes seconds to start, while there are more."""
 DIED = 70
 """Exit code of a grader that came upon a defect of the harness."""
 INTERRUPTED = 130
@@ -121,9 +123,9 @@ def _graded(store: Store, terms: Terms, shift: Shift, owner: str) -> Iterator[in
 
 
 def _share(store: Store, terms: Terms, shift: Shift) -> int:
-    """Take no more than leaves every grader something to do."""
+    """Take no more than leaves every grader something to do that is worth while."""
     waiting = counts(store, terms.scope).waiting.get("rules", 0)
-    return max(1, min(BATCH, waiting // shift.graders))
+    return min(BATCH, max(LEAST, waiting // shift.graders))
 
 
 def _entered(store: Store, owner: str, done: tuple[Claimed, Outcome]) -> int:
