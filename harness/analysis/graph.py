@@ -23,9 +23,11 @@ MAX_NODES = 4_000
 """Of one graph; the largest published networks that a student may know have some 1,500."""
 MAX_REFS = 8 * MAX_NODES
 """Values that the nodes of one graph read in all."""
-MAX_JSON_BYTES = 8 * 1024 * 1024
+MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_KEYS = 64
 """Keys of an object, but for the bindings of a graph: every one too many would be an error of its own."""
+MAX_DEPTH = 10
+"""Levels of lists and objects in each other; an export writes eight, a reference in a list of an argument."""
 MAX_MESSAGE = 500
 MAX_DIM = 2**31 - 1
 
@@ -224,7 +226,7 @@ def parse_architecture(text: bytes) -> Architecture:
         raise GraphError(
             f"architecture.json: too large; expected at most {MAX_JSON_BYTES} bytes, got {len(text)}."
         )
-    _check_keys(text)
+    _check_nesting(text)
     try:
         return Architecture.model_validate_json(text)
     except ValidationError as error:
@@ -241,16 +243,18 @@ def to_json(architecture: Architecture) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _check_keys(text: bytes) -> None:
-    """Refuse what is no JSON, and objects of so many keys that listing the mistakes would take all memory."""
+def _check_nesting(text: bytes) -> None:
+    """Refuse what is no JSON, and what would take all memory or hours to check: too many keys, too deep."""
     try:
-        waiting = [json.loads(text)]
+        waiting = [(json.loads(text), 1)]
     except (ValueError, RecursionError) as error:
         raise GraphError(f"architecture.json: not JSON: {str(error)[:MAX_MESSAGE]}.") from None
     while waiting:
-        value = waiting.pop()
+        value, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise GraphError(f"architecture.json: too deep; expected at most {MAX_DEPTH} levels, got more.")
         if isinstance(value, list):
-            waiting += value
+            waiting += [(item, depth + 1) for item in value if isinstance(item, (list, dict))]
         elif isinstance(value, dict):
             bindings = value.pop("bindings", None)
             if len(value) > MAX_KEYS:
@@ -258,7 +262,8 @@ def _check_keys(text: bytes) -> None:
                     f"architecture.json: too many keys; expected at most {MAX_KEYS} in an object, "
                     f"got {len(value):,}."
                 )
-            waiting += [*value.values(), *([bindings] if isinstance(bindings, list) else [])]
+            inner = [*value.values(), *([bindings] if isinstance(bindings, list) else [])]
+            waiting += [(item, depth + 1) for item in inner]
 
 
 def _refs(values: list[Any]) -> Iterator[str]:

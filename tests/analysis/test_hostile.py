@@ -171,6 +171,7 @@ def test_the_smallest_document_is_a_graph():
         (_with(_node(kwargs={f"k{n}": {"bad": 1} for n in range(10_000)})), "too many keys"),
         (_with(_node(source="model.py\x1b[31m")), "train.nodes.0.source"),
         (_with(_node(source="model\u202e.py")), "train.nodes.0.source"),
+        (_with(_node(args=[[[[[[[[[[[[[[]]]]]]]]]]]]]])), "too deep; expected at most 10 levels"),
         (b"[" * 100_000, "not JSON"),
         (b"{", "not JSON"),
     ],

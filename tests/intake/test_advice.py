@@ -118,7 +118,7 @@ CASES: dict[str, Case] = {
         NET.replace("self.fc(x", "self.block(x, scale=2); self.fc(x") .replace("super().__init__()", "super().__init__(); self.block = Block()") + "\n\nclass Block(nn.Module):\n    pass\n",
         "model.py:15: ", "A class has no method `forward`: define it, with that spelling, indented as its other methods."),
     "forward_without_return": (
-        NET.replace("return ", "x = "), "model.py: no class takes (N, 3, 32, 32) images and gives (N, 10) logits (Net: forward gives nothing: end it with `return`)", "with --ctor."),
+        NET.replace("return ", "x = "), "Net: forward returns NoneType; expected one tensor of logits, shape (N, 10).", "shape (N, 10)."),
     "block_without_return": (
         NET.replace("self.conv1(x)", "self.block(x)").replace("super().__init__()", "super().__init__(); self.block = Block()") + "\n\nclass Block(nn.Module):\n    def forward(self, x):\n        x = x * 2\n",
         "model.py:14: ", "A function returned None where `.dim` is used; check that it ends with `return`."),
