@@ -6,20 +6,20 @@ const rows = [...body.rows];
 const finder = document.querySelector(".finder");
 const [words, verdict, shown] = ["#words", "#state", "#shown"].map((id) => document.querySelector(id));
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+// Not row.cells: a live list of every row, renewed at every move of any row.
+const cells = rows.map((row) => [...row.querySelectorAll("th, td")]);
 const text = new Map(rows.map((row) => [row, row.textContent.replace(/\s+/g, " ").toLowerCase()]));
-const place = new Map(rows.map((row, i) => [row, i]));
 
-const compare = (one, other, numeric) => (numeric ? one - other : names.compare(one, other));
 const sort = (column, direction) => {
-  const key = (row) => row.cells[column].dataset.sort;
-  const numeric = rows.every((row) => key(row) === undefined || !Number.isNaN(Number(key(row))));
-  const ordered = [...rows].sort((a, b) => {
-    const [one, other] = [key(a), key(b)];
+  const keyed = rows.map((row, place) => ({ row, place, key: cells[place][column].dataset.sort }));
+  const numeric = keyed.every(({ key }) => key === undefined || !Number.isNaN(Number(key)));
+  const compare = numeric ? (one, other) => one - other : names.compare;
+  keyed.sort((a, b) => {
     // What is not known comes last, either way.
-    if (one === undefined || other === undefined) return (one === undefined) - (other === undefined) || place.get(a) - place.get(b);
-    return direction * compare(one, other, numeric) || place.get(a) - place.get(b);
+    const unknown = (a.key === undefined) - (b.key === undefined);
+    return unknown || (a.key !== undefined && direction * compare(a.key, b.key)) || a.place - b.place;
   });
-  body.append(...ordered);
+  body.append(...keyed.map(({ row }) => row));
 };
 
 for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.rows import Row
-from harness.cohort.table import ClassTable, is_final
+from harness.cohort.table import ClassTable, is_final, seconds
 from harness.record import Facts, Status, VariantRecord
 from harness.reporting.html import page_environment
 from harness.reporting.markdown import TEMPLATES, environment
@@ -86,7 +86,7 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
             table.scorecard(row, scorecard),
             state_of(row),
             _remark(row),
-            (_points(row), *_answers(table, row), _number(row.seconds, "{:.0f}")),
+            (_points(row), *_answers(table, row), _number(seconds(row), "{:.0f}")),
         )
         for row in table.rows
     )

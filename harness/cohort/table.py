@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from harness.assignment import AssignmentSpec
@@ -33,7 +33,7 @@ class ClassTable:
     assignment: AssignmentSpec
     out: Path
 
-    @property
+    @cached_property
     def variants(self) -> dict[str, tuple[str, ...]]:
         """Variants that anybody answers, in the assignment's order, and the rules they were judged by."""
         found: dict[str, dict[str, None]] = {name: {} for name in self.assignment.variants}
@@ -62,6 +62,12 @@ def is_final(row: Row) -> bool:
     return record.verdict == "failed" or row.stage == "full"
 
 
+def seconds(row: Row) -> float | None:
+    """Say how long the last grade took that was not judged again from what is stored."""
+    given = (entry.seconds for entry in reversed(row.history) if entry.reason != "rejudged")
+    return next(given, row.seconds)
+
+
 def columns(table: ClassTable) -> dict[str, Column]:
     """Name what is said of each student, in order, and how to find it."""
     found: dict[str, Column] = {
@@ -81,7 +87,7 @@ def columns(table: ClassTable) -> dict[str, Column]:
     for name, rules in table.variants.items():
         found |= _of_variant(name, rules)
     return found | {
-        "seconds": lambda row: row.seconds,
+        "seconds": seconds,
         "graded_at": lambda row: row.graded_at.isoformat() if row.graded_at else None,
         "submission_sha256": lambda row: row.submission_sha256 or None,
         "result_sha256": lambda row: row.record.result_sha256 if row.record else None,
