@@ -8,13 +8,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
-from torch._subclasses.fake_impls import register_fast_op_impl
 from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
-from torch.fx._lazy_graph_module import _use_lazy_graph_module
 
 from harness.analysis import graph as plain
-from harness.intake.failures import source_line
+from harness.intake.modes import flags_of, in_eval
+from harness.intake.shortcuts import shortcuts
 
 _BOUND: Mapping[InputKind, plain.Kind] = {
     InputKind.PARAMETER: "parameter",
@@ -57,11 +56,12 @@ def architecture_of(
     for name, buffer in model.named_buffers(remove_duplicate=False):
         table.add(_clean(name), "buffer" if name in persistent else "constant", buffer)
     trainable = {_clean(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
-    graphs = {mode: _graph(model.train(mode), input_shape, table, root) for mode in (True, False)}
+    flags = flags_of(model, input_shape, root)
+    train = _graph(model.train(), input_shape, table, root)
+    evaluated = in_eval(train, flags) if flags else None
+    evaluated = evaluated or _graph(model.eval(), input_shape, table, root)
     rows, owners = _describe(table, trainable)
-    architecture = plain.Architecture(
-        schema=plain.SCHEMA, tensors=rows, train=graphs[True], eval=graphs[False]
-    )
+    architecture = plain.Architecture(schema=plain.SCHEMA, tensors=rows, train=train, eval=evaluated)
     # Copies: safetensors refuses memory that two entries share.
     tensors = {name: table.rows[name][1].detach().clone().contiguous() for name in owners}
     return architecture, tensors
@@ -69,8 +69,7 @@ def architecture_of(
 
 def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, root: Path) -> plain.Graph:
     example = torch.zeros(2, *input_shape)
-    # Lazily: nobody calls the Python code that torch would write for every step of the export.
-    with _use_lazy_graph_module(should_use=True):
+    with shortcuts(root):
         program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
@@ -110,7 +109,7 @@ def _node(node: fx.Node, root: Path) -> plain.Node:
         args=tuple(_argument(a) for a in node.args),
         kwargs={k: _argument(v) for k, v in node.kwargs.items()},
         module=_module_path(stack[-1][0]) if stack else "",
-        source=_printable(source_line(node.meta.get("stack_trace"), root))[:300],
+        source=_printable(node.stack_trace or "")[:300],
         shape=_shape(value) if isinstance(value, Tensor) else None,
         dtype=_dtype(value.dtype) if isinstance(value, Tensor) else None,
     )
@@ -204,17 +203,3 @@ def _dtype(value: torch.dtype) -> plain.Dtype:
 
 def _bare(value: torch.dtype | torch.memory_format | torch.layout) -> str:
     return str(value).removeprefix("torch.")
-
-
-def _shapes_of_batch_norm(mode: Any, x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Say what shapes a batch-norm gives; torch would trace its parts for them, a third of an export."""
-    with mode:
-        return torch.empty_like(x), x.new_empty(x.shape[1]), x.new_empty(x.shape[1])
-
-
-BATCH_NORMS = (
-    torch.ops.aten._native_batch_norm_legit.default,
-    torch.ops.aten._native_batch_norm_legit_no_training.default,
-)
-for _operator in BATCH_NORMS:
-    register_fast_op_impl(_operator)(_shapes_of_batch_norm)

@@ -1,10 +1,12 @@
 """Say in one sentence why a submission could not be taken in, with the student's own line."""
 
 import re
+import sys
 import traceback as tracebacks
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 from harness.intake.advice import Mistake, advice, is_out_of_memory
@@ -89,15 +91,16 @@ def student_traceback(error: BaseException, root: Path) -> str:
     return "".join(lines) + _placeless("".join(tracebacks.format_exception_only(error)), root)
 
 
-def source_line(stack: str | None, root: Path) -> str:
-    """Find the innermost frame below `root` in a formatted stack; "" when there is none."""
-    found = ""
-    for line in (stack or "").splitlines():
-        if line.strip().startswith('File "'):
-            filename, _, rest = line.strip()[len('File "') :].partition('", line ')
-            if _is_students(filename, root):
-                found = f"{_relative(filename, root)}:{rest.partition(',')[0]}"
-    return found
+def current_line(root: Path) -> str:
+    """Find the innermost line of a `forward` below `root` that is being run; "" when there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    inside = f"{root}/"
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if frame.f_code.co_name == "forward" and filename.startswith(inside) and _is_students(filename, root):
+            return f"{_relative(filename, root)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
 
 
 def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:

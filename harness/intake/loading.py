@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 
@@ -57,6 +58,7 @@ class Loader:
             *(one for one in sys.meta_path if not isinstance(one, Elsewhere)),
             Elsewhere(root),
         ]
+        self._newest = next(reversed(sys.modules))
 
     def load(self, file: Path) -> ModuleType:
         """Import a Python file.
@@ -98,9 +100,9 @@ class Loader:
         """Forget what another file has imported, and look beside this one first."""
         sys.path[:] = [str(file.parent), str(self._root), *self._path]
         inside = f"{self._submission}/"
-        for name, module in list(sys.modules.items()):
-            # As text: there are thousands of them.
-            file_of = getattr(module, "__file__", None) or ""
+        # The newest modules come last; there are thousands that were there before.
+        for name in list(takewhile(lambda name: name != self._newest, reversed(sys.modules))):
+            file_of = getattr(sys.modules[name], "__file__", None) or ""
             if name.startswith(PACKAGE) or (isinstance(file_of, str) and file_of.startswith(inside)):
                 del sys.modules[name]
         importlib.invalidate_caches()
