@@ -78,7 +78,7 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
         inputs=tuple(inputs),
         input_shape=("batch", *input_shape),
         bindings=bindings,
-        nodes=tuple(_node(call, root) for call in calls),
+        nodes=tuple(map(_node, calls)),
         outputs=tuple(_output_names(outputs, program)),
     )
 
@@ -100,7 +100,7 @@ def _output_names(outputs: Iterable[Any], program: ExportedProgram) -> list[str]
     return [value.name for value in list(outputs)[mutated:] if isinstance(value, fx.Node)]
 
 
-def _node(node: fx.Node, root: Path) -> plain.Node:
+def _node(node: fx.Node) -> plain.Node:
     value = node.meta.get("val")
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return plain.Node(

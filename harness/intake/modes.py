@@ -1,11 +1,11 @@
 """The graph of a model in eval mode, had from the one in train mode where the two differ as usual.
 
 To capture a graph is most of what an intake costs, and nearly all models differ between the modes in their
-batch-norms and dropouts alone. That is not assumed: a copy of the model is run in both modes, and every call of
-one of torch's functions is noted, with its arguments and the student's line. An export makes its graph of these
-calls. Where they are the same but for the flags of batch-norms and dropouts and the counters of batch-norms,
-so are the graphs. Where anything else differs, or cannot be compared, there is no graph from here, and the
-model is captured in eval mode as well.
+batch-norms and dropouts alone. That is not assumed: a copy of the model is run in both modes, and every call
+of one of torch's functions is noted, with its arguments and the student's line. An export makes its graph of
+these calls. Where they are the same but for the flags of batch-norms and dropouts and the counters of
+batch-norms, so are the graphs. Where anything else differs, or cannot be compared, there is no graph from
+here, and the model is captured in eval mode as well.
 """
 
 import copy
@@ -44,7 +44,7 @@ _VALUES = (
 
 @dataclass(frozen=True)
 class Flags:
-    """All that differs between the modes: the flags in the order of the calls, how often batches are counted."""
+    """What differs between the modes: the flags in the order of the calls, how often batches are counted."""
 
     train: Sequence[object]
     eval: Sequence[object]
@@ -68,7 +68,7 @@ def flags_of(model: nn.Module, input_shape: tuple[int, int, int], root: Path) ->
 
 
 def in_eval(train: plain.Graph, flags: Flags) -> plain.Graph | None:
-    """Turn the graph in train mode into the one in eval mode; None where an export might name it otherwise."""
+    """Turn the graph in train mode into that in eval mode; None where an export might name it otherwise."""
     counts, kept = _without_counts(train)
     flagged = [node for node in kept if node.op in _FLAG_AT]
     if len(counts) != flags.counted or [_flag(node) for node in flagged] != list(flags.train):
@@ -89,7 +89,7 @@ def in_eval(train: plain.Graph, flags: Flags) -> plain.Graph | None:
 
 
 class _Calls(TorchFunctionMode):
-    """Notes every call of torch's functions; a tensor by the call it came from, anything else by what it is."""
+    """Notes every call of torch's functions; a tensor by the call it came from, all else by what it is."""
 
     def __init__(self, image: Tensor, counters: set[int], root: Path) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(
         self,
         function: Any,
-        types: Any,  # noqa: ARG002 - torch's signature
+        types: Any,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
@@ -149,7 +149,8 @@ class _Calls(TorchFunctionMode):
 def _run(model: nn.Module, input_shape: tuple[int, int, int], root: Path) -> _Calls:
     image = torch.zeros(2, *input_shape)
     counters = {id(buffer) for name, buffer in model.named_buffers() if _is_counter(name)}
-    with _Calls(image, counters, root) as calls:
+    calls = _Calls(image, counters, root)
+    with calls:
         result = model(image)
     calls.calls.append(calls.plain(result))
     return calls

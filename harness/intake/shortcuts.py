@@ -1,7 +1,8 @@
-"""What an export works out for every node and nobody here reads, left out: it took a third of the time.
+"""What an export works out for every node and nobody here reads, left out.
 
-All that is changed in torch is changed here, and for the time of an export alone. tests/intake/test_shortcuts.py
-compares the graphs with and without each, and fails where another version of torch no longer asks for it.
+All that is changed in torch is changed here, and but for the shapes of batch-norms while a model is exported
+alone. tests/intake/test_shortcuts.py compares the graphs with and without, and fails where another version of
+torch no longer asks for it.
 """
 
 from collections.abc import Iterator
@@ -26,28 +27,34 @@ _Tracer = proxy_tensor._ModuleStackTracer
 def shortcuts(root: Path) -> Iterator[None]:
     """Take them while a model is exported; `root` is the submission's folder.
 
-    A node's `stack_trace` is the student's line alone, "model.py:57"; there is no second description of every shape beside the
-    one in `meta["val"]`, and no Python code is written for the steps in between.
+    A node's `stack_trace` is the student's line alone, "model.py:57"; there is no second description of every
+    shape beside the one in `meta["val"]`, and no Python code is written for the steps in between.
     """
-    create_node, described = _Tracer.create_node, proxy_tensor._extract_tensor_metadata
+    create_node = _Tracer.create_node
 
     def create_node_with_its_line(self: Any, *args: Any, **kwargs: Any) -> fx.Node:
         node = create_node(self, *args, **kwargs)
-        if node.op in ("call_function", "get_attr"):
+        if node.op in ("call_function", "get_attr") and not node.stack_trace:
             node.stack_trace = current_line(root) or None
         return node
 
-    silent = fx.config.do_not_emit_stack_traces
+    with (
+        _replaced(fx.config, "do_not_emit_stack_traces", value=True),
+        _replaced(_Tracer, "create_node", create_node_with_its_line),
+        _replaced(proxy_tensor, "_extract_tensor_metadata", lambda *_: None),
+        _use_lazy_graph_module(should_use=True),
+    ):
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    kept = getattr(owner, name)
+    setattr(owner, name, value)
     try:
-        fx.config.do_not_emit_stack_traces = True
-        _Tracer.create_node = create_node_with_its_line
-        proxy_tensor._extract_tensor_metadata = lambda _: None
-        with _use_lazy_graph_module(should_use=True):
-            yield
+        yield
     finally:
-        fx.config.do_not_emit_stack_traces = silent
-        _Tracer.create_node = create_node
-        proxy_tensor._extract_tensor_metadata = described
+        setattr(owner, name, kept)
 
 
 def _shapes_of_batch_norm(mode: FakeTensorMode, x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,7 +62,11 @@ def _shapes_of_batch_norm(mode: FakeTensorMode, x: Tensor, *_: Any) -> tuple[Ten
     with no_python_dispatcher(), in_kernel_invocation_manager(mode):
         given = torch.ops.aten.empty_like.default(x)
         mean, rest = (torch.ops.aten.new_empty.default(x, x.shape[1:2]) for _ in range(2))
-    return FakeTensor(mode, given, x.device), FakeTensor(mode, mean, x.device), FakeTensor(mode, rest, x.device)
+    return (
+        FakeTensor(mode, given, x.device),
+        FakeTensor(mode, mean, x.device),
+        FakeTensor(mode, rest, x.device),
+    )
 
 
 BATCH_NORMS = (
