@@ -109,10 +109,16 @@ def _node(node: fx.Node) -> plain.Node:
         args=tuple(_argument(a) for a in node.args),
         kwargs={k: _argument(v) for k, v in node.kwargs.items()},
         module=_module_path(stack[-1][0]) if stack else "",
-        source=_printable(node.stack_trace or "")[:300],
+        source=_printable(_source(node))[:300],
         shape=_shape(value) if isinstance(value, Tensor) else None,
         dtype=_dtype(value.dtype) if isinstance(value, Tensor) else None,
     )
+
+
+def _source(node: fx.Node) -> str:
+    """Give the student's line; what an export adds by itself has a stack of torch's own in its place."""
+    line = node.stack_trace or ""
+    return "" if line.startswith('File "') else line
 
 
 def _op_name(node: fx.Node) -> str:

@@ -128,3 +128,14 @@ def test_torch_is_as_before_afterwards():
     assert [getattr(proxy_tensor, name) for name in kept] == before
     assert proxy_tensor._ModuleStackTracer.create_node is create_node
     assert not fx.config.do_not_emit_stack_traces
+
+
+def test_what_torch_adds_by_itself_is_from_no_line():
+    class Sized(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(x.shape[0], -1)[:, :10]
+
+    architecture, _ = architecture_of(Sized(), (3, 32, 32), Path(__file__).parent)
+    sources = {node.op: node.source for node in architecture.eval.nodes}
+    assert sources.pop("aten.sym_size.int") == ""
+    assert all(source.startswith("test_shortcuts.py:") for source in sources.values())
