@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
@@ -58,7 +59,7 @@ class Loader:
             *(one for one in sys.meta_path if not isinstance(one, Elsewhere)),
             Elsewhere(root),
         ]
-        self._newest = next(reversed(sys.modules))
+        self._newest = _newest_of_ours()
 
     def load(self, file: Path) -> ModuleType:
         """Import a Python file.
@@ -121,6 +122,12 @@ class Loader:
 
 
 # Private functions
+
+
+@cache
+def _newest_of_ours() -> str:
+    """Name the newest module there was before any of a submission: asked for before its first file is loaded."""
+    return next(reversed(sys.modules))
 
 
 def _name(file: Path) -> str:
