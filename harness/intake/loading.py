@@ -126,7 +126,7 @@ class Loader:
 
 @cache
 def _newest_of_ours() -> str:
-    """Name the newest module there was before any of a submission: asked for before its first file is loaded."""
+    """Name the newest module there is before any of a submission; first asked for when none is loaded."""
     return next(reversed(sys.modules))
 
 
