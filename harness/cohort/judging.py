@@ -93,7 +93,9 @@ def train(
             elif taken.not_run:
                 run.not_run[name] = taken.not_run
         record = judge(run, variants_to_train(run, terms.variants))
-        keep_effective_fields(run, record)
+        if notes := keep_effective_fields(run, record):
+            told = {**record.provenance, "notes": [*run.notes, *notes]}
+            record = record.model_copy(update={"provenance": told})
         write_reports(record, out, _folders(run, record), terms.assignment.rules.min_accuracy.at_least)
         keep(run, out)
         return work, Outcome(record, objects.adopt(out), round(time.monotonic() - started, 2))
