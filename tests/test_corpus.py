@@ -103,16 +103,18 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec,
     roomy = assignment.model_copy(
         update={"limits": assignment.limits.model_copy(update={"intake_s": 900, "intake_output_mib": 1024})}
     )
+    submissions = {case: opened(case) for case in selected}
     answered = {}
-    for case in selected:
-        (one,) = opened(case).variants.values()
+    for case, submission in submissions.items():
+        (one,) = submission.variants.values()
         answered[case] = replace(one, output=f"{case}/{case}")
 
     def taken(cases: Sequence[str]) -> Iterator[Mapping[str, Traced | Untraced]]:
         with open_box() as box:
             for case in cases:
                 (out / case).mkdir()
-                request = intake_request(roomy, {case: answered[case].wanted}, out / case)
+                wanted = {case: answered[case].wanted}
+                request = intake_request(roomy, submissions[case].root, wanted, out / case)
                 yield sandbox.trace(request, roomy.limits, box)
 
     run = Run(Submission(CORPUS, "", answered), roomy, Settings(out=out), lambda *_: None)
@@ -124,9 +126,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec,
     return run
 
 
-def intake_request(assignment: AssignmentSpec, variants: dict, out: Path) -> Request:
+def intake_request(assignment: AssignmentSpec, root: Path, variants: dict, out: Path) -> Request:
     return Request(
-        root=CORPUS,
+        root=root,
         variants=variants,
         input_shape=assignment.data.input_shape,
         classes=assignment.data.classes,
