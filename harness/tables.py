@@ -46,10 +46,12 @@ def read_toml(path: Path) -> Mapping[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AssignmentError(f"{path}: no such file. Give the path of a TOML file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise AssignmentError(f"{path}: cannot be read ({error}).") from None
+    except OSError as error:
+        raise AssignmentError(f"{path.name}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError as error:
+        raise AssignmentError(f"{path.name}: cannot be read ({error}).") from None
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, a number or nesting without end
-        raise AssignmentError(f"{path}: not valid TOML: {error}.") from None
+        raise AssignmentError(f"{path.name}: not valid TOML: {error}.") from None
 
 
 def validate(model: type[_Spec], table: Mapping[str, Any], where: str) -> _Spec:

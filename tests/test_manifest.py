@@ -57,3 +57,17 @@ def test_a_message_shows_the_beginning_of_a_long_key_and_value():
     with pytest.raises(AssignmentError) as error:
         parse_manifest(table)
     assert len(str(error.value)) < 1_500
+
+
+def test_what_is_wrong_with_a_file_is_said_the_same_wherever_it_lies(tmp_path):
+    said = set()
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / "submission.toml"
+        for content in (b"variants = {", b"\xff"):
+            file.write_bytes(content)
+            with pytest.raises(AssignmentError) as error:
+                load_manifest(file)
+            said.add(str(error.value))
+    assert len(said) == 2
+    assert all(message.startswith("submission.toml: ") for message in said)
