@@ -69,8 +69,13 @@ def test_throughput(benchmark, tmp_path_factory, request, engine, graders):
     folder = tmp_path_factory.mktemp("honest")
     make_class(folder, 48, seed=3, shares={})
 
+    stores = []
+
     def fresh():
-        store = tmp_path_factory.mktemp("store") / "cohort.db"
-        return (folder, store, "--workers", str(graders), *options), {}
+        stores.append(tmp_path_factory.mktemp("store") / "cohort.db")
+        return (folder, stores[-1], "--workers", str(graders), *options), {}
 
     benchmark.pedantic(grade, setup=fresh, rounds=2)
+    for store in stores:
+        with opened_store(str(store)) as opened:
+            assert surprises(folder, rows(opened)) == {}
