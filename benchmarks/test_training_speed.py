@@ -24,7 +24,8 @@ from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeOverride
 from harness.record import load_record
-from harness.training.data import Split, load_data, load_mini, measured
+from harness.training.cifar10 import load_data
+from harness.training.data import Split, load_mini, measured
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic

@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from harness.errors import UsageError
+
 
 def make_deterministic(threads: int) -> None:
     """Set torch up so that equal inputs give equal bytes; call it before the first CUDA operation.
@@ -40,3 +42,17 @@ def switches(threads: int) -> dict[str, bool]:
         "cuDNN TF32 off": not torch.backends.cudnn.allow_tf32,
         "matmul TF32 off": not torch.backends.cuda.matmul.allow_tf32,
     }
+
+
+def device_of(wanted: str) -> torch.device:
+    """Choose the device: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is one.
+
+    Raises:
+        UsageError: CUDA is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise UsageError(
+            "--device: no CUDA device; expected one that torch can use, got none. Use --device cpu or auto."
+        )
+    return torch.device("cuda" if available and wanted != "cpu" else "cpu")

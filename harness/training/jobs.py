@@ -5,7 +5,7 @@ one event as a line of JSON to standard output for every step worth showing. The
 child that ends well is the result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
@@ -326,3 +326,6 @@ ERRORS: Mapping[str, type[HarnessError]] = {
 
 JOBS: TypeAdapter[Job] = TypeAdapter(Job)
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+Emit = Callable[[Event], None]
+"""Takes one event of the child: writes it, or passes it on."""

@@ -4,6 +4,7 @@ The keeper loads the data, hands over all but those labels, and then answers wit
 A graph that found a way to read the memory of the process it runs in would not find them there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError, TrainingError
-from harness.training.data import Data, Progress, Split, load_data
+from harness.training.data import Data, Split
 from harness.training.marks import Marks
 
 
@@ -46,8 +47,8 @@ class Held:
             ) from None
 
 
-def held_data(folder: str | None, progress: Progress) -> Data:
-    """Load the data as `harness.training.data.load_data` does, its test labels left with a keeper.
+def held_data(folder: str | None, progress: Callable[[int, int | None], None]) -> Data:
+    """Load the data as `harness.training.cifar10.load_data` does, its test labels left with a keeper.
 
     The keeper ends with this process.
 
@@ -70,6 +71,8 @@ def held_data(folder: str | None, progress: Progress) -> Data:
 
 
 def _keep(out: Connection, folder: str | None) -> None:
+    from harness.training.cifar10 import load_data  # torchvision comes with it, which only this process needs
+
     try:
         data = load_data(folder, lambda *done: out.send(done))
     except HarnessError as error:

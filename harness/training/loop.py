@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
 from harness.training.data import Data, Stats, used
-from harness.training.jobs import DivergedEvent, EpochEvent, Event, StepEvent, TrainJob
+from harness.training.jobs import DivergedEvent, Emit, EpochEvent, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
 from harness.training.network import Network, obstacle, running, usable_layout
@@ -32,8 +32,6 @@ from harness.training.samples import augmented, write_samples
 
 STEP_EVENT_S = 0.2
 """Least time between two progress events."""
-
-Emit = Callable[[Event], None]
 
 
 class Diverged(Exception):  # noqa: N818 - an outcome to report, not an error

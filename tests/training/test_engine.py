@@ -198,3 +198,10 @@ def test_a_graph_that_stops_in_the_middle_of_a_training_is_blamed(
     with pytest.raises(GraphError, match=r"network: stopped while it ran: IndexError: .*\(in layer f4\)"):
         do(short(job.model_copy(update={"model": model})), events.append)
     assert isinstance(events[-1], ReadyEvent)
+
+
+def test_a_child_that_only_probes_does_not_wait_for_the_libraries_of_images() -> None:
+    slow = "{'albumentations', 'cv2', 'scipy', 'torchvision', 'torch._dynamo'}"
+    code = f"import sys, harness.training.engine\nprint(sorted({slow} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

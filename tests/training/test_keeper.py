@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError, TrainingError
-from harness.training.data import Data, load_cifar10
+from harness.training.cifar10 import load_cifar10
+from harness.training.data import Data
 from harness.training.keeper import Held, held_data
 
 ROOT = os.environ.get("CIFAR10_ROOT")
@@ -102,7 +103,7 @@ def test_the_keeper_marks_as_the_split_itself_would(held, open_data, logits):
 def test_the_labels_are_nowhere_in_the_memory_where_a_graph_runs(open_data):
     """A search of every mapping of such a process; where the labels are, it finds them."""
     assert found_in(loading("keeper", "held_data(root, print)"), open_data) == 0
-    assert found_in(loading("data", "load_cifar10(Path(root))"), open_data) > 0
+    assert found_in(loading("cifar10", "load_cifar10(Path(root))"), open_data) > 0
 
 
 @needs_cifar10

@@ -1,0 +1,110 @@
+"""The jobs that need a whole data set: show augmented images, evaluate, train."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
+from harness.training.checkpoint import weights_sha256
+from harness.training.data import Data, load_mini, stats_of
+from harness.training.determinism import device_of, make_deterministic
+from harness.training.evaluate import evaluate
+from harness.training.fingerprint import fingerprint
+from harness.training.jobs import (
+    AugmentedEvent,
+    AugmentJob,
+    DataEvent,
+    DownloadEvent,
+    Emit,
+    EvaluateJob,
+    ReadyEvent,
+    TrainedEvent,
+    TrainJob,
+)
+from harness.training.keeper import held_data
+from harness.training.loop import Diverged, Inputs, train
+from harness.training.network import Network, read
+from harness.training.samples import augmented, write_samples
+
+DOWNLOAD_EVENT_S = 0.2
+"""Least time between two events of a download."""
+
+
+def do_on_data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> None:
+    """Do one job; the last event emitted is its result.
+
+    Raises:
+        HarnessError: no result could be reached, for a reason with a message of its own.
+    """
+    if isinstance(job, AugmentJob):
+        data = _data(job, emit)
+        write_samples(job.samples, augmented(data.train, job.recipe, job.seed, job.images))
+        emit(AugmentedEvent(classes=data.classes))
+        return
+    if isinstance(job, EvaluateJob):
+        make_deterministic(job.threads)
+        inputs = _inputs(job, job.batch_size, emit)
+        with _bounded(job.memory_mib, inputs.device):
+            emit(evaluate(job, inputs))
+        return
+    make_deterministic(job.recipe.threads)
+    started = time.monotonic()
+    try:
+        inputs = _inputs(job, job.recipe.batch_size, emit)
+        emit(_ready(inputs))
+        with _bounded(job.memory_mib, inputs.device):
+            training = train(job, inputs, emit)
+    except Diverged as end:
+        emit(end.event)
+        return
+    emit(TrainedEvent(training=training, seconds=time.monotonic() - started))
+
+
+# Private functions
+
+
+def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
+    device = device_of(job.device)
+    # Before the data: a graph that is refused should not cost a download.
+    plan, tensors = read(job.model.architecture, job.model.weights)
+    network = Network(plan, tensors, device)
+    data = _data(job, emit)
+    height, width, channels = data.train.images.shape[1:]
+    check_memory(plan, tensors, (batch_size, channels, height, width), job.memory_mib)
+    stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
+    return Inputs(network=network, data=data, stats=stats, device=device)
+
+
+def _bounded(memory_mib: int, device: torch.device | None = None) -> AbstractContextManager[None]:
+    # A driver maps as much as a GPU has, and more; a GPU that is full says so itself.
+    on_gpu = device is not None and device.type == "cuda"
+    return nullcontext() if on_gpu else bounded_memory(memory_mib + WORKSPACE_MIB)
+
+
+def _ready(inputs: Inputs) -> ReadyEvent:
+    return ReadyEvent(
+        fingerprint=fingerprint(inputs.device),
+        data_sha256=inputs.data.sha256,
+        initial_sha256=weights_sha256(inputs.network),
+    )
+
+
+def _data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> Data:
+    # The labels of the mini set are no secret: they are in the order of its images.
+    data = load_mini() if job.data == "mini" else held_data(job.data, _download_progress(emit))
+    emit(DataEvent(name=data.name, root=data.root, message=f"{data.name}: {data.root}"))
+    return data
+
+
+def _download_progress(emit: Emit) -> Callable[[int, int | None], None]:
+    shown_s = 0.0
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal shown_s
+        if done == total or time.monotonic() - shown_s >= DOWNLOAD_EVENT_S:
+            shown_s = time.monotonic()
+            emit(DownloadEvent(done=done, total=total))
+
+    return progress
