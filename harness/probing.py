@@ -1,23 +1,30 @@
 """Run networks untrained: what they do before they have learned anything, and whether they run at all."""
 
 from collections.abc import Mapping
+from contextlib import closing
 
 from harness.analysis.ops import unknown_ops
 from harness.errors import TrainingError
 from harness.intake.sandbox import Traced
 from harness.run import Run
-from harness.training import runner
 from harness.training.jobs import Event, Model, Probe, ProbedEvent, ProbeJob
+from harness.training.runner import Child
 
 START_S = 600
 """Most seconds for the child to begin: it imports torch, a busy machine or not."""
 
 
 def probe(*runs: Run) -> None:
+    """Run the models that can be rebuilt in a child of their own; see `probe_in`."""
+    with closing(Child()) as child:
+        probe_in(child, *runs)
+
+
+def probe_in(child: Child, *runs: Run) -> None:
     """Run the models that can be rebuilt; an unknown operator is for the rules to report.
 
-    All models run in one child, those of several runs too, which must be of one assignment. Where one of them
-    takes longer than `limits.intake_s`, or the child dies of it, the others are run in another child.
+    Several runs must be of one assignment. Where a model takes longer than `limits.intake_s`, or the child
+    dies of it, the others are run in another child.
 
     Raises:
         TrainingError: the child did not even begin: the installation is broken.
@@ -30,7 +37,7 @@ def probe(*runs: Run) -> None:
     }
     if models:
         runs[0].listen("", "probe")
-    for name, found in _probed(runs[0], models).items():
+    for name, found in _probed(child, runs[0], models).items():
         number, _, variant = name.partition("/")
         run = runs[int(number)]
         if isinstance(found, Probe):
@@ -45,7 +52,7 @@ def probe(*runs: Run) -> None:
 # Private functions
 
 
-def _probed(run: Run, models: Mapping[str, Model]) -> dict[str, Probe | str | TrainingError]:
+def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, Probe | str | TrainingError]:
     """Give what each model does, or why it could not be run; an error where the child died of it."""
     found: dict[str, Probe | str | TrainingError] = {}
     started = False
@@ -65,7 +72,7 @@ def _probed(run: Run, models: Mapping[str, Model]) -> dict[str, Probe | str | Tr
             memory_mib=run.assignment.limits.training_memory_mib,
         )
         try:
-            runner.run(job, hear, START_S, run.assignment.limits.intake_s)
+            child.run(job, hear, START_S, run.assignment.limits.intake_s)
         except TrainingError as error:
             if not started:
                 raise

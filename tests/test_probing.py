@@ -17,7 +17,7 @@ from harness.training import runner
 GRAPH = REPOSITORY / "submission" / "results" / "base_model" / "architecture.json"
 CHILD = """
 import json, os, signal, sys, time
-job = json.loads(sys.stdin.read())
+job = json.loads(sys.stdin.readline())
 say = lambda **event: print(json.dumps(event), flush=True)
 say(event="started")
 for name, model in job["models"].items():

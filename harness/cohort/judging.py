@@ -23,7 +23,7 @@ from harness.grade import judge, variants_to_train
 from harness.intake.backends import Wanted
 from harness.intake.box import Box
 from harness.intake.sandbox import Traced, Untraced
-from harness.probing import probe
+from harness.probing import probe_in
 from harness.receptive_field import keep_effective_fields
 from harness.record import Cause, Record
 from harness.reporting.files import write_reports
@@ -31,6 +31,7 @@ from harness.reporting.html import render_html
 from harness.reporting.scorecard import render_scorecard
 from harness.run import Run, Settings, take_in
 from harness.training.jobs import DataEvent
+from harness.training.runner import Child
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Means:
 
 
 def judge_rules(
-    works: Sequence[Claimed], terms: Terms, means: Means, objects: Objects, box: Box
+    works: Sequence[Claimed], terms: Terms, means: Means, objects: Objects, box: Box, child: Child
 ) -> Iterator[tuple[Claimed, Outcome]]:
-    """Take submissions in and judge their rules; all are probed in one child.
+    """Take submissions in through the box, probe them in the child, and judge their rules.
 
     Raises:
         SandboxError: no process can be locked on this machine; nothing of a submission has run.
@@ -58,7 +59,7 @@ def judge_rules(
             _take_in(run, work, box)
             taken.append((work, run, time.monotonic() - started))
         started = time.monotonic()
-        probe(*(run for _, run, _ in taken))
+        probe_in(child, *(run for _, run, _ in taken))
         each = (time.monotonic() - started) / len(taken)
         for work, run, spent in taken:
             started = time.monotonic()

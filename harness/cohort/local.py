@@ -82,7 +82,7 @@ class Pool:
         place = min(set(range(self.size)) - {grader.place for grader in self.graders})
         cores = cores_of(place, self.size, sorted(os.sched_getaffinity(0)))
         gpu = self.gpus[place] if self.gpus else None
-        shift = self.shift.model_copy(update={"cores": cores, "gpu": gpu, "graders": self.size})
+        shift = self.shift.model_copy(update={"cores": cores, "gpu": gpu})
         log = tempfile.TemporaryFile()  # noqa: SIM115 - until it is reaped
         self.graders.append(_Grader(start_grader(shift, log), log, place))
 

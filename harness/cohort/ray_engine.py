@@ -9,6 +9,7 @@ its lease ends. Whatever a submission does ends in its record, so nothing else i
 import contextlib
 import os
 import platform
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ from harness.errors import HarnessError, UsageError
 
 _PASSED_ON = ("CIFAR10_ROOT", "CIFAR10_URL", "OMP_NUM_THREADS")
 """What holds on the machines of a cluster as here, unless they say otherwise."""
+CONNECT_S = 10
+"""Most seconds for the head of a cluster to answer."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,12 @@ class RayPool:
         waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
         size = self.most or max(1, slots(ray.nodes(), needs))
         while len(self.graders) < min(size, len(self.graders) + waiting):
-            self._start(ray, needs, size)
+            self._start(ray, needs)
             waiting -= 1
         return not (waiting or running)
 
-    def _start(self, ray: Any, needs: Mapping[str, float], size: int) -> None:
-        shift = self._shift(size)
+    def _start(self, ray: Any, needs: Mapping[str, float]) -> None:
+        shift = self._shift()
         begin = ray.remote(_grade).options(
             name=f"harness: {shift.stage}",
             num_cpus=needs["CPU"],
@@ -118,15 +121,14 @@ class RayPool:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self.graders.append(begin.remote(shift.model_dump_json(), VERSION, environment))
 
-    def _shift(self, size: int) -> Shift:
-        """Say what one of `size` graders does, wherever it stands."""
+    def _shift(self) -> Shift:
+        """Say what each grader does, wherever it stands."""
         store, data = self.shift.store, self.shift.data
         return self.shift.model_copy(
             update={
                 "store": store if "://" in store else str(Path(store).absolute()),
                 "files": self.store.objects.root.absolute(),
                 "data": str(Path(data).absolute()) if data and data != "mini" else data,
-                "graders": size,
             }
         )
 
@@ -201,8 +203,9 @@ def _connected(address: str) -> Iterator[Any]:
             "Install it with pip install 'harness[cluster]'."
         ) from None
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UsageError(
             f"--cluster {address}: no cluster to be had ({reason}); expected the address of a running head. "
@@ -212,6 +215,17 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """See whether anything answers at ``host:port``; Ray by itself waits for minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if "://" not in address and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
 
 
 def _check(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], shift: Shift) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,16 +23,15 @@ from harness.cohort.judging import Means
 from harness.cohort.keys import Terms
 from harness.cohort.leases import LEASE_S, Claimed, Outcome, claim, finish, release, renew, this_process
 from harness.cohort.ledger import assignment_of
-from harness.cohort.reading import counts, last_folder
+from harness.cohort.reading import last_folder
 from harness.cohort.store import Store, opened_store
 from harness.errors import HarnessError
 from harness.intake.backends import Wanted
 from harness.intake.box import open_box
+from harness.training.runner import Child
 
-BATCH = 25
-"""Most submissions that are probed in one child."""
-LEAST = 8
-"""Fewer are not worth a child, which takes seconds to start, while there are more."""
+BATCH = 5
+"""Submissions that are claimed together: few, so that all graders end at nearly the same time."""
 DIED = 70
 """Exit code of a grader that came upon a defect of the harness."""
 INTERRUPTED = 130
@@ -55,8 +55,6 @@ class Shift(BaseModel):
     data: str | None = None
     sandbox: Wanted = "auto"
     lease_s: float = LEASE_S
-    graders: int = 1
-    """How many of them share the works: nobody takes more than a share."""
     cores: tuple[int, ...] = ()
     """Processors to stay on; none: all."""
     gpu: str | None = None
@@ -116,16 +114,10 @@ def _graded(store: Store, terms: Terms, shift: Shift, owner: str) -> Iterator[in
             rules_folder = last_folder(store, works[0].key)
             yield _entered(store, owner, judging.train(works[0], rules_folder, terms, means, store.objects))
         return
-    with open_box(shift.sandbox) as box:
-        while works := claim(store, terms.scope, "rules", _share(store, terms, shift), owner, shift.lease_s):
-            for done in judging.judge_rules(works, terms, means, store.objects, box):
+    with open_box(shift.sandbox) as box, closing(Child()) as child:
+        while works := claim(store, terms.scope, "rules", BATCH, owner, shift.lease_s):
+            for done in judging.judge_rules(works, terms, means, store.objects, box, child):
                 yield _entered(store, owner, done)
-
-
-def _share(store: Store, terms: Terms, shift: Shift) -> int:
-    """Take no more than leaves every grader something to do that is worth while."""
-    waiting = counts(store, terms.scope).waiting.get("rules", 0)
-    return min(BATCH, max(LEAST, waiting // shift.graders))
 
 
 def _entered(store: Store, owner: str, done: tuple[Claimed, Outcome]) -> int:

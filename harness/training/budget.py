@@ -93,12 +93,12 @@ class _Taken:
 @contextmanager
 def _any_algorithm() -> Iterator[None]:
     """Lift the demand for determinism, which operators such as the median refuse on the meta device."""
-    demanded = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(mode=False)
+    demanded = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("default")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(mode=demanded)
+        torch.set_deterministic_debug_mode(demanded)
 
 
 def _owner(plan: plain.Architecture, name: str) -> str:

@@ -18,7 +18,7 @@ def make_deterministic(threads: int) -> None:
     # Floating-point sums depend on how they are split, hence on the number of threads.
     torch.set_num_threads(threads)
     # An operator without a deterministic kernel raises; it never runs silently.
-    torch.use_deterministic_algorithms(mode=True)
+    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, without importing inductor
     # Filling all new memory with NaN, which comes with the switch above, takes a sixth of a step on a CPU.
     # No operator in use reads memory it has not written; a test with the filling on holds them to it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The training child: read one job from standard input, answer with a line of JSON per event.
+"""The training child: read jobs from standard input, one a line, and answer with a line of JSON per event.
 
 Started as ``python -m harness.training.engine`` by `harness.training.runner`. Only events are written
 to standard output; whatever a library prints goes to standard error. No student code runs here: the
@@ -36,7 +36,7 @@ from harness.training.probe import probe_all
 
 
 def main() -> int:
-    """Do the job on standard input. Returns the exit code: 0 if the last event is a result."""
+    """Do the jobs on standard input until one fails. Returns the exit code: 0 if each ended with a result."""
     with _events_only() as out:
 
         def emit(event: Event) -> None:
@@ -44,7 +44,8 @@ def main() -> int:
             out.flush()
 
         try:
-            do(_job(sys.stdin.buffer.read()), emit)
+            for line in sys.stdin.buffer:
+                do(_job(line), emit)
         except BrokenPipeError:
             # Nobody is listening any more: the parent was killed.
             return 1

@@ -1,8 +1,8 @@
 """What the parent asks of the training child and what the child answers: plain data, no torch.
 
-The child (``python -m harness.training.engine``) reads one job as JSON from standard input and writes
-one event as a line of JSON to standard output for every step worth showing. The last event of a
-child that ends well is the result.
+The child (``python -m harness.training.engine``) reads jobs from standard input, each a line of JSON, and
+writes one event as a line of JSON to standard output for every step worth showing. The last event of a
+job that ends well is its result.
 """
 
 from collections.abc import Callable, Mapping

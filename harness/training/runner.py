@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Union
 
@@ -39,6 +39,8 @@ RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, 
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
+MOST_MIB = 2_048
+"""A child that holds more memory is given no other job: what it has freed stays with it, see `FAST`."""
 
 _PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = (
@@ -64,34 +66,81 @@ FAST = {
 """Speed alone: no byte of a result depends on these."""
 
 
-def run(job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None) -> Result:
-    """Run a job in a child process and return its result; `on_event` gets every event before that.
+class Child:
+    """A child process that does one job after another; it is started when there is a job and none is alive.
 
-    The time is `timeout_s` for everything, or, with `then_s`, for the first event, and `then_s` for each of
-    the others.
-
-    The child has its own process group and a clean environment, and works in this working directory,
-    from which it imports nothing. It is killed with its workers when the time is up, when this
-    process is interrupted, and when `on_event` raises.
-
-    Raises:
-        DataError, DataUnavailableError, UsageError, GraphError: as the child reports.
-        TrainingError: as the child reports, the time is up, or the child died without a result.
+    It has its own process group and a clean environment, and works in this working directory, from which it
+    imports nothing. It is killed with its workers when a job's time is up, when this process is interrupted,
+    when `on_event` raises, and by `close`.
     """
-    with tempfile.TemporaryFile() as log, _child(log) as child, _deadline(child, timeout_s) as deadline:
-        result: Result | None = None
-        for event in _conversation(child, job):
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes]
+
+    def run(
+        self, job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None
+    ) -> Result:
+        """Run a job and return its result; `on_event` gets every event before that.
+
+        The time is `timeout_s` for everything, or, with `then_s`, for the first event, and `then_s` for each
+        of the others.
+
+        Raises:
+            DataError, DataUnavailableError, UsageError, GraphError: as the child reports.
+            TrainingError: as the child reports, the time is up, or the child died without a result.
+        """
+        process = self._started()
+        try:
+            with _deadline(process, timeout_s) as deadline:
+                result = self._result(process, job, on_event, deadline, then_s)
+        except BaseException:
+            self.close()
+            raise
+        if _resident_mib(process.pid) > MOST_MIB:
+            self.close()
+        return result
+
+    def close(self) -> None:
+        """End the child, whatever it is at."""
+        if self._process is not None:
+            with self._process:
+                _kill_group(self._process)
+            self._process = None
+            self._log.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
+        if self._process is None:
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=_environment(),
+                start_new_session=True,
+            )
+        return self._process
+
+    def _result(
+        self,
+        process: subprocess.Popen[bytes],
+        job: Job,
+        on_event: Callable[[Event], None],
+        deadline: "_Deadline",
+        then_s: float | None,
+    ) -> Result:
+        for event in _conversation(process, job):
             if isinstance(event, ErrorEvent):
                 raise ERRORS[event.kind](event.message)
             if isinstance(event, RESULTS):
-                result = event
-            else:
-                on_event(event)
+                return event
+            on_event(event)
             if then_s is not None:
                 deadline.restart(then_s)
-        status = child.wait()
-        if result is not None and status == 0:
-            return result
+        status = process.wait()
         if deadline.expired.is_set():
             raise TrainingError(
                 f"training: out of time; expected a result within {deadline.timeout_s:g} s, got none. "
@@ -99,8 +148,14 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: f
             )
         raise TrainingError(
             f"training: the child ended without a result; expected one, got {_ending(status)}. "
-            f"The end of its messages: {_tail(log)}"
+            f"The end of its messages: {_tail(self._log)}"
         )
+
+
+def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result:
+    """Run a job in a child of its own, within `timeout_s`; see `Child.run`."""
+    with closing(Child()) as child:
+        return child.run(job, on_event, timeout_s)
 
 
 # Private functions
@@ -115,23 +170,6 @@ def _environment() -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
     return FAST | passed_on | fixed
-
-
-@contextmanager
-def _child(log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        env=_environment(),
-        start_new_session=True,
-    )
-    with child:
-        try:
-            yield child
-        finally:
-            _kill_group(child)
 
 
 class _Deadline:
@@ -182,8 +220,9 @@ def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
     assert child.stdin is not None
     assert child.stdout is not None
     # A child that died at once cannot be written to; why it died is in its messages.
-    with suppress(BrokenPipeError), child.stdin:
-        child.stdin.write(job.model_dump_json().encode())
+    with suppress(BrokenPipeError):
+        child.stdin.write(job.model_dump_json().encode() + b"\n")
+        child.stdin.flush()
     for line in child.stdout:
         try:
             yield EVENTS.validate_json(line)
@@ -192,6 +231,14 @@ def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
             raise TrainingError(
                 f"training: the child wrote something else than an event; expected JSON, got {shown!r}."
             ) from None
+
+
+def _resident_mib(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:  # it has just ended
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 def _ending(status: int) -> str:

@@ -1,5 +1,6 @@
 """From a claimed work to a grade, in a box that stays open."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from harness.errors import DataUnavailableError, UsageError
 from harness.intake.sandbox import Traced
 from harness.record import load_record
 from harness.training.jobs import DataEvent
+from harness.training.runner import Child
 
 
 @pytest.fixture
@@ -32,10 +34,11 @@ def judged(store, terms, reference, box, tmp_path):
     enter_terms(store, terms)
     keys = {enter(store, hand_in(one, terms, store.objects), terms): one.student for one in listed}
     works = claim(store, terms.scope, "rules", 9, "one", 60)
-    return {
-        keys[work.key]: (work, outcome)
-        for work, outcome in judge_rules(works, terms, Means(), store.objects, box)
-    }
+    with closing(Child()) as child:
+        return {
+            keys[work.key]: (work, outcome)
+            for work, outcome in judge_rules(works, terms, Means(), store.objects, box, child)
+        }
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_a_grader_is_told_its_processors_and_what_the_user_typed(pool, tmp_path)
         pool(f"{program}; raise SystemExit(3)").run(lambda _: None)
     shift = Shift.model_validate_json(told.read_text())
     assert set(shift.cores) == os.sched_getaffinity(0)
-    assert (shift.graders, shift.gpu, shift.command) == (1, None, ("cohort",))
+    assert (shift.gpu, shift.command) == (None, ("cohort",))
 
 
 def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, terms):

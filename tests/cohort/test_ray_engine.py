@@ -4,9 +4,10 @@ import contextlib
 import importlib.util
 import os
 import platform
+import re
 import signal
+import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,22 +16,20 @@ import pytest
 from make_class import make_class
 from sqlalchemy import select
 
-from harness.assignment import load_assignment
+from harness.assignment import REPOSITORY
 from harness.cohort import ray_engine
-from harness.cohort.keys import VERSION, Terms
+from harness.cohort.keys import VERSION
 from harness.cohort.leases import shown
 from harness.cohort.local import refuse
 from harness.cohort.ray_engine import Cluster, needs_of, slots
 from harness.cohort.reading import rows
-from harness.cohort.roster import read_roster
-from harness.cohort.runner import Plan, grade_class
 from harness.cohort.schema import WorkTable
 from harness.cohort.store import Store, opened_store
 from harness.cohort.worker import Shift
 from harness.errors import HarnessError, UsageError
 
 STUDENTS = 12
-LEASE_S = 20.0
+LEASE_S = "20"
 
 
 def node(**resources: float) -> dict[str, object]:
@@ -114,6 +113,25 @@ def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
         ray_engine._connected("auto").__enter__()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "no-such-host.invalid:6379", "[::1]:9"])
+def test_a_head_that_does_not_answer_is_said_at_once(address):
+    pytest.importorskip("ray")
+    started = time.monotonic()
+    with pytest.raises(
+        UsageError, match=rf"--cluster {re.escape(address)}: no cluster to be had \(.+ray start"
+    ):
+        ray_engine._connected(address).__enter__()
+    assert time.monotonic() - started < 2 * ray_engine.CONNECT_S
+
+
+def test_a_machine_that_belongs_to_no_cluster_is_said(monkeypatch, tmp_path):
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(UsageError, match=r"--cluster auto: no cluster to be had \(.+ray start --head"):
+        ray_engine._connected("auto").__enter__()
+
+
 def test_a_machine_with_another_harness_grades_nothing():
     host, code, said = ray_engine._grade(SHIFT.model_dump_json(), "0.0.9", {})
     with pytest.raises(UsageError, match=rf"{host}: harness {VERSION}; expected 0\.0\.9, as on the machine"):
@@ -124,11 +142,11 @@ def test_paths_hold_on_every_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with opened_store("c.db") as store:
         shift = SHIFT.model_copy(update={"data": "cifar"})
-        placed = ray_engine.RayPool(store, "", shift, Cluster(), 1)._shift(3)
+        placed = ray_engine.RayPool(store, "", shift, Cluster(), 1)._shift()
         assert (placed.store, placed.files) == (str(tmp_path / "c.db"), tmp_path / "c.files")
-        assert (placed.data, placed.graders) == (str(tmp_path / "cifar"), 3)
+        assert placed.data == str(tmp_path / "cifar")
         address = SHIFT.model_copy(update={"store": "postgresql://grader@db/class", "data": "mini"})
-        elsewhere = ray_engine.RayPool(store, "", address, Cluster(), 1)._shift(1)
+        elsewhere = ray_engine.RayPool(store, "", address, Cluster(), 1)._shift()
         assert (elsewhere.store, elsewhere.data) == ("postgresql://grader@db/class", "mini")
 
 
@@ -151,36 +169,16 @@ def cluster() -> Iterator:
         started.shutdown()
 
 
-@pytest.fixture
-def terms(tmp_path: Path) -> Terms:
-    """A small class of all kinds, and its assignment."""
-    make_class(tmp_path, STUDENTS, seed=5)
-    spec = load_assignment(tmp_path / "assignment.toml")
-    return Terms(spec, spec.seed)
-
-
-def plan(terms: Terms, store: Path, cluster: Cluster | None) -> Plan:
-    shift = Shift(
-        store=str(store), files=None, stage="rules", assignment_sha256=terms.assignment_sha256,
-        seed=terms.seed, mini=False, lease_s=LEASE_S,
-    )  # fmt: skip
-    return Plan(shift, rules_only=True, cluster=cluster)
-
-
-class Silent:
-    """Watches a run and says nothing."""
-
-    def handed_in(self, done: int, total: int) -> None:
-        """Say nothing."""
-
-    def stage(self, stage: str, counts) -> None:
-        """Say nothing."""
-
-
-def graded(tmp_path: Path, name: str, terms: Terms, cluster: Cluster | None) -> None:
-    with opened_store(str(tmp_path / name)) as store:
-        roster = read_roster(tmp_path / "class")
-        grade_class(store, roster, terms, plan(terms, tmp_path / name, cluster), Silent())
+def grading(tmp_path: Path, name: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "harness", "cohort", "grade", str(tmp_path / "class"), "--rules-only"]
+    options = ["--store", str(tmp_path / name), "--assignment", str(tmp_path / "assignment.toml")]
+    return subprocess.Popen(
+        [*command, *options, *more],
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
 
 
 def table(tmp_path: Path, name: str) -> list[tuple]:
@@ -243,13 +241,16 @@ def lose(cluster, machine) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("default")
-def test_a_lost_machine_loses_nothing_and_nothing_is_graded_twice(tmp_path, terms, cluster):
-    graded(tmp_path, "alone.db", terms, None)
-    run = threading.Thread(target=graded, args=(tmp_path, "rays.db", terms, Cluster(cluster.address)))
-    run.start()
+def test_a_lost_machine_loses_nothing_and_nothing_is_graded_twice(tmp_path, cluster):
+    make_class(tmp_path, STUDENTS, seed=5)
+    alone = grading(tmp_path, "alone.db")
+    said = alone.communicate()[1]
+    assert alone.returncode == 0, said
+    run = grading(tmp_path, "rays.db", "--engine", "ray", "--cluster", cluster.address, "--lease-s", LEASE_S)
     lose(cluster, busy(cluster.nodes_with_one, tmp_path / "rays.db"))
     cluster.more()  # another one joins
-    run.join()
+    said = run.communicate()[1]
+    assert run.returncode == 0, said
     assert table(tmp_path, "rays.db") == table(tmp_path, "alone.db")
     assert times_graded(tmp_path, "rays.db") == [1] * STUDENTS
 

@@ -1,6 +1,7 @@
 """A class is graded: as a user does it, in processes that are killed, and by several at once."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,10 +74,13 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(folder: Path, quick: Path, address: str, files: Path, *more: str) -> list[str]:
-    return [
-        sys.executable, "-m", "harness", "cohort", "grade", str(folder), "--store", address,
-        "--files", str(files), "--assignment", str(quick), "--data", "mini", "--workers", "1", *more,
-    ]  # fmt: skip
+    options = ["--assignment", str(quick), "--data", "mini", "--workers", "1"]
+    return cohort("grade", address, files, str(folder), *options, *more)
+
+
+def cohort(name: str, address: str, files: Path, *more: str) -> list[str]:
+    command = [sys.executable, "-m", "harness", "cohort", name, "--store", address, "--files", str(files)]
+    return [*command, *more]
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:
@@ -172,6 +176,26 @@ def test_what_is_done_is_not_done_again(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
+def test_a_retry_trains_those_of_a_cause_once_more_and_keeps_what_was(
+    undisturbed: tuple[str, Path], tmp_path: Path
+) -> None:
+    address, files = str(tmp_path / "cohort.db"), tmp_path / "files"
+    shutil.copyfile(undisturbed[0], address)
+    shutil.copytree(undisturbed[1], files)
+    words = cohort("retry", address, files, "--cause", "infrastructure", "--data", "mini", "--workers", "1")
+    again = start(words)
+    said = again.communicate()[1]
+    assert again.returncode == 3, said  # a preview is still no grade
+    assert "1 submissions are graded once more" in said
+    assert table(address, files) == table(*undisturbed)
+    with opened_store(address, files) as store:
+        history = {row.student: [(entry.stage, entry.reason) for entry in row.history] for row in rows(store)}
+    assert history.pop("ada") == [("rules", "graded"), ("full", "graded"), ("full", "retried")]
+    assert set(map(tuple, history.values())) == {(("rules", "graded"),)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_after_three_kills_the_table_is_that_of_an_undisturbed_run_and_nothing_is_graded_twice(
     undisturbed: tuple[str, Path], address: str, tmp_path: Path, class_folder: Path, quick: Path
 ) -> None:
@@ -220,6 +244,28 @@ def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
         assert running.returncode == 3, said
     assert table(address, files) == table(*undisturbed)
     assert grades(address, files) == grades(*undisturbed)
+    stricter = tmp_path / "stricter.toml"
+    stricter.write_text(quick.read_text().replace("below = 200_000", "below = 100"))
+    for words in (
+        ["table", "--format", "canvas", "--out", "-"],
+        ["similar", "--out", str(tmp_path)],
+        ["rejudge", "--assignment", str(stricter)],
+        ["show", "bob"],
+        ["failures"],
+    ):
+        here, there = (lines_of(words, *store) for store in ((address, files), undisturbed))
+        assert here == there
+        assert len(here) > 1
+
+
+def lines_of(words: list[str], address: str, files: Path) -> list[str]:
+    """Give what a command says of a store, but for instants and who graded."""
+    name, *options = words
+    done = subprocess.run(
+        cohort(name, address, files, *options), cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 3), done.stderr
+    return [line for line in done.stdout.replace(str(files), "").splitlines() if "@" not in line]
 
 
 def is_running(address: str, files: Path) -> bool:

@@ -1,8 +1,10 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from harness.training.jobs import (
     TrainedEvent,
     TrainJob,
 )
-from harness.training.runner import run
+from harness.training.runner import Child, run
 
 LONG_S = 120.0
 
@@ -221,6 +223,46 @@ def test_a_child_that_reports_again_and_again_has_its_time_for_every_report(
     line = StartedEvent().model_dump_json()
     body = f"import time\nfor s in (0, 2, 2, 2, 60):\n    time.sleep(s)\n    print({line!r}, flush=True)"
     stand_in(tmp_path / "other", body, monkeypatch)
-    with pytest.raises(TrainingError, match=r"out of time; expected a result within 5 s, got none"):
-        run(probe_job, events.append, LONG_S, 5)
+    with (
+        closing(Child()) as child,
+        pytest.raises(TrainingError, match=r"out of time; expected a result within 5 s, got none"),
+    ):
+        child.run(probe_job, events.append, LONG_S, 5)
     assert len(events) == 4
+
+
+def test_one_child_does_job_after_job_with_the_results_of_children_of_their_own(probe_job: ProbeJob) -> None:
+    with closing(Child()) as child:
+        first = child.run(probe_job, lambda event: None, LONG_S)
+        process = child._process
+        again = child.run(probe_job, lambda event: None, LONG_S)
+        assert child._process is process
+    assert first == again == run(probe_job, lambda event: None, LONG_S)
+
+
+def test_after_a_job_that_killed_the_child_the_next_one_has_another(
+    probe_job: ProbeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Child()) as child:
+        with monkeypatch.context() as patch:
+            stand_in(tmp_path / "other", "import os; os.abort()", patch)
+            with pytest.raises(TrainingError, match="got signal SIGABRT"):
+                child.run(probe_job, lambda event: None, LONG_S)
+        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+
+
+def test_a_child_that_dies_between_two_jobs_is_replaced(probe_job: ProbeJob) -> None:
+    with closing(Child()) as child:
+        child.run(probe_job, lambda event: None, LONG_S)
+        os.kill(child._process.pid, signal.SIGKILL)
+        child._process.wait()
+        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+
+
+def test_a_child_that_has_grown_is_given_no_other_job(
+    probe_job: ProbeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "MOST_MIB", 100)  # torch alone takes more
+    with closing(Child()) as child:
+        child.run(probe_job, lambda event: None, LONG_S)
+        assert child._process is None
