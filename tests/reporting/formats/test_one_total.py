@@ -86,7 +86,7 @@ def test_a_record_has_one_total_in_every_format(any_record, name):
 
 
 def test_the_text_formats_of_a_record_take_less_than_a_second(any_record):
-    start = time.perf_counter()
+    start = time.process_time()
     for name in formats():
         rendered(any_record, name)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
