@@ -184,7 +184,9 @@ class Search:
         where = "the submission" if several else self._wanted.file.name
         choose = "--class FILE:NAME" if several else "--class NAME"
         raise StudentFailure(
-            "choose", f"{where}: several models fit: {listed}{more}. Choose one with {choose}."
+            "choose",
+            f"{where}: several models fit: {listed}{more}. Choose one with {choose}, or name it in "
+            "submission.toml.",
         )
 
     def _only_network(self) -> Found | None:

@@ -206,7 +206,7 @@ def test_several_models_are_listed_with_their_files_and_parameters(refused) -> N
         message = refused(name).replace("two_files/", "")
         assert message == (
             "the submission: several models fit: S8/model.py:Net (162 parameters), "
-            "S9/model.py:Net (200 parameters). Choose one with --class FILE:NAME."
+            "S9/model.py:Net (200 parameters). Choose one with --class FILE:NAME, or name it in submission.toml."
         )
 
 
