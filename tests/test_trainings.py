@@ -52,6 +52,7 @@ def opened(short: AssignmentSpec, write: Callable[..., Path], tmp_path: Path) ->
     return run
 
 
+@pytest.mark.slow
 def test_a_further_seed_trains_what_a_grade_with_that_seed_trains(opened: Callable[..., Run]) -> None:
     first, second = opened(seed=1), opened(seed=2, out="other")
     take_in(first)

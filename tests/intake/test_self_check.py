@@ -36,7 +36,11 @@ def test_its_record_says_what_it_is_and_judges_every_rule(own):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("report", "{}"), ("verify", "submission", "--record", "{}", "--json", "-")]
+    "arguments",
+    [
+        ("report", "{}"),
+        pytest.param(("verify", "submission", "--record", "{}", "--json", "-"), marks=pytest.mark.slow),
+    ],
 )
 def test_no_other_command_takes_it_for_a_grade(own, arguments):
     done = harness(*(argument.format(own) for argument in arguments))
