@@ -59,20 +59,13 @@ def grade(folder, store, *options):
 
 
 @pytest.mark.timeout(1200)
-def test_the_rules_of_two_hundred(benchmark, capsys, tmp_path):
-    """Honest, borderline, broken and hostile works, some of which sleep until their time is up."""
-    make_class(tmp_path / "all", 200, seed=1)
-    measure(benchmark, capsys, tmp_path / "all", tmp_path / "cohort.db")
-
-
-@pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("default")
-def test_throughput(benchmark, capsys, tmp_path, engine, graders):
-    """Honest works: who only sleeps says nothing of throughput."""
-    make_class(tmp_path / "honest", 200, seed=3, shares={})
-    measure(
-        benchmark, capsys, tmp_path / "honest", tmp_path / "cohort.db", "--workers", str(graders), *engine
-    )
+@pytest.mark.parametrize("kind", ["all", "honest"])
+def test_throughput(benchmark, capsys, tmp_path, kind, engine, graders):
+    """All: honest, borderline, broken and hostile works, some of which sleep until their time is up."""
+    works = {"all": {"seed": 1}, "honest": {"seed": 3, "shares": {}}}[kind]
+    make_class(tmp_path / kind, 200, **works)
+    measure(benchmark, capsys, tmp_path / kind, tmp_path / "cohort.db", "--workers", str(graders), *engine)
 
 
 def measure(benchmark, capsys, folder, store, *options):

@@ -64,6 +64,7 @@ def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, Pr
             found[event.model] = event.found
 
     while left := {name: model for name, model in models.items() if name not in found}:
+        earlier, started = child.is_alive, False
         job = ProbeJob(
             models=left,
             classes=run.assignment.data.classes,
@@ -75,6 +76,8 @@ def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, Pr
             child.run(job, hear, START_S, run.assignment.limits.intake_s)
         except TrainingError as error:
             if not started:
+                if earlier:  # it died of something between two jobs
+                    continue
                 raise
             # They are run in this order: it is the first that nothing was heard of.
             culprit = next((name for name in left if name not in found), None)

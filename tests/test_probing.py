@@ -1,5 +1,6 @@
 """Networks of several submissions are run in one child, and none of them takes another with it."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from harness.errors import TrainingError
 from harness.intake.exchange import Wanted
 from harness.intake.sandbox import Traced
 from harness.intake.submission import Answered, Submission
-from harness.probing import probe
+from harness.probing import probe, probe_in
 from harness.run import Run, Settings
 from harness.training import runner
+from harness.training.runner import Child
 
 GRAPH = REPOSITORY / "submission" / "results" / "base_model" / "architecture.json"
 CHILD = """
@@ -90,3 +92,15 @@ def test_nothing_is_started_where_nothing_was_taken_in(runs, monkeypatch):
     run.traced = {}
     probe(run)
     assert (run.probes, run.not_run, run.notes) == ({}, {}, [])
+
+
+def test_a_child_that_dies_between_two_jobs_is_nobody_s_fault(runs, monkeypatch):
+    with closing(Child()) as child:
+        for unnoticed in (False, True):
+            (run,) = runs("fine")
+            if unnoticed:
+                child._process.wait()  # it ends after its first job
+                monkeypatch.setattr(child._process, "poll", lambda: None)
+            probe_in(child, run)
+            assert process_of(run) != ""
+            assert run.not_run["basic"].startswith("fine in process")

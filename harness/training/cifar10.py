@@ -18,13 +18,11 @@ from harness.files import md5_of
 from harness.training.data import Data, Split
 from harness.training.download import download
 
-Progress = Callable[[int, int | None], None]
-
 DOWNLOADS = Path("data")
 """Where a download goes, below the working directory."""
 
 
-def load_data(folder: str | None, progress: Progress) -> Data:
+def load_data(folder: str | None, progress: Callable[[int, int | None], None]) -> Data:
     """Load the official batches from wherever they are.
 
     `progress` is called with (bytes done, bytes in all or None) while downloading.

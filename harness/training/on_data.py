@@ -77,10 +77,9 @@ def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     return Inputs(network=network, data=data, stats=stats, device=device)
 
 
-def _bounded(memory_mib: int, device: torch.device | None = None) -> AbstractContextManager[None]:
+def _bounded(memory_mib: int, device: torch.device) -> AbstractContextManager[None]:
     # A driver maps as much as a GPU has, and more; a GPU that is full says so itself.
-    on_gpu = device is not None and device.type == "cuda"
-    return nullcontext() if on_gpu else bounded_memory(memory_mib + WORKSPACE_MIB)
+    return nullcontext() if device.type == "cuda" else bounded_memory(memory_mib + WORKSPACE_MIB)
 
 
 def _ready(inputs: Inputs) -> ReadyEvent:

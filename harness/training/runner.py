@@ -77,6 +77,12 @@ class Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes]
+        self._said_before = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is a process, from an earlier job."""
+        return self._process is not None and self._process.poll() is None
 
     def run(
         self, job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None
@@ -91,20 +97,21 @@ class Child:
             TrainingError: as the child reports, the time is up, or the child died without a result.
         """
         process = self._started()
+        self._said_before = os.fstat(self._log.fileno()).st_size
         try:
             with _deadline(process, timeout_s) as deadline:
                 result = self._result(process, job, on_event, deadline, then_s)
         except BaseException:
             self.close()
             raise
-        if _resident_mib(process.pid) > MOST_MIB:
+        if deadline.expired.is_set() or _data_mib(process.pid) > MOST_MIB:
             self.close()
         return result
 
     def close(self) -> None:
         """End the child, whatever it is at."""
         if self._process is not None:
-            with self._process:
+            with suppress(BrokenPipeError), self._process:  # what it was told and has not read
                 _kill_group(self._process)
             self._process = None
             self._log.close()
@@ -148,7 +155,7 @@ class Child:
             )
         raise TrainingError(
             f"training: the child ended without a result; expected one, got {_ending(status)}. "
-            f"The end of its messages: {_tail(self._log)}"
+            f"The end of its messages: {_tail(self._log, self._said_before)}"
         )
 
 
@@ -186,8 +193,9 @@ class _Deadline:
         self._begin(timeout_s)
 
     def cancel(self) -> None:
-        """Let it live."""
+        """Let it live, unless its time is up by now."""
         self._timer.cancel()
+        self._timer.join()
 
     def _begin(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
@@ -233,9 +241,10 @@ def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
             ) from None
 
 
-def _resident_mib(pid: int) -> int:
+def _data_mib(pid: int) -> int:
+    """Say how much memory of its own a process has taken, touched or not."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[5])
     except OSError:  # it has just ended
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
@@ -248,7 +257,7 @@ def _ending(status: int) -> str:
     return f"signal {signal.Signals(-status).name}{hint}"
 
 
-def _tail(log: IO[bytes]) -> str:
-    log.seek(0)
+def _tail(log: IO[bytes], start: int) -> str:
+    log.seek(start)
     text = log.read().decode(errors="replace").strip()
     return text[-STDERR_TAIL:] or "(none)"

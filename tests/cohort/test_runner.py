@@ -245,6 +245,7 @@ def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
     assert table(address, files) == table(*undisturbed)
     assert grades(address, files) == grades(*undisturbed)
     stricter = tmp_path / "stricter.toml"
+    assert "below = 200_000" in quick.read_text()
     stricter.write_text(quick.read_text().replace("below = 200_000", "below = 100"))
     for words in (
         ["table", "--format", "canvas", "--out", "-"],

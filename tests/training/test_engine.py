@@ -200,8 +200,23 @@ def test_a_graph_that_stops_in_the_middle_of_a_training_is_blamed(
     assert isinstance(events[-1], ReadyEvent)
 
 
-def test_a_child_that_only_probes_does_not_wait_for_the_libraries_of_images() -> None:
-    slow = "{'albumentations', 'cv2', 'scipy', 'torchvision', 'torch._dynamo'}"
-    code = f"import sys, harness.training.engine\nprint(sorted({slow} & sys.modules.keys()))"
+def test_a_child_that_only_probes_does_not_wait_for_the_libraries_of_images(job: TrainJob) -> None:
+    slow = "{'albumentations', 'cv2', 'scipy', 'torchvision'}"
+    code = (
+        "import sys\nfrom harness.training.engine import do\nfrom harness.training.jobs import JOBS\n"
+        f"do(JOBS.validate_json(sys.argv[1]), lambda _: None)\nprint(sorted({slow} & sys.modules.keys()))"
+    )
+    probe = ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2)
+    done = subprocess.run(
+        [sys.executable, "-c", code, probe.model_dump_json()], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_nothing_is_imported_just_to_be_deterministic() -> None:
+    code = (
+        "import sys, harness.training.determinism as d\nbefore = set(sys.modules)\n"
+        "d.make_deterministic(2)\nprint(sorted(set(sys.modules) - before))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -235,6 +235,7 @@ def test_one_child_does_job_after_job_with_the_results_of_children_of_their_own(
     with closing(Child()) as child:
         first = child.run(probe_job, lambda event: None, LONG_S)
         process = child._process
+        assert child.is_alive
         again = child.run(probe_job, lambda event: None, LONG_S)
         assert child._process is process
     assert first == again == run(probe_job, lambda event: None, LONG_S)
@@ -257,6 +258,35 @@ def test_a_child_that_dies_between_two_jobs_is_replaced(probe_job: ProbeJob) -> 
         os.kill(child._process.pid, signal.SIGKILL)
         child._process.wait()
         assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+
+
+def test_a_child_that_dies_as_it_is_given_a_job_is_said_and_leaves_nothing_behind(
+    probe_job: ProbeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Child()) as child:
+        child.run(probe_job, lambda event: None, LONG_S)
+        os.kill(child._process.pid, signal.SIGKILL)
+        child._process.wait()
+        monkeypatch.setattr(child._process, "poll", lambda: None)  # nobody knows yet
+        with pytest.raises(TrainingError, match="got signal SIGKILL"):
+            child.run(probe_job, lambda event: None, LONG_S)
+        assert not child.is_alive
+        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+
+
+def test_a_message_shows_what_was_said_of_its_own_job_alone(
+    probe_job: ProbeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ProbeEvent(probes={}, failures={}).model_dump_json()
+    body = (
+        "import sys\nfor n in (1, 2):\n    sys.stdin.readline()\n"
+        f"    print('job', n, file=sys.stderr, flush=True)\n    n == 1 and print({line!r}, flush=True)"
+    )
+    stand_in(tmp_path / "other", body, monkeypatch)
+    with closing(Child()) as child:
+        child.run(probe_job, lambda event: None, LONG_S)
+        with pytest.raises(TrainingError, match=r"of its messages: job 2$"):
+            child.run(probe_job, lambda event: None, LONG_S)
 
 
 def test_a_child_that_has_grown_is_given_no_other_job(
