@@ -86,6 +86,7 @@ def test_an_unknown_operator_is_named_with_its_line_and_the_other_rules_are_judg
     assert (findings["min_accuracy"].status, findings["min_accuracy"].points) == ("not_judged", None)
 
 
+@pytest.mark.slow
 def test_a_network_without_anything_to_train_gets_a_scorecard_all_the_same(judged):
     variant, findings = judged("frozen", full=True)
     assert variant.training is None

@@ -201,6 +201,7 @@ def test_a_recipe_that_this_harness_would_not_train_with_is_named_before_any_tra
     assert (found.first.where, found.first.recorded, found.first.now) == ("basic: recipe.lr", "0.123", "0.2")
 
 
+@pytest.mark.slow
 def test_without_the_data_it_is_not_judged(results, again, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CIFAR10_ROOT", raising=False)

@@ -217,6 +217,7 @@ def test_the_parent_s_side_never_imports_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_child_that_reports_again_and_again_has_its_time_for_every_report(
     probe_job: ProbeJob, events: list[Event], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
