@@ -239,6 +239,22 @@ def lose(cluster, machine) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("default")
+def test_a_grader_that_cannot_be_started_ends_the_run(cluster):
+    def fails() -> None:
+        raise ModuleNotFoundError("No module named 'harness'")
+
+    with (
+        ray_engine._connected(cluster.address) as ray,
+        pytest.raises(
+            HarnessError, match=rf"could not be started \(.*'harness'\); expected harness {VERSION}"
+        ),
+    ):
+        ray_engine._result(ray, ray.remote(fails).remote())
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.filterwarnings("default")
 def test_a_lost_machine_loses_nothing_and_nothing_is_graded_twice(tmp_path, cluster):
@@ -253,19 +269,3 @@ def test_a_lost_machine_loses_nothing_and_nothing_is_graded_twice(tmp_path, clus
     assert run.returncode == 0, said
     assert table(tmp_path, "rays.db") == table(tmp_path, "alone.db")
     assert times_graded(tmp_path, "rays.db") == [1] * STUDENTS
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.filterwarnings("default")
-def test_a_grader_that_cannot_be_started_ends_the_run(cluster):
-    def fails() -> None:
-        raise ModuleNotFoundError("No module named 'harness'")
-
-    with (
-        ray_engine._connected(cluster.address) as ray,
-        pytest.raises(
-            HarnessError, match=rf"could not be started \(.*'harness'\); expected harness {VERSION}"
-        ),
-    ):
-        ray_engine._result(ray, ray.remote(fails).remote())
