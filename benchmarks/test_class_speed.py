@@ -65,15 +65,12 @@ def test_throughput(benchmark, capsys, tmp_path, kind, engine, graders):
     """All: honest, borderline, broken and hostile works, some of which sleep until their time is up."""
     works = {"all": {"seed": 1}, "honest": {"seed": 3, "shares": {}}}[kind]
     make_class(tmp_path / kind, 200, **works)
-    measure(benchmark, capsys, tmp_path / kind, tmp_path / "cohort.db", "--workers", str(graders), *engine)
-
-
-def measure(benchmark, capsys, folder, store, *options):
-    benchmark.pedantic(grade, args=(folder, store, *options), rounds=1)
+    store, workers = tmp_path / "cohort.db", ("--workers", str(graders))
+    benchmark.pedantic(grade, args=(tmp_path / kind, store, *workers, *engine), rounds=1)
     with opened_store(str(store)) as opened:
         found = rows(opened)
-    assert surprises(folder, found) == {}
     instants = sorted(row.graded_at for row in found)
     minutes = (instants[-1] - instants[FIRST - 1]).total_seconds() / 60
     with capsys.disabled():
         print(f"\n{(len(found) - FIRST) / minutes:.1f} works a minute after the first {FIRST}")
+    assert surprises(tmp_path / kind, found) == {}

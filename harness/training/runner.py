@@ -117,18 +117,18 @@ class Child:
             self._log.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is not None:
-            self.close()
-        if self._process is None:
-            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env=_environment(),
-                start_new_session=True,
-            )
+        if self._process is not None and self.is_alive:
+            return self._process
+        self.close()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=_environment(),
+            start_new_session=True,
+        )
         return self._process
 
     def _result(
