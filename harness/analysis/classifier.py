@@ -2,7 +2,7 @@
 
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node
-from harness.analysis.head import averages, classifiers, describe, name_of, objection
+from harness.analysis.head import averages, classifiers, describe, name_of, objection, positions
 from harness.analysis.layout import IMAGE
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured
@@ -78,6 +78,8 @@ def _objection(view: View, limits: GapLinearHead, classes: int) -> tuple[tuple[N
         return (problem[0],), problem[1]
     if len(head.maps) != 1:
         return head.nodes[:1], f"{len(head.maps)} feature maps lead to it"
+    if positions(measured, head.maps[0]) == 1:
+        return head.nodes[:1], "the last map has a single position, and the average of one number is none"
     if not averages(measured, head):
         return head.nodes[-1:], "no global average pool"
     if classifiers(measured, head):

@@ -20,7 +20,7 @@ _MOVERS = frozenset(
     {
         "view", "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat",
         "stack", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
-        "channel_shuffle", "identity", "number", "elementwise", "batch_norm", "norm", "dropout", "overwrite",
+        "channel_shuffle", "glu", "identity", "number", "elementwise", "batch_norm", "norm", "dropout", "overwrite",
     }
 )  # fmt: skip
 
@@ -115,6 +115,8 @@ def _over_dimensions(walk: _Walk, node: Node) -> str | Unknown | None:
         return f"{short_name(node.op)} over rows or columns"
     if "k" in held:
         return f"{short_name(node.op)} over the positions of a window"
+    if "m" in held:
+        return Unknown(node, "what it is taken over was computed from several rows or columns")
     if "c" in held and _compares_moved_copies(walk, node.refs[:1]):
         return f"{short_name(node.op)} over copies of one map, moved"
     return None
