@@ -145,10 +145,12 @@ def _dropped(node: Node) -> float | None:
 
 
 # Where an operator names the dimensions that it changes the order of, or takes part of.
-_ALONG = {"slice": 1, "narrow": 1, "select": 1, "index_select": 1, "gather": 1, "unfold": 1, "roll": 2,
-          "flip": 1, "softmax": 1, "log_softmax": 1, "cumsum": 1, "cumprod": 1, "logcumsumexp": 1,
-          "cummax": 1, "cummin": 1, "sort": 1, "argsort": 1, "cat": 1, "concat": 1, "concatenate": 1,
-          "split": 2, "split_with_sizes": 2, "chunk": 2, "tensor_split": 2, "unbind": 1, "glu": 1}  # fmt: skip
+_ALONG = {
+    "slice": 1, "narrow": 1, "select": 1, "index_select": 1, "gather": 1, "unfold": 1, "roll": 2, "flip": 1,
+    "softmax": 1, "log_softmax": 1, "cumsum": 1, "cumprod": 1, "logcumsumexp": 1, "cummax": 1, "cummin": 1,
+    "sort": 1, "argsort": 1, "cat": 1, "concat": 1, "concatenate": 1, "split": 2, "split_with_sizes": 2,
+    "chunk": 2, "tensor_split": 2, "unbind": 1, "glu": 1,
+}  # fmt: skip
 _KEYWORD = {"roll": "dims", "flip": "dims", "unfold": "dimension"}
 _LAST = frozenset({"sort", "argsort", "glu"})
 

@@ -76,9 +76,15 @@ def dilation(view: View, variant: VariantRules) -> Finding:
 
 
 def min_receptive_field(
-    view: View, limits: MinReceptiveField, second: SecondMeasurement | None = None
+    view: View,
+    limits: MinReceptiveField,
+    second: SecondMeasurement | None = None,
+    reach_px: tuple[int, int] | None = None,
 ) -> Finding:
-    """Check that the last feature map sees enough of the image."""
+    """Check that the last feature map sees enough of the image.
+
+    `reach_px` are the rows and columns that it depends on by numbers, where the graph says more.
+    """
     rule = "min_receptive_field"
     place = "before the global pool" if limits.place == "before_pool" else "counting the global pool"
     expected = f"more than {limits.above_px} px {place}"
@@ -98,6 +104,10 @@ def min_receptive_field(
     if rf <= limits.above_px:
         advice = wider(view, limits)
         return failed(rule, expected, actual, *_last(view), advice=advice)
+    if reach_px is not None and min(reach_px) + rf - before <= limits.above_px:
+        seen = f"{min(reach_px)} px move the last map, when pixels are changed; {actual} by the graph"
+        advice = "Pixels at the rim of what the graph says have no influence: use what reads them."
+        return failed(rule, expected, seen, *_last(view), advice=advice)
     if not view.is_exact:
         return not_judged(
             rule,

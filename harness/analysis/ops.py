@@ -28,7 +28,7 @@ Family = Literal[
     "view",  # another shape, the same order of elements
     "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
     "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
-    "resample", "frequency", "complex_pairs",
+    "resample", "frequency", "complex_pairs", "linalg",
     "creation", "uninitialised", "random",
     "number",  # arithmetic on sizes, and items of tuples
     "check",
@@ -127,6 +127,7 @@ _ATEN: Mapping[Family, str] = {
         upsample_bilinear2d.vec upsample_bicubic2d.vec _upsample_bilinear2d_aa.vec
         _upsample_bicubic2d_aa.vec grid_sampler affine_grid_generator""",
     "complex_pairs": "view_as_real view_as_complex",
+    "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv",
     "frequency": "fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_fft fft_ifft fft_rfft fft_irfft",
     "creation": """
         zeros ones full eye arange arange.start arange.start_step linspace zeros_like ones_like full_like

@@ -1,7 +1,6 @@
 """How many numbers feed a network."""
 
 import math
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -119,7 +119,11 @@ def rolled(call: Call) -> Field:
         held = places(layout[dimension])
         if len(held) > 1:
             raise Unmeasurable("it shifts rows and columns laid end to end")
+        size = call.shape[dimension]
         for axis in held:
+            if isinstance(size, int):
+                # Around the border and back: the shorter way counts, and all the way around is none.
+                shift = (shift + (size - 1) // 2) % size - (size - 1) // 2
             field = field.seeing({axis: shifted(field.span(axis), -shift)})
     return field
 
@@ -138,7 +142,7 @@ def concatenated(call: Call) -> Field:
     layout = joined.known_layout()
     new = resized(layout[dimension], call.shape[dimension]) if dimension else layout[dimension]
     if new and _are_parts(fields):
-        new = (("m", call.shape[dimension]),)
+        new = tuple(("m", size) for _, size in new)
     return replace(joined, layout=(*layout[:dimension], new, *layout[dimension + 1 :]))
 
 

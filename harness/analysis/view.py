@@ -64,6 +64,7 @@ class View:
         self, architecture: Architecture, graph: Graph, without: frozenset[str] = frozenset()
     ) -> None:
         self.measured: Measured = measure(architecture, graph, without)
+        self.is_eval = graph is architecture.eval
         self._behind: dict[str, frozenset[str]] = {}
 
     @cached_property
@@ -106,6 +107,14 @@ class View:
         """1x1 convolutions over all channels of a map, and linear layers over them."""
         convolutions = {c.node.name for c in self.convolutions if c.is_pointwise}
         return tuple(n for n in self.measured.nodes if n.name in convolutions or self._is_linear_on_map(n))
+
+    @cached_property
+    def in_question(self) -> tuple[Node, ...]:
+        """Layers that rules count on: convolutions larger than 1x1, and what mixes depthwise ones."""
+        mixing = {node.name for node in self.pointwise if self._depthwise_before(node.refs[0])}
+        spatial = {c.node.name for c in self.convolutions if c.is_spatial}
+        nodes = (n for n in self.measured.nodes if n.name in mixing | spatial)
+        return tuple(n for n in nodes if n.args[1].ref not in self.measured.fields)
 
     @cached_property
     def resampling(self) -> tuple[Node, ...]:
@@ -308,4 +317,5 @@ class View:
             return node.arg(2, "mode", "constant") not in ("constant", 0)
         after = self.measured.fields[node.name]
         before = [self.measured.fields[name] for name in self._maps_read(node)]
-        return any((one.h, one.w) != (after.h, after.w) for one in before)
+        # Of several, which are combined each at its own place, the result sees what any of them does.
+        return len(before) == 1 and (before[0].h, before[0].w) != (after.h, after.w)

@@ -7,9 +7,12 @@ import numpy as np
 import torch
 
 from harness.analysis.agreement import Extents
+from harness.analysis.evidence import Evidence
+from harness.analysis.graph import Architecture
 from harness.errors import GraphError
 from harness.training.budget import check_memory
 from harness.training.data import Data, Split, measured
+from harness.training.evidence import IMAGES, STEPS, Tensors, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import Probe, ProbedEvent, ProbeEvent, ProbeJob
 from harness.training.measure import measure
@@ -44,14 +47,17 @@ def probe_all(job: ProbeJob, data: Data, emit: Callable[[ProbedEvent], None]) ->
             network.to(memory_format=memory_format)
             pixels = Pixels(stats, torch.device("cpu"), memory_format)
             check_shapes(plan, network, pixels(torch.from_numpy(split.images[:TOGETHER])))
-            probes[name] = probe(network, pixels, split, job, extents(plan, tensors))
+            shown = _evidence(plan, tensors, pixels, data.train)
+            probes[name] = probe(network, pixels, split, job, extents(plan, tensors), shown)
         except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
             failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
         emit(ProbedEvent(model=name, found=probes[name] if name in probes else failures[name]))
     return ProbeEvent(probes=probes, failures=failures)
 
 
-def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: Extents) -> Probe:
+def probe(
+    network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: Extents, shown: Evidence
+) -> Probe:
     """Probe one network; it is left as it came. The shape of the logits is that of `TOGETHER` images."""
     torch.manual_seed(_SEED)
     images = pixels(torch.from_numpy(split.images[:TOGETHER]))
@@ -59,16 +65,22 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: E
         once = copy.deepcopy(network).eval()
         first, second = once(images), once(images)
         alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
+        crowd = once(pixels(torch.from_numpy(split.images[: job.batch_size])))[: len(first)]
         batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
     running = measure(copy.deepcopy(network), pixels, split, job.classes)
+    # The first images again, in batches as they are measured for a grade.
+    graded = torch.from_numpy(running.logits[: len(first)])
     return Probe(
         logits_shape=tuple(first.shape),
         accuracy_running=running.correct / running.total,
         accuracy_batch=(batch_logits.argmax(1) == labels).double().mean().item(),
         repeat_difference=_difference(first, second),
-        batch_difference=_difference(first[: len(alone)], alone, _spread(first)),
+        batch_difference=max(
+            _difference(first[: len(one)], one, _spread(first)) for one in (alone, crowd, graded)
+        ),
         finite=bool(first.isfinite().all() and batch_logits.isfinite().all()),
         extents=seen,
+        evidence=shown,
     )
 
 
@@ -79,6 +91,14 @@ def _mixed(split: Split, classes: int) -> Split:
     """Take `PROBED` images, the classes in turn: batch statistics over a single class would say nothing."""
     order = np.argsort(np.arange(len(split.labels)) % (len(split.labels) // classes), kind="stable")
     return Split(split.images[order][:PROBED], split.labels[order][:PROBED])
+
+
+def _evidence(plan: Architecture, tensors: Tensors, pixels: Pixels, train: Split) -> Evidence:
+    """Train for a moment, on embedded images of all classes, and measure what has influence."""
+    count = STEPS * IMAGES
+    chosen = np.arange(count) * 7919 % len(train.labels)
+    images = pixels(torch.from_numpy(train.images[chosen])).contiguous()
+    return evidence(plan, tensors, images, torch.from_numpy(train.labels[chosen]))
 
 
 def _with_batch_statistics(
