@@ -200,8 +200,22 @@ def _provenance(run: Run) -> dict[str, Any]:
         "assignment": run.assignment.model_dump(mode="json", by_alias=True),
         "intake": {name: _taken(run, name) for name in run.submission.variants},
         "workers": run.settings.workers,
+        "influence": {name: _tried(run, name) for name in run.probes},
         "student_output": {name: traced.output for name, traced in run.traced.items()},
     }
+
+
+def _tried(run: Run, name: str) -> str:
+    """Say what of a variant was changed to see whether the logits move, and what moves them least."""
+    traced, effects = run.traced[name], run.probes[name].evidence.effects
+    if isinstance(traced, Untraced) or not effects:
+        return ""
+    least = min(effects, key=lambda node: effects[node])
+    layer = traced.architecture.eval.by_name[least].layer
+    return (
+        f"other weights were tried in {len(effects)} layers, and other pixels at the rim of the receptive "
+        f"field; what moves the logits least is {layer}, by {100 * effects[least]:.1g} % of what tells images apart"
+    )
 
 
 def _machine(run: Run) -> dict[str, str]:

@@ -53,6 +53,8 @@ def show_record(record: Record) -> None:
     """Print every variant's findings, then the verdict."""
     for name, variant in record.variants.items():
         _show_variant(name, variant)
+        if tried := record.provenance.get("influence", {}).get(name):
+            say(f"note: {tried}")
     failed = {f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"}
     if failed:
         say(f"What a rule allows and why: harness explain {next(r for r in DESCRIPTIONS if r in failed)}")

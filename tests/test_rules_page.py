@@ -19,10 +19,13 @@ from torch import nn
 
 from harness.analysis import rules
 from harness.analysis.agreement import Extents
+from harness.analysis.evidence import Evidence
+from harness.analysis.graph import Architecture
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, Points, load_assignment
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeOverride
 from harness.record import Finding
+from harness.training.evidence import IMAGES, STEPS, evidence
 
 PAGE = REPOSITORY / "docs" / "rules.md"
 FENCE = re.compile(r"^```(python|toml)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
@@ -32,6 +35,8 @@ COMMENT = re.compile(
 )
 UNSEEN = {"accuracy_running": 0.1, "accuracy_batch": 0.1, "finite": True, "extents": Extents()}
 """What of a run no example here is about."""
+WITHOUT_INFLUENCE = ("max_parameters", "same_graph_in_eval", "untrained_at_chance")
+"""Rules that no influence plays a part in, but for statistics that are not new ones."""
 BUILT = re.compile(r"self\.\w+(, self\.\w+)* = |self\.register_buffer\(")
 STATUS = {"passes": "passed", "fails": "failed", "is not judged": "not_judged"}
 
@@ -112,7 +117,7 @@ def network(source: str) -> nn.Module:
     return scope["Standard"]()
 
 
-def probed(model: nn.Module) -> SimpleNamespace:
+def probed(model: nn.Module, shown: Evidence) -> SimpleNamespace:
     """Run the untrained network in eval as the harness does: twice, and image by image."""
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -122,8 +127,15 @@ def probed(model: nn.Module) -> SimpleNamespace:
     return SimpleNamespace(
         repeat_difference=(first - second).abs().max().item() / scale,
         batch_difference=(first - alone).abs().max().item() / scale,
+        evidence=shown,
         **UNSEEN,
     )
+
+
+def influence(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> Evidence:
+    draw = torch.Generator().manual_seed(2)
+    images = torch.randn(STEPS * IMAGES, 3, 32, 32, generator=draw)
+    return evidence(architecture, tensors, images, torch.arange(len(images)) % 10)
 
 
 def logits(output: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -135,8 +147,8 @@ def judged(source: str, edition: str | None, rule: str) -> Finding:
     assignment = load_assignment(file if edition and file.exists() else DEFAULT_ASSIGNMENT)
     variant = edition if edition in assignment.variants else "basic"
     model = network(source)
-    architecture, _ = architecture_of(model, (3, 32, 32))
-    probe = probed(model)
+    architecture, tensors = architecture_of(model, (3, 32, 32))
+    probe = probed(model, Evidence() if rule in WITHOUT_INFLUENCE else influence(architecture, tensors))
     pipeline = assignment.recipe.augmentation
     findings, _, _ = rules.judge(architecture, probe, assignment, variant, pipeline)
     return next(finding for finding in findings if finding.rule == rule)

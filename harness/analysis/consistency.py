@@ -156,8 +156,12 @@ _LAST = frozenset({"sort", "argsort", "glu"})
 
 
 def _is_across_images(measured: Measured, node: Node) -> bool:
+    sources = measured.sources(node)
+    if OPS.get(node.op) == "gather":
+        # What is read matters, not where: that is a list of places.
+        sources = tuple(measured.fields[ref] for ref in node.refs[:1] if ref in measured.fields)
     try:
-        return any(_holds_images(field, _dimensions(node, field)) for field in measured.sources(node))
+        return any(_holds_images(field, _dimensions(node, field)) for field in sources)
     except MALFORMED:
         return False  # the field of view of what it makes is not known either
 

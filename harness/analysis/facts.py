@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from harness.analysis.evidence import Evidence
 from harness.analysis.head import describe
 from harness.analysis.maxima import find_maxima
 from harness.analysis.parameters import Counted, numbers
@@ -21,6 +22,10 @@ class Untrained(Protocol):
     def finite(self) -> bool:
         """Whether all outputs are numbers."""
 
+    @property
+    def evidence(self) -> Evidence:
+        """What of the graph has influence."""
+
 
 def measured_facts(
     view: View,
@@ -32,7 +37,7 @@ def measured_facts(
 ) -> Facts:
     """Collect what was measured; what is not known stays None."""
     measured = view.measured
-    maxima = find_maxima(measured).found
+    maxima = find_maxima(measured, probe.evidence.pools if probe else {}).found
     return Facts(
         parameters=counted.total,
         receptive_field_px=view.receptive_field_px,

@@ -198,8 +198,10 @@ class View:
         return source.h.jump == source.w.jump == 1
 
     def is_after_last_strided(self, convolution: Convolution) -> bool:
-        """Tell whether a convolution reads what a strided one made, and none follows it."""
+        """Tell whether a convolution reads what a strided one made, and none follows it, nor is it one."""
         name = convolution.node.name
+        if convolution in self.strided:
+            return False
         behind = self.behind(convolution.node)
         follows = any(name in self.behind(c.node) for c in self.strided)
         return follows and not any(c.node.name in behind for c in self.strided)

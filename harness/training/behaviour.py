@@ -32,10 +32,10 @@ _LAYERS = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum"})
 _BENT = frozenset(
     {
         "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logit", "pow", "float_power", "square",
-        "sqrt", "rsqrt", "reciprocal", "mul", "multiply", "div", "divide", "true_divide", "softmax", "log_softmax",
-        "logsumexp", "linalg_vector_norm", "norm", "logaddexp", "logaddexp2", "hypot", "sinh", "cosh", "tan",
-        "prod", "cumprod", "logcumsumexp", "addcmul", "addcdiv", "special_expit", "atanh", "asin", "acos",
-        "matmul", "bmm", "mm", "einsum", "scaled_dot_product_attention", "xlogy", "lerp",
+        "sqrt", "rsqrt", "reciprocal", "mul", "multiply", "div", "divide", "true_divide", "softmax",
+        "log_softmax", "logsumexp", "linalg_vector_norm", "norm", "logaddexp", "logaddexp2", "hypot", "sinh",
+        "cosh", "tan", "prod", "cumprod", "logcumsumexp", "addcmul", "addcdiv", "special_expit", "atanh",
+        "asin", "acos", "matmul", "bmm", "mm", "einsum", "scaled_dot_product_attention", "xlogy", "lerp",
     }
 )  # fmt: skip
 LEVELS = ((0.3, 1.2), (3.0, 12.0), (30.0, 120.0), (300.0, 1200.0))
@@ -43,7 +43,7 @@ LEVELS = ((0.3, 1.2), (3.0, 12.0), (30.0, 120.0), (300.0, 1200.0))
 LOW_LEVELS = ((-100.0, -98.0), (-30.0, -28.0), (-10.0, -8.0))
 """The same of negative ones, where some activations are nearly an exponential."""
 MOST_PREFERRED = {"window": 2.5, "whole": 6.0}
-"""How many times as much as the smaller values the larger ones may weigh, in a window or the whole map."""
+"""How many times as much as the smaller values the larger may weigh, in a window or the whole map."""
 MOST_SOURCES = 64
 LEAST_LIKENESS = 0.7
 """Correlation of two maps of noise from which one is the other, moved."""
@@ -53,7 +53,7 @@ FARTHEST = 2
 
 
 def head(trial: Trial, images: torch.Tensor) -> str:
-    """Say why the head is no average and linear layer, by what it does; empty if nothing speaks against it."""
+    """Say why the head is no average and linear layer, by what it does; empty if it may be one."""
     view = trial.view
     if view.head.unknown or len(view.head.maps) != 1:
         return ""
@@ -203,7 +203,13 @@ def _preferring(trial: Trial, images: torch.Tensor, source: str) -> Iterator[tup
                 preferred[name] += is_more and much * larger > 0.05 * value
             else:
                 low[name] += is_more and much > 0.05 * highest[name] > 0
-    yield from ((name, targets[name]) for name in targets if preferred[name] >= 2 or low[name] >= 2)
+    found: set[str] = set()
+    for name, kind in targets.items():
+        if not found.isdisjoint(trial.view.measured.by_name[name].refs):
+            found.add(name)  # computed from one that is named already
+        elif preferred[name] >= 2 or low[name] >= 2:
+            found.add(name)
+            yield name, kind
 
 
 def _targets(measured: Measured, source: str) -> dict[str, str]:
@@ -251,7 +257,10 @@ def _weights(
     for name, value in kept.items():
         if not value.requires_grad or value.is_complex():
             continue
-        (gradient,) = torch.autograd.grad(value.sum(), map_, retain_graph=True, allow_unused=True)
+        try:
+            (gradient,) = torch.autograd.grad(value.sum(), map_, retain_graph=True, allow_unused=True)
+        except RuntimeError:
+            continue  # overwritten before its gradient is taken: such a network cannot be trained
         if gradient is None or not gradient.isfinite().all():
             continue
         few, much = gradient[~is_large].mean().item(), gradient[is_large].mean().item()

@@ -31,6 +31,9 @@ STEPS = 20
 """Training steps before anything is measured: a gain that starts at zero has left it."""
 STEP_SIZE = 1e-3
 IMAGES = 4
+"""Of a step."""
+TRIED = 2
+"""Images that logits are compared on."""
 _CPU = torch.device("cpu")
 _DOUBLE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
 _WIDE = {torch.complex64: torch.complex128}
@@ -50,8 +53,11 @@ class Trial:
     def run(self, images: torch.Tensor, **how: Any) -> torch.Tensor:
         """Run the graph; equal calls give equal results, dropout and all."""
         torch.manual_seed(0)
+        # Batch-norm in training changes its statistics.
+        written = statistics(self.view.measured) | set(self.view.measured.flow.changed_tensors)
+        tensors = {name: t.clone() if name in written else t for name, t in self.tensors.items()}
         with in_default(self.dtype):
-            return self.program.run(images.to(self.dtype), self.tensors, **how)
+            return self.program.run(images.to(self.dtype), tensors, **how)
 
 
 def evidence(
@@ -65,7 +71,7 @@ def evidence(
     try:
         complete = {spec.name: tensors[spec.tied_to or spec.name] for spec in architecture.tensors}
         trained = after_steps(architecture, complete, images, labels)
-        return _measured(architecture, complete, trained, images[:IMAGES])
+        return _measured(architecture, complete, trained, images[:TRIED])
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         return Evidence(broken=one_line(error))
 
@@ -83,9 +89,19 @@ def after_steps(
 ) -> Tensors:
     """Train for `STEPS` steps of equal size in the direction of the gradient's sign; ties kept.
 
-    Weights that stop being numbers, or a network without trainable ones, stay as they came.
+    The weights stay as they came where they stop being numbers, and where the network cannot be trained.
     """
-    network = Network(architecture, tensors, _CPU).train()
+    try:
+        new = _stepped(architecture, tensors, images, labels)
+    except Exception:  # noqa: BLE001 - torch may raise anything; a grade's own training will say it
+        return tensors
+    return {**tensors, **new} if all(tensor.isfinite().all() for tensor in new.values()) else tensors
+
+
+def _stepped(
+    architecture: Architecture, tensors: Tensors, images: torch.Tensor, labels: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    network = Network(architecture, tensors, _CPU).to(memory_format=torch.contiguous_format).train()
     chosen = [parameter for parameter in network.parameters() if parameter.requires_grad]
     torch.manual_seed(0)
     for step in range(STEPS if chosen else 0):
@@ -95,13 +111,9 @@ def after_steps(
         with torch.no_grad():
             for parameter, gradient in zip(chosen, gradients, strict=True):
                 if gradient is not None:
-                    parameter.sub_(torch.view_as_complex(torch.view_as_real(gradient).sign()) * STEP_SIZE
-                                   if gradient.is_complex() else gradient.sign() * STEP_SIZE)  # fmt: skip
+                    parameter.sub_(gradient.sgn(), alpha=STEP_SIZE)
     held = (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False))
-    new = {name: tensor.detach() for name, tensor in held}
-    if not all(tensor.isfinite().all() for tensor in new.values()):
-        return tensors
-    return {**tensors, **new}
+    return {name: tensor.detach() for name, tensor in held}
 
 
 def relative(changed: torch.Tensor, base: torch.Tensor) -> float:
@@ -240,7 +252,9 @@ def _misjudged(trial: Trial, images: torch.Tensor) -> str:
     """Name a value that the analysis leaves out and that matters; empty if there is none."""
     measured = trial.view.measured
     zeros, live = measured.flow.zeros, measured.by_name
-    fixed = {name for name in live if name not in measured.fields}
+    # A training batch changes the statistics, which are read as they were by nobody who is honest or not.
+    kept = {v for v, name in measured.graph.bindings.items() if name in statistics(measured)}
+    fixed = {n for n in live if n not in measured.fields and kept.isdisjoint(_leading_to(trial.view, n))}
     dead = [n for n in measured.graph.nodes if n.name not in live and n.name not in zeros and _is_plain(n)]
     if not (zeros or fixed or dead):
         return ""

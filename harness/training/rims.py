@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from harness.analysis.consistency import across_images
 from harness.analysis.field import Field
 from harness.analysis.layout import is_only
 from harness.analysis.linearised import up_to
@@ -36,7 +37,9 @@ def reach(view: View, tensors: Tensors, images: torch.Tensor) -> Pair | None:
     or is only padding, on a larger image, if the graph can be run on one.
     """
     names = [name for name in view.head.maps if view.measured.fields[name].is_exact]
-    if view.unknown or not names or len(names) < len(view.head.maps):
+    if view.unknown or not names or len(names) < len(view.head.maps) or across_images(view.measured):
+        return None
+    if any(_dimension(view.measured.fields[name], axis) is None for name in names for axis in AXES):
         return None
     found: Pair | None = None
     for size in _sizes(view, names, images):
@@ -84,6 +87,7 @@ def _seen(view: View, tensors: Tensors, name: str, image: torch.Tensor) -> tuple
 
 def _along(frozen: "_Frozen", field: Field, axis: str, image: torch.Tensor) -> int | None:
     span, dimension = field.span(axis), _dimension(field, axis)
+    assert dimension is not None
     positions, pixels = frozen.base.shape[dimension], image.shape[2 + AXES.index(axis)]
     first, last = _rims(span, positions, pixels)
     moved = frozen.moved([first, last], axis, dimension)
@@ -101,9 +105,10 @@ def _rims(span: Span, positions: int, pixels: int) -> Pair:
     return min(max(first, 0), pixels - 1), min(max(last, 0), pixels - 1)
 
 
-def _dimension(field: Field, axis: str) -> int:
+def _dimension(field: Field, axis: str) -> int | None:
+    """Find the dimension that is rows or columns and nothing else."""
     layout = field.known_layout()
-    return next(i for i, dimension in enumerate(layout) if is_only(dimension, axis))
+    return next((i for i, dimension in enumerate(layout) if is_only(dimension, axis)), None)
 
 
 class _Frozen:
