@@ -214,7 +214,8 @@ def _tried(run: Run, name: str) -> str:
     layer = traced.architecture.eval.by_name[least].layer
     return (
         f"other weights were tried in {len(effects)} layers, and other pixels at the rim of the receptive "
-        f"field; what moves the logits least is {layer}, by {100 * effects[least]:.1g} % of what tells images apart"
+        f"field; what moves the logits least is {layer}, by "
+        f"{100 * effects[least]:.1g} % of what tells images apart"
     )
 
 

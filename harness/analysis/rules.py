@@ -6,9 +6,7 @@ must hold in both graphs, train and eval; facts are read from eval. What each ru
 docs/rules.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,9 +15,10 @@ from harness.analysis.accuracy import diverged, min_accuracy, not_measured, seed
 from harness.analysis.agreement import Extents, agreement
 from harness.analysis.classifier import gap_linear_head
 from harness.analysis.convolutions import depthwise_separable, dilation, min_receptive_field
-from harness.analysis.evidence import Evidence, Mode
+from harness.analysis.evidence import Evidence
 from harness.analysis.facts import measured_facts
 from harness.analysis.graph import Architecture
+from harness.analysis.influence import Views, doubted
 from harness.analysis.lookups import lookups
 from harness.analysis.maxima import find_maxima
 from harness.analysis.ops import unknown_ops
@@ -91,7 +90,7 @@ def judge(
     spec, limits = assignment.variants[variant], assignment.rules
     shown = probe.evidence if probe else Evidence()
     train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
-    views = _Views(evaluation, train, shown)
+    views = Views(evaluation, train, shown)
     counted = count(architecture, (train.measured, evaluation.measured), shown.filled)
     classes = assignment.data.classes
     second = agreement(evaluation, probe.extents) if probe else None
@@ -114,9 +113,9 @@ def judge(
         views.in_both(lambda view: untrained_at_chance(view, probe, limits, classes, not_run)),
         augmentation(pipeline, limits),
     )
-    doubted = (_doubted(finding, shown) for finding in findings)
+    sure = (doubted(finding, shown) for finding in findings)
     facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ, second=second)
-    helped = (_with_other_variants(finding, evaluation, assignment, variant) for finding in doubted)
+    helped = (_with_other_variants(finding, evaluation, assignment, variant) for finding in sure)
     return tuple(_scored(f, assignment.points) for f in helped), facts, table(evaluation.measured)
 
 
@@ -273,78 +272,6 @@ def _with_other_variants(finding: Finding, view: View, assignment: AssignmentSpe
             advice = f"{finding.help} If it is meant as variant {name}, judge it with --variant {name}."
             return finding.model_copy(update={"help": advice})
     return finding
-
-
-_ORDER = {"failed": 0, "not_judged": 1, "passed": 2}
-
-
-@dataclass(frozen=True)
-class _Views:
-    """The graphs of both modes, as they are and without the layers that have no influence."""
-
-    evaluation: View
-    train: View
-    shown: Evidence
-
-    @cached_property
-    def influential(self) -> tuple[tuple[View, str], ...]:
-        """Both graphs without weak layers, with a sentence that names those; only where there are any."""
-        found = []
-        by_mode: dict[Mode, View] = {"eval": self.evaluation, "train": self.train}
-        for mode, view in by_mode.items():
-            weak = frozenset(self.shown.weak.get(mode, ()))
-            if weak:
-                rest = View(view.measured.architecture, view.measured.graph, weak)
-                named = layers([node for node in view.measured.nodes if node.name in weak])
-                found.append((rest, f"the logits do not depend on {named}, whatever its weights are"))
-        return tuple(found)
-
-    def in_both(self, rule: Callable[[View], Finding]) -> Finding:
-        """Judge both graphs; the worse finding counts, and eval's when they agree."""
-        first, second = rule(self.evaluation), rule(self.train)
-        if _ORDER[first.status] <= _ORDER[second.status]:
-            return first
-        return second.model_copy(update={"actual": f"in the graph used for training: {second.actual}"})
-
-    def by_influence(self, rule: Callable[[View], Finding]) -> Finding:
-        """Judge both graphs, and what has influence alone: what has none keeps no rule, and may break one."""
-        worst = self.in_both(rule)
-        for view, why in self.influential:
-            finding = rule(view)
-            if _ORDER[finding.status] < _ORDER[worst.status]:
-                worst = finding.model_copy(update={"actual": f"{finding.actual}; {why}"})
-        return worst
-
-
-def _doubted(finding: Finding, shown: Evidence) -> Finding:
-    """Leave a rule about the graph open where running the network showed the analysis to be mistaken."""
-    if finding.status != "passed" or finding.rule in ("augmentation", "min_accuracy"):
-        return finding
-    if shown.misjudged:
-        advice = "The harness is mistaken about this network: please report it, and ask the teacher to judge "
-        return not_judged(
-            finding.rule, finding.expected, f"{finding.actual}; but {shown.misjudged}", cause="harness",
-            advice=f"{advice}this rule by hand.",
-        )  # fmt: skip
-    if shown.broken and finding.rule in _NEED_EVIDENCE:
-        return not_judged(
-            finding.rule, finding.expected,
-            f"{finding.actual}; but whether it has influence could not be measured: {shown.broken}",
-            cause="harness", advice="Write it with standard layers, or ask the teacher to judge by hand.",
-        )  # fmt: skip
-    return finding
-
-
-_NEED_EVIDENCE = frozenset(
-    {
-        "no_max_pool",
-        "downsampling",
-        "depthwise_separable",
-        "dilation",
-        "min_receptive_field",
-        "gap_linear_head",
-    }
-)
 
 
 def _scored(finding: Finding, points: Points) -> Finding:

@@ -5,9 +5,8 @@ the pixels at the rim of the receptive field are changed, after a few steps of t
 nothing has no influence. And what the analysis leaves out is changed too, and must move nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,12 +14,13 @@ from torch import nn
 
 from harness.analysis.aliases import MAY_SHARE
 from harness.analysis.evidence import Evidence, Mode
-from harness.analysis.graph import Architecture, Graph, Node, Special
+from harness.analysis.graph import Architecture, Graph, Node
 from harness.analysis.ops import OPS, is_in_place
 from harness.analysis.parameters import statistics
 from harness.analysis.view import View
+from harness.training import behaviour, pools, rims
 from harness.training.network import Network, one_line
-from harness.training.program import Program, compiled
+from harness.training.trial import Tensors, Trial, trial
 
 LEAST_EFFECT = 1e-11
 """Least change of the logits, relative to what tells images apart, that is an influence."""
@@ -35,29 +35,6 @@ IMAGES = 4
 TRIED = 2
 """Images that logits are compared on."""
 _CPU = torch.device("cpu")
-_DOUBLE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
-_WIDE = {torch.complex64: torch.complex128}
-
-Tensors = Mapping[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One graph of a network, ready to run in float64 (or, for comparison, float32), and its weights."""
-
-    view: View
-    program: Program
-    tensors: Tensors
-    dtype: torch.dtype
-
-    def run(self, images: torch.Tensor, **how: Any) -> torch.Tensor:
-        """Run the graph; equal calls give equal results, dropout and all."""
-        torch.manual_seed(0)
-        # Batch-norm in training changes its statistics.
-        written = statistics(self.view.measured) | set(self.view.measured.flow.changed_tensors)
-        tensors = {name: t.clone() if name in written else t for name, t in self.tensors.items()}
-        with in_default(self.dtype):
-            return self.program.run(images.to(self.dtype), tensors, **how)
 
 
 def evidence(
@@ -74,14 +51,6 @@ def evidence(
         return _measured(architecture, complete, trained, images[:TRIED])
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         return Evidence(broken=one_line(error))
-
-
-def trial(
-    view: View, tensors: Tensors, dtype: torch.dtype = torch.float64, graph: Graph | None = None
-) -> Trial:
-    """Prepare a graph (that of the view, if no other is given) for `dtype`."""
-    program = compiled(_in_dtype(graph or view.measured.graph, dtype), _CPU)
-    return Trial(view, program, {name: _wide(tensor, dtype) for name, tensor in tensors.items()}, dtype)
 
 
 def after_steps(
@@ -124,26 +93,12 @@ def relative(changed: torch.Tensor, base: torch.Tensor) -> float:
     return (changed - base).abs().max().item() / spread
 
 
-@contextmanager
-def in_default(dtype: torch.dtype) -> Iterator[None]:
-    """Make tensors that a graph creates without saying so of one dtype."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
 # Private functions
 
 
 def _measured(
     architecture: Architecture, tensors: Tensors, trained: Tensors, images: torch.Tensor
 ) -> Evidence:
-    # Here, not above: what it needs of this module is complete by then.
-    from harness.training import behaviour, rims
-
     views: dict[Mode, View] = {
         "eval": View(architecture, architecture.eval),
         "train": View(architecture, architecture.train),
@@ -165,7 +120,7 @@ def _measured(
         reach_px=reach,
         misjudged=misjudged,
         head=head,
-        pools=behaviour.pools(trial(of_eval, trained), images),
+        pools=pools.pools(trial(of_eval, trained), images),
         filled=_filled(views.values(), tensors),
     )
 
@@ -298,31 +253,3 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
 def _called(graph: Graph, name: str) -> str:
     node = graph.by_name[name]
     return f"{node.op} in {node.layer}"
-
-
-def _wide(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    if tensor.is_complex():
-        return tensor.to(_WIDE.get(tensor.dtype, tensor.dtype)) if dtype == torch.float64 else tensor
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
-
-
-def _in_dtype(graph: Graph, dtype: torch.dtype) -> Graph:
-    """Rewrite the dtypes that a graph names, so that it runs in float64 throughout."""
-    if dtype != torch.float64:
-        return graph
-    return graph.with_nodes(tuple(node.with_arguments(_widened(list(node.args)), _widened_all(node.kwargs))
-                                  for node in graph.nodes))  # fmt: skip
-
-
-def _widened_all(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _widened([value])[0] for key, value in kwargs.items()}
-
-
-def _widened(args: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(_wider(arg) for arg in args)
-
-
-def _wider(arg: Any) -> Any:
-    if isinstance(arg, Special) and arg.special == "dtype":
-        return arg.model_copy(update={"value": _DOUBLE.get(arg.value, arg.value)})
-    return list(_widened(arg)) if isinstance(arg, list) else arg

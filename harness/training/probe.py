@@ -12,12 +12,13 @@ from harness.analysis.graph import Architecture
 from harness.errors import GraphError
 from harness.training.budget import check_memory
 from harness.training.data import Data, Split, measured
-from harness.training.evidence import IMAGES, STEPS, Tensors, evidence
+from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import Probe, ProbedEvent, ProbeEvent, ProbeJob
 from harness.training.measure import measure
 from harness.training.network import Network, check_shapes, one_line, read, usable_layout
 from harness.training.pixels import Pixels
+from harness.training.trial import Tensors
 
 PROBED = 500
 """Images the accuracies are measured on: three standard deviations of chance are 4 points."""

@@ -17,7 +17,7 @@ from harness.analysis.linearised import up_to
 from harness.analysis.ops import OPS
 from harness.analysis.span import Span
 from harness.analysis.view import View
-from harness.training.evidence import Tensors, Trial, trial
+from harness.training.trial import Tensors, Trial, trial
 
 LARGEST_PX = 192
 """Side of the largest image on which a rim is looked for that lies outside the network's own."""

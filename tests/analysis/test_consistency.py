@@ -99,3 +99,78 @@ def test_what_the_graph_does_not_show_is_seen_when_it_runs(basic, judged, measur
 
 def test_the_last_bits_of_a_sum_are_no_influence(basic, judged):
     assert judged(basic(), batch_difference=2e-6).same_graph_in_eval.status == "passed"
+
+
+def norm_of(momentum, statistics="bn"):
+    def draw(s, x, training):
+        names = ("running_mean", "running_var")
+        mean, var = (s.tensor(f"{statistics}.{n}", 4, kind="buffer") for n in names)
+        return s.call("batch_norm", x, None, None, mean, var, training, momentum, 1e-5, True, layer="bn")
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("momentum", "status"),
+    [(0.001, "passed"), (0.999, "passed"), (0.0, "failed"), (1e-12, "failed"), (1.0, "failed")],
+)
+def test_running_statistics_have_to_follow_those_of_the_batches(sketch, judged, momentum, status):
+    finding = judged(two_graphs(sketch, norm_of(momentum))).same_graph_in_eval
+    assert finding.status == status
+    if status == "failed":
+        assert finding.actual.startswith("running statistics do not follow those of the batches")
+        assert "momentum from 0.001 to less than 1" in finding.help
+
+
+def test_other_statistics_in_eval_are_a_difference(sketch, judged):
+    def draw(s, x, training):
+        return norm_of(0.1, "one" if training else "other")(s, x, training)
+
+    finding = judged(two_graphs(sketch, draw)).same_graph_in_eval
+    assert finding.actual.startswith("train and eval compute different things")
+
+
+@pytest.mark.parametrize(("p", "status"), [(0.9, "passed"), (0.91, "failed"), (1 - 1e-12, "failed")])
+def test_a_dropout_has_to_leave_something(sketch, judged, p, status):
+    finding = judged(two_graphs(sketch, lambda s, x, t: s.call("dropout", x, p, t))).same_graph_in_eval
+    assert finding.status == status
+    if status == "failed":
+        assert finding.actual.startswith("hardly anything is left by a dropout in training")
+        assert "p of at most 0.9" in finding.help
+
+
+ACROSS = {
+    "a mean": lambda s, x: s.call("mean.dim", x, [0], shape=(4, 32, 32)),
+    "a sum of everything": lambda s, x: s.call("sum", x, shape=()),
+    "a slice": lambda s, x: s.call("slice.Tensor", x, 0, 0, 1, shape=(1, 4, 32, 32)),
+    "a roll": lambda s, x: s.call("roll", x, [1], [0]),
+    "a flip": lambda s, x: s.call("flip", x, [0]),
+    "a sort": lambda s, x: s.call("sort", x, 0),
+    "a softmax": lambda s, x: s.call("softmax.int", x, 0),
+}
+
+
+@pytest.mark.parametrize("across", ACROSS.values(), ids=ACROSS)
+def test_images_of_a_batch_are_not_combined_or_exchanged(sketch, judged, across):
+    def draw(s, x, _):
+        return s.call("add.Tensor", x, across(s, x))
+
+    finding = judged(two_graphs(sketch, draw)).same_graph_in_eval
+    assert finding.status == "failed"
+    assert finding.actual.startswith("images of a batch are combined")
+    assert "the batch" in finding.help
+
+
+ALONG = {
+    "all of the batch": lambda s, x: s.call("slice.Tensor", x, 0, 0, 2**63 - 1),
+    "the channels": lambda s, x: s.call("flip", x, [1]),
+    "rows and columns": lambda s, x: s.call("mean.dim", x, [2, 3], True, shape=("batch", 4, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("along", ALONG.values(), ids=ALONG)
+def test_what_keeps_the_images_apart_is_allowed(sketch, judged, along):
+    def draw(s, x, _):
+        return s.call("add.Tensor", x, along(s, x))
+
+    assert judged(two_graphs(sketch, draw)).same_graph_in_eval.status == "passed"

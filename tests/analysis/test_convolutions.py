@@ -1,5 +1,7 @@
 import pytest
 
+from harness.analysis.evidence import Evidence
+
 
 def test_the_drawn_network_passes_every_rule(basic, judged):
     verdict = judged(basic())
@@ -47,6 +49,87 @@ def test_a_residual_sum_between_the_two_is_no_pair(sketch, judged):
     x = sketch.call("add.Tensor", sketch.conv(x, 16, g=16), x)
     finding = judged(sketch.architecture(sketch.head(sketch.conv(x, 16, k=1)))).depthwise_separable
     assert finding.status == "failed"
+
+
+BETWEEN = {
+    "channels in another order": lambda s, x: s.call("channel_shuffle", x, 4),
+    "padding": lambda s, x: s.call("pad", x, [1, 1, 1, 1], shape=("batch", 16, 18, 18)),
+    "a sum of depthwise convolutions": lambda s, x: s.call("add.Tensor", x, s.conv(half(s), 16, k=5, g=16)),
+    "depthwise convolutions one behind the other": lambda s, x: s.call(
+        "cat", [x, s.conv(half(s), 16, k=5, g=16)], 1, shape=("batch", 32, 16, 16)
+    ),
+}
+
+
+def half(sketch):
+    """The map that the first strided convolution made."""
+    return next(node.name for node in sketch.nodes if node.module == "half")
+
+
+@pytest.mark.parametrize("between", BETWEEN.values(), ids=BETWEEN)
+def test_what_mixes_no_positions_may_stand_between(sketch, judged, between):
+    x = sketch.conv(sketch.conv("x", 16, s=2, layer="half"), 16, g=16, layer="dw")
+    x = sketch.conv(between(sketch, x), 16, k=1)
+    assert judged(sketch.architecture(sketch.head(x))).depthwise_separable.status == "passed"
+
+
+def test_a_linear_over_the_channels_of_a_map_is_pointwise(sketch, judged):
+    x = sketch.conv(sketch.conv("x", 16, s=2), 16, g=16, layer="dw")
+    x = sketch.call("permute", x, [0, 2, 3, 1], shape=("batch", 16, 16, 16))
+    x = sketch.call("permute", sketch.linear(x, 24, layer="pw"), [0, 3, 1, 2], shape=("batch", 24, 16, 16))
+    assert judged(sketch.architecture(sketch.head(x))).depthwise_separable.actual == "1: dw"
+
+
+def test_block_1_is_a_matter_of_resolution_not_of_order(sketch, basic, judged):
+    """The gate is computed from the full resolution, after the first strided convolution was executed."""
+
+    def gated(x):
+        first = next(node.name for node in sketch.nodes if node.module == "a")
+        gate = sketch.gap(sketch.separable(first, 16, layer="early"))
+        return sketch.call("mul.Tensor", x, gate)
+
+    finding = judged(basic(middle=gated)).depthwise_separable
+    assert "in block 1: early.dw" in finding.actual
+
+
+def test_a_layer_without_influence_keeps_no_rule(sketch, basic, judged):
+    def beside(x):
+        return sketch.call("add.Tensor", x, sketch.separable(x, 32, d=2, layer="dil"))
+
+    architecture = basic(last=beside)
+    named = {node.module: node.name for node in architecture.eval.nodes}
+    verdict = judged(architecture, evidence=Evidence(weak={"eval": (named["dil.dw"],)}))
+    for finding in (verdict.dilation, verdict.min_receptive_field):
+        assert finding.status == "failed"
+        assert finding.actual.endswith("the logits do not depend on dil.dw, whatever its weights are")
+    assert verdict.downsampling.status == verdict.depthwise_separable.status == "passed"
+
+
+def test_what_the_analysis_took_for_unused_and_is_not_leaves_the_rules_open(basic, judged):
+    verdict = judged(
+        basic(), evidence=Evidence(misjudged="aten.sub.Tensor in sub is taken for zero, and is not")
+    )
+    assert verdict.dilation.status == verdict.max_parameters.status == "not_judged"
+    assert verdict.dilation.cause == "harness"
+    assert "is taken for zero, and is not" in verdict.dilation.actual
+    assert "please report it" in verdict.dilation.help
+    assert verdict.augmentation.status == "passed"
+
+
+def test_rules_about_influence_stay_open_where_it_could_not_be_measured(basic, judged):
+    verdict = judged(basic(), evidence=Evidence(broken="RuntimeError: no double"))
+    assert verdict.dilation.status == "not_judged"
+    assert "could not be measured: RuntimeError: no double" in verdict.dilation.actual
+    assert verdict.max_parameters.status == "passed"
+
+
+@pytest.mark.parametrize(("reach", "status"), [((44, 53), "failed"), ((45, 53), "passed")])
+def test_the_field_is_no_larger_than_what_moves_the_map(basic, judged, reach, status):
+    finding = judged(basic(), evidence=Evidence(reach_px=reach)).min_receptive_field
+    assert finding.status == status
+    if status == "failed":
+        assert finding.actual.startswith("44 px move the last map, when pixels are changed; 53 px")
+        assert "have no influence" in finding.help
 
 
 def test_block_1_ends_with_the_first_strided_convolution(sketch, judged):

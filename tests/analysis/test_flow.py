@@ -1,3 +1,5 @@
+import pytest
+
 from harness.analysis.flow import functional
 
 
@@ -87,3 +89,49 @@ def test_changed_buffers_are_named(sketch):
     flow = functional(sketch.graph(sketch.conv("x", 4)))
     assert list(flow.changed_tensors) == ["bn.num_batches_tracked"]
     assert "add_" not in [node.op for node in flow.nodes]
+
+
+NOT_ZERO = {
+    "a tensor minus twice itself": lambda s, y: s.call("sub.Tensor", y, y, alpha=2),
+    "zeros moved away from zero": lambda s, y: s.call("mul.Tensor", y, s.call("sub.Tensor", zeros(s), 1)),
+    "zeros lifted to one": lambda s, y: s.call("mul.Tensor", y, s.call("clamp", zeros(s), 1)),
+    "the cosine of zeros": lambda s, y: s.call("mul.Tensor", y, s.call("cos", zeros(s))),
+}
+
+
+def zeros(sketch):
+    return sketch.call("zeros", [1], shape=(1,))
+
+
+@pytest.mark.parametrize("made", NOT_ZERO.values(), ids=NOT_ZERO)
+def test_only_what_arithmetic_makes_zero_is_left_out(sketch, made):
+    y = sketch.conv("x", 4, d=2, layer="y")
+    flow = functional(sketch.graph(sketch.call("add.Tensor", sketch.conv("x", 4), made(sketch, y))))
+    assert "y" in [node.module for node in flow.nodes]
+
+
+def test_what_is_taken_for_zero_is_listed(sketch):
+    x = sketch.conv("x", 4)
+    nothing = sketch.call("mul.Tensor", x, 0)
+    assert functional(sketch.graph(sketch.call("add.Tensor", x, nothing))).zeros == {nothing}
+
+
+def test_a_mesh_is_read_from_the_tensors_that_span_it(sketch):
+    y = sketch.conv("x", 4, layer="y")
+    mesh = sketch.call("meshgrid", [y], shape=("batch", 4, 32, 32))
+    assert live(sketch, mesh) == ["conv2d", "meshgrid"]
+
+
+@pytest.mark.parametrize("view", ["diagonal", "real", "view_as_complex"])
+def test_a_change_through_any_view_of_torch_is_tangled(sketch, view):
+    x = sketch.conv("x", 4)
+    sketch.call("zero_", sketch.call(view, x))
+    assert functional(sketch.graph(sketch.call("mul.Tensor", x, 2))).tangled
+
+
+def test_a_change_through_a_view_of_one_of_several_tensors_is_tangled(sketch):
+    x, y = sketch.conv("x", 4), sketch.conv("x", 4)
+    both = sketch.call("broadcast_tensors", [x, y], shape=("batch", 4, 32, 32))
+    sketch.call("zero_", both)
+    for changed in (x, y):
+        assert functional(sketch.graph(sketch.call("mul.Tensor", changed, 2))).tangled

@@ -62,3 +62,28 @@ def test_the_verdict_names_the_place(sketch, basic, judged):
     assert finding.actual.startswith("stored numbers are looked up by the image")
     assert "come from its training" in finding.help
     assert [where.op for where in finding.where] == ["aten.embedding.default"]
+
+
+def bits(s):
+    return s.call("gt.Scalar", place(s), 0, shape=("batch",))
+
+
+@pytest.mark.parametrize(("numbers", "table"), [(MOST_COMPARED, False), (MOST_COMPARED + 1, True)])
+def test_the_image_may_choose_between_few_stored_numbers(sketch, numbers, table):
+    one, other = (sketch.tensor(name, numbers, kind="buffer") for name in ("one", "other"))
+    output = sketch.call("where.self", bits(sketch), one, other, shape=("batch", numbers))
+    assert bool(found(sketch, output)) is table
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_steps_may_multiply_what_is_trained_and_no_table(sketch, trainable):
+    stored = sketch.tensor("stored", 5_000, kind="parameter" if trainable else "buffer")
+    sketch.tensors[-1] = sketch.tensors[-1].model_copy(update={"trainable": trainable})
+    step = sketch.call("view", bits(sketch), [-1, 1], shape=("batch", 1))
+    output = sketch.call("mul.Tensor", step, stored, shape=("batch", 5_000))
+    assert bool(found(sketch, output)) is not trainable
+
+
+def test_what_is_made_from_nothing_is_no_table(sketch):
+    ones = sketch.call("ones", [5_000], shape=(5_000,))
+    assert found(sketch, sketch.call("where.self", bits(sketch), ones, 0.0, shape=("batch", 5_000))) == []

@@ -1,5 +1,7 @@
 import pytest
 
+from harness.analysis.evidence import Evidence
+
 
 def network(sketch, size, **kinds):
     """A convolution of 3 * 10 numbers, a Linear of 100, and a tensor of `size` that the output reads."""
@@ -67,3 +69,37 @@ def test_the_weight_and_bias_of_a_norm_are_read_whatever_they_are_kept_in(sketch
     verdict = judged(sketch.architecture(sketch.head(x)))
     assert verdict.facts.parameters == 30 + 100 + 20
     assert verdict.facts.warnings == () or "never used" not in verdict.facts.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "each"), [("int64", 2), ("float64", 2), ("complex128", 4), ("bfloat16", 1)]
+)
+def test_an_element_counts_for_what_it_could_hold(sketch, judged, dtype, each):
+    verdict = judged(sketch.architecture(network(sketch, 1130, kind="buffer", dtype=dtype)))
+    assert verdict.facts.parameters == 130 + 1000 * each
+
+
+def normalised(sketch, x, count):
+    mean, var = (sketch.tensor(f"bn.{n}", count, kind="buffer") for n in ("running_mean", "running_var"))
+    return sketch.call("batch_norm", x, None, None, mean, var, False, 0.1, 1e-5, True)
+
+
+def test_statistics_of_what_does_not_depend_on_the_image_count(sketch, judged):
+    table = normalised(sketch, sketch.call("zeros", [2, 500], shape=(2, 500)), 500)
+    out = sketch.call("add.Tensor", network(sketch, 1000), sketch.call("sum", table, shape=()))
+    assert judged(sketch.architecture(out)).facts.parameters == 2000
+
+
+def test_statistics_count_where_there_are_more_of_them_than_channels(sketch, judged):
+    one = sketch.call("mean.dim", "x", [1, 2, 3], shape=("batch",))
+    many = sketch.call("expand", one, [2, 500], shape=(2, 500))
+    out = sketch.call("add.Tensor", network(sketch, 1000), sketch.call("sum", normalised(sketch, many, 500)))
+    assert judged(sketch.architecture(out)).facts.parameters == 2000
+
+
+def test_statistics_that_come_filled_count(sketch, judged):
+    x = normalised(sketch, sketch.conv("x", 10, k=1), 10)
+    architecture = sketch.architecture(sketch.linear(sketch.flatten(sketch.gap(x)), 10))
+    filled = Evidence(filled=frozenset({"bn.running_mean"}))
+    assert judged(architecture).facts.parameters == 130
+    assert judged(architecture, evidence=filled).facts.parameters == 140

@@ -258,3 +258,32 @@ def test_a_softmax_over_a_map_of_one_position_looks_no_further(sketch):
     x = sketch.call("avg_pool2d", "x", [20, 20], shape=("batch", 3, 1, 1))
     y = sketch.call("log_softmax.int", sketch.call("view", x, [-1, 3], shape=("batch", 3)), -1)
     assert measure(sketch.architecture(y), sketch.graph(y)).global_layers == ()
+
+
+def mixed(sketch):
+    """Rows and columns behind a matrix product, laid out as a map again."""
+    flat = sketch.call("view", "x", [-1, 3, 1024], shape=("batch", 3, 1024))
+    product = sketch.call("matmul", flat, sketch.tensor("eye", 1024, 1024), shape=("batch", 3, 1024))
+    return sketch.call("view", product, [-1, 3, 32, 32], shape=("batch", 3, 32, 32))
+
+
+@pytest.mark.parametrize("slide", ["conv", "avg_pool2d"])
+def test_what_was_mixed_from_rows_and_columns_is_nothing_to_slide_over(sketch, slide):
+    x = mixed(sketch)
+    slid = (
+        sketch.conv(x, 4)
+        if slide == "conv"
+        else sketch.call("avg_pool2d", x, [2, 2], shape=("batch", 3, 16, 16))
+    )
+    measured = measure(sketch.architecture(slid), sketch.graph(slid))
+    field = measured.fields[slid]
+    assert field.unknown is None or "computed from several rows or columns" in field.unknown.why
+    assert field.layout is None
+
+
+@pytest.mark.parametrize(("shift", "moved"), [(4, 0), (3, -1), (1, 1), (-2, 2), (8, 0)])
+def test_rolling_goes_the_shorter_way_around(sketch, shift, moved):
+    x = sketch.conv("x", 4, s=8, k=8, p=0)
+    rolled = sketch.call("roll", x, [shift], [2])
+    fields = measure(sketch.architecture(rolled), sketch.graph(rolled)).fields
+    assert abs(fields[rolled].h.start - fields[x].h.start) == abs(moved) * 8

@@ -1,0 +1,78 @@
+"""A head is what it does: no other form, name or detour changes the answer."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - the field's name for it
+
+from harness.analysis.view import View
+from harness.intake.export import architecture_of
+from harness.training import behaviour
+from harness.training.trial import trial
+
+SIZE = 16
+
+
+class Net(nn.Module):
+    """A map of 8 x 8 and 8 channels, what `middle` makes of it, and `head`."""
+
+    def __init__(self, middle=None, head=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.mix = nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.one, self.two = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+        self.place = nn.Parameter(torch.rand(8, 8))
+        self.fc = nn.Linear(8, 10)
+        self._middle, self._head = middle, head
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = self._middle(self, x) if self._middle else F.relu(x)
+        x = self.mix(x)
+        return self._head(self, x) if self._head else self.fc(x.mean((2, 3)))
+
+
+def tried(model):
+    architecture, tensors = architecture_of(model, (3, SIZE, SIZE))
+    images = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    return trial(View(architecture, architecture.eval), tensors), images
+
+
+AVERAGES = {
+    "mean": lambda n, x: n.fc(x.mean((2, 3))),
+    "pool": lambda n, x: n.fc(F.adaptive_avg_pool2d(F.relu(x), 1).flatten(1)),
+    "sum": lambda n, x: n.fc(x.sum((2, 3)) / 64),
+    "log-softmax": lambda n, x: F.log_softmax(n.fc(F.avg_pool2d(x, 8).flatten(1)), 1),
+    "padded": lambda n, x: n.fc(F.pad(F.gelu(x), (1, 1, 1, 1)).mean((2, 3))),
+    "gated by place": lambda n, x: n.fc((x * torch.sigmoid(n.one(x))).mean((2, 3))),
+    "normalised": lambda n, x: n.fc(F.instance_norm(x).relu().mean((2, 3))),
+    "a residual": lambda n, x: n.fc(F.relu(x + n.one(x)).mean((2, 3))),
+    "scaled": lambda n, x: 3 * n.fc(x.mean(3).mean(2)),
+}
+
+
+@pytest.mark.parametrize("head", AVERAGES.values(), ids=AVERAGES)
+def test_an_average_and_a_linear_layer_are_a_head(head):
+    assert behaviour.head(*tried(Net(head=head))) == ""
+
+
+OTHERS = {
+    "one row": (lambda n, x: n.fc(x[:, :, 2].mean(2)), "not all positions"),
+    "a crop": (lambda n, x: n.fc(F.relu(x)[:, :, 1:3, 1:3].mean((2, 3))), "not all positions"),
+    "a crop by padding": (lambda n, x: n.fc(F.pad(x, (-1, 0, 0, 0)).mean((2, 3))), "not all positions"),
+    "a weight a position": (lambda n, x: n.fc((x * n.place).mean((2, 3))), "not all positions"),
+    "a square": (lambda n, x: n.fc(x.mean((2, 3)) ** 2), "not linear"),
+    "attention": (
+        lambda n, x: n.fc((x * n.one(x).flatten(2).softmax(2).view(x.shape)).sum((2, 3))),
+        "weighed by what is in them",
+    ),
+    "shares by a sum": (
+        lambda n, x: n.fc((x * (n.one(x).sigmoid() / n.one(x).sigmoid().sum((2, 3), True))).sum((2, 3))),
+        "weighed by what is in them",
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "why"), OTHERS.values(), ids=OTHERS)
+def test_what_weighs_positions_or_bends_is_no_average(head, why):
+    assert why in behaviour.head(*tried(Net(head=head)))
