@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from harness.cohort.ledger import EMPTY
+from harness.cohort.names import known_as
 from harness.cohort.objects import Objects
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
@@ -107,10 +108,10 @@ def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> 
     Raises:
         UsageError: there is no such student.
     """
-    found = {row.student: row for row in rows(store, assignment_sha256)}
-    if student not in found:
-        raise UsageError(f"{student}: not in this store. {meant(student, found, 'students')}")
-    return found[student]
+    found = {known_as(row.student): row for row in rows(store, assignment_sha256)}
+    if (name := known_as(student)) not in found:
+        raise UsageError(f"{student}: not in this store. {meant(name, found, 'students')}")
+    return found[name]
 
 
 def counts(store: Store, scope: str) -> Counts:
