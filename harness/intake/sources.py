@@ -11,7 +11,7 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from harness.errors import UsageError
 
@@ -26,13 +26,15 @@ MAX_NAME = 255
 """Bytes of a file's name: file systems have no longer ones."""
 NOT_SOURCE = frozenset({"__pycache__", "__MACOSX", "site-packages", "node_modules", "venv"})
 
+_Path = TypeVar("_Path", bound=PurePath)
+
 
 def is_source(relative: PurePath) -> bool:
     """Tell whether a file, by its path in the submission, is one of its sources."""
     return taken_name(relative).suffix.lower() in SUFFIXES and not any(map(_is_left_out, relative.parts))
 
 
-def taken_name(relative: PurePath) -> PurePath:
+def taken_name(relative: _Path) -> _Path:
     """Give the path that a file has in a copy of the submission.
 
     Letters are composed (NFC), as Python composes those of an import; bytes that are not UTF-8 are written

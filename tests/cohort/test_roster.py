@@ -135,7 +135,8 @@ def test_all_mistakes_of_a_list_are_named_by_their_lines(listed):
         f"line 6: {columns}, got 4 columns. Quote what has commas.",
         r"line 8: student: expected a name, got 'a\x1bb'. Fill it in.",
         "line 9: File:///etc@main: an address of this machine, which a student may have written; expected a "
-        "path, or a server's address. Write the path of the folder, with @ and the commit behind it if need be.",
+        "path, or a server's address. Write the path of the folder, with @ and the commit behind it if need "
+        "be.",
     ]
     assert [line.split(", ", 1)[1] for line in lines] == expected
 
