@@ -6,8 +6,8 @@ from typing import Any
 
 MAX_BYTES = 64 * 2**20
 MAX_CELLS = 5_000
-_SAVE = "Open it in Jupyter or Colab, save it, and hand in that file."
-_MARKS = ("<<<<<<< ", ">>>>>>> ")
+_SAVE = "Save the notebook again from Jupyter or Colab, and hand in that file."
+_MARK = "<<<<<<< "
 
 
 class NotebookError(ValueError):
@@ -48,7 +48,7 @@ def _parsed(data: bytes) -> Any:
         raise NotebookError(
             "not a notebook but a web page: download the .ipynb file itself, and hand in that."
         )
-    if any(one.startswith(_MARKS) for one in text.splitlines()):
+    if _MARK in text:
         raise NotebookError(
             "it has the marks of a merge conflict of git (<<<<<<<): keep one of the two versions. " + _SAVE
         )

@@ -20,7 +20,7 @@ def test_the_code_cells_of_a_notebook_are_read_in_any_encoding_of_unicode(tmp_pa
     assert code_cells(file) == ["a = 'é'\n", "b\nc", "", ""]
 
 
-SAVE = r" Open it in Jupyter or Colab, save it, and hand in that file\."
+SAVE = r" Save the notebook again from Jupyter or Colab, and hand in that file\."
 
 
 @pytest.mark.parametrize(
