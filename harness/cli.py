@@ -79,7 +79,8 @@ def main() -> None:
 
 
 def _interrupt(*_: Any) -> None:
-    """End as by Ctrl-C: children are ended, copies of submissions removed."""
+    """End as by Ctrl-C, with children ended and copies of submissions removed; further signals are ignored."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

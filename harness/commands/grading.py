@@ -107,7 +107,7 @@ def grade(
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
         record = grade(run, to_train=variants_to_train(run, variant))
         folders = {name: run.folder(name) for name in record.variants}
-        with nothing_lost(record):
+        with nothing_lost(record, out):
             notes = keep_effective_fields(run, record)
             run.listen("", "draw")
             notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
@@ -169,7 +169,7 @@ def finish(record: "Record", json: str | None) -> None:
     from harness.screen import show_record
 
     if json is not None and json != "-":
-        with nothing_lost(record):
+        with nothing_lost(record, json):
             write_text(Path(json), records.to_json(record))
     show_record(record)
     if json == "-":

@@ -74,8 +74,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def nothing_lost(record: "Record") -> Iterator[None]:
-    """Print the record where its files cannot be written: what was graded need not be graded again.
+def nothing_lost(record: "Record", to: str | Path) -> Iterator[None]:
+    """Print the record where what is written `to` cannot be: what was graded need not be graded again.
 
     Raises:
         HarnessError: they could not be written.
@@ -90,7 +90,7 @@ def nothing_lost(record: "Record") -> Iterator[None]:
         sys.stdout.write(to_json(record))
         sys.stdout.flush()
         raise HarnessError(
-            f"{error.filename or 'the results'}: cannot be written ({error.strerror}), and what is there may "
+            f"{error.filename or to}: cannot be written ({error.strerror}), and what is there may "
             "be incomplete. The record itself is on standard output: make room, save it as scorecard.json, "
             "and write the reports with harness report scorecard.json."
         ) from None

@@ -9,6 +9,7 @@ import pytest
 
 from harness.commands.outputs import alone_in, check_file, check_writable, nothing_lost
 from harness.errors import HarnessError, UsageError
+from harness.files import write_text
 from harness.record import Record, load_record, sealed
 
 
@@ -93,15 +94,8 @@ def test_a_second_run_in_one_folder_is_refused_with_exit_code_2(tmp_path, write,
 
 def test_on_a_full_disk_the_record_is_printed(tmp_path, record, capsys):
     message = r"/dev/full: cannot be written \(No space left on device\).*record itself is on standard output"
-    with (
-        pytest.raises(HarnessError, match=message),
-        nothing_lost(record),
-        Path("/dev/full").open("wb", buffering=0) as full,
-    ):
-        try:
-            full.write(b"x")
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, "/dev/full") from None
+    with pytest.raises(HarnessError, match=message), nothing_lost(record, "/dev/full"):
+        write_text(Path("/dev/full"), "x")
     printed = capsys.readouterr()
     assert "7 of 7 points" in printed.err
     (tmp_path / "scorecard.json").write_text(printed.out)
@@ -109,6 +103,6 @@ def test_on_a_full_disk_the_record_is_printed(tmp_path, record, capsys):
 
 
 def test_what_is_no_matter_of_files_is_not_caught(record, capsys):
-    with pytest.raises(ValueError, match="else"), nothing_lost(record):
+    with pytest.raises(ValueError, match="else"), nothing_lost(record, "x"):
         raise ValueError("something else")
     assert capsys.readouterr().out == ""
