@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _interrupt(*_: Any) -> None:
-    """End as by Ctrl-C, with children ended and copies of submissions removed; further signals are ignored."""
+    """End as by Ctrl-C, with children ended and copies of submissions removed; ignore further signals."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
