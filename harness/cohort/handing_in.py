@@ -32,11 +32,11 @@ def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
             return _handed_in(listed, terms, objects, folder)
     except HarnessError as error:
         # Whether an address is wrong or does not answer, git does not tell.
-        return _broken(
-            listed, objects, str(error), "infrastructure" if is_address(listed.given) else "student"
-        )
+        cause: Cause = "infrastructure" if is_address(listed.given) else "student"
+        return _broken(listed, objects, str(error).replace(listed.given, listed.source), cause)
     except OSError as error:
-        return _broken(listed, objects, f"{listed.source}: cannot be read ({error}).", "infrastructure")
+        reason = error.strerror or type(error).__name__
+        return _broken(listed, objects, f"{listed.source}: cannot be read ({reason}).", "infrastructure")
 
 
 def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:

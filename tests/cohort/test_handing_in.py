@@ -192,3 +192,10 @@ def test_a_link_is_not_followed_whatever_is_behind_it(tmp_path, given, behind):
     eve = given("eve")
     assert eve.problem == "eve: a link; expected the work itself. Put the file or folder there."
     assert eve.problem_cause == "student"
+
+
+def test_what_is_wrong_is_said_without_the_place_of_the_class(tmp_path, given):
+    (tmp_path / "ada").mkdir()
+    problem = given("ada").problem
+    assert problem.startswith("ada: expected submission.toml, a .py file or a notebook, got none")
+    assert str(tmp_path) not in problem

@@ -92,7 +92,7 @@ MODELS = {
     "usual_arguments": TINY.replace("num_classes=10, width=4", "num_classes, base_channels, dropout").replace(
         "width", "base_channels"
     ),
-    "prints": TINY + "\n    print('hello \\x1b[31m world')\n",
+    "prints": TINY + "\n    print('hello \\x1b[31m world')\n    print('I am', __file__)\n",
 }
 """One honest file each, named for its idea."""
 
@@ -306,6 +306,7 @@ def test_tied_weights_are_one_tensor(traced):
 
 def test_what_the_student_prints_is_kept_without_control_characters(traced):
     assert "hello [31m world" in traced("prints").output
+    assert "I am prints.py" in traced("prints").output
 
 
 def test_several_candidates_are_listed_with_their_parameters(refused):
