@@ -1,23 +1,26 @@
 """One name for one student, however a list, a file system or a keyboard has written it."""
 
+import re
 import unicodedata
 
 from harness.intake.sources import printable
+from harness.reporting.visible import JOINER
 
-_JOINERS = "\u200c\u200d"
-"""Zero-width characters that are part of how Persian, Arabic and Indic names are spelled."""
+_JOINER = re.compile(f"({JOINER})")
+_SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 
 def known_as(written: str) -> str:
     """Give the name under which a student is entered and looked up.
 
-    Letters are composed (NFC), every kind of space is one space, and other invisible characters are left out.
+    Letters are composed (NFC), every kind of space is one space, and invisible characters are left out, but
+    for those that belong to the spelling.
     """
-    kept = (c for c in printable(written) if c in _JOINERS or unicodedata.category(c) != "Cf")
-    spaced = "".join(" " if unicodedata.category(c) == "Zs" else c for c in kept)
-    return " ".join(filter(None, spaced.split(" "))).strip(f" {_JOINERS}")
+    parts = _JOINER.split(printable(written))
+    parts[::2] = ("".join(c for c in part if unicodedata.category(c) != "Cf") for part in parts[::2])
+    return _SPACES.sub(" ", "".join(parts)).strip(" ")
 
 
 def is_name(text: str) -> bool:
     """Tell whether a text may be a student's name: not empty, and no control character in it."""
-    return text != "" and all(c in _JOINERS or c.isprintable() for c in text)
+    return text != "" and _JOINER.sub("", text).isprintable()

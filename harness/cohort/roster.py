@@ -88,7 +88,7 @@ def _of_folder(folder: Path) -> Roster:
 
 def _student(entry: Path) -> str | None:
     """Name the student whose entry it is; None for what is nobody's submission."""
-    name, is_link = known_as(entry.name), entry.is_symlink()
+    name, is_link = known_as(entry.name) or printable(entry.name), entry.is_symlink()
     if not is_link and entry.is_dir():
         return name
     suffix = next((s for s in (*ARCHIVES, *PROGRAMS) if name.lower().endswith(s)), "")

@@ -43,7 +43,7 @@ def test_a_name_that_is_not_utf_8_is_written_so_that_it_can_be_stored(tmp_path):
 
 
 def test_a_name_is_one_name_however_its_letters_and_spaces_are_written(tmp_path):
-    written = unicodedata.normalize("NFD", "Ådám\u00a0 O\u200bne")
+    written = unicodedata.normalize("NFD", "Ådám\u00a0 \u200bO\u200cne\ufeff ")
     (tmp_path / written).mkdir()
     (tmp_path / "علی\u200cرضا").mkdir()
     assert [one.student for one in read_roster(tmp_path).listed] == ["Ådám One", "علی\u200cرضا"]
