@@ -5,6 +5,7 @@ place: a model needs none of it.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -68,6 +69,18 @@ def _transformed(source: str) -> str:
         return source
 
 
+def _cleaned(lines: list[str]) -> list[str]:
+    """Strip the indentation or the prompts of a cell that begins with them; else they may be in a string."""
+    steps: list[Callable[[list[str]], list[str]]] = []
+    if lines[0][:1] in " \t":
+        steps.append(ipython.leading_indent)
+    if re.match(r"\s*(?:>>>|In \[\d+\]:)", lines[0]):
+        steps += [ipython.classic_prompt, ipython.ipython_prompt]
+    for step in steps:
+        lines = step(lines)
+    return lines
+
+
 def _in_place(transformer: type[ipython.TokenTransformBase]) -> type[ipython.TokenTransformBase]:
     """Have a transformer keep the number of lines, and a line that is a command do nothing."""
     is_command = transformer in (ipython.EscapedCommand, ipython.HelpEnd)
@@ -92,6 +105,7 @@ def _instead(command: str) -> str:
 
 def _manager() -> ipython.TransformerManager:
     manager = ipython.TransformerManager()  # type: ignore[no-untyped-call]
+    manager.cleanup_transforms = [_cleaned]
     manager.line_transforms = []
     manager.token_transformers = [_in_place(one) for one in manager.token_transformers]
     return manager

@@ -1,8 +1,10 @@
 """What Python runs of a notebook's cell: what is IPython's does nothing, and all else is as it was."""
 
 import ast
+from pathlib import Path
 
 import pytest
+from torch.nn import modules
 
 from harness.intake.cells import modules_of, python_of
 
@@ -16,12 +18,19 @@ from harness.intake.cells import modules_of, python_of
         "x = a \\\n  % b",
         "x = f'{y!r:>{width}}'",
         "d = {\n  'a?': 1,  # why?\n}",
+        'def f():\n    r"""\n    >>> f()\n    ... 1\n   \n    """',
         "pip = 3",
         "cd, ls = 1, 2",
     ],
 )
 def test_what_only_looks_like_ipython_s_stays(source):
     assert python_of(source).source.strip("\n") == source
+
+
+@pytest.mark.parametrize("file", sorted(Path(modules.__path__[0]).glob("*.py")), ids=lambda file: file.stem)
+def test_the_sources_of_torch_s_layers_stay_to_the_letter(file):
+    source = file.read_text()
+    assert python_of(source).source == source
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,7 @@ def test_what_only_looks_like_ipython_s_stays(source):
         ),
         ("def f():\n    %time g()\n    return 1", "def f():\n    g()\n    return 1"),
         (">>> x = 1\n>>> y = 2", "x = 1\ny = 2"),
+        ("In [3]: x = 1\n   ...: y = 2", "x = 1\ny = 2"),
         ("  x = 1\n  y = 2", "x = 1\ny = 2"),
     ],
 )
