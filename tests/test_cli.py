@@ -249,6 +249,15 @@ def test_a_check_passes_and_keeps_its_files_to_itself_under_a_strict_umask(refer
     assert (tmp_path / "record.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_path_that_is_not_utf_8_is_written_out_in_the_record(harness, write, tmp_path):
+    folder = write(model=TINY)
+    (folder / "model.py").rename(folder / os.fsdecode(b"mod\xe9le.py"))
+    done = harness("check", folder / os.fsdecode(b"mod\xe9le.py"), "--json", os.fsdecode(b"\xe9.json"))
+    assert done.returncode == 1, done.stderr
+    record = json.loads((tmp_path / os.fsdecode(b"\xe9.json")).read_text())
+    assert "mod\\xe9le.py" in record["provenance"]["command"]
+
+
 def test_a_full_disk_is_said_with_what_to_do(write, tmp_path):
     limit = (1_000, resource.RLIM_INFINITY)
     with subprocess.Popen(

@@ -1,7 +1,6 @@
 """Who handed in what, and when: a folder with one entry a student, or a list in a CSV file."""
 
 import csv
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from harness.cohort.names import is_name, known_as
 from harness.errors import UsageError
 from harness.intake.repository import is_address, split_commit
-from harness.intake.sources import PROGRAMS, printable
+from harness.intake.sources import PROGRAMS, on_disk, printable
 from harness.intake.submission import MANIFEST
 from harness.intake.unpack import ARCHIVES
 
@@ -167,28 +166,13 @@ def _given(source: str, beside: Path) -> str:
         )
     if is_address(where):
         return source
-    if (path := _place(beside, source)) is not None:
+    if (path := on_disk(beside, source, known_as)) is not None:
         return str(path.absolute())
-    if commit and (folder := _place(beside, where)) is not None and folder.is_dir():
+    if commit and (folder := on_disk(beside, where, known_as)) is not None and folder.is_dir():
         return f"{folder.absolute()}@{commit}"
     raise ValueError(
         f"{source}: no such file or folder beside the list. Correct the path, or give an address."
     )
-
-
-def _place(beside: Path, written: str) -> Path | None:
-    """Find what a path names, though file systems and lists compose letters and write spaces unalike."""
-    found = beside
-    for part in Path(written).parts:
-        if not os.path.lexists(exact := found / part):
-            alike = (one for one in _entries(found) if known_as(one.name) == known_as(part))
-            exact = next(alike, exact)
-        found = exact
-    return found if os.path.lexists(found) else None
-
-
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _instant(text: str) -> datetime | None:

@@ -9,7 +9,8 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import BinaryIO, TypeVar
 
@@ -100,6 +101,21 @@ def is_too_long(relative: PurePath) -> bool:
     """Tell whether a path in a submission is longer than any that can be copied."""
     parts = [os.fsencode(part) for part in relative.parts]
     return sum(map(len, parts)) + len(parts) > MAX_PATH or any(len(part) > MAX_NAME for part in parts)
+
+
+def on_disk(beside: Path, written: str | PurePath, known_as: Callable[[str], str] = printable) -> Path | None:
+    """Find what a path names although a file system composes letters unalike; None where nothing is there.
+
+    `known_as` gives the form in which two names are the same.
+    """
+    found = beside
+    for part in PurePath(written).parts:
+        if not os.path.lexists(exact := found / part):
+            with suppress(OSError):
+                alike = (one for one in sorted(found.iterdir()) if known_as(one.name) == known_as(part))
+                exact = next(alike, exact)
+        found = exact
+    return found if os.path.lexists(found) else None
 
 
 # Private functions

@@ -12,7 +12,7 @@ from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
 from harness.intake.exchange import Wanted
 from harness.intake.repository import fetch, is_address, split_commit
-from harness.intake.sources import PROGRAMS, copy_sources, source_files, taken_name
+from harness.intake.sources import PROGRAMS, copy_sources, on_disk, source_files, taken_name
 from harness.intake.unpack import ARCHIVES, is_archive, unpack
 from harness.manifest import load_manifest
 from harness.recipe import RecipeOverride, Scalar
@@ -91,7 +91,7 @@ def is_program(path: Path) -> bool:
 
 def _placed(given: str) -> tuple[Path, str, Path]:
     """Put what was given where nobody else writes: the place, whence it came, a folder to remove later."""
-    path = Path(given).resolve()
+    path = (on_disk(Path(), given) or Path(given)).resolve()
     is_here = _exists(path)
     is_packed = is_here and path.is_file() and is_archive(path)
     if is_here and not is_packed and not path.is_dir() and not (is_program(path) and path.is_file()):

@@ -195,6 +195,14 @@ def test_a_capital_suffix_is_taken_in_alone_in_a_folder_by_the_manifest_and_by_i
     assert named.variants["basic"].wanted.file == named.root / taken
 
 
+def test_a_path_names_a_file_whose_letters_are_composed_otherwise(tmp_path, assignment):
+    folder = tmp_path / "e\u0301te\u0301"
+    folder.mkdir()
+    (folder / "mode\u0301le.py").write_text("x = 1")
+    submission = open_submission(tmp_path / "été" / "modéle.py", assignment)
+    assert submission.variants["basic"].wanted.file == submission.root / "modéle.py"
+
+
 def test_a_name_that_is_not_utf_8_is_hashed_like_any_other(tmp_path, assignment):
     folder = tmp_path / "work"
     folder.mkdir()
