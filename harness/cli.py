@@ -1,9 +1,11 @@
 """The command line: assembles the commands, and exits."""
 
+import errno
+import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -12,6 +14,7 @@ from harness.commands import cohort, grading, inspecting, measuring, rendering, 
 from harness.errors import HarnessError
 from harness.reporting.visible import visible
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
@@ -50,6 +53,7 @@ app.add_typer(cohort.app, name="cohort")
 
 def main() -> None:
     """Run the command line and exit: 0 passed, 1 failed, 2 bad usage, 3 not judged, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:
@@ -62,7 +66,32 @@ def main() -> None:
         if message := error.format_message():
             typer.echo(f"error: {visible(message)} See harness --help.", err=True)
         sys.exit(2)
-    except Exception:  # noqa: BLE001 - the last line of defence: a defect of the harness is never a grade
-        traceback.print_exc()
-        typer.echo("error: the harness itself failed; no verdict was reached. Please report it.", err=True)
+    except OSError as error:
+        if error.errno not in _FULL:
+            _give_up()
+        typer.echo(f"error: {visible(_on_a_full_disk(error))}", err=True)
         sys.exit(3)
+    except Exception:  # noqa: BLE001 - the last line of defence: a defect of the harness is never a grade
+        _give_up()
+
+
+# Private functions
+
+
+def _interrupt(*_: Any) -> None:
+    """End as by Ctrl-C, with children ended and copies of submissions removed; ignore further signals."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _give_up() -> NoReturn:
+    traceback.print_exc()
+    typer.echo("error: the harness itself failed; no verdict was reached. Please report it.", err=True)
+    sys.exit(3)
+
+
+def _on_a_full_disk(error: OSError) -> str:
+    return (
+        f"{error.filename or 'a file'}: cannot be written ({error.strerror}); no verdict was reached. "
+        "Make room there (temporary files are in TMPDIR), and run the same command again."
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from harness import record as records
 from harness.analysis import rules, score
 from harness.intake.sandbox import Traced, Untraced
+from harness.intake.sources import printable
 from harness.machine import now
 from harness.probing import probe
 from harness.recipe import RecipeSpec
@@ -190,8 +191,8 @@ def _provenance(run: Run) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": platform.machine(),
         "versions": dict(_versions()),
-        "source": run.submission.source,
-        "command": shlex.join(["harness", *sys.argv[1:]]),
+        "source": printable(run.submission.source),
+        "command": shlex.join(["harness", *map(printable, sys.argv[1:])]),
         "notes": run.notes,
         "sandbox": run.backend,
         "seed": run.seed,

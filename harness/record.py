@@ -272,20 +272,30 @@ def load_record(path: Path) -> Record:
     """
     try:
         text = path.read_bytes()
-        record = Record.model_validate_json(text)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; expected a record such as results/scorecard.json.") from None
+    return parse_record(text, str(path))
+
+
+def parse_record(text: str | bytes, where: str) -> Record:
+    """Parse a record that was written, and check its seal; `where` names its place in messages.
+
+    Raises:
+        UsageError: as `load_record`.
+    """
+    try:
+        record = Record.model_validate_json(text)
     except ValidationError as error:
-        raise UsageError(f"{path}: not a record of schema {SCHEMA}: {error.errors()[0]['msg']}.") from None
+        raise UsageError(f"{where}: not a record of schema {SCHEMA}: {error.errors()[0]['msg']}.") from None
     # Of what was written, not of what was read: a field added since has a default, and changes no old record.
     if (digest := _digest(json.loads(text))) != record.result_sha256:
         raise UsageError(
-            f"{path}: the result was changed after it was written; expected SHA-256 "
+            f"{where}: the result was changed after it was written; expected SHA-256 "
             f"{record.result_sha256}, got {digest}. Grade the submission again."
         )
     if record.self_check:
         raise UsageError(
-            f"{path}: a student's own check, made without a sandbox; expected a grade. Grade the submission."
+            f"{where}: a student's own check, made without a sandbox; expected a grade. Grade the submission."
         )
     return record
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import resource
 import signal
 import statistics
 import subprocess
@@ -201,12 +202,14 @@ def test_a_file_that_cannot_be_imported_exits_with_3_and_shows_the_reason(harnes
     assert "add `from torch import nn`" in done.stderr
 
 
-def test_an_interruption_exits_with_130_and_leaves_no_child(write, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_exits_with_130_and_leaves_no_child_and_no_copy(write, tmp_path, sent):
     folder = write(model="import time\ntime.sleep(300)\n")
+    (tmp_path / "temporary").mkdir()
     with subprocess.Popen(
         command("check", folder),
         cwd=tmp_path,
-        env=environment(),
+        env=environment() | {"TMPDIR": str(tmp_path / "temporary")},
         stderr=subprocess.PIPE,
         text=True,
         # A test run in the background may have been told to ignore Ctrl-C; the harness has not.
@@ -216,17 +219,58 @@ def test_an_interruption_exits_with_130_and_leaves_no_child(write, tmp_path):
             assert running.stderr is not None
             assert "importing" in running.stderr.readline()
             child = only_child_of(running.pid)
-            running.send_signal(signal.SIGINT)
+            assert any((tmp_path / "temporary").iterdir())
+            running.send_signal(sent)
             _, said = running.communicate(timeout=30)
         finally:
             running.kill()
     assert running.returncode == 130
     assert "interrupted" in said
+    assert list((tmp_path / "temporary").iterdir()) == []
     # Killed, or not yet asked anything: then it ends when it finds nobody to ask it.
     deadline = time.monotonic() + 20
     while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not Path(f"/proc/{child}").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's copies were out of reach")
+def test_a_check_passes_and_keeps_its_files_to_itself_under_a_strict_umask(reference, tmp_path):
+    with subprocess.Popen(
+        command("check", reference, "--variant", "basic", "--json", "record.json"),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        umask=0o077,
+    ) as running:
+        _, said = running.communicate(timeout=120)
+    assert running.returncode == 0, said
+    assert (tmp_path / "record.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_path_that_is_not_utf_8_is_written_out_in_the_record(harness, write, tmp_path):
+    folder = write(model=TINY)
+    (folder / "model.py").rename(folder / os.fsdecode(b"mod\xe9le.py"))
+    done = harness("check", folder / os.fsdecode(b"mod\xe9le.py"), "--json", os.fsdecode(b"\xe9.json"))
+    assert done.returncode == 1, done.stderr
+    record = json.loads((tmp_path / os.fsdecode(b"\xe9.json")).read_text())
+    assert "mod\\xe9le.py" in record["provenance"]["command"]
+
+
+def test_a_full_disk_is_said_with_what_to_do(write, tmp_path):
+    limit = (1_000, resource.RLIM_INFINITY)
+    with subprocess.Popen(
+        command("check", write(model="#" * 5_000)),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    ) as running:
+        _, said = running.communicate(timeout=120)
+    assert running.returncode == 3
+    assert "cannot be written (File too large); no verdict was reached. Make room there" in said
 
 
 def only_child_of(pid: int) -> int:

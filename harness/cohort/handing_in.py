@@ -13,8 +13,8 @@ from harness.files import write_text
 from harness.grade import variants_to_train
 from harness.intake.exchange import Wanted
 from harness.intake.repository import is_address
-from harness.intake.sources import MAX_BYTES, copy_sources, too_much
-from harness.intake.submission import SOURCES, Answered, Submission, open_submission
+from harness.intake.sources import MAX_BYTES, copy_sources, taken_name, too_much
+from harness.intake.submission import Answered, Submission, is_program, open_submission
 from harness.record import Cause
 from harness.run import Run, Settings
 
@@ -32,11 +32,11 @@ def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
             return _handed_in(listed, terms, objects, folder)
     except HarnessError as error:
         # Whether an address is wrong or does not answer, git does not tell.
-        return _broken(
-            listed, objects, str(error), "infrastructure" if is_address(listed.given) else "student"
-        )
+        cause: Cause = "infrastructure" if is_address(listed.given) else "student"
+        return _broken(listed, objects, str(error).replace(listed.given, listed.source), cause)
     except OSError as error:
-        return _broken(listed, objects, f"{listed.source}: cannot be read ({error}).", "infrastructure")
+        reason = error.strerror or type(error).__name__
+        return _broken(listed, objects, f"{listed.source}: cannot be read ({reason}).", "infrastructure")
 
 
 def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
@@ -75,7 +75,9 @@ def recipe_sha256(submission: Submission, terms: Terms) -> str:
 
 def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> HandedIn:
     path, copy = Path(listed.given), folder / "sources"
-    file = path.name if path.suffix in SOURCES and path.is_file() and not path.is_symlink() else ""
+    if path.is_symlink():
+        raise UsageError(f"{listed.source}: a link; expected the work itself. Put the file or folder there.")
+    file = taken_name(Path(path.name)).name if is_program(path) and path.is_file() else ""
     if file:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(too_much(listed.source))

@@ -7,8 +7,8 @@ that nothing refers to, or none.
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,8 +43,8 @@ class Objects:
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
         """Give an empty folder to fill; what `adopt` has not taken in the end is removed."""
-        folder = Path(tempfile.mkdtemp(dir=self.root / "unfinished"))
-        folder.chmod(0o755)
+        folder = self.root / "unfinished" / secrets.token_hex(8)
+        folder.mkdir()
         try:
             yield folder
         finally:

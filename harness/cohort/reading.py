@@ -13,12 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from harness.cohort.ledger import EMPTY
+from harness.cohort.names import known_as
 from harness.cohort.objects import Objects
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
+from harness.cohort.seals import record_of
 from harness.cohort.store import Store
 from harness.errors import HarnessError, UsageError
-from harness.record import Cause, Record, Status
+from harness.record import Cause, Status
 from harness.tables import meant
 
 WAITING = ("rules", "training")
@@ -107,10 +109,10 @@ def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> 
     Raises:
         UsageError: there is no such student.
     """
-    found = {row.student: row for row in rows(store, assignment_sha256)}
-    if student not in found:
-        raise UsageError(f"{student}: not in this store. {meant(student, found, 'students')}")
-    return found[student]
+    found = {known_as(row.student): row for row in rows(store, assignment_sha256)}
+    if (name := known_as(student)) not in found:
+        raise UsageError(f"{student}: not in this store. {meant(name, found, 'students')}")
+    return found[name]
 
 
 def counts(store: Store, scope: str) -> Counts:
@@ -257,9 +259,14 @@ def _row(
         return row
     last = grades[-1]
     entry = next(entry for entry in reversed(history) if entry.key == work.key)
+    try:
+        record = record_of(last, records[last.id])
+    except UsageError as error:
+        is_over = work.stage not in WAITING  # else it is about to be given again
+        return replace(row, state="failed", problem=str(error), is_sealed=False) if is_over else row
     return replace(
         row,
-        record=Record.model_validate_json(records[last.id]),
+        record=record,
         stage=entry.stage,
         folder=entry.folder,
         graded_at=last.graded_at,

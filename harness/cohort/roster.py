@@ -1,15 +1,16 @@
 """Who handed in what, and when: a folder with one entry a student, or a list in a CSV file."""
 
 import csv
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.cohort.names import is_name, known_as
 from harness.errors import UsageError
 from harness.intake.repository import is_address, split_commit
-from harness.intake.submission import MANIFEST, SOURCES
+from harness.intake.sources import PROGRAMS, on_disk, printable
+from harness.intake.submission import MANIFEST
 from harness.intake.unpack import ARCHIVES
 
 COLUMNS = ("student", "path-or-git-url[@commit]", "submitted_at")
@@ -38,7 +39,8 @@ class Roster:
 def read_roster(path: Path) -> Roster:
     """Read a folder (every folder, archive, notebook and .py file in it is a student's) or a CSV file.
 
-    Of several submissions of one student the last counts.
+    Of several submissions of one student the last counts. A link is listed like what it is called, and not
+    followed.
 
     Raises:
         UsageError: no such folder or file, nothing in it, or mistakes in it: all are named, by line.
@@ -67,14 +69,14 @@ def _of_folder(folder: Path) -> Roster:
             continue
         student = _student(entry)
         if student is None:
-            left_out.append(_readable(entry.name))
+            left_out.append(printable(entry.name))
         elif (other := listed.get(student)) is not None:
             raise UsageError(
                 f"{folder}: {student} handed in twice; expected one entry a student, got {other.source} and "
-                f"{_readable(entry.name)}. Remove one, or say in a .csv file which was when."
+                f"{printable(entry.name)}. Remove one, or say in a .csv file which was when."
             )
         else:
-            listed[student] = Listed(student, str(entry.absolute()), _readable(entry.name))
+            listed[student] = Listed(student, str(entry.absolute()), printable(entry.name))
     if not listed:
         raise UsageError(
             f"{folder}: no submissions; expected one folder, archive, notebook or .py file a student. "
@@ -85,16 +87,12 @@ def _of_folder(folder: Path) -> Roster:
 
 def _student(entry: Path) -> str | None:
     """Name the student whose entry it is; None for what is nobody's submission."""
-    name = _readable(entry.name)
-    if entry.is_dir():
+    name, is_link = known_as(entry.name) or printable(entry.name), entry.is_symlink()
+    if not is_link and entry.is_dir():
         return name
-    suffix = next((s for s in (*ARCHIVES, *SOURCES) if name.lower().endswith(s)), None)
-    return name[: -len(suffix)] if suffix and entry.is_file() else None
-
-
-def _readable(name: str) -> str:
-    """Write a file's name that is not in UTF-8 so that it can be stored and shown."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    suffix = next((s for s in (*ARCHIVES, *PROGRAMS) if name.lower().endswith(s)), "")
+    # Whatever a link is called: who is behind it should be told.
+    return name[: len(name) - len(suffix)] if is_link or (suffix and entry.is_file()) else None
 
 
 def _left_out(names: Iterable[str]) -> tuple[str, ...]:
@@ -150,9 +148,10 @@ def _listed(cells: list[str], beside: Path) -> Listed:
     """
     if not len(COLUMNS) - 1 <= len(cells) <= len(COLUMNS):
         raise ValueError(f"expected {', '.join(COLUMNS)}, got {len(cells)} columns. Quote what has commas.")
-    student, source, instant = (*cells, "")[:3]
-    if not student or not student.isprintable():
-        raise ValueError(f"student: expected a name, got {student!r}. Fill it in.")
+    written, source, instant = (*cells, "")[:3]
+    student = known_as(written)
+    if not is_name(student):
+        raise ValueError(f"student: expected a name, got {written!r}. Fill it in.")
     if not source:
         raise ValueError("path: expected a path or a repository's address, got nothing. Fill it in.")
     return Listed(student, _given(source, beside), source, _instant(instant))
@@ -160,11 +159,16 @@ def _listed(cells: list[str], beside: Path) -> Listed:
 
 def _given(source: str, beside: Path) -> str:
     where, commit = split_commit(source)
+    if where.lower().startswith("file:"):
+        raise ValueError(
+            f"{source}: an address of this machine, which a student may have written; expected a path, or a "
+            "server's address. Write the path of the folder, with @ and the commit behind it if need be."
+        )
     if is_address(where):
         return source
-    if (path := beside / source).exists():
+    if (path := on_disk(beside, source, known_as)) is not None:
         return str(path.absolute())
-    if commit and (folder := beside / where).is_dir():
+    if commit and (folder := on_disk(beside, where, known_as)) is not None and folder.is_dir():
         return f"{folder.absolute()}@{commit}"
     raise ValueError(
         f"{source}: no such file or folder beside the list. Correct the path, or give an address."

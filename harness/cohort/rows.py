@@ -72,12 +72,16 @@ class Row:
     """How often it was begun without coming to an end."""
     problem: str = ""
     """Why there is no verdict, or why nothing could be taken in."""
+    is_sealed: bool = True
+    """Whether the record of the last grade is as it was written; where it is not, `record` is None."""
     history: tuple[Entry, ...] = ()
     """Every grade of every submission of this student, oldest first."""
 
     @property
     def cause(self) -> Cause | None:
         """Whose fault it is that something was not judged; None where all was, or nothing was tried."""
+        if not self.is_sealed:
+            return "infrastructure"
         found = None if self.record is None else cause_of(self.record)
         return found or ("harness" if self.state == "failed" else None)
 

@@ -1,13 +1,16 @@
 """From one stage to the next: who is trained, and who is graded once more."""
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from harness.cohort.ledger import changed
 from harness.cohort.schema import GradeTable, WorkTable
+from harness.cohort.seals import record_of
 from harness.cohort.store import Store
+from harness.errors import UsageError
 from harness.record import Record
 
 OVER = ("judged", "trained", "dead")
@@ -55,10 +58,13 @@ def begin_anew(store: Store, key: str, stage: str) -> bool:
 
 
 def _last_record(session: Session, key: str) -> Record | None:
-    text = session.scalar(
-        select(GradeTable.record).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
+    """Give the record of a work's last grade; None where it has none, or one that was changed."""
+    grade = session.scalar(
+        select(GradeTable).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
     )
-    return None if text is None else Record.model_validate_json(text)
+    with suppress(UsageError):
+        return None if grade is None else record_of(grade, grade.record)
+    return None
 
 
 def _is_worth_training(record: Record, *, failed_too: bool) -> bool:

@@ -1,13 +1,12 @@
 """The sources of a submission as texts to compare: Python files, and the code cells of notebooks."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from harness.cohort.tokens import Text, read_text
 from harness.errors import UsageError
 from harness.intake.exchange import NOTEBOOK
+from harness.intake.notebook import NotebookError, code_cells
 from harness.intake.sources import source_files
 
 MAX_TEXTS = 100
@@ -53,21 +52,9 @@ def _cells(file: Path) -> Iterator[str]:
     if file.stat().st_size > MAX_NOTEBOOK_BYTES:
         return
     try:
-        notebook = json.loads(file.read_text(encoding="utf-8", errors="replace"))
-    except (ValueError, RecursionError):
+        cells = code_cells(file)
+    except NotebookError:
         return
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    code = [cell for cell in cells if _is_code(cell)] if isinstance(cells, list) else []
-    for number, cell in enumerate(code, 1):
-        source = cell.get("source", "")
-        lines = (source if isinstance(source, str) else "".join(map(str, source))).splitlines()
-        kept = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in lines)
+    for number, source in enumerate(cells, 1):
+        kept = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines())
         yield "\n".join([f"# cell {number}", *kept]) + "\n"
-
-
-def _is_code(cell: Any) -> bool:
-    return (
-        isinstance(cell, dict)
-        and cell.get("cell_type") == "code"
-        and isinstance(cell.get("source", ""), (str, list))
-    )

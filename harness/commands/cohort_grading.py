@@ -220,6 +220,7 @@ def shift_of(
 ) -> "Shift":
     """Say what each grader is to do, as the options say."""
     from harness.cohort.worker import Shift
+    from harness.intake.sources import printable
 
     return Shift(
         store=store,
@@ -233,7 +234,7 @@ def shift_of(
         data=data,
         sandbox=sandbox,
         lease_s=lease_s,
-        command=tuple(sys.argv[1:]),
+        command=tuple(map(printable, sys.argv[1:])),
     )
 
 

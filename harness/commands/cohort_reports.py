@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.cohort_grading import DEFAULT_STORE, FilesOption, StoreOption
-from harness.commands.options import DEFAULT_OUT, AssignmentOption, OutOption, check_writable
+from harness.commands.options import DEFAULT_OUT, AssignmentOption, OutOption
+from harness.commands.outputs import check_writable
 from harness.errors import UsageError
 
 if TYPE_CHECKING:

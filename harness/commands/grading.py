@@ -30,6 +30,7 @@ from harness.commands.options import (
     WorkersOption,
     opened,
 )
+from harness.commands.outputs import alone_in, check_file, nothing_lost
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def check(
     from harness.run import Settings
     from harness.screen import Display
 
+    check_file(json)
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
         settings = Settings(out=Path(out), sandbox=sandbox, self_check=self_check)
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
@@ -100,13 +102,15 @@ def grade(
         recompute_stats=recompute_stats,
         sandbox=sandbox,
     )
-    with Display() as display:
+    check_file(json)
+    with alone_in(out), Display() as display:
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
         record = grade(run, to_train=variants_to_train(run, variant))
         folders = {name: run.folder(name) for name in record.variants}
-        notes = keep_effective_fields(run, record)
-        run.listen("", "draw")
-        notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
+        with nothing_lost(record, out):
+            notes = keep_effective_fields(run, record)
+            run.listen("", "draw")
+            notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
     for note in notes:
         say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
@@ -145,7 +149,7 @@ def train(
     settings = Settings(
         out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
     )
-    with Display() as display:
+    with alone_in(out), Display() as display:
         run = opened(path, assignment, [model], class_name, ctor, settings, display)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
@@ -164,11 +168,12 @@ def finish(record: "Record", json: str | None) -> None:
     from harness.files import write_text
     from harness.screen import show_record
 
+    if json is not None and json != "-":
+        with nothing_lost(record, json):
+            write_text(Path(json), records.to_json(record))
     show_record(record)
     if json == "-":
         sys.stdout.write(records.to_json(record))
-    elif json is not None:
-        write_text(Path(json), records.to_json(record))
     if code := EXIT[record.verdict]:
         raise typer.Exit(code)
 

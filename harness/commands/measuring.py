@@ -21,9 +21,9 @@ from harness.commands.options import (
     RecordArgument,
     SandboxOption,
     WorkersOption,
-    check_writable,
     opened,
 )
+from harness.commands.outputs import alone_in, check_file
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def evaluate(
 
     if not weights.exists():
         raise UsageError(f"--weights {weights}: no such file; expected a checkpoint. Give the path of one.")
+    check_file(json)
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
         settings = Settings(
             out=Path(out),
@@ -103,12 +104,11 @@ def reproduce(
 
     loaded = load_record(record)
     spec = assignment_of(loaded, assignment)
-    if out is not None:
-        check_writable(out)
-    with TemporaryDirectory(prefix="harness-") as temporary, Display() as display:
+    with TemporaryDirectory(prefix="harness-") as temporary, alone_in(out or Path(temporary)):
         folder = out or Path(temporary)
         settings = Settings(out=folder, workers=workers, data=data, stats_cache=folder / "stats.json")
-        found = reproduce(loaded, record.parent, spec, settings, display.show)
+        with Display() as display:
+            found = reproduce(loaded, record.parent, spec, settings, display.show)
     show_reproduction(found)
     if found.first is not None:
         raise typer.Exit(EXIT["failed"])

@@ -1,12 +1,12 @@
 """The options that commands share, and the run they describe."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from harness.commands.outputs import check_writable
 from harness.errors import UsageError
 
 # What only a command needs is imported when it runs, so that --help answers at once.
@@ -88,21 +88,6 @@ def opened(
         path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
     )
     return Run(submission, spec, settings, display.show)
-
-
-def check_writable(folder: Path) -> None:
-    """Find out before the work, not after it, that its results could not be written.
-
-    Raises:
-        UsageError: they could not.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "permission denied")
-    except OSError as error:
-        reason = error.strerror or error
-        raise UsageError(f"--out {folder}: cannot be written ({reason}). Name another folder.") from None
 
 
 # Private functions

@@ -17,9 +17,9 @@ from harness.commands.options import (
     OutOption,
     RecordArgument,
     SeedOption,
-    check_writable,
     opened,
 )
+from harness.commands.outputs import check_writable
 from harness.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import typer
 
 from harness.commands.grading import finish
 from harness.commands.options import AssignmentOption, JsonOption, PathArgument, opened
+from harness.commands.outputs import check_file
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def verify(
     from harness.run import Settings
     from harness.screen import Display
     from harness.verify import verify as verified
+
+    check_file(json)
+    check_file(gradescope, "--gradescope")
 
     def publish(so_far: "Record") -> None:
         if gradescope is not None:

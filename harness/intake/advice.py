@@ -33,6 +33,8 @@ PACKAGE = "_submission"
 """The package that a submission's folder is for relative imports."""
 IMAGES = 2
 """How many images a model is run on as it is taken in."""
+_CELL = re.compile(r"\.ipynb cell \d+(?::\d+)?$")
+"""A place in a notebook."""
 _MODULES = frozenset(name for name in vars(nn) if name[:1].isupper())
 
 
@@ -88,6 +90,11 @@ def _name(one: Mistake) -> str:
             f"`{error.name}` is a layer of torch: write `nn.{error.name}`, or add `from torch.nn import "
             f"{error.name}`."
         )
+    if error.name == "get_ipython" and _CELL.search(one.where):
+        return (
+            "What a line with `!` or `%` gives is not there while a submission is graded: write the value "
+            "itself."
+        )
     if error.name == "get_ipython":
         return "`get_ipython` is there in a notebook only; remove the line, or hand in the notebook itself."
     return f"`{error.name}` is used but never defined; define or import it before that line."
@@ -120,7 +127,7 @@ def _syntax(one: Mistake) -> str:
         return "Indent the lines of a block alike, and below the line that opens it."
     if "call to 'print'" in str(error):
         return "That is Python 2: write print(...) with parentheses."
-    if text.startswith(("!", "%")):
+    if text.startswith(("!", "%")) and not _CELL.search(one.where):
         return "That is a line for notebooks: remove it from the file, or hand in the notebook itself."
     if "__future__" in str(error):
         return "Move that import to the top of the file, or remove it: Python 3 does not need it."

@@ -82,7 +82,7 @@ class Box:
     def run(self, request: Request, printed: Path, timeout_s: float, most_bytes: int) -> Reply:
         """Run one submission, which may take `timeout_s` and say `most_bytes`; it prints to `printed`.
 
-        Whatever it does, there is a reply.
+        It can only append there: nothing printed can be taken back. Whatever it does, there is a reply.
 
         Raises:
             SandboxError: the child could not be locked; no student code has run.
@@ -90,7 +90,7 @@ class Box:
         if self._process.poll() is not None:
             self._start()
         try:
-            with printed.open("wb") as file, self._sent(request, file.fileno()) as reading:
+            with printed.open("ab") as file, self._sent(request, file.fileno()) as reading:
                 said, ended = self._listen(reading, request.cpu_s, timeout_s, most_bytes)
         except ConnectionError:
             self.close()

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import sysconfig
 import traceback as tracebacks
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,12 @@ from harness.intake.advice import Mistake, advice, is_out_of_memory
 
 Stage = Literal["import", "find", "choose", "construct", "forward", "export", "write"]
 
+_LIBRARIES = sorted(
+    {*map(sysconfig.get_path, ("purelib", "platlib", "stdlib")), sys.prefix, sys.base_prefix} - {"/usr"},
+    key=len,
+    reverse=True,
+)
+"""Where Python and its packages lie on this machine; the innermost first."""
 _WHAT = {
     "import": "the file could not be imported",
     "construct": "the model could not be built",
@@ -114,8 +121,13 @@ def _is_students(filename: str, root: Path) -> bool:
 
 
 def _placeless(text: str, root: Path) -> str:
-    """Leave out what differs between equal runs: the place of the submission, addresses in memory."""
-    return re.sub(r"0x[0-9a-f]{6,}", "0x…", text.replace(f"{root}/", ""))
+    """Leave out what differs between equal runs: places on this machine, addresses in memory."""
+    places = {str(root): ".", str(root.parent): "..", **dict.fromkeys(_LIBRARIES, ".")}
+    for place, instead in places.items():
+        if place != "/":
+            text = text.replace(f"{place}/", f"{instead}/".removeprefix("./"))
+            text = re.sub(rf"{re.escape(place)}(?![\w.-])", instead, text)  # not a name that goes on
+    return re.sub(r"0x[0-9a-f]{6,}", "0x…", text)
 
 
 def _relative(filename: str, root: Path) -> str:

@@ -13,10 +13,11 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.intake.advice import PACKAGE
+from harness.intake.cells import modules_of, python_of
 from harness.intake.definitions import Definitions
 from harness.intake.exchange import NOTEBOOK
 from harness.intake.failures import StudentFailure
-from harness.intake.notebook import code_cells
+from harness.intake.notebook import NotebookError, code_cells
 
 _RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)
 
@@ -84,18 +85,31 @@ class Loader:
         """Run the definitions of a notebook or a Python file, and nothing else of it.
 
         Raises:
-            ValueError: not a notebook.
+            StudentFailure: not a notebook.
         """
         self._forget(file)
-        if file.suffix == NOTEBOOK:
-            pieces = code_cells(file)
-        else:
-            pieces = [(str(file), file.read_text(encoding="utf-8", errors="replace"))]
         module = sys.modules[_name(file)] = ModuleType(_name(file))
         module.__file__ = str(file)
-        if file.suffix != NOTEBOOK:
-            module.__package__ = self._package(file.parent)
-        return module, Definitions(pieces, module)
+        if file.suffix == NOTEBOOK:
+            return module, Definitions(self._cells(file, module), module)
+        module.__package__ = self._package(file.parent)
+        source = file.read_text(encoding="utf-8-sig", errors="replace")
+        return module, Definitions([(str(file), source)], module)
+
+    def _cells(self, file: Path, module: ModuleType) -> list[tuple[str, str]]:
+        """Read a notebook's cells: the name of each in messages ("model.ipynb cell 4"), and its Python.
+
+        A module that a cell writes to a file is the notebook itself: its cells define all that is in it.
+        """
+        try:
+            cells = [python_of(source) for source in code_cells(file)]
+        except NotebookError as error:
+            name = file.relative_to(self._submission).as_posix()
+            raise StudentFailure("import", f"{name}: {error}") from None
+        for name in (name for cell in cells if cell.writes for name in modules_of(cell.writes)):
+            if sys.modules.setdefault(name, module) is module:
+                setattr(module, name.rpartition(".")[2], module)
+        return [(f"{file} cell {number}", cell.source) for number, cell in enumerate(cells, start=1)]
 
     def _forget(self, file: Path) -> None:
         """Forget what another file has imported, and look beside this one first."""

@@ -1,53 +1,63 @@
-"""Read the code cells of a notebook. Locked child only."""
+"""Read the code cells of a notebook, as they are written; `harness.intake.cells` makes Python of them."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 MAX_BYTES = 64 * 2**20
 MAX_CELLS = 5_000
+_SAVE = "Save the notebook again from Jupyter or Colab, and hand in that file."
+_MARK = "<<<<<<< "
 
 
-def code_cells(path: Path) -> list[tuple[str, str]]:
-    """Read a notebook's code: of each code cell its name in messages ("model.ipynb cell 4") and its source.
+class NotebookError(ValueError):
+    """A file that is called a notebook and cannot be read as one: what it is instead, and what to do."""
 
-    Lines that are IPython's (magics, shell, help) are blank, so that the others keep their numbers.
+
+def code_cells(path: Path) -> list[str]:
+    """Read the source of each code cell, in their order.
 
     Raises:
-        ValueError: not a notebook, or too large for one.
+        NotebookError: not a notebook, or too large for one.
     """
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"larger than {MAX_BYTES // 2**20} MiB; clear the outputs and save it again")
-    notebook = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        raise NotebookError(f"larger than {MAX_BYTES // 2**20} MiB: clear the outputs and save it again.")
+    notebook = _parsed(path.read_bytes())
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list) or len(cells) > MAX_CELLS:
-        raise ValueError(f"not a notebook of format 4 with at most {MAX_CELLS:,} cells")
-    sources = [cell.get("source", "") for cell in cells if isinstance(cell, dict) and _is_code(cell)]
-    return [
-        (
-            f"{path} cell {number}",
-            _without_magics(source if isinstance(source, str) else "".join(map(str, source))),
-        )
-        for number, source in enumerate(sources, start=1)
-    ]
+    if isinstance(notebook, dict) and cells is None and "worksheets" in notebook:
+        raise NotebookError(f"a notebook of the old format {notebook.get('nbformat', 3)!s:.9}. {_SAVE}")
+    if not isinstance(cells, list):
+        raise NotebookError(f"not a notebook: it has no cells. {_SAVE}")
+    if len(cells) > MAX_CELLS:
+        raise NotebookError(f"more than {MAX_CELLS:,} cells: hand in the part that defines the model.")
+    return [_source(cell) for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
 
 
 # Private functions
 
 
-def _is_code(cell: dict[str, object]) -> bool:
-    return cell.get("cell_type") == "code" and isinstance(cell.get("source", ""), (str, list))
+def _parsed(data: bytes) -> Any:
+    if not data.strip():
+        raise NotebookError(f"the file is empty. {_SAVE}")
+    text = data.decode(json.detect_encoding(data), errors="replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "it is nested too deep"
+    if text.lstrip().startswith("<!") or text.lstrip().lower().startswith("<html"):
+        raise NotebookError(
+            "not a notebook but a web page: download the .ipynb file itself, and hand in that."
+        )
+    if _MARK in text:
+        raise NotebookError(
+            "it has the marks of a merge conflict of git (<<<<<<<): keep one of the two versions. " + _SAVE
+        )
+    raise NotebookError(f"not a notebook, or only a part of one: it is no JSON ({line}). {_SAVE}")
 
 
-def _without_magics(source: str) -> str:
-    """Blank the lines that are IPython's, so that the others keep their numbers."""
-    if source.lstrip().startswith("%%") and not source.lstrip().startswith(("%%time", "%%capture")):
-        return ""
-    return "\n".join(map(_kept, source.splitlines()))
-
-
-def _kept(line: str) -> str:
-    stripped = line.lstrip()
-    if not stripped.startswith(("!", "%", "?")) and not stripped.endswith("?"):
-        return line
-    # An indented magic may be all there is in a block.
-    return line[: len(line) - len(stripped)] + "pass" if line[:1].isspace() else ""
+def _source(cell: dict[str, Any]) -> str:
+    """Join the lines of a cell; what is no text is none."""
+    source = cell.get("source", "")
+    return (
+        source if isinstance(source, str) else "".join(map(str, source)) if isinstance(source, list) else ""
+    )

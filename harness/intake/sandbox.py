@@ -68,9 +68,9 @@ def trace(request: Request, limits: Limits, box: Box | SelfCheck) -> dict[str, T
     most_bytes = len(request.variants) * (limits.intake_output_mib + 1) * 2**20
     with tempfile.TemporaryDirectory(dir=box.folder) as folder:
         Path(folder).chmod(0o755)
-        printed = request.out / "printed.txt"
-        reply = box.run(_copied(request, Path(folder) / "submission"), printed, limits.intake_s, most_bytes)
-    return _answers(request, reply, printed)
+        printed, copy = request.out / "printed.txt", Path(folder) / "submission"
+        reply = box.run(_copied(request, copy), printed, limits.intake_s, most_bytes)
+    return _answers(request, reply, printed, copy)
 
 
 def clean_text(text: str) -> str:
@@ -92,8 +92,11 @@ def _copied(request: Request, root: Path) -> Request:
     return request.model_copy(update={"root": root, "variants": variants})
 
 
-def _answers(request: Request, reply: Reply, printed: Path) -> dict[str, Traced | Untraced]:
-    """Parse what a child said of every variant; its files are written below `request.out`."""
+def _answers(request: Request, reply: Reply, printed: Path, copy: Path) -> dict[str, Traced | Untraced]:
+    """Parse what a child said of every variant; its files are written below `request.out`.
+
+    Files of the submission that it ran, which was `copy`, are shown by their paths in the submission.
+    """
     for name, blocks in _unpacked(reply.said, list(request.variants)).items():
         (request.out / name).mkdir()
         for file_name, block in zip(BLOCKS, blocks, strict=False):
@@ -103,7 +106,7 @@ def _answers(request: Request, reply: Reply, printed: Path) -> dict[str, Traced 
     if printed.stat().st_size >= request.output_mib * 2**20:
         ended = Ended("over_output", "student", "the submission printed too much; remove the prints.")
     with printed.open("rb") as file:
-        text = clean_text(file.read(4 * MAX_TEXT).decode(errors="replace"))
+        text = clean_text(file.read(4 * MAX_TEXT).decode(errors="replace").replace(f"{copy}/", ""))
     return {name: _read_answer(request, name, ended, text) for name in request.variants}
 
 

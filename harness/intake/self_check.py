@@ -27,7 +27,7 @@ class SelfCheck:
         said = self.folder / "said"
         said.touch()
         ended: Ended | None
-        with printed.open("wb") as file:
+        with printed.open("ab") as file:
             try:
                 child = subprocess.run(
                     intake(SELF_CHECK, str(said)),

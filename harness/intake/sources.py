@@ -1,19 +1,23 @@
 """Which files of a submission are its sources, and a copy of them where nobody can change them any more.
 
 Whoever handed it in may still write to the folder while it is read: a file is looked at through the
-descriptor that it is then read from, and no link is ever followed.
+descriptor that it is then read from, and no link is ever followed. In the copy every name is as Python
+looks for it, whatever system the file comes from; see `taken_name`.
 """
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from harness.errors import UsageError
 
-SUFFIXES = frozenset({".py", ".ipynb", ".json", ".toml", ".yaml", ".yml", ".txt", ".cfg", ".ini"})
+PROGRAMS = (".py", ".ipynb")
+SUFFIXES = frozenset({*PROGRAMS, ".json", ".toml", ".yaml", ".yml", ".txt", ".cfg", ".ini"})
 """What a model's code may read beside itself."""
 MAX_FILES = 2_000
 MAX_BYTES = 128 * 2**20
@@ -23,10 +27,30 @@ MAX_NAME = 255
 """Bytes of a file's name: file systems have no longer ones."""
 NOT_SOURCE = frozenset({"__pycache__", "__MACOSX", "site-packages", "node_modules", "venv"})
 
+_Path = TypeVar("_Path", bound=PurePath)
+
 
 def is_source(relative: PurePath) -> bool:
     """Tell whether a file, by its path in the submission, is one of its sources."""
-    return relative.suffix.lower() in SUFFIXES and not any(map(_is_left_out, relative.parts))
+    return taken_name(relative).suffix.lower() in SUFFIXES and not any(map(_is_left_out, relative.parts))
+
+
+def taken_name(relative: _Path) -> _Path:
+    """Give the path that a file has in a copy of the submission.
+
+    Letters are composed (NFC), as Python composes those of an import; bytes that are not UTF-8 are written
+    out; the name of a program has no invisible characters, and its suffix is in small letters.
+    """
+    folder, name = relative.parent, printable(relative.name)
+    visible = "".join(c for c in name if unicodedata.category(c) != "Cf").replace("\u00a0", " ")
+    if (suffix := PurePath(visible).suffix).lower() in PROGRAMS:
+        name = visible.removesuffix(suffix) + suffix.lower()
+    return relative.__class__(*map(printable, folder.parts), name)
+
+
+def printable(name: str) -> str:
+    """Compose the letters of a file's name (NFC), and write out bytes in it that are not UTF-8."""
+    return unicodedata.normalize("NFC", os.fsencode(name).decode(errors="backslashreplace"))
 
 
 def source_files(root: Path) -> Iterator[Path]:
@@ -49,21 +73,26 @@ def too_much(where: str) -> str:
 
 
 def copy_sources(root: Path, to: Path) -> None:
-    """Copy the sources below `root`, readable by every user; links are left out.
+    """Copy the sources below `root`, readable by every user whatever the umask; links are left out.
+
+    Each has the name that `taken_name` gives it; of two files of one such name, the one that has it already.
 
     Raises:
         UsageError: as `source_files`.
     """
-    to.mkdir(mode=0o755)
+    _make_folder(to)
     left = MAX_BYTES
     for relative, file in _opened(root):
-        copy = to / relative
-        copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        name = taken_name(relative)
+        copy = to / name
         with file:
             data = file.read(left + 1)
         left -= len(data)
         if left < 0:  # it has grown since
             raise UsageError(too_much(str(root)))
+        if copy.exists() and name != relative:
+            continue
+        _make_folder(copy.parent)
         copy.write_bytes(data)
         copy.chmod(0o644)
 
@@ -74,7 +103,30 @@ def is_too_long(relative: PurePath) -> bool:
     return sum(map(len, parts)) + len(parts) > MAX_PATH or any(len(part) > MAX_NAME for part in parts)
 
 
+def on_disk(beside: Path, written: str | PurePath, known_as: Callable[[str], str] = printable) -> Path | None:
+    """Find what a path names although a file system composes letters unalike; None where nothing is there.
+
+    `known_as` gives the form in which two names are the same.
+    """
+    found = beside
+    for part in PurePath(written).parts:
+        if not os.path.lexists(exact := found / part):
+            with suppress(OSError):
+                alike = (one for one in sorted(found.iterdir()) if known_as(one.name) == known_as(part))
+                exact = next(alike, exact)
+        found = exact
+    return found if os.path.lexists(found) else None
+
+
 # Private functions
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those on the way, so that every user may enter; the umask has no say."""
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)
 
 
 def _check_length(relative: PurePath) -> None:
@@ -98,7 +150,7 @@ def _opened(root: Path) -> Iterator[tuple[PurePath, BinaryIO]]:
             file = _regular(folder / name, descriptor)
             if file is None:
                 continue
-            _check_length(inside / name)
+            _check_length(taken_name(inside / name))
             files, size = files + 1, size + os.fstat(file.fileno()).st_size
             if files > MAX_FILES or size > MAX_BYTES:
                 file.close()

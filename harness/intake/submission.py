@@ -10,16 +10,15 @@ from pathlib import Path
 
 from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
-from harness.intake.exchange import NOTEBOOK, Wanted
+from harness.intake.exchange import Wanted
 from harness.intake.repository import fetch, is_address, split_commit
-from harness.intake.sources import copy_sources, source_files
+from harness.intake.sources import PROGRAMS, copy_sources, on_disk, source_files, taken_name
 from harness.intake.unpack import ARCHIVES, is_archive, unpack
 from harness.manifest import load_manifest
 from harness.recipe import RecipeOverride, Scalar
 
 MANIFEST = "submission.toml"
-SOURCES = (".py", NOTEBOOK)
-_HASHED = (*SOURCES, ".toml")
+_HASHED = (*PROGRAMS, ".toml")
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,20 @@ def open_submission(
     return replace(submission, copy=Copy(temporary))
 
 
+def is_program(path: Path) -> bool:
+    """Tell by its name whether a file is Python or a notebook."""
+    return taken_name(path).suffix in PROGRAMS
+
+
 # Private functions
 
 
 def _placed(given: str) -> tuple[Path, str, Path]:
     """Put what was given where nobody else writes: the place, whence it came, a folder to remove later."""
-    path = Path(given).resolve()
+    path = (on_disk(Path(), given) or Path(given)).resolve()
     is_here = _exists(path)
     is_packed = is_here and path.is_file() and is_archive(path)
-    if is_here and not is_packed and not path.is_dir() and (path.suffix not in SOURCES or not path.is_file()):
+    if is_here and not is_packed and not path.is_dir() and not (is_program(path) and path.is_file()):
         raise UsageError(
             f"{path.name}: expected a .py file, a notebook, a folder or an archive "
             f"({', '.join(ARCHIVES)}), got {path.suffix or 'no suffix'}."
@@ -130,7 +134,7 @@ def _copied(path: Path, to: Path) -> Path:
             "Put the file itself into the submission."
         )
     copy_sources(path if path.is_dir() else path.parent, to)
-    copy = to if path.is_dir() else to / path.name
+    copy = to if path.is_dir() else to / taken_name(Path(path.name))
     if not copy.exists():
         raise UsageError(
             f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
@@ -156,7 +160,7 @@ def _opened(
     has_manifest = path.is_dir() and (root / MANIFEST).exists()
     named = _from_manifest(root, assignment, variants) if has_manifest else None
     if named is None:
-        if path.is_dir() and not any(file.suffix in SOURCES for file in source_files(root)):
+        if path.is_dir() and not any(map(is_program, source_files(root))):
             raise UsageError(
                 f"{source or given}: expected {MANIFEST}, a .py file or a notebook, got none. "
                 "Name the folder that holds the model."
@@ -177,7 +181,7 @@ def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str])
         _check_known(manifest.variants, assignment.variants, assignment)
     answered = {}
     for name, one in manifest.variants.items():
-        file = root / one.file
+        file = root / taken_name(Path(one.file))
         if not file.is_file() or not file.resolve().is_relative_to(root):
             raise UsageError(
                 f"{MANIFEST}: variants.{name}.file: no such file in the submission: {one.file!r}. "
@@ -210,8 +214,8 @@ def _override(one: Answered, root: Path, class_name: str | None, arguments: Mapp
 
 def _inside(root: Path, name: str) -> Path:
     """Find a file of the submission by its name in it."""
-    file = root / name
-    if not file.is_file() or not file.resolve().is_relative_to(root) or file.suffix not in SOURCES:
+    file = root / taken_name(Path(name))
+    if not file.is_file() or not file.resolve().is_relative_to(root) or not is_program(file):
         raise UsageError(
             f"--class {name}: no such file in the submission. Name a Python file or a notebook of it, "
             "as in --class model.py:Net."

@@ -6,6 +6,7 @@ no sources are not even read from a zip file. What is refused is refused as a wh
 
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -25,6 +26,7 @@ from harness.intake.sources import (
     MAX_PATH,
     is_source,
     is_too_long,
+    taken_name,
     too_much,
 )
 
@@ -39,6 +41,8 @@ _ALWAYS_ALLOWED = 2**20
 """Bytes that may come of any archive, whatever the ratio."""
 _MAX_READ = 16 * 2**20
 _CHUNK = 2**16
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, ends of lines, and what makes a text run backwards."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def _write_all(entries: Iterator[_Entry], to: Path, archive: str) -> None:
     for number, entry in enumerate(entries, start=1):
         if number > MAX_ENTRIES:
             raise _refused(archive, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
-        path = _inside(entry.name, archive)
+        path = taken_name(_inside(entry.name, archive))
         if not is_source(path):
             continue
         _check(entry, path, archive, written)
@@ -193,7 +197,7 @@ def _check(entry: _Entry, path: PurePosixPath, archive: str, written: set[PurePo
     if is_too_long(path):
         most = f"at most {MAX_NAME} bytes for a name and {MAX_PATH:,} in all"
         raise _refused(archive, f"the path {name[:100]}... is too long", most, "more")
-    if not str(path).isprintable():
+    if _CONTROLS.search(entry.name):
         raise _refused(archive, "an entry's name has control characters", "a name that can be printed", name)
     if entry.wrong:
         raise _refused(archive, f"{name} is {entry.wrong}", "plain files", "something else")

@@ -5,10 +5,15 @@ import re
 LONGEST_NAME = 120
 """Characters of a name that are shown; its first and last ones are kept."""
 
+_JOINED = "[\u0600-\u08ff\u0900-\u0dff]"
+JOINER = f"(?<={_JOINED})[\u200c\u200d](?={_JOINED})"
+"""Zero-width characters that are part of how Persian, Arabic and Indic words are spelled."""
+
 # Control characters (a terminal's escape codes begin with one), half surrogates, and the marks that hide
 # or reorder what stands beside them: zero-width characters, and those that set the direction of writing.
 # Tab and line feed stay.
 _HIDDEN = re.compile(
+    f"(?!{JOINER})"
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufeff\uffa0\ufff9-\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )

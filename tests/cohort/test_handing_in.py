@@ -167,3 +167,35 @@ def test_a_broken_archive_whose_name_is_not_utf_8_is_entered(tmp_path, objects, 
     path = tmp_path / os.fsdecode(b"ad\xe4.zip")
     path.write_text("not a zip")
     assert "cannot be unpacked" in hand_in(Listed("ada", str(path), "ada.zip"), terms, objects).problem
+
+
+def test_a_folder_with_names_that_are_not_utf_8_is_handed_in(tmp_path, objects, given):
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / os.fsdecode(b"mod\xe9le.py")).write_text(NET)
+    ada = given("ada")
+    assert ada.problem == ""
+    assert [path.name for path in objects.path(ada.sources_sha256).iterdir()] == ["mod\\xe9le.py"]
+
+
+def test_a_file_with_a_capital_suffix_is_handed_in(tmp_path, objects, given):
+    (tmp_path / "Ada.PY").write_text(NET)
+    ada = given("Ada.PY")
+    assert (ada.file, ada.problem) == ("Ada.py", "")
+    assert [path.name for path in objects.path(ada.sources_sha256).iterdir()] == ["Ada.py"]
+
+
+@pytest.mark.parametrize("behind", ["bob", "bob/model.py", "nowhere"])
+def test_a_link_is_not_followed_whatever_is_behind_it(tmp_path, given, behind):
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "bob" / "model.py").write_text(NET)
+    (tmp_path / "eve").symlink_to(tmp_path / behind)
+    eve = given("eve")
+    assert eve.problem == "eve: a link; expected the work itself. Put the file or folder there."
+    assert eve.problem_cause == "student"
+
+
+def test_what_is_wrong_is_said_without_the_place_of_the_class(tmp_path, given):
+    (tmp_path / "ada").mkdir()
+    problem = given("ada").problem
+    assert problem.startswith("ada: expected submission.toml, a .py file or a notebook, got none")
+    assert str(tmp_path) not in problem

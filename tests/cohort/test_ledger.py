@@ -130,6 +130,11 @@ def test_a_student_who_is_not_there_is_said_with_the_one_who_was_meant(store, en
         row_of(store, "ada lovelac")
 
 
+def test_a_student_is_found_however_the_name_is_typed(store, entered, handed_in):
+    entered(handed_in("Émile Borel"))
+    assert row_of(store, "E\u0301mile\u00a0Borel").student == "Émile Borel"
+
+
 def test_an_empty_store_is_said(store):
     with pytest.raises(UsageError, match=r"the store is empty; expected submissions. Grade some with"):
         rows(store)

@@ -1,6 +1,7 @@
 """Who handed in what: folders and lists."""
 
 import os
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +42,28 @@ def test_a_name_that_is_not_utf_8_is_written_so_that_it_can_be_stored(tmp_path):
     assert Path(one.given).exists()
 
 
+def test_a_name_is_one_name_however_its_letters_and_spaces_are_written(tmp_path):
+    written = unicodedata.normalize("NFD", "Ådám\u00a0 \u200bO\u200cne\ufeff ")
+    (tmp_path / written).mkdir()
+    (tmp_path / "علی\u200cرضا").mkdir()
+    assert [one.student for one in read_roster(tmp_path).listed] == ["Ådám One", "علی\u200cرضا"]
+    (tmp_path / "Ådám One.zip").touch()
+    with pytest.raises(UsageError, match="Ådám One handed in twice"):
+        read_roster(tmp_path)
+
+
+def test_a_link_is_listed_by_its_name_and_nothing_behind_it_is_looked_at(tmp_path):
+    (tmp_path / "class").mkdir()
+    (tmp_path / "ada").mkdir()
+    for name in ("eve", "fay.zip", "grades.xlsx"):
+        (tmp_path / "class" / name).symlink_to(tmp_path / "ada")
+    roster = read_roster(tmp_path / "class")
+    assert [(one.student, one.given) for one in roster.listed] == [
+        (student, str(tmp_path / "class" / name))
+        for student, name in (("eve", "eve"), ("fay", "fay.zip"), ("grades.xlsx", "grades.xlsx"))
+    ]
+
+
 def test_one_submission_is_not_taken_for_a_class(tmp_path):
     (tmp_path / "submission.toml").touch()
     with pytest.raises(UsageError, match=r"one submission; expected a folder of them, got submission"):
@@ -76,6 +99,14 @@ def test_a_list_names_students_paths_addresses_and_instants(listed, tmp_path, he
     )
 
 
+def test_a_list_and_a_disk_may_write_a_name_unalike(listed, tmp_path):
+    (tmp_path / unicodedata.normalize("NFD", "émile")).mkdir()
+    (tmp_path / unicodedata.normalize("NFD", "émile") / "task\u00a01").mkdir()
+    roster = listed("É\u00a0mile\u200b,émile/task 1\nعلی\u200cرضا,ada\n")
+    assert [one.student for one in roster.listed] == ["É mile", "علی\u200cرضا"]
+    assert Path(roster.listed[0].given).name == "task\u00a01"
+
+
 def test_a_folder_at_a_commit_is_taken_beside_the_list(listed, tmp_path):
     assert listed("ada,ada@v1\n").listed[0].given == f"{tmp_path / 'ada'}@v1"
 
@@ -88,7 +119,10 @@ def test_a_student_s_last_submission_counts_in_whatever_order_they_are_listed(li
 
 def test_all_mistakes_of_a_list_are_named_by_their_lines(listed):
     with pytest.raises(UsageError) as caught:
-        listed("ada,ada,noon\nbob\n,ada\neve,nowhere.zip\ndan,\nfay,ada,2026-05-04,x\nada,ada\n")
+        listed(
+            "ada,ada,noon\nbob\n,ada\neve,nowhere.zip\ndan,\nfay,ada,2026-05-04,x\nada,ada\n"
+            "a\x1bb,ada\ngil,File:///etc@main\n"
+        )
     lines = str(caught.value).splitlines()
     columns = "expected student, path-or-git-url[@commit], submitted_at"
     instant = "expected an instant such as 2026-05-04T22:15:00+02:00"
@@ -99,6 +133,10 @@ def test_all_mistakes_of_a_list_are_named_by_their_lines(listed):
         "line 4: nowhere.zip: no such file or folder beside the list. Correct the path, or give an address.",
         "line 5: path: expected a path or a repository's address, got nothing. Fill it in.",
         f"line 6: {columns}, got 4 columns. Quote what has commas.",
+        r"line 8: student: expected a name, got 'a\x1bb'. Fill it in.",
+        "line 9: File:///etc@main: an address of this machine, which a student may have written; expected a "
+        "path, or a server's address. Write the path of the folder, with @ and the commit behind it if need "
+        "be.",
     ]
     assert [line.split(", ", 1)[1] for line in lines] == expected
 

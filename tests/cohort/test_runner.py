@@ -21,7 +21,7 @@ from harness.cohort.reading import progress_of, rows
 from harness.cohort.runner import begin_again, by_cause
 from harness.cohort.schema import GradeTable, WorkTable
 from harness.cohort.store import opened_store
-from harness.record import Finding
+from harness.record import Finding, sealed
 
 NET = """
 from torch import nn
@@ -136,7 +136,8 @@ def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left
     )
     (variant,) = open_accuracy.variants.values()
     variant = variant.model_copy(update={"findings": (*variant.findings, accuracy), "verdict": "not_judged"})
-    open_accuracy = open_accuracy.model_copy(update={"variants": {"basic": variant}, "verdict": "not_judged"})
+    update = {"variants": {"basic": variant}, "verdict": "not_judged"}
+    open_accuracy = sealed(open_accuracy.model_copy(update=update))
     given = {"ada": record("not_judged", "student"), "bob": open_rule, "cem": open_accuracy, "dan": record()}
     for number, (student, one) in enumerate(given.items()):
         enter(store, handed_in(student, sources_sha256=f"{number:064}"), terms)

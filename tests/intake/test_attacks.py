@@ -234,6 +234,19 @@ def test_a_flood_of_prints_ends_at_the_limit(alone):
     assert "OSError" in blamed(alone(source))
 
 
+def test_what_was_printed_cannot_be_taken_back(alone):
+    source = (
+        "import os\nprint('the first word', flush=True)\nos.lseek(1, 0, 0)\nprint('another', flush=True)\n"
+        "for attempt in (lambda: os.ftruncate(1, 0), lambda: os.open('/proc/self/fd/1', os.O_TRUNC)):\n"
+        "    try:\n        attempt()\n        print('GOT THROUGH')\n"
+        "    except OSError:\n        pass\n"
+    )
+    answer = alone(source + HONEST)
+    assert isinstance(answer, Traced)
+    assert answer.output.startswith("the first word\nanother\n")
+    assert "GOT THROUGH" not in answer.output
+
+
 def test_a_flood_into_the_pipe_ends_at_the_limit(alone):
     source = PIPE + "while True:\n    os.write(pipes[0], bytes(2**16))\n"
     assert "said more than the 9 MiB that are allowed" in blamed(alone(source))

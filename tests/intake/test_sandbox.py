@@ -92,7 +92,7 @@ MODELS = {
     "usual_arguments": TINY.replace("num_classes=10, width=4", "num_classes, base_channels, dropout").replace(
         "width", "base_channels"
     ),
-    "prints": TINY + "\n    print('hello \\x1b[31m world')\n",
+    "prints": TINY + "\n    print('hello \\x1b[31m world')\n    print('I am', __file__)\n",
 }
 """One honest file each, named for its idea."""
 
@@ -177,11 +177,39 @@ def test_a_mistake_in_a_notebook_has_its_cell_and_line(notebook):
     assert "model.ipynb cell 4:13: the model could not be run" in answer.message
 
 
-def test_what_is_not_a_notebook_is_refused(notebook):
+def test_what_is_not_a_notebook_is_refused_in_a_sentence_of_its_own(notebook):
     million = {str(n): {"cell_type": "code", "source": ""} for n in range(5_001)}
     answer = notebook(**million)
     assert isinstance(answer, Untraced)
-    assert "not a notebook of format 4 with at most 5,000 cells" in answer.message
+    assert answer.message == "model.ipynb: more than 5,000 cells: hand in the part that defines the model."
+
+
+@pytest.mark.parametrize(
+    "importing", ["from model import Tiny", "import model\n\nTiny = model.Tiny", "x = 1"]
+)
+def test_a_cell_that_is_written_to_a_file_is_that_module(notebook, importing):
+    writes = "%%writefile model.py\n" + dedent(TINY)
+    cells = {name: {"cell_type": "code", "source": text} for name, text in (("a", writes), ("b", importing))}
+    answer = notebook(**cells)
+    assert isinstance(answer, Traced), answer
+    assert answer.notes[0] == "built Tiny() of model.ipynb"
+    source = next(n.source for n in answer.architecture.eval.nodes if n.op == "aten.conv2d.default")
+    assert source == "model.ipynb cell 1:14"
+
+
+def test_a_layer_with_a_question_behind_it_is_a_layer(notebook):
+    asked = dedent(TINY).replace("return self.fc(", "x = torch.relu(x)  # needed?\n        return self.fc(")
+    answer = notebook(model={"cell_type": "code", "source": "import torch\n" + asked})
+    assert isinstance(answer, Traced), answer
+    assert "aten.relu.default" in [node.op for node in answer.architecture.eval.nodes]
+
+
+def test_a_model_that_needs_what_a_command_gives_is_told_so(notebook):
+    needs = "WIDTH = !nproc\n" + dedent(TINY).replace("width=4", "width=WIDTH")
+    answer = notebook(model={"cell_type": "code", "source": needs})
+    assert isinstance(answer, Untraced)
+    assert answer.message.startswith("model.ipynb cell 1:1: the file could not be imported: NameError")
+    assert "What a line with `!` or `%` gives is not there" in answer.message
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +306,7 @@ def test_tied_weights_are_one_tensor(traced):
 
 def test_what_the_student_prints_is_kept_without_control_characters(traced):
     assert "hello [31m world" in traced("prints").output
+    assert "I am prints.py" in traced("prints").output
 
 
 def test_several_candidates_are_listed_with_their_parameters(refused):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,47 @@ def test_a_file_that_may_not_be_read_is_named(mine: Path, tmp_path: Path) -> Non
     (mine / "b.py").chmod(0)
     with pytest.raises(UsageError, match=r"b\.py: cannot be read \(Permission denied\)"):
         copy_sources(mine, tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("Model.PY", "Model.py"),
+        ("S9.Ipynb", "S9.ipynb"),
+        (unicodedata.normalize("NFD", "modèle.py"), "modèle.py"),
+        ("mo\u200bdel.py\ufeff", "model.py"),
+        ("my\u00a0model.py", "my model.py"),
+        (os.fsdecode(b"mod\xe9le.py"), "mod\\xe9le.py"),
+        (os.fsdecode(b"\xe9/a.py"), "\\xe9/a.py"),
+        ("CONFIG.JSON", "CONFIG.JSON"),
+        ("نیم\u200cفاصله.json", "نیم\u200cفاصله.json"),
+    ],
+)
+def test_a_source_has_in_the_copy_the_name_by_which_python_finds_it(
+    tmp_path: Path, name: str, taken: str
+) -> None:
+    file = tmp_path / "mine" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    copy_sources(tmp_path / "mine", tmp_path / "copy")
+    assert copied(tmp_path / "copy") == {taken: "mine"}
+
+
+def test_of_two_names_that_become_one_the_file_that_has_it_is_taken(mine: Path, tmp_path: Path) -> None:
+    (mine / "A.PY").write_text("other")
+    (mine / "a.PY").write_text("other")
+    copy_sources(mine, tmp_path / "copy")
+    assert copied(tmp_path / "copy") == dict.fromkeys(("a.py", "b.py", "net/c.py"), "mine") | {
+        "A.py": "other"
+    }
+
+
+def test_a_copy_can_be_read_by_every_user_whatever_the_umask(mine: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        copy_sources(mine, tmp_path / "copy")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "copy").rglob("*")}
+    assert modes == {"a.py": 0o644, "b.py": 0o644, "net": 0o755, "c.py": 0o644}
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o755

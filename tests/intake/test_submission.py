@@ -177,3 +177,34 @@ def test_a_file_that_is_hidden_or_a_pipe_is_no_submission(tmp_path, assignment):
 def test_a_name_longer_than_any_file_has_is_not_there(assignment):
     with pytest.raises(UsageError, match="no such file or folder"):
         open_submission("x" * 300, assignment)
+
+
+@pytest.mark.parametrize("name", ["Model.PY", "S9.IPYNB"])
+def test_a_capital_suffix_is_taken_in_alone_in_a_folder_by_the_manifest_and_by_its_class(
+    tmp_path, assignment, name
+):
+    folder, taken = tmp_path / "work", name.partition(".")[0] + "." + name.partition(".")[2].lower()
+    folder.mkdir()
+    (folder / name).write_text("{}")
+    alone = open_submission(folder / name, assignment)
+    assert alone.variants["basic"].wanted.file == alone.root / taken
+    whole = open_submission(folder, assignment, class_name=f"{name}:Net")
+    assert whole.variants["basic"].wanted.file == whole.root / taken
+    (folder / "submission.toml").write_text(f'[variants.basic]\nfile = "{name}"\nclass = "Net"\n')
+    named = open_submission(folder, assignment)
+    assert named.variants["basic"].wanted.file == named.root / taken
+
+
+def test_a_path_names_a_file_whose_letters_are_composed_otherwise(tmp_path, assignment):
+    folder = tmp_path / "e\u0301te\u0301"
+    folder.mkdir()
+    (folder / "mode\u0301le.py").write_text("x = 1")
+    submission = open_submission(tmp_path / "été" / "modéle.py", assignment)
+    assert submission.variants["basic"].wanted.file == submission.root / "modéle.py"
+
+
+def test_a_name_that_is_not_utf_8_is_hashed_like_any_other(tmp_path, assignment):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / os.fsdecode(b"mod\xe9le.py")).write_text("x = 1")
+    assert len(open_submission(folder, assignment).sha256) == 64

@@ -4,6 +4,7 @@ import gzip
 import io
 import stat
 import tarfile
+import unicodedata
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -262,3 +263,11 @@ def test_a_damaged_entry_is_refused(tmp_path, refused) -> None:
     content[60:80] = bytes(20)
     archive.write_bytes(content)
     assert "cannot be unpacked; expected an archive that is whole" in refused(archive)
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_name_as_another_system_writes_it_is_taken_in(pack: Pack, tmp_path) -> None:
+    names = (unicodedata.normalize("NFD", "modèle.py"), "my\u00a0net.PY", "نیم\u200cفاصله/config.json")
+    root = unpack(pack(tmp_path, dict.fromkeys(names, b"x")), tmp_path / "out")
+    taken = {str(file.relative_to(root)) for file in root.rglob("*.*")}
+    assert taken == {"modèle.py", "my net.py", "نیم\u200cفاصله/config.json"}

@@ -32,3 +32,8 @@ def test_a_long_name_keeps_its_beginning_and_its_end():
     assert short(name).startswith("aaa")
     assert short(name).endswith("zzz")
     assert short("c1.conv") == "c1.conv"
+
+
+def test_a_joiner_that_belongs_to_the_spelling_stays_and_one_that_hides_is_shown():
+    assert visible("علی\u200cرضا क्\u200dष") == "علی\u200cرضا क्\u200dष"
+    assert visible("ad\u200ca علی\u200c") == "ad⟨U+200C⟩a علی⟨U+200C⟩"

@@ -1,0 +1,26 @@
+"""One name for one student, however a list, a file system or a keyboard has written it."""
+
+import re
+import unicodedata
+
+from harness.intake.sources import printable
+from harness.reporting.visible import JOINER
+
+_JOINER = re.compile(f"({JOINER})")
+_SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+
+
+def known_as(written: str) -> str:
+    """Give the name under which a student is entered and looked up.
+
+    Letters are composed (NFC), every kind of space is one space, and invisible characters are left out, but
+    for those that belong to the spelling.
+    """
+    parts = _JOINER.split(printable(written))
+    parts[::2] = ("".join(c for c in part if unicodedata.category(c) != "Cf") for part in parts[::2])
+    return _SPACES.sub(" ", "".join(parts)).strip(" ")
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text may be a student's name: not empty, and no control character in it."""
+    return text != "" and _JOINER.sub("", text).isprintable()

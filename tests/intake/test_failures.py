@@ -1,0 +1,32 @@
+"""What is said of an error of student code: nothing of the machine it ran on."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.intake.failures import said, student_traceback
+
+ROOT = Path("/tmp/box/one/submission")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"no file {ROOT}/data/a.txt", "no file data/a.txt"),
+        (f"cannot list '{ROOT}'", "cannot list '.'"),
+        (f"no file '{ROOT.parent}/a.txt'", "no file '../a.txt'"),
+        (f"cannot list {ROOT.parent}: no", "cannot list ..: no"),
+        (f"no file {ROOT}-old/a.txt", "no file ../submission-old/a.txt"),
+        (f"cannot import name 'x' ({torch.__file__})", "cannot import name 'x' (torch/__init__.py)"),
+        (f"cannot import name 'x' ({json.__file__})", "cannot import name 'x' (json/__init__.py)"),
+        (f"not in {sys.prefix}/share/x", "not in share/x"),
+        ("<Net at 0x7f00deadbeef>", "<Net at 0x…>"),
+        ("no file /data/a.txt", "no file /data/a.txt"),
+    ],
+)
+def test_a_place_on_the_machine_is_shown_as_seen_from_the_submission(text, shown):
+    assert said(ValueError(text), ROOT) == f"ValueError: {shown}"
+    assert student_traceback(ValueError(text), ROOT) == f"ValueError: {shown}\n"
