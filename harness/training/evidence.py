@@ -13,13 +13,16 @@ import torch
 from torch import nn
 
 from harness.analysis.aliases import MAY_SHARE
+from harness.analysis.consistency import difference
 from harness.analysis.evidence import Evidence, Mode
 from harness.analysis.graph import Architecture, Graph, Node
 from harness.analysis.ops import OPS, is_in_place
 from harness.analysis.parameters import statistics
+from harness.analysis.receptive import Measured
 from harness.analysis.view import View
 from harness.training import behaviour, pools, rims
-from harness.training.network import Network, one_line
+from harness.training.network import one_line
+from harness.training.program import compiled
 from harness.training.trial import Tensors, Trial, trial
 
 LEAST_EFFECT = 1e-11
@@ -30,7 +33,7 @@ ROUNDING = 1e4
 STEPS = 20
 """Training steps before anything is measured: a gain that starts at zero has left it."""
 STEP_SIZE = 1e-3
-IMAGES = 4
+IMAGES = 2
 """Of a step."""
 TRIED = 2
 """Images that logits are compared on."""
@@ -45,12 +48,17 @@ def evidence(
     `images` (N, C, H, W) float32 and `labels` (N,) int64 are what it is trained on for a moment, at least
     `STEPS` times `IMAGES`. Whatever cannot be run leaves the rest of the evidence out and says why.
     """
+    threads = torch.get_num_threads()
+    # A batch of two images is too little to be divided.
+    torch.set_num_threads(1)
     try:
         complete = {spec.name: tensors[spec.tied_to or spec.name] for spec in architecture.tensors}
         trained = after_steps(architecture, complete, images, labels)
         return _measured(architecture, complete, trained, images[:TRIED])
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         return Evidence(broken=one_line(error))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def after_steps(
@@ -70,19 +78,22 @@ def after_steps(
 def _stepped(
     architecture: Architecture, tensors: Tensors, images: torch.Tensor, labels: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    network = Network(architecture, tensors, _CPU).to(memory_format=torch.contiguous_format).train()
-    chosen = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    program = compiled(architecture.train, _CPU)
+    owned = {spec.name: tensors[spec.name].detach().clone() for spec in architecture.tensors}
+    held = {spec.name: owned[spec.tied_to or spec.name] for spec in architecture.tensors}
+    chosen = [
+        owned[t.name].requires_grad_() for t in architecture.tensors if t.trainable and t.tied_to is None
+    ]
     torch.manual_seed(0)
-    for step in range(STEPS if chosen else 0):
-        batch = slice(step * IMAGES, (step + 1) * IMAGES)
-        loss = nn.functional.cross_entropy(network(images[batch]), labels[batch])
+    for first in range(0, STEPS * IMAGES if chosen else 0, IMAGES):
+        batch = slice(first, first + IMAGES)
+        loss = nn.functional.cross_entropy(program.run(images[batch], held), labels[batch])
         gradients = torch.autograd.grad(loss, chosen, allow_unused=True)
         with torch.no_grad():
             for parameter, gradient in zip(chosen, gradients, strict=True):
                 if gradient is not None:
                     parameter.sub_(gradient.sgn(), alpha=STEP_SIZE)
-    held = (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False))
-    return {name: tensor.detach() for name, tensor in held}
+    return {name: tensor.detach() for name, tensor in held.items()}
 
 
 def relative(changed: torch.Tensor, base: torch.Tensor) -> float:
@@ -103,24 +114,24 @@ def _measured(
         "eval": View(architecture, architecture.eval),
         "train": View(architecture, architecture.train),
     }
-    effects = {mode: _effects(view, trained, images) for mode, view in views.items()}
-    of_eval = views["eval"]
+    of_eval, of_train = views["eval"], views["train"]
+    tried = trial(of_eval, trained)
+    effects: dict[Mode, dict[str, float]] = {"eval": _effects(tried, images)}
+    if difference(of_train.measured.flow, of_eval.measured.flow):
+        # Of equal graphs, what holds in one mode holds in the other.
+        effects["train"] = _effects(trial(of_train, trained), images)
     with torch.no_grad():
-        misjudged = next(
-            filter(
-                None, (_misjudged(trial(v, w), images) for v in views.values() for w in (tensors, trained))
-            ),
-            "",
-        )
+        misjudged = _misjudged(trial(of_eval, tensors), images)
+        misjudged = misjudged or _misjudged(trial(of_train, tensors), images)
         reach = rims.reach(of_eval, trained, images)
-        head = behaviour.head(trial(of_eval, trained), images)
+        head = behaviour.head(tried, images)
     return Evidence(
         weak={mode: tuple(n for n, effect in found.items() if not effect) for mode, found in effects.items()},
         effects=effects["eval"],
         reach_px=reach,
         misjudged=misjudged,
         head=head,
-        pools=pools.pools(trial(of_eval, trained), images),
+        pools=pools.pools(tried, images),
         filled=_filled(views.values(), tensors),
     )
 
@@ -135,19 +146,15 @@ def _is_new(tensor: torch.Tensor) -> bool:
 
 
 @torch.no_grad()
-def _effects(view: View, tensors: Tensors, images: torch.Tensor) -> dict[str, float]:
+def _effects(tried: Trial, images: torch.Tensor) -> dict[str, float]:
     """Replace the weights of each layer in question, one after the other; 0 for what has no influence."""
-    nodes = view.in_question
-    if not nodes:
-        return {}
-    trials = [trial(view, tensors)]
-    bases = [trials[0].run(images)]
+    trials, bases = [tried], [tried.run(images)]
     effects: dict[str, float] = {}
-    for node in nodes:
-        effect = _effect(trials[0], node, images, bases[0])
+    for node in tried.view.in_question:
+        effect = _effect(tried, node, images, bases[0])
         if LEAST_EFFECT <= effect < SMALL_EFFECT:
             if len(trials) == 1:
-                trials.append(trial(view, tensors, torch.float32))
+                trials.append(trial(tried.view, tried.tensors, torch.float32))
                 bases.append(trials[1].run(images))
             if _effect(trials[1], node, images, bases[1]) > ROUNDING * effect:
                 effect = 0.0
@@ -207,9 +214,7 @@ def _misjudged(trial: Trial, images: torch.Tensor) -> str:
     """Name a value that the analysis leaves out and that matters; empty if there is none."""
     measured = trial.view.measured
     zeros, live = measured.flow.zeros, measured.by_name
-    # A training batch changes the statistics, which are read as they were by nobody who is honest or not.
-    kept = {v for v, name in measured.graph.bindings.items() if name in statistics(measured)}
-    fixed = {n for n in live if n not in measured.fields and kept.isdisjoint(_leading_to(trial.view, n))}
+    fixed = {name for name in live if name not in measured.fields} - _read_statistics(measured)
     dead = [n for n in measured.graph.nodes if n.name not in live and n.name not in zeros and _is_plain(n)]
     if not (zeros or fixed or dead):
         return ""
@@ -231,6 +236,15 @@ def _misjudged(trial: Trial, images: torch.Tensor) -> str:
     if not found and dead and not _same(base, trial.run(images, instead={n.name: _noisy for n in dead})):
         found.append(f"{_called(measured.graph, dead[-1].name)} is taken for unused, and is not")
     return found[0] if found else ""
+
+
+def _read_statistics(measured: Measured) -> set[str]:
+    """Name what is computed from running statistics, which the batches of a training change."""
+    found = {value for value, name in measured.graph.bindings.items() if name in statistics(measured)}
+    for node in measured.flow.nodes:
+        if not found.isdisjoint(node.refs):
+            found.add(node.name)
+    return found
 
 
 def _noisy(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:

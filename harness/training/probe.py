@@ -66,7 +66,6 @@ def probe(
         once = copy.deepcopy(network).eval()
         first, second = once(images), once(images)
         alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
-        crowd = once(pixels(torch.from_numpy(split.images[: job.batch_size])))[: len(first)]
         batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
     running = measure(copy.deepcopy(network), pixels, split, job.classes)
     # The first images again, in batches as they are measured for a grade.
@@ -76,9 +75,7 @@ def probe(
         accuracy_running=running.correct / running.total,
         accuracy_batch=(batch_logits.argmax(1) == labels).double().mean().item(),
         repeat_difference=_difference(first, second),
-        batch_difference=max(
-            _difference(first[: len(one)], one, _spread(first)) for one in (alone, crowd, graded)
-        ),
+        batch_difference=max(_difference(first[: len(one)], one, _spread(first)) for one in (alone, graded)),
         finite=bool(first.isfinite().all() and batch_logits.isfinite().all()),
         extents=seen,
         evidence=shown,

@@ -69,6 +69,10 @@ class Program:
     steps: tuple[_Step, ...]
     output: str
 
+    def __deepcopy__(self, _: dict[int, Any]) -> "Program":
+        """Return itself: a copy of a network has tensors of its own, and the same programs."""
+        return self
+
     def run(
         self,
         images: torch.Tensor,

@@ -91,7 +91,7 @@ def test_a_branch_that_moves_nothing_has_none(join):
 def test_influence_is_looked_for_in_both_modes():
     class TrainOnly(Small):
         def join(self, x, y):
-            return x + F.dropout(y, 1 - 1e-12, self.training)
+            return x + (1e-300 * y if self.training else y)
 
     found = shown(TrainOnly())
     assert found.weak["eval"] == ()
