@@ -7,14 +7,16 @@ import numpy as np
 import torch
 
 from harness.analysis.agreement import Extents
+from harness.analysis.ops import unknown_ops
 from harness.errors import GraphError
 from harness.training.budget import check_memory
-from harness.training.data import Data, Split, measured
+from harness.training.data import Data, Split, Stats, measured
 from harness.training.gradients import extents
-from harness.training.jobs import Probe, ProbedEvent, ProbeEvent, ProbeJob
+from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.measure import measure
-from harness.training.network import Network, check_shapes, one_line, read, usable_layout
+from harness.training.network import Network, check_numbers, one_line, read, usable_layout
 from harness.training.pixels import Pixels
+from harness.training.stated import check_stated
 
 PROBED = 500
 """Images the accuracies are measured on: three standard deviations of chance are 4 points."""
@@ -27,7 +29,7 @@ LEAST_SPREAD = 0.01
 _SEED = 0
 
 
-def probe_all(job: ProbeJob, data: Data, emit: Callable[[ProbedEvent], None]) -> ProbeEvent:
+def probe_all(job: ProbeJob, data: Data, emit: Callable[[CheckedEvent | ProbedEvent], None]) -> ProbeEvent:
     """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
     assert isinstance(data.test, Split)  # the embedded images, whose labels are no secret
     split = _mixed(data.test, job.classes)
@@ -35,19 +37,12 @@ def probe_all(job: ProbeJob, data: Data, emit: Callable[[ProbedEvent], None]) ->
     probes: dict[str, Probe] = {}
     failures: dict[str, str] = {}
     for name, model in job.models.items():
-        try:
-            plan, tensors = read(model.architecture, model.weights)
-            network = Network(plan, tensors, torch.device("cpu"))
-            height, width, channels = split.images.shape[1:]
-            check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
-            memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
-            network.to(memory_format=memory_format)
-            pixels = Pixels(stats, torch.device("cpu"), memory_format)
-            check_shapes(plan, network, pixels(torch.from_numpy(split.images[:TOGETHER])))
-            probes[name] = probe(network, pixels, split, job, extents(plan, tensors))
-        except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
-            failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
-        emit(ProbedEvent(model=name, found=probes[name] if name in probes else failures[name]))
+        found = _found(model, lambda name=name: emit(CheckedEvent(model=name)), split, stats, job)  # type: ignore[misc]
+        if isinstance(found, Probe):
+            probes[name] = found
+        else:
+            failures[name] = found.message if isinstance(found, Refused) else found
+        emit(ProbedEvent(model=name, found=found))
     return ProbeEvent(probes=probes, failures=failures)
 
 
@@ -73,6 +68,35 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: E
 
 
 # Private functions
+
+
+def _found(
+    model: Model, checked: Callable[[], None], split: Split, stats: Stats, job: ProbeJob
+) -> Probe | Refused | str:
+    """Probe one model, or say why not; `checked` is called where it is what it says."""
+    height, width, channels = split.images.shape[1:]
+    try:
+        plan, tensors = read(model.architecture, model.weights)
+        check_stated(plan, tensors, (channels, height, width))
+    except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
+        return Refused(message=_said(error))
+    checked()
+    if unknown_ops(plan):
+        return ""
+    try:
+        check_numbers(plan, tensors)
+        network = Network(plan, tensors, torch.device("cpu"))
+        check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
+        memory_format, _ = usable_layout(network, height, job.classes)
+        network.to(memory_format=memory_format)
+        pixels = Pixels(stats, torch.device("cpu"), memory_format)
+        return probe(network, pixels, split, job, extents(plan, tensors))
+    except Exception as error:  # noqa: BLE001 - as above
+        return _said(error)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, GraphError) else one_line(error)
 
 
 def _mixed(split: Split, classes: int) -> Split:

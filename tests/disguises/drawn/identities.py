@@ -88,7 +88,7 @@ SAME = (
     "t = torch.zeros({x}.size(0), {c}, {h}, {w}, {w}); t.diagonal(dim1=3, dim2=4).copy_({x}); {x} = t.sum(4)",
     "t = torch.zeros_like({x}).to(torch.complex64); t.real.copy_({x}); {x} = t.real",
     "t = torch.zeros_like({x}).cfloat(); torch.view_as_real(t)[..., 1].copy_({x}); {x} = t.imag",
-    "t = torch.zeros({x}.size(0), {c}, {h}, {w}, 2); torch.view_as_complex(t).real.copy_({x}); {x} = t[..., 0]",
+    "t = {x}.new_zeros(*{x}.shape, 2); torch.view_as_complex(t).real.copy_({x}); {x} = t[..., 0]",
     "t = torch.zeros_like({x}); {x} = t.index_copy(1, torch.arange({c}), {x})",
     "t = torch.zeros_like({x}); {x} = t.index_add(1, torch.arange({c}), {x})",
     "t = torch.zeros_like({x}); {x} = t.masked_scatter(torch.ones_like({x}) > 0, {x})",
