@@ -2,7 +2,7 @@
 
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node
-from harness.analysis.head import averages, classifiers, describe, name_of, objection
+from harness.analysis.head import averages, classifiers, describe, name_of, objection, positions
 from harness.analysis.layout import IMAGE
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured
@@ -15,8 +15,11 @@ from harness.record import Finding
 _BETWEEN = frozenset({"elementwise", "batch_norm", "norm", "dropout", "identity", "permute"})
 
 
-def gap_linear_head(view: View, limits: GapLinearHead, classes: int) -> Finding:
-    """Check that the head is one global average pool and one classifier, and nothing else."""
+def gap_linear_head(view: View, limits: GapLinearHead, classes: int, unlike: str = "") -> Finding:
+    """Check that the head is one global average pool and one classifier, and nothing else.
+
+    `unlike` says why it does not behave like one, if it was run and does not.
+    """
     measured, head = view.measured, view.head
     rule = "gap_linear_head"
     expected = " or ".join(_form(one, "C", classes) for one in limits.classifier)
@@ -35,6 +38,9 @@ def gap_linear_head(view: View, limits: GapLinearHead, classes: int) -> Finding:
     if why:
         advice = f"{_ideal(view, limits, classes)} Here {why}."
         return failed(rule, expected, f"{actual}; {why}", *where, advice=advice)
+    if unlike:
+        advice = f"{_ideal(view, limits, classes)} Here {unlike}."
+        return failed(rule, expected, f"{actual}; {unlike}", *head.nodes, advice=advice)
     if not classifiers(measured, head):
         maker = one_map_per_class(measured, head.maps[0], classes)
         assert maker is not None
@@ -80,6 +86,8 @@ def _objection(view: View, limits: GapLinearHead, classes: int) -> tuple[tuple[N
         return head.nodes[:1], f"{len(head.maps)} feature maps lead to it"
     if not averages(measured, head):
         return head.nodes[-1:], "no global average pool"
+    if positions(measured, head.maps[0]) == 1:
+        return head.nodes[:1], "the last map has a single position, and the average of one number is none"
     if classifiers(measured, head):
         return (), ""
     if "convolution_before_pool" not in limits.classifier:

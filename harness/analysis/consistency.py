@@ -1,16 +1,25 @@
 """Whether the two graphs of a network, train and eval, compute the same, and eval is a plain function."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.analysis.field import Field
 from harness.analysis.flow import Flow, literal
 from harness.analysis.graph import Node, Ref
+from harness.analysis.layout import MALFORMED
+from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.ops import OPS, short_name
+from harness.analysis.receptive import Measured
 
 _IN_TRAINING = 2
 """Position of dropout's "train" argument."""
 _BATCH_STATISTICS = 5
 """Position of batch-norm's "training" argument."""
+_MOMENTUM = 6
+LEAST_MOMENTUM = 0.001
+"""Of a batch-norm: the share of a new batch in the running statistics, which must be below 1."""
+MOST_DROPPED = 0.9
+"""Largest probability of a dropout."""
 
 
 def difference(train: Flow, evaluation: Flow) -> tuple[Node, ...]:
@@ -48,6 +57,26 @@ def batch_statistics(flow: Flow) -> tuple[Node, ...]:
     )
 
 
+def odd_statistics(flow: Flow) -> tuple[Node, ...]:
+    """Find the live batch-norms whose running statistics do not follow those of the batches."""
+    return tuple(
+        node
+        for node in flow.nodes
+        if OPS.get(node.op) == "batch_norm"
+        and not LEAST_MOMENTUM <= (literal(node.arg(_MOMENTUM, "momentum")) or 0.0) < 1
+    )
+
+
+def odd_dropouts(flow: Flow) -> tuple[Node, ...]:
+    """Find the live dropouts that leave next to nothing in training."""
+    return tuple(node for node in flow.nodes if (_dropped(node) or 0.0) > MOST_DROPPED)
+
+
+def across_images(measured: Measured) -> tuple[Node, ...]:
+    """Find the live operators that combine, compare or exchange the images of a batch."""
+    return tuple(node for node in measured.nodes if _is_across_images(measured, node))
+
+
 def state_changes(train: Flow, evaluation: Flow) -> tuple[Node, ...]:
     """Find the nodes that change a parameter or buffer: any in eval; in train, one that a graph reads."""
     read = {
@@ -83,8 +112,8 @@ def _computation(node: Node, keys: Mapping[str, int]) -> tuple[Any, ...]:
     op = short_name(node.op).rstrip("_")
     arguments = list(node.args)
     if OPS.get(node.op) == "batch_norm":
-        # Affine weights, then epsilon; statistics and momentum are what may differ.
-        arguments = [*node.args[:3], *node.args[7:8]]
+        # Affine weights, statistics, momentum, epsilon; only which statistics are used may differ.
+        arguments = [*node.args[:_BATCH_STATISTICS], *node.args[_MOMENTUM : _MOMENTUM + 2]]
     named = tuple((key, _plain(value, keys)) for key, value in sorted(node.kwargs.items()))
     return (op, _plain(arguments, keys), named)
 
@@ -107,3 +136,52 @@ def _is_random(node: Node) -> bool:
     if name in ("rrelu", "rrelu_"):
         return bool(node.arg(3, "training"))
     return family == "attention" and (literal(node.arg(4, "dropout_p", 0.0)) or 0.0) > 0
+
+
+def _dropped(node: Node) -> float | None:
+    if OPS.get(node.op) == "dropout":
+        return literal(node.arg(1, "p"))
+    return literal(node.arg(4, "dropout_p", 0.0)) if OPS.get(node.op) == "attention" else None
+
+
+# Where an operator names the dimensions that it changes the order of, or takes part of.
+_ALONG = {
+    "slice": 1, "narrow": 1, "select": 1, "index_select": 1, "gather": 1, "unfold": 1, "roll": 2, "flip": 1,
+    "softmax": 1, "log_softmax": 1, "cumsum": 1, "cumprod": 1, "logcumsumexp": 1, "cummax": 1, "cummin": 1,
+    "sort": 1, "argsort": 1, "cat": 1, "concat": 1, "concatenate": 1, "split": 2, "split_with_sizes": 2,
+    "chunk": 2, "tensor_split": 2, "unbind": 1, "glu": 1,
+}  # fmt: skip
+_KEYWORD = {"roll": "dims", "flip": "dims", "unfold": "dimension"}
+_LAST = frozenset({"sort", "argsort", "glu"})
+
+
+def _is_across_images(measured: Measured, node: Node) -> bool:
+    try:
+        return any(_holds_images(field, _dimensions(node, field)) for field in measured.sources(node))
+    except MALFORMED:
+        return False  # the field of view of what it makes is not known either
+
+
+def _dimensions(node: Node, field: Field) -> Iterator[int]:
+    """Name the dimensions along which a node combines elements of what it reads, or moves them."""
+    name, rank = short_name(node.op), len(field.layout or ())
+    if OPS.get(node.op) in ("reduce", "reduce_max"):
+        yield from reduced_dimensions(node, rank)
+    elif name == "index":
+        yield from (i for i, index in enumerate(node.arg(1, "indices")) if index is not None)
+    elif name in _ALONG and not _takes_all(node, name):
+        given = node.arg(_ALONG[name], _KEYWORD.get(name, "dim"), -1 if name in _LAST else 0)
+        yield from (d % rank for d in (given if isinstance(given, list) else [given]))
+
+
+def _takes_all(node: Node, name: str) -> bool:
+    """Tell whether a slice or a list takes everything there is in its order: ``x[:]``, a list of one."""
+    if name == "slice":
+        start, end, step = (node.arg(i, key) for i, key in ((2, "start"), (3, "end"), (4, "step")))
+        return start in (None, 0) and (end is None or end >= 2**63 - 1) and step in (None, 1)
+    return name in ("cat", "concat", "concatenate") and len(node.arg(0, "tensors")) == 1
+
+
+def _holds_images(field: Field, dimensions: Iterator[int]) -> bool:
+    layout = field.layout or ()
+    return any(letter == "n" for d in dimensions if d < len(layout) for letter, _ in layout[d])

@@ -4,7 +4,7 @@ from harness.analysis.advice import wider
 from harness.analysis.classifier import without_head
 from harness.analysis.graph import Node
 from harness.analysis.verdicts import counted, failed, layers, not_judged, opaque, passed
-from harness.analysis.view import View
+from harness.analysis.view import Convolution, View
 from harness.limits import Depthwise, Dilation, MinReceptiveField, VariantRules
 from harness.record import Finding, SecondMeasurement
 
@@ -23,8 +23,7 @@ def depthwise_separable(view: View, variant: VariantRules) -> Finding:
     nodes = [c.node for c in found]
     if limits.block_1_ends is None:
         return passed(rule, expected, actual, *nodes)
-    last = _end_of_block_1(view, limits)
-    if last is None:
+    if not (view.strided if limits.block_1_ends == "with_first_strided" else view.dilated):
         what = "no strided convolution" if limits.block_1_ends == "with_first_strided" else "no dilated one"
         first = "downsampling" if limits.block_1_ends == "with_first_strided" else "dilation"
         return not_judged(
@@ -34,7 +33,7 @@ def depthwise_separable(view: View, variant: VariantRules) -> Finding:
             cause="student",
             advice=f"Make {first} pass first.",
         )
-    early = [c.node for c in found if c.position <= last]
+    early = [c.node for c in found if _is_in_block_1(view, c, limits)]
     if early:
         advice = f"Use ordinary convolutions in block 1: {layers(early)}."
         return failed(rule, expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)
@@ -55,9 +54,9 @@ def dilation(view: View, variant: VariantRules) -> Finding:
     nodes = [c.node for c in found]
     if len({c.dilation for c in found}) < limits.distinct_at_least:
         return failed(rule, expected, actual, *nodes, advice=_dilation_advice(view, limits))
-    order = [c.dilation for c in found]
-    if limits.never_decreasing and order != sorted(order):
-        advice = f"Order the dilations so that they grow: {', '.join(map(str, sorted(order)))}."
+    if limits.never_decreasing and any(c.dilation < view.dilation_before(c) for c in found):
+        order = sorted(c.dilation for c in found)
+        advice = f"Order the dilations so that they grow: {', '.join(map(str, order))}."
         return failed(rule, expected, actual, *nodes, advice=advice)
     if limits.after_last_strided:
         if not view.strided:
@@ -70,17 +69,22 @@ def dilation(view: View, variant: VariantRules) -> Finding:
                 advice="Make downsampling pass first.",
             )
         last = view.strided[-1]
-        behind = view.behind(last.node)
-        if not any(c.node.name in behind for c in found):
+        if not any(view.is_after_last_strided(c) for c in found):
             advice = f"Put a dilated 3x3 convolution after {last.node.layer}, the last strided one."
             return failed(rule, expected, f"{actual}; none after {last.node.layer}", *nodes, advice=advice)
     return passed(rule, expected, actual, *nodes)
 
 
 def min_receptive_field(
-    view: View, limits: MinReceptiveField, second: SecondMeasurement | None = None
+    view: View,
+    limits: MinReceptiveField,
+    second: SecondMeasurement | None = None,
+    reach_px: tuple[int, int] | None = None,
 ) -> Finding:
-    """Check that the last feature map sees enough of the image."""
+    """Check that the last feature map sees enough of the image.
+
+    `reach_px` are the rows and columns that it depends on by numbers, where the graph says more.
+    """
     rule = "min_receptive_field"
     place = "before the global pool" if limits.place == "before_pool" else "counting the global pool"
     expected = f"more than {limits.above_px} px {place}"
@@ -100,6 +104,10 @@ def min_receptive_field(
     if rf <= limits.above_px:
         advice = wider(view, limits)
         return failed(rule, expected, actual, *_last(view), advice=advice)
+    if reach_px is not None and min(reach_px) + rf - before <= limits.above_px:
+        seen = f"{min(reach_px)} px move the last map, when pixels are changed; {actual} by the graph"
+        advice = "Pixels at the rim of what the graph says have no influence: use what reads them."
+        return failed(rule, expected, seen, *_last(view), advice=advice)
     if not view.is_exact:
         return not_judged(
             rule,
@@ -128,11 +136,12 @@ def _disputed(rule: str, expected: str, view: View, second: SecondMeasurement) -
     )
 
 
-def _end_of_block_1(view: View, limits: Depthwise) -> int | None:
-    """Return the place of the last convolution that belongs to block 1; None when it has no end."""
+def _is_in_block_1(view: View, convolution: Convolution, limits: Depthwise) -> bool:
+    """Tell whether a convolution works at the first resolution; or on what no dilated one has come before."""
     if limits.block_1_ends == "with_first_strided":
-        return view.strided[0].position if view.strided else None
-    return view.dilated[0].position - 1 if view.dilated else None
+        return view.is_at_first_resolution(convolution)
+    first = min(view.depth(c) for c in view.dilated)
+    return convolution not in view.dilated and view.depth(convolution) < first
 
 
 def _nearly(view: View) -> list[Node]:
@@ -169,8 +178,7 @@ def _dilation_advice(view: View, limits: Dilation) -> str:
     free = [c for c in view.convolutions if c.is_spatial and c not in view.strided and c not in view.dilated]
     if limits.after_last_strided and view.strided:
         last = view.strided[-1]
-        behind = view.behind(last.node)
-        free = [c for c in free if c.node.name in behind]
+        free = [c for c in free if view.is_after_last_strided(c)]
         if not free:
             return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {last.node.layer}."
     if not free:

@@ -12,17 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from harness.analysis.aliases import MAY_SHARE
 from harness.analysis.graph import Graph, Node, Ref
 from harness.analysis.ops import OPS, is_in_place, short_name, unknown_nodes
 
-# What may share memory with its first argument under another shape or order.
-_VIEWS = frozenset(
-    {"view", "permute", "slice", "split", "select", "expand", "unfold", "flip", "identity", "number"}
-)
 # What is the very same tensor under another name.
 _SAME_TENSOR = frozenset({"aten.alias.default", "aten.detach.default", "aten.detach_.default"})
-# Always a copy, though its family says identity.
-_COPIES = frozenset({"clone", "lift_fresh_copy"})
 # In-place changes of the shape alone: other views do not notice.
 _RESHAPERS = frozenset({"squeeze_", "unsqueeze_", "transpose_"})
 
@@ -44,6 +39,8 @@ class Flow:
     """In-place changes of a tensor that is also read under another name."""
     changed_tensors: Mapping[str, Node]
     """Parameters and buffers (fully qualified names) that an in-place operator changes."""
+    zeros: frozenset[str]
+    """Values taken for zero whatever the image is, and so left out; running the graph has to confirm it."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -78,6 +75,14 @@ class _Names:
             self.newest[name] = name
             self.views[self.root[name]].append(name)
 
+    def join(self, names: tuple[str, ...]) -> str:
+        """Let several names share one root, as a result does that is a view of any of them."""
+        into, *others = dict.fromkeys(self.root[name] for name in names)
+        for other in others:
+            self.views[into] += self.views.pop(other, [])
+            self.root.update({name: into for name, root in self.root.items() if root == other})
+        return names[0]
+
     def current(self, name: str) -> str:
         """Name the node that made the values a name has now."""
         return self.newest[self.first[name]]
@@ -106,20 +111,23 @@ def functional(graph: Graph) -> Flow:
                     changed[owner] = node
             _change(node, target, names)
         else:
-            names.add(node.name, *_sharing(node))
+            names.add(node.name, *_sharing(node, names))
     output = names.current(graph.outputs[0])
-    nodes = tuple(_live(rewritten, output, frozenset(node.name for node in tangled)))
-    return Flow(graph, nodes, output, unknown, tuple(tangled), changed)
+    zeros = _zeros(rewritten, frozenset(node.name for node in tangled))
+    nodes = tuple(_live(rewritten, output, zeros))
+    return Flow(graph, nodes, output, unknown, tuple(tangled), changed, zeros)
 
 
 def data_reads(node: Node) -> tuple[str, ...]:
     """Names of the values whose elements, not only their shape, reach a node's result."""
-    name = short_name(node.op)
-    if OPS.get(node.op) in ("creation", "uninitialised") or name in ("sym_size", "sym_numel", "sym_stride"):
+    name, family = short_name(node.op), OPS.get(node.op)
+    if name in ("sym_size", "sym_numel", "sym_stride"):
         return ()
-    if name.endswith("_like") and OPS.get(node.op) == "random":
-        return ()
-    if name in ("view_as", "reshape_as", "expand_as", "type_as"):
+    made = family in ("creation", "uninitialised", "random")
+    if made and (name.endswith("_like") or name.startswith("new_")):
+        first = node.arg(0, "self")
+        return tuple(ref for ref in node.refs if not isinstance(first, Ref) or ref != first.ref)
+    if name in ("view_as", "reshape_as", "expand_as", "type_as") or node.op == "aten.to.other":
         return node.refs[:1]
     return node.refs
 
@@ -137,15 +145,16 @@ def _last_reads(graph: Graph) -> Mapping[str, int]:
     return reads | dict.fromkeys(graph.outputs, len(graph.nodes))
 
 
-def _sharing(node: Node) -> tuple[str | None, str | None]:
+def _sharing(node: Node, names: _Names) -> tuple[str | None, str | None]:
     """Name the value a node's result may share memory with, and the one it is the same tensor as."""
     if not node.refs or node.op not in OPS:
         return None, None
     first = node.refs[0]
     if node.op in _SAME_TENSOR or (OPS[node.op] == "dropout" and not node.arg(2, "train", default=True)):
         return first, first
-    is_view = OPS[node.op] in _VIEWS and short_name(node.op) not in _COPIES
-    return (first, None) if is_view else (None, None)
+    if node.op not in MAY_SHARE:
+        return None, None
+    return (names.join(node.refs) if isinstance(node.args[0], list) else first), None
 
 
 def _read_later(target: str, position: int, names: _Names) -> list[str]:
@@ -179,12 +188,16 @@ def _renamed(arg: Any, names: _Names) -> Any:
     return arg
 
 
-def _live(nodes: Mapping[str, Node], output: str, tangled: frozenset[str]) -> Iterator[Node]:
-    """Keep what the output depends on; a value that is zero whatever goes in depends on nothing."""
+def _zeros(nodes: Mapping[str, Node], tangled: frozenset[str]) -> frozenset[str]:
     zeros: set[str] = set()
     for node in nodes.values():
         if node.name not in tangled and _is_zero(node, zeros):
             zeros.add(node.name)
+    return frozenset(zeros)
+
+
+def _live(nodes: Mapping[str, Node], output: str, zeros: frozenset[str]) -> Iterator[Node]:
+    """Keep what the output depends on; a value that is zero whatever goes in depends on nothing."""
     needed = {output}
     for node in reversed(list(nodes.values())):
         if node.name in needed and node.name not in zeros:
@@ -192,13 +205,25 @@ def _live(nodes: Mapping[str, Node], output: str, tangled: frozenset[str]) -> It
     return (node for node in nodes.values() if node.name in needed and node.name not in zeros)
 
 
+# Zero where all they read is zero, whatever their other arguments are.
+_KEEPS_ZERO = frozenset(
+    {
+        "cat", "stack", "relu", "neg", "abs", "alias", "clone", "contiguous", "detach", "expand", "view",
+        "reshape", "flatten", "permute", "transpose", "squeeze", "unsqueeze", "mean", "sum", "dropout",
+        "feature_dropout",
+    }
+)  # fmt: skip
+
+
 def _is_zero(node: Node, zeros: set[str]) -> bool:
-    """Tell whether a result is zero, or empty, whatever the image is."""
+    """Tell whether arithmetic gives exactly zero, or nothing at all, whatever the image is."""
     name = short_name(node.op).rstrip("_")
     if node.shape is not None and 0 in node.shape:
         return True
     first, second = node.arg(0, "self"), node.arg(1, "other")
     none_left = bool(data_reads(node)) and all(ref in zeros for ref in data_reads(node))
+    if name in _KEEPS_ZERO and none_left:
+        return True
     match name:
         case "zeros" | "zeros_like" | "new_zeros" | "zero":
             return True
@@ -208,33 +233,25 @@ def _is_zero(node: Node, zeros: set[str]) -> bool:
             return literal(second) == 0 or literal(first) == 0 or any(ref in zeros for ref in node.refs)
         case "div" | "divide" | "true_divide":
             return isinstance(first, Ref) and first.ref in zeros
-        case "sub" | "subtract":
-            return none_left or (isinstance(first, Ref) and first == second)
+        case "add" | "sub" | "subtract":
+            is_itself = name != "add" and isinstance(first, Ref) and first == second and _alpha(node) == 1
+            return is_itself or (none_left and literal(second) in (None, 0))
         case "dropout" | "feature_dropout":
-            return none_left or bool(node.arg(2, "train") and literal(node.arg(1, "p")) == 1)
+            return bool(node.arg(2, "train") and literal(node.arg(1, "p")) == 1)
         case "clamp" | "hardtanh":
             low, high = literal(node.arg(1, "min")), literal(node.arg(2, "max"))
-            return none_left or low == high == 0
-        case (
-            "add"
-            | "cat"
-            | "stack"
-            | "relu"
-            | "neg"
-            | "detach"
-            | "expand"
-            | "view"
-            | "reshape"
-            | "mean"
-            | "sum"
-        ):
-            return none_left and literal(second) in (None, 0)
+            return low == high == 0
         case _:
             return False
+
+
+def _alpha(node: Node) -> float | None:
+    """Read what ``add`` and ``sub`` multiply their second argument by; None where it is computed."""
+    return literal(node.arg(2, "alpha", 1) if node.op.endswith(".Scalar") else node.kwargs.get("alpha", 1))
 
 
 def _is_ignored(node: Node, ref: str) -> bool:
     """Tell whether ``add(x, y, alpha=0)`` makes an argument count for nothing."""
     second = node.arg(1, "other")
-    scaled = node.op.startswith(("aten.add", "aten.sub")) and literal(node.kwargs.get("alpha")) == 0
+    scaled = node.op.startswith(("aten.add.", "aten.sub.", "aten.add_.", "aten.sub_.")) and _alpha(node) == 0
     return scaled and isinstance(second, Ref) and second.ref == ref and node.arg(0, "self") != second

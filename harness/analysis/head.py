@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from harness.analysis.flow import data_reads, literal
 from harness.analysis.graph import Node, Ref
@@ -105,6 +106,12 @@ def name_of(measured: Measured, node: Node) -> str:
     return words.get(name, name)
 
 
+def positions(measured: Measured, name: str) -> int:
+    """Count the positions of a map; 1 for what has none."""
+    layout = measured.fields[name].layout or ()
+    return extent(layout, "h") * extent(layout, "w")
+
+
 # Private functions
 
 
@@ -116,7 +123,7 @@ def _is_pooled_to_one(measured: Measured, name: str, known: dict[str, bool]) -> 
     passed: list[str] = []
     answer = False
     node = measured.by_name.get(name)
-    while node is not None and _positions(measured, node.name) == 1:
+    while node is not None and positions(measured, node.name) == 1:
         if node.name in known:
             answer = known[node.name]
             break
@@ -124,17 +131,12 @@ def _is_pooled_to_one(measured: Measured, name: str, known: dict[str, bool]) -> 
         before = next((ref for ref in data_reads(node) if ref in measured.fields), None)
         if before is None or not measured.fields[before].is_map:
             break
-        if _positions(measured, before) > 1:
+        if positions(measured, before) > 1:
             answer = OPS.get(node.op) in _POOLS
             break
         node = measured.by_name.get(before)
     known.update(dict.fromkeys(passed, answer))
     return answer
-
-
-def _positions(measured: Measured, name: str) -> int:
-    layout = measured.fields[name].layout or ()
-    return extent(layout, "h") * extent(layout, "w")
 
 
 def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> bool:
@@ -144,7 +146,7 @@ def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Class
     if kind in _PLACE:
         return _PLACE[kind] in allowed
     if kind in ("scale", "bias"):
-        return (_CLASSIFIER in seen) == (kind == "bias") and _LOG_SOFTMAX not in seen
+        return (kind == "scale" or _CLASSIFIER in seen) and _LOG_SOFTMAX not in seen
     return True
 
 
@@ -221,12 +223,15 @@ def _channels(layout: object) -> list[tuple[str, int | None]]:
 
 
 def _by_number(measured: Measured, node: Node) -> bool:
-    """Tell whether a value is multiplied by a number, written or computed from sizes."""
-    other = node.arg(1, "other")
-    if isinstance(other, Ref):
-        source = measured.graph.by_name.get(other.ref)
-        return source is not None and OPS.get(source.op) == "number"
-    return literal(other) is not None
+    """Tell whether a value is multiplied by one number: written, computed from sizes, or learned."""
+    for other in node.args[:2]:
+        if literal(other) is not None:
+            return True
+        if isinstance(other, Ref) and other.ref not in measured.fields:
+            source = measured.graph.by_name.get(other.ref)
+            is_size = source is not None and OPS.get(source.op) == "number"
+            return is_size or prod(n for n in measured.shapes.get(other.ref, (2,)) if isinstance(n, int)) == 1
+    return False
 
 
 def _reads_tensor(measured: Measured, node: Node) -> bool:

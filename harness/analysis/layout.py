@@ -2,7 +2,9 @@
 
 A dimension is a tuple of factors, outermost first: ``flatten(2)`` makes one dimension of the factors
 h and w. Letters: n (batch), c (channels, or anything without a place), h, w (rows and columns of the
-image), k (positions inside a window). A dimension of size 1 without place has no factors.
+image), k (positions inside a window), m (computed from several rows or columns: an identity matrix would
+leave them as they were, so it is nothing to slide, pool or take a maximum over). A dimension of size 1
+without place has no factors.
 """
 
 import math
@@ -43,6 +45,18 @@ def places(dimension: Dimension) -> frozenset[str]:
     return frozenset(letter for letter, _ in dimension if letter in "hw")
 
 
+def is_mixed(dimension: Dimension) -> bool:
+    """Tell whether a dimension holds what was computed from several rows or columns."""
+    return any(letter == "m" for letter, _ in dimension)
+
+
+def computed(size: int | str, *sources: Dimension) -> Dimension:
+    """Make the dimension of what is computed from the given ones; m where they hold rows, columns or m."""
+    if not isinstance(size, int) or size == 1:
+        return ()
+    return (("m" if any(places(d) or is_mixed(d) for d in sources) else "c", size),)
+
+
 def is_only(dimension: Dimension, letter: str) -> bool:
     """Tell whether a dimension is one axis of the image and nothing else."""
     return len(dimension) == 1 and dimension[0][0] == letter
@@ -64,7 +78,7 @@ def resized(dimension: Dimension, size: int | str) -> Dimension:
     if not isinstance(size, int) or (places(dimension) and len(dimension) > 1):
         raise Unmeasurable("it cuts through rows and columns")
     names = {letter for letter, _ in dimension} or {"c"}
-    letter = "k" if "k" in names else next(iter(names)) if len(names) == 1 else "c"
+    letter = next((one for one in "mk" if one in names), next(iter(names)) if len(names) == 1 else "c")
     return ((letter, size),)
 
 

@@ -24,8 +24,10 @@ _KEEPS = frozenset({"identity", "dropout", "batch_norm", "norm", "softmax"})
 _COMBINES = frozenset({"elementwise", "maximum", "overwrite", "random"})
 # Linear as they are, given a positive weight.
 _WEIGHTED = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum"})
-_NO_COUNTERPART: frozenset[Family] = frozenset({"attention", "order", "recurrent", "frequency", "col2im"})
-_COMPLEX = frozenset({"complex", "real", "imag", "view_as_real", "view_as_complex", "angle"})
+_NO_COUNTERPART: frozenset[Family] = frozenset(
+    {"attention", "order", "recurrent", "frequency", "complex_pairs", "col2im"}
+)
+_COMPLEX = frozenset({"complex", "real", "imag", "angle"})
 _POOLS = {"max_pool": "avg_pool", "adaptive_max_pool": "adaptive_avg_pool"}
 
 
@@ -102,7 +104,7 @@ class _Rewriting:
         if family in _NO_COUNTERPART or name in _COMPLEX:
             raise _without(node)
         if family in _COMBINES:
-            return node if name == "glu" else self._sum(node)
+            return self._sum(node)
         if family in _KEEPS:
             if node.shape is None:
                 raise _without(node)

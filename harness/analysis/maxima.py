@@ -4,8 +4,9 @@ A maximum over channels, or with a number (ReLU), is none. Two tensors of which 
 element by element are a max-pool when both are the same map, once moved: sliced, rolled, padded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
@@ -20,7 +21,8 @@ _MOVERS = frozenset(
     {
         "view", "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat",
         "stack", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
-        "channel_shuffle", "identity", "number", "elementwise", "batch_norm", "norm", "dropout", "overwrite",
+        "channel_shuffle", "glu", "identity", "number", "elementwise", "batch_norm", "norm", "dropout",
+        "overwrite",
     }
 )  # fmt: skip
 
@@ -40,8 +42,8 @@ class Maxima:
     undecided: tuple[Unknown, ...]
 
 
-def find_maxima(measured: Measured) -> Maxima:
-    """Find every maximum over space among the live nodes."""
+def find_maxima(measured: Measured, behaving: Mapping[str, str] = MappingProxyType({})) -> Maxima:
+    """Find every maximum over space among the live nodes, those of `behaving` included."""
     found: list[tuple[Node, str]] = []
     undecided: dict[str, Unknown] = {}
     for node in (*measured.flow.unknown, *measured.flow.tangled):
@@ -53,8 +55,8 @@ def find_maxima(measured: Measured) -> Maxima:
         verdict = _verdict(walk, node)
         if isinstance(verdict, Unknown):
             undecided[node.name] = verdict
-        elif verdict is not None:
-            found.append((node, verdict))
+        elif verdict is not None or node.name in behaving:
+            found.append((node, verdict or behaving[node.name]))
     return Maxima(tuple(found), tuple(undecided.values()))
 
 
@@ -115,6 +117,8 @@ def _over_dimensions(walk: _Walk, node: Node) -> str | Unknown | None:
         return f"{short_name(node.op)} over rows or columns"
     if "k" in held:
         return f"{short_name(node.op)} over the positions of a window"
+    if "m" in held:
+        return Unknown(node, "what it is taken over was computed from several rows or columns")
     if "c" in held and _compares_moved_copies(walk, node.refs[:1]):
         return f"{short_name(node.op)} over copies of one map, moved"
     return None

@@ -7,7 +7,16 @@ from typing import Any
 
 from harness.analysis.field import Call, Field
 from harness.analysis.graph import Node
-from harness.analysis.layout import Dimension, Layout, Unmeasurable, letters, places, resized
+from harness.analysis.layout import (
+    Dimension,
+    Layout,
+    Unmeasurable,
+    computed,
+    is_mixed,
+    letters,
+    places,
+    resized,
+)
 from harness.analysis.ops import short_name
 from harness.analysis.span import Span, union
 
@@ -58,6 +67,17 @@ def merged(a: Field, b: Field) -> Field:
     return replace(a.seeing(spans, layout), unknown=a.unknown or b.unknown)
 
 
+def halved(call: Call) -> Field:
+    """Scale one half of a dimension by the other; halves of rows or columns are far apart."""
+    field = call.first()
+    layout = field.known_layout()
+    position = call.node.arg(1, "dim", -1) % len(layout)
+    if places(layout[position]) or is_mixed(layout[position]):
+        raise Unmeasurable("it combines one half of the rows or columns with the other")
+    new = resized(layout[position], call.shape[position])
+    return replace(field, layout=(*layout[:position], new, *layout[position + 1 :]))
+
+
 def normalised(call: Call) -> Field:
     """Normalise; statistics taken over rows and columns look at the whole image and add nothing."""
     field = call.first()
@@ -104,7 +124,8 @@ def ordered(call: Call) -> Field:
     """Sort or accumulate along a dimension; along rows or columns no place is left."""
     field = call.first()
     layout = field.known_layout()
-    if any(places(layout[d]) for d in reduced_dimensions(call.node, len(layout))):
+    along = [layout[d] for d in reduced_dimensions(call.node, len(layout))]
+    if any(places(d) or is_mixed(d) for d in along):
         raise Unmeasurable("it runs along rows or columns")
     return field
 
@@ -115,9 +136,8 @@ def linear(call: Call) -> Field:
         raise Unmeasurable("its weights are computed from the image")
     field = call.first()
     layout = field.known_layout()
-    size = call.shape[-1]
-    last: Dimension = (("c", size),) if isinstance(size, int) and size != 1 else ()
-    return field.laid_out((*layout[:-1], last))
+    _refuse_images(layout[-1])
+    return field.laid_out((*layout[:-1], computed(call.shape[-1], layout[-1])))
 
 
 def multiplied(call: Call) -> Field:
@@ -215,8 +235,8 @@ def _overlaid(a: Layout, b: Layout) -> Layout:
     for one, other in zip(a, b, strict=True):
         if places(one) != places(other):
             raise Unmeasurable("it combines rows with columns or channels")
-        # Of two ways to divide channels the one with more to tell is kept.
-        result.append(max(one, other, key=len) if one and other else one or other)
+        # Of two ways to divide channels the one with more to tell is kept, and what is mixed stays so.
+        result.append(max(one, other, key=lambda d: (is_mixed(d), len(d))) if one and other else one or other)
     return tuple(result)
 
 
@@ -230,9 +250,18 @@ def _contracted(call: Call, tensors: list[Any], terms: list[list[str]], output: 
         fields.append(field)
         for letter, dimension in zip(term, field.known_layout(), strict=True):
             _hold(held, letter, dimension)
-    new = tuple(held.get(letter) or _fresh(size) for letter, size in zip(output, call.shape, strict=True))
+    summed = [dimension for letter, dimension in held.items() if letter not in output]
+    _refuse_images(*summed)
+    new = tuple(
+        held.get(letter) or computed(size, *summed) for letter, size in zip(output, call.shape, strict=True)
+    )
     call.sees_all = any(places(held[letter]) for letter in held if letter not in output)
     return _seen_by(fields, new)
+
+
+def _refuse_images(*summed: Dimension) -> None:
+    if any(letter == "n" for dimension in summed for letter, _ in dimension):
+        raise Unmeasurable("it adds up images of the batch")
 
 
 def _hold(held: dict[str, Dimension], letter: str, dimension: Dimension) -> None:
@@ -249,7 +278,3 @@ def _seen_by(fields: Iterable[Field], layout: Layout) -> Field:
     if not local:
         raise Unmeasurable("it joins rows of one tensor with columns of another")
     return reduce(merged, [field.laid_out(layout) for field in local])
-
-
-def _fresh(size: int | str) -> Dimension:
-    return (("c", size),) if isinstance(size, int) and size != 1 else ()

@@ -15,6 +15,7 @@ from harness.analysis.graph import Architecture, Graph, Node
 Family = Literal[
     "elementwise",  # every element from the elements at its own place
     "maximum",  # elementwise, and picks one of two tensors
+    "glu",  # one half of a dimension, scaled by the other
     "identity",  # same values: copies, casts, memory layout
     "overwrite",  # in place, old values lost
     "conv", "conv_transpose", "linear", "matmul", "einsum", "attention", "recurrent",
@@ -27,7 +28,7 @@ Family = Literal[
     "view",  # another shape, the same order of elements
     "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
     "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
-    "resample", "frequency",
+    "resample", "frequency", "complex_pairs", "linalg",
     "creation", "uninitialised", "random",
     "number",  # arithmetic on sizes, and items of tuples
     "check",
@@ -57,7 +58,8 @@ _ATEN: Mapping[Family, str] = {
         gt.Tensor ge.Scalar ge.Tensor isnan isinf isfinite logical_and logical_or logical_not logical_xor
         bitwise_and.Tensor bitwise_or.Tensor bitwise_xor.Tensor bitwise_not __and__.Tensor __or__.Tensor
         __xor__.Tensor masked_fill.Scalar masked_fill.Tensor masked_fill_.Scalar masked_fill_.Tensor
-        complex real imag view_as_real view_as_complex angle glu heaviside""",
+        complex real imag angle heaviside""",
+    "glu": "glu",
     "maximum": """
         maximum minimum max.other min.other fmax fmin where.self where.ScalarOther where.ScalarSelf
         where.Scalar clamp.Tensor clamp_.Tensor clip.Tensor clip_.Tensor clamp_min.Tensor
@@ -124,6 +126,8 @@ _ATEN: Mapping[Family, str] = {
         upsample_nearest1d.vec upsample_nearest2d.vec _upsample_nearest_exact2d.vec upsample_linear1d.vec
         upsample_bilinear2d.vec upsample_bicubic2d.vec _upsample_bilinear2d_aa.vec
         _upsample_bicubic2d_aa.vec grid_sampler affine_grid_generator""",
+    "complex_pairs": "view_as_real view_as_complex",
+    "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv",
     "frequency": "fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_fft fft_ifft fft_rfft fft_irfft",
     "creation": """
         zeros ones full eye arange arange.start arange.start_step linspace zeros_like ones_like full_like

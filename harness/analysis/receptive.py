@@ -25,6 +25,7 @@ Handler = Callable[[Call], Field]
 _HANDLERS: Mapping[Family, Handler] = {
     "elementwise": mixing.combined,
     "maximum": mixing.combined,
+    "glu": mixing.halved,
     "overwrite": mixing.combined,
     "weight_norm": mixing.combined,
     "random": mixing.combined,
@@ -82,13 +83,18 @@ class Measured:
     flow: Flow
     fields: Mapping[str, Field]
     shapes: Mapping[str, Shape]
-    global_layers: tuple[str, ...]
-    """Layers that look at the whole image beside what their own position sees."""
+    seen_whole: tuple[str, ...]
+    """Nodes that look at the whole image beside what their own position sees."""
 
     @property
     def graph(self) -> Graph:
         """The graph as it was exported."""
         return self.flow.graph
+
+    @cached_property
+    def global_layers(self) -> tuple[str, ...]:
+        """Layers that look at the whole image beside what their own position sees."""
+        return tuple(dict.fromkeys(self.flow.by_name[name].layer for name in self.seen_whole))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -118,8 +124,8 @@ class Measured:
         return window_of(node, self.weight_shape(node))
 
 
-def measure(architecture: Architecture, graph: Graph) -> Measured:
-    """Compute the field of view of every live value."""
+def measure(architecture: Architecture, graph: Graph, without: frozenset[str] = frozenset()) -> Measured:
+    """Compute the field of view of every live value; what `without` names is taken for independent of it."""
     flow = functional(graph)
     sizes = _shapes(architecture, graph)
     fields = {graph.inputs[0]: Field(of_shape(graph.input_shape, IMAGE))}
@@ -128,13 +134,13 @@ def measure(architecture: Architecture, graph: Graph) -> Measured:
     tangled = "it changes a tensor in place that is read under another name"
     unreliable |= dict.fromkeys((n.name for n in flow.tangled), tangled)
     for node in flow.nodes:
-        if not any(name in fields for name in data_reads(node)):
+        if node.name in without or not any(name in fields for name in data_reads(node)):
             continue
         call = Call(node, fields, sizes, by_name)
         fields[node.name] = _measured(call, unreliable.get(node.name))
         if call.sees_all:
-            seen_whole.append(node.layer)
-    return Measured(architecture, flow, fields, sizes, tuple(dict.fromkeys(seen_whole)))
+            seen_whole.append(node.name)
+    return Measured(architecture, flow, fields, sizes, tuple(seen_whole))
 
 
 def table(measured: Measured) -> tuple[ReceptiveFieldRow, ...]:

@@ -7,6 +7,9 @@ docs/rules.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 from harness.analysis import consistency
@@ -14,6 +17,7 @@ from harness.analysis.accuracy import diverged, min_accuracy, not_measured, seed
 from harness.analysis.agreement import Extents, agreement
 from harness.analysis.classifier import gap_linear_head
 from harness.analysis.convolutions import depthwise_separable, dilation, min_receptive_field
+from harness.analysis.evidence import Evidence, Mode
 from harness.analysis.facts import measured_facts
 from harness.analysis.graph import Architecture
 from harness.analysis.lookups import lookups
@@ -61,6 +65,10 @@ class Probe(Protocol):
     def extents(self) -> Extents:
         """The receptive field measured by gradients."""
 
+    @property
+    def evidence(self) -> Evidence:
+        """What of the graph has influence."""
+
 
 Judged = tuple[tuple[Finding, ...], Facts, tuple[ReceptiveFieldRow, ...]]
 
@@ -81,30 +89,34 @@ def judge(
     of the eval graph.
     """
     spec, limits = assignment.variants[variant], assignment.rules
+    shown = probe.evidence if probe else Evidence()
     train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
-    counted = count(architecture, (train.measured, evaluation.measured))
+    views = _Views(evaluation, train, shown)
+    counted = count(architecture, (train.measured, evaluation.measured), shown.filled)
     classes = assignment.data.classes
     second = agreement(evaluation, probe.extents) if probe else None
     findings = (
         max_parameters(counted, limits),
-        _in_both(no_max_pool, evaluation, train),
-        _in_both(lambda view: downsampling(view, spec), evaluation, train),
-        _in_both(lambda view: depthwise_separable(view, spec), evaluation, train),
-        _in_both(lambda view: dilation(view, spec), evaluation, train),
-        _in_both(
+        views.in_both(lambda view: no_max_pool(view, shown.pools)),
+        views.by_influence(lambda view: downsampling(view, spec)),
+        views.by_influence(lambda view: depthwise_separable(view, spec)),
+        views.by_influence(lambda view: dilation(view, spec)),
+        views.by_influence(
             lambda view: min_receptive_field(
-                view, limits.min_receptive_field, second if view is evaluation else None
-            ),
-            evaluation,
-            train,
+                view,
+                limits.min_receptive_field,
+                second if view is evaluation else None,
+                shown.reach_px if view.is_eval else None,
+            )
         ),
-        _in_both(lambda view: gap_linear_head(view, limits.gap_linear_head, classes), evaluation, train),
+        views.in_both(lambda view: gap_linear_head(view, limits.gap_linear_head, classes, shown.head)),
         same_graph_in_eval(train, evaluation, probe, not_run),
-        _in_both(lambda view: untrained_at_chance(view, probe, limits, classes, not_run), evaluation, train),
+        views.in_both(lambda view: untrained_at_chance(view, probe, limits, classes, not_run)),
         augmentation(pipeline, limits),
     )
+    doubted = (_doubted(finding, shown) for finding in findings)
     facts = measured_facts(evaluation, counted, probe, seeds_differ=seeds_differ, second=second)
-    helped = (_with_other_variants(finding, evaluation, assignment, variant) for finding in findings)
+    helped = (_with_other_variants(finding, evaluation, assignment, variant) for finding in doubted)
     return tuple(_scored(f, assignment.points) for f in helped), facts, table(evaluation.measured)
 
 
@@ -138,10 +150,13 @@ def max_parameters(counted: Counted, limits: Rules) -> Finding:
     return failed("max_parameters", expected, actual, advice=advice)
 
 
-def no_max_pool(view: View) -> Finding:
-    """Check that no maximum is taken over rows, columns or windows, whatever it is called."""
+def no_max_pool(view: View, behaving: Mapping[str, str] = MappingProxyType({})) -> Finding:
+    """Check that no maximum is taken over rows, columns or windows, whatever it is called.
+
+    `behaving` are nodes that were found to be one by what they do, with the reason in words.
+    """
     rule, expected = "no_max_pool", "no maximum over space"
-    maxima = find_maxima(view.measured)
+    maxima = find_maxima(view.measured, behaving)
     if maxima.found:
         named = "; ".join(f"{reason} in {node.layer}" for node, reason in maxima.found[:5])
         layers = ", ".join(dict.fromkeys(node.layer for node, _ in maxima.found[:5]))
@@ -163,6 +178,13 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
          "Leave track_running_stats=True and the layers in the mode that model.eval() sets."),
         (consistency.state_changes(*flows), "a buffer or parameter is changed",
          "Compute without changing the model; only batch-norm keeps statistics."),
+        (consistency.across_images(evaluation.measured) or consistency.across_images(train.measured),
+         "images of a batch are combined", "Do not compute anything across the first dimension, the batch."),
+        (consistency.odd_statistics(flows[0]) or consistency.odd_statistics(flows[1]),
+         "running statistics do not follow those of the batches",
+         f"Give batch-norm a momentum from {consistency.LEAST_MOMENTUM} to less than 1; PyTorch's is 0.1."),
+        (consistency.odd_dropouts(flows[0]), "hardly anything is left by a dropout in training",
+         f"Give dropout a p of at most {consistency.MOST_DROPPED}."),
         (consistency.difference(*flows), "train and eval compute different things",
          "Remove what depends on self.training, batch-norm and dropout apart."),
     ):  # fmt: skip
@@ -258,12 +280,73 @@ def _with_other_variants(finding: Finding, view: View, assignment: AssignmentSpe
 _ORDER = {"failed": 0, "not_judged": 1, "passed": 2}
 
 
-def _in_both(rule: Callable[[View], Finding], evaluation: View, train: View) -> Finding:
-    """Judge both graphs; the worse finding counts, and eval's when they agree."""
-    first, second = rule(evaluation), rule(train)
-    if _ORDER[first.status] <= _ORDER[second.status]:
-        return first
-    return second.model_copy(update={"actual": f"in the graph used for training: {second.actual}"})
+@dataclass(frozen=True)
+class _Views:
+    """The graphs of both modes, as they are and without the layers that have no influence."""
+
+    evaluation: View
+    train: View
+    shown: Evidence
+
+    @cached_property
+    def influential(self) -> tuple[tuple[View, str], ...]:
+        """Both graphs without weak layers, with a sentence that names those; only where there are any."""
+        found = []
+        by_mode: dict[Mode, View] = {"eval": self.evaluation, "train": self.train}
+        for mode, view in by_mode.items():
+            weak = frozenset(self.shown.weak.get(mode, ()))
+            if weak:
+                rest = View(view.measured.architecture, view.measured.graph, weak)
+                named = layers([node for node in view.measured.nodes if node.name in weak])
+                found.append((rest, f"the logits do not depend on {named}, whatever its weights are"))
+        return tuple(found)
+
+    def in_both(self, rule: Callable[[View], Finding]) -> Finding:
+        """Judge both graphs; the worse finding counts, and eval's when they agree."""
+        first, second = rule(self.evaluation), rule(self.train)
+        if _ORDER[first.status] <= _ORDER[second.status]:
+            return first
+        return second.model_copy(update={"actual": f"in the graph used for training: {second.actual}"})
+
+    def by_influence(self, rule: Callable[[View], Finding]) -> Finding:
+        """Judge both graphs, and what has influence alone: what has none keeps no rule, and may break one."""
+        worst = self.in_both(rule)
+        for view, why in self.influential:
+            finding = rule(view)
+            if _ORDER[finding.status] < _ORDER[worst.status]:
+                worst = finding.model_copy(update={"actual": f"{finding.actual}; {why}"})
+        return worst
+
+
+def _doubted(finding: Finding, shown: Evidence) -> Finding:
+    """Leave a rule about the graph open where running the network showed the analysis to be mistaken."""
+    if finding.status != "passed" or finding.rule in ("augmentation", "min_accuracy"):
+        return finding
+    if shown.misjudged:
+        advice = "The harness is mistaken about this network: please report it, and ask the teacher to judge "
+        return not_judged(
+            finding.rule, finding.expected, f"{finding.actual}; but {shown.misjudged}", cause="harness",
+            advice=f"{advice}this rule by hand.",
+        )  # fmt: skip
+    if shown.broken and finding.rule in _NEED_EVIDENCE:
+        return not_judged(
+            finding.rule, finding.expected,
+            f"{finding.actual}; but whether it has influence could not be measured: {shown.broken}",
+            cause="harness", advice="Write it with standard layers, or ask the teacher to judge by hand.",
+        )  # fmt: skip
+    return finding
+
+
+_NEED_EVIDENCE = frozenset(
+    {
+        "no_max_pool",
+        "downsampling",
+        "depthwise_separable",
+        "dilation",
+        "min_receptive_field",
+        "gap_linear_head",
+    }
+)
 
 
 def _scored(finding: Finding, points: Points) -> Finding:

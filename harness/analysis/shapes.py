@@ -119,7 +119,11 @@ def rolled(call: Call) -> Field:
         held = places(layout[dimension])
         if len(held) > 1:
             raise Unmeasurable("it shifts rows and columns laid end to end")
+        size = call.shape[dimension]
         for axis in held:
+            if isinstance(size, int):
+                # Around the border and back: the shorter way counts, and all the way around is none.
+                shift = (shift + (size - 1) // 2) % size - (size - 1) // 2
             field = field.seeing({axis: shifted(field.span(axis), -shift)})
     return field
 
@@ -137,6 +141,8 @@ def concatenated(call: Call) -> Field:
     joined = reduce(merged, fields)
     layout = joined.known_layout()
     new = resized(layout[dimension], call.shape[dimension]) if dimension else layout[dimension]
+    if new and _are_parts(fields):
+        new = tuple(("m", size) for _, size in new)
     return replace(joined, layout=(*layout[:dimension], new, *layout[dimension + 1 :]))
 
 
@@ -144,9 +150,10 @@ def stacked(call: Call) -> Field:
     """Put tensors behind each other along a new dimension: the union of their fields."""
     tensors = call.node.arg(0, "tensors")
     position = call.node.arg(1, "dim", 0) % len(call.shape)
-    joined = reduce(merged, [field for t in tensors if (field := call.field(t)) is not None])
+    fields = [field for t in tensors if (field := call.field(t)) is not None]
+    joined = reduce(merged, fields)
     layout = joined.known_layout()
-    new: Dimension = (("c", len(tensors)),) if len(tensors) > 1 else ()
+    new: Dimension = (("m" if _are_parts(fields) else "c", len(tensors)),) if len(tensors) > 1 else ()
     return replace(joined, layout=(*layout[:position], new, *layout[position:]))
 
 
@@ -224,6 +231,11 @@ def _squeezed(call: Call, layout: Layout) -> Layout:
             # A map of one position stays a map, laid out behind the dimension before it.
             result[-1] = (*result[-1], *dimension)
     return tuple(result)
+
+
+def _are_parts(fields: list[Field]) -> bool:
+    """Tell whether tensors may be rows or columns taken one by one, which together are a map again."""
+    return len(fields) > 1 and any(len(field.axes) < len("hw") for field in fields)
 
 
 def _beside(call: Call, tensors: list[Any], dimension: int) -> Field:

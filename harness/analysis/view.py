@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.analysis.field import Field, Unknown
+from harness.analysis.flow import data_reads
 from harness.analysis.graph import Architecture, Graph, Node
 from harness.analysis.head import Head, find_head
-from harness.analysis.layout import Unmeasurable
+from harness.analysis.layout import Unmeasurable, places
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured, measure, smaller_axis
 from harness.analysis.span import pixels
 from harness.analysis.window import Window
 
 # What may stand between a depthwise convolution and its pointwise one.
-_BETWEEN = frozenset({"batch_norm", "norm", "dropout", "identity", "elementwise"})
+_BETWEEN = frozenset(
+    {
+        "batch_norm", "norm", "dropout", "identity", "elementwise", "maximum", "glu", "permute", "view",
+        "channel_shuffle", "pad", "cat", "split", "number", "slice", "gather",
+    }
+)  # fmt: skip
 # What names part of a tensor that is then changed in place.
 _VIEWS = frozenset({"view", "permute", "slice", "select", "expand"})
 
@@ -26,8 +32,6 @@ class Convolution:
 
     node: Node
     window: Window
-    position: int
-    """Place in the order of execution."""
     channels: int
     """Input channels."""
 
@@ -56,8 +60,12 @@ class Convolution:
 class View:
     """One graph, measured, with what several rules ask of it computed once."""
 
-    def __init__(self, architecture: Architecture, graph: Graph) -> None:
-        self.measured: Measured = measure(architecture, graph)
+    def __init__(
+        self, architecture: Architecture, graph: Graph, without: frozenset[str] = frozenset()
+    ) -> None:
+        self.measured: Measured = measure(architecture, graph, without)
+        self.is_eval = graph is architecture.eval
+        self._behind: dict[str, frozenset[str]] = {}
 
     @cached_property
     def head(self) -> Head:
@@ -88,8 +96,25 @@ class View:
 
     @cached_property
     def separable(self) -> tuple[Convolution, ...]:
-        """Depthwise convolutions that a pointwise one follows."""
-        return tuple(c for c in self.convolutions if c.is_depthwise and self._is_mixed_after(c.node))
+        """Depthwise convolutions that a pointwise mixing of all channels follows."""
+        found: set[str] = set()
+        for node in self.pointwise:
+            found |= self._depthwise_before(node.refs[0]) or set()
+        return tuple(c for c in self.convolutions if c.node.name in found)
+
+    @cached_property
+    def pointwise(self) -> tuple[Node, ...]:
+        """1x1 convolutions over all channels of a map, and linear layers over them."""
+        convolutions = {c.node.name for c in self.convolutions if c.is_pointwise}
+        return tuple(n for n in self.measured.nodes if n.name in convolutions or self._is_linear_on_map(n))
+
+    @cached_property
+    def in_question(self) -> tuple[Node, ...]:
+        """Layers that rules count on: convolutions larger than 1x1, and what mixes depthwise ones."""
+        mixing = {node.name for node in self.pointwise if self._depthwise_before(node.refs[0])}
+        spatial = {c.node.name for c in self.convolutions if c.is_spatial}
+        nodes = (n for n in self.measured.nodes if n.name in mixing | spatial)
+        return tuple(n for n in nodes if n.args[1].ref not in self.measured.fields)
 
     @cached_property
     def resampling(self) -> tuple[Node, ...]:
@@ -157,11 +182,36 @@ class View:
 
     def behind(self, node: Node) -> frozenset[str]:
         """Name the live nodes whose values are computed from a node's, by any path."""
-        found = {node.name}
-        for later in self.measured.flow.nodes:
-            if not found.isdisjoint(later.refs):
-                found.add(later.name)
-        return frozenset(found - {node.name})
+        if node.name not in self._behind:
+            found = {node.name}
+            for later in self.measured.flow.nodes:
+                if not found.isdisjoint(later.refs):
+                    found.add(later.name)
+            self._behind[node.name] = frozenset(found - {node.name})
+        return self._behind[node.name]
+
+    def is_at_first_resolution(self, convolution: Convolution) -> bool:
+        """Tell whether a convolution reads a map whose jump nothing has raised yet."""
+        (source, *_) = self.measured.sources(convolution.node)
+        if source.layout is None or source.unknown:
+            return not any(convolution.node.name in self.behind(c.node) for c in self.strided)
+        return source.h.jump == source.w.jump == 1
+
+    def is_after_last_strided(self, convolution: Convolution) -> bool:
+        """Tell whether a convolution reads what a strided one made, and none follows it."""
+        name = convolution.node.name
+        behind = self.behind(convolution.node)
+        follows = any(name in self.behind(c.node) for c in self.strided)
+        return follows and not any(c.node.name in behind for c in self.strided)
+
+    def dilation_before(self, convolution: Convolution) -> int:
+        """Return the largest dilation among the convolutions that one is computed from; 1 without any."""
+        name = convolution.node.name
+        return max((c.dilation for c in self.dilated if name in self.behind(c.node)), default=1)
+
+    def depth(self, convolution: Convolution) -> int:
+        """Count the convolutions larger than 1x1 on the longest path that ends in this one, itself too."""
+        return self._depths[convolution.node.name]
 
     # Private
 
@@ -179,11 +229,26 @@ class View:
         return frozenset(node.name for node in self.measured.flow.tangled)
 
     @cached_property
-    def _pointwise(self) -> frozenset[str]:
-        return frozenset(c.node.name for c in self.convolutions if c.is_pointwise)
+    def _depths(self) -> Mapping[str, int]:
+        spatial = {c.node.name for c in self.convolutions if c.is_spatial}
+        depths: dict[str, int] = {}
+        for node in self.measured.nodes:
+            before = max((depths.get(name, 0) for name in node.refs), default=0)
+            depths[node.name] = before + (node.name in spatial)
+        return depths
+
+    @cached_property
+    def _depthwise(self) -> frozenset[str]:
+        return frozenset(c.node.name for c in self.convolutions if c.is_depthwise)
+
+    def _is_linear_on_map(self, node: Node) -> bool:
+        if OPS.get(node.op) != "linear" or not self.measured.fields[node.name].is_map:
+            return False
+        (source, *_) = self.measured.sources(node)
+        return source.is_map and not places(source.known_layout()[-1])
 
     def _convolutions(self) -> Iterator[Convolution]:
-        for position, node in enumerate(self.measured.nodes):
+        for node in self.measured.nodes:
             if OPS.get(node.op) not in ("conv", "conv_transpose"):
                 continue
             sources = self.measured.sources(node)
@@ -198,7 +263,7 @@ class View:
             per_group = weight[1] if OPS[node.op] == "conv" else weight[0]
             if isinstance(per_group, int):
                 groups = window.groups if OPS[node.op] == "conv" else 1
-                yield Convolution(node, window, position, per_group * groups)
+                yield Convolution(node, window, per_group * groups)
 
     def _changes_jump(self, node: Node) -> bool:
         after = self.measured.fields[node.name]
@@ -222,14 +287,35 @@ class View:
                     pending.append(reader)
         return bool(tangled)
 
-    def _is_mixed_after(self, node: Node) -> bool:
-        """Tell whether a pointwise convolution follows, with nothing that mixes places in between."""
-        pending = [node]
+    def _depthwise_before(self, name: str) -> set[str] | None:
+        """Name the depthwise convolutions whose result a map is; None where it is made of anything else."""
+        found: set[str] = set()
+        pending, seen = [name], set[str]()
         while pending:
-            for reader in self._readers.get(pending.pop().name, ()):
-                if reader.name in self._pointwise:
-                    return True
-                maps = [f for f in self.measured.sources(reader) if f.layout is None or f.is_map]
-                if OPS.get(reader.op) in _BETWEEN and len(maps) == 1:
-                    pending.append(reader)
-        return False
+            here = pending.pop()
+            node = self.measured.by_name.get(here)
+            if here in seen:
+                continue
+            seen.add(here)
+            if here in self._depthwise:
+                found.add(here)
+            elif node is None or OPS.get(node.op) not in _BETWEEN or self._moves(node):
+                return None
+            else:
+                pending.extend(self._maps_read(node))
+        return found
+
+    def _maps_read(self, node: Node) -> list[str]:
+        """Name the maps a node reads; what is seen as a whole is no map."""
+        fields = self.measured.fields
+        reads = [name for name in data_reads(node) if name in fields]
+        return [name for name in reads if fields[name].layout is None or fields[name].is_map]
+
+    def _moves(self, node: Node) -> bool:
+        """Tell whether a node changes which positions there are, padding with zeros apart."""
+        if OPS.get(node.op) == "pad":
+            return node.arg(2, "mode", "constant") not in ("constant", 0)
+        after = self.measured.fields[node.name]
+        before = [self.measured.fields[name] for name in self._maps_read(node)]
+        # Of several, which are combined each at its own place, the result sees what any of them does.
+        return len(before) == 1 and (before[0].h, before[0].w) != (after.h, after.w)

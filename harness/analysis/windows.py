@@ -9,7 +9,9 @@ from harness.analysis.layout import (
     Dimension,
     Layout,
     Unmeasurable,
+    computed,
     extent,
+    is_mixed,
     is_only,
     of_shape,
     places,
@@ -28,7 +30,7 @@ def convolved(call: Call) -> Field:
     source = anchored(call, window.rank)
     layout = list(source.known_layout())
     channel = len(layout) - window.rank - 1
-    layout[channel] = _channels(call.shape[channel])
+    layout[channel] = computed(call.shape[channel], layout[channel])
     # A convolution adds up its channels: an axis of the image laid out there is seen as a whole.
     return _slid(call, source.laid_out(tuple(layout)), window)
 
@@ -138,7 +140,7 @@ def shuffled(call: Call) -> Field:
         field = _along(field, dimension, call.shape[dimension], lambda s: change(s, factor))
     channel = len(layout) - 3
     moved: Dimension = (*layout[channel], ("k", factor), ("k", factor))
-    new = moved if down else _channels(call.shape[channel])
+    new = moved if down else computed(call.shape[channel], layout[channel])
     return replace(field, layout=_with(field.known_layout(), channel, new))
 
 
@@ -182,6 +184,8 @@ def _along(
     layout = field.known_layout()
     here = layout[dimension]
     held = places(here)
+    if is_mixed(here):
+        raise Unmeasurable("it slides along what was computed from several rows or columns")
     if not held:
         return replace(field, layout=_with(layout, dimension, _sized(here, size)))
     if len(here) > 1 or not isinstance(size, int):
@@ -207,10 +211,6 @@ def _resampling(before: int, after: int, taps: int) -> Callable[[Span], Span]:
     if taps == 1 and before % after == 0:
         return lambda span: windowed(span, kernel=1, stride=before // after)
     return lambda span: resampled(span, before=before, after=after, taps=taps)
-
-
-def _channels(size: int | str) -> Dimension:
-    return () if size == 1 or isinstance(size, str) else (("c", size),)
 
 
 def _with(layout: Layout, position: int, dimension: Dimension) -> Layout:

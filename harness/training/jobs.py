@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.analysis.agreement import Extents
+from harness.analysis.evidence import Evidence
 from harness.errors import (
     DataError,
     DataUnavailableError,
@@ -192,10 +193,12 @@ class Probe(_Frozen):
     repeat_difference: float
     """Largest difference of two identical eval passes, relative to the largest output."""
     batch_difference: float
-    """Largest difference of an image's output alone and among others, likewise relative."""
+    """Largest difference of an image's output alone and in batches of several sizes, likewise relative."""
     finite: bool
     extents: Extents
     """The receptive field measured by gradients."""
+    evidence: Evidence
+    """What of the graph has influence."""
 
 
 class StartedEvent(_Frozen):

@@ -2,15 +2,20 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from harness.analysis.agreement import Extents
+from harness.analysis.evidence import Evidence
+from harness.analysis.graph import Architecture
 from harness.analysis.ops import unknown_ops
 from harness.errors import GraphError
 from harness.training.budget import check_memory
 from harness.training.data import Data, Split, Stats, measured
+from harness.training.evidence import IMAGES, STEPS, Tensors, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.measure import measure
@@ -29,15 +34,24 @@ LEAST_SPREAD = 0.01
 _SEED = 0
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What every model of a job is probed with."""
+
+    job: ProbeJob
+    split: Split
+    train: Split
+    stats: Stats
+
+
 def probe_all(job: ProbeJob, data: Data, emit: Callable[[CheckedEvent | ProbedEvent], None]) -> ProbeEvent:
     """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
     assert isinstance(data.test, Split)  # the embedded images, whose labels are no secret
-    split = _mixed(data.test, job.classes)
-    stats = measured(data.train.images)
+    means = _Means(job, _mixed(data.test, job.classes), data.train, measured(data.train.images))
     probes: dict[str, Probe] = {}
     failures: dict[str, str] = {}
     for name, model in job.models.items():
-        found = _found(model, lambda name=name: emit(CheckedEvent(model=name)), split, stats, job)  # type: ignore[misc]
+        found = _found(model, means, partial(emit, CheckedEvent(model=name)))
         if isinstance(found, Probe):
             probes[name] = found
         else:
@@ -46,7 +60,9 @@ def probe_all(job: ProbeJob, data: Data, emit: Callable[[CheckedEvent | ProbedEv
     return ProbeEvent(probes=probes, failures=failures)
 
 
-def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: Extents) -> Probe:
+def probe(
+    network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: Extents, shown: Evidence
+) -> Probe:
     """Probe one network; it is left as it came. The shape of the logits is that of `TOGETHER` images."""
     torch.manual_seed(_SEED)
     images = pixels(torch.from_numpy(split.images[:TOGETHER]))
@@ -54,27 +70,31 @@ def probe(network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: E
         once = copy.deepcopy(network).eval()
         first, second = once(images), once(images)
         alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
+        crowd = once(pixels(torch.from_numpy(split.images[: job.batch_size])))[: len(first)]
         batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
     running = measure(copy.deepcopy(network), pixels, split, job.classes)
+    # The first images again, in batches as they are measured for a grade.
+    graded = torch.from_numpy(running.logits[: len(first)])
     return Probe(
         logits_shape=tuple(first.shape),
         accuracy_running=running.correct / running.total,
         accuracy_batch=(batch_logits.argmax(1) == labels).double().mean().item(),
         repeat_difference=_difference(first, second),
-        batch_difference=_difference(first[: len(alone)], alone, _spread(first)),
+        batch_difference=max(
+            _difference(first[: len(one)], one, _spread(first)) for one in (alone, crowd, graded)
+        ),
         finite=bool(first.isfinite().all() and batch_logits.isfinite().all()),
         extents=seen,
+        evidence=shown,
     )
 
 
 # Private functions
 
 
-def _found(
-    model: Model, checked: Callable[[], None], split: Split, stats: Stats, job: ProbeJob
-) -> Probe | Refused | str:
+def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | Refused | str:
     """Probe one model, or say why not; `checked` is called where it is what it says."""
-    height, width, channels = split.images.shape[1:]
+    height, width, channels = means.split.images.shape[1:]
     try:
         plan, tensors = read(model.architecture, model.weights)
         check_stated(plan, tensors, (channels, height, width))
@@ -85,12 +105,13 @@ def _found(
         return ""
     try:
         check_numbers(plan, tensors)
-        network = Network(plan, tensors, torch.device("cpu"))
+        network, job = Network(plan, tensors, torch.device("cpu")), means.job
         check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
         memory_format, _ = usable_layout(network, height, job.classes)
         network.to(memory_format=memory_format)
-        pixels = Pixels(stats, torch.device("cpu"), memory_format)
-        return probe(network, pixels, split, job, extents(plan, tensors))
+        pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
+        shown = _evidence(plan, tensors, pixels, means.train)
+        return probe(network, pixels, means.split, job, extents(plan, tensors), shown)
     except Exception as error:  # noqa: BLE001 - as above
         return _said(error)
 
@@ -103,6 +124,14 @@ def _mixed(split: Split, classes: int) -> Split:
     """Take `PROBED` images, the classes in turn: batch statistics over a single class would say nothing."""
     order = np.argsort(np.arange(len(split.labels)) % (len(split.labels) // classes), kind="stable")
     return Split(split.images[order][:PROBED], split.labels[order][:PROBED])
+
+
+def _evidence(plan: Architecture, tensors: Tensors, pixels: Pixels, train: Split) -> Evidence:
+    """Train for a moment, on embedded images of all classes, and measure what has influence."""
+    count = STEPS * IMAGES
+    chosen = np.arange(count) * 7919 % len(train.labels)
+    images = pixels(torch.from_numpy(train.images[chosen])).contiguous()
+    return evidence(plan, tensors, images, torch.from_numpy(train.labels[chosen]))
 
 
 def _with_batch_statistics(

@@ -44,6 +44,8 @@ _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
 
 
 Watch = Callable[[str, Any], None]
+Instead = Mapping[str, Callable[[Callable[..., Any], list[Any], dict[str, Any]], Any]]
+"""By node: what is done in place of its call, given the operator and its arguments."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,22 @@ class Program:
     output: str
 
     def run(
-        self, images: torch.Tensor, tensors: Mapping[str, torch.Tensor], watch: Watch | None = None
+        self,
+        images: torch.Tensor,
+        tensors: Mapping[str, torch.Tensor],
+        watch: Watch | None = None,
+        instead: Instead | None = None,
     ) -> torch.Tensor:
         """Map images (N, C, H, W) to the graph's output; `tensors` are the network's, by name.
 
-        `watch` gets the name and the value of every node as it is computed.
+        `watch` gets the name and the value of every node as it is computed; what `instead` has for a node
+        takes the place of its operator.
         """
         values: dict[str, Any] = {value: tensors[name] for value, name in self.bindings.items()}
         # An in-place operator of the graph must not reach the caller's images.
         values[self.image] = images.clone()
         for step in self.steps:
-            _run(step, values)
+            _run(step, values, (instead or {}).get(step.name))
             if watch is not None:
                 watch(step.name, values[step.name])
             _forget(step, values)
@@ -175,11 +182,11 @@ def _groups(node: plain.Node, call: Any) -> Any:
     return given.get("groups", 1) if "groups" in names else 1
 
 
-def _run(step: _Step, values: dict[str, Any]) -> None:
+def _run(step: _Step, values: dict[str, Any], instead: Callable[..., Any] | None) -> None:
     args = [_value(arg, values) for arg in step.args]
     kwargs = {key: _value(arg, values) for key, arg in step.kwargs.items()}
     try:
-        values[step.name] = step.call(*args, **kwargs)
+        values[step.name] = instead(step.call, args, kwargs) if instead else step.call(*args, **kwargs)
     except Exception as error:
         error.add_note(f"in layer {step.layer}")
         raise

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.analysis.agreement import Extents
+from harness.analysis.evidence import Evidence
 from harness.analysis.graph import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.analysis.rules import judge
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
@@ -114,6 +115,7 @@ def probe():
         batch_difference=1e-7,
         finite=True,
         extents=Extents(reason="a sketch is not run"),
+        evidence=Evidence(),
     )
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from harness.analysis.accuracy import min_accuracy
 from harness.analysis.agreement import Extents
+from harness.analysis.evidence import Evidence
 from harness.assignment import (
     DEFAULT_ASSIGNMENT,
     REPOSITORY,
@@ -44,7 +45,7 @@ REFERENCE = REPOSITORY / "submission"
 BASE = REFERENCE / "results" / "base_model"
 PROBE = Probe(
     logits_shape=(500, 10), accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
-    batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"),
+    batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"), evidence=Evidence(),
 )  # fmt: skip
 ACCURACY = load_record(REFERENCE / "results" / "scorecard.json").variants["basic"].facts.accuracy
 """Of the reference's training."""

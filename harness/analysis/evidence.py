@@ -1,0 +1,35 @@
+"""What running a network shows of its graph: which layers matter, and how far the analysis is right.
+
+Measured by `harness.training.evidence` in the process that runs networks; the rules read it.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Mode = Literal["train", "eval"]
+
+
+class Evidence(BaseModel):
+    """Facts about one network. Nodes are named as in its graphs, tensors by their fully qualified names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weak: Mapping[Mode, tuple[str, ...]] = {}
+    """Convolutions and linear layers, by graph, whose weights do not move the logits."""
+    effects: Mapping[str, float] = {}
+    """Of each layer of the eval graph that was tried: how far other weights move the logits, relative to
+    what tells images apart."""
+    reach_px: tuple[int, int] | None = None
+    """Rows and columns that a position of the last map depends on, where it is fewer than the graph says."""
+    misjudged: str = ""
+    """A value that was taken for zero, for unused or for independent of the image, and is not; else empty."""
+    head: str = ""
+    """Why the head is not an average and a linear layer, where it does not behave like one; else empty."""
+    pools: Mapping[str, str] = {}
+    """Nodes that behave like a maximum over positions, and how."""
+    filled: frozenset[str] = frozenset()
+    """Running statistics that are not those of a new layer: means of 0, variances of 1."""
+    broken: str = ""
+    """Why not all of this could be measured; else empty."""
