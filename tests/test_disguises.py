@@ -22,8 +22,8 @@ EVERY = settings(
     ),  # the networks are small: to shrink one takes longer than to read it
     suppress_health_check=list(HealthCheck),
 )
-FEW = settings(EVERY, max_examples=6)
-MANY = settings(EVERY, max_examples=150)
+FEW = settings(EVERY, max_examples=5)
+MANY = settings(EVERY, max_examples=112)
 
 
 @pytest.fixture(scope="session")
