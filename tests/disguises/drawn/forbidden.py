@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drawn.forms import (
-    COPIES, HEAD_SETUP, HEADS, LARGER, MODE_SETUP, MODES, POOLS, SMALLER, SMALLER_SETUP, SMOOTH, TABLES, WINDOWS,
+    COPIES, HEAD_SETUP, HEADS, LARGER, MODE_SETUP, MODES, POOLS, SMALLER, SMALLER_SETUP, SMOOTH, TABLES,
+    WINDOWS,
 )  # fmt: skip
 from drawn.identities import DEAD, LIVE, SAME
 from drawn.standard import standard
