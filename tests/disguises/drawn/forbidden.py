@@ -4,9 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drawn.forms import (
-    COPIES, HEAD_SETUP, HEADS, LARGER, MODE_SETUP, MODES, POOLS, SMALLER, SMALLER_SETUP, SMOOTH, TABLES,
+    COPIES,
+    HEAD_SETUP,
+    HEADS,
+    LARGER,
+    MODE_SETUP,
+    MODES,
+    POOLS,
+    SMALLER,
+    SMALLER_SETUP,
+    SMOOTH,
+    TABLES,
     WINDOWS,
-)  # fmt: skip
+)
 from drawn.identities import DEAD, LIVE, SAME
 from drawn.standard import standard
 from hypothesis import strategies as st
