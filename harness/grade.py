@@ -95,22 +95,21 @@ def _variant(
 ) -> VariantRecord:
     traced, full = run.traced[name], train or measured is not None
     title = run.assignment.variants[name].title
-    if isinstance(traced, Untraced):
+    judged = traced if isinstance(traced, Untraced) else _judged(run, name, traced, recipe)
+    if isinstance(judged, Untraced):
+        run.traced[name] = judged
         problem = records.Problem(
-            cause=traced.cause, message=traced.message, traceback=traced.traceback, ending=traced.ending
+            cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
-        findings = rules.not_taken_in(traced.cause, run.assignment, full=full)
-        return _scored(title, traced.class_name, findings, full=full, problem=problem)
-    probed = run.probes.get(name)
-    findings, facts, table = rules.judge(
-        traced.architecture, probed, run.assignment, name, recipe.augmentation, traced.seeds_differ,
-        run.not_run.get(name, ""),
-    )  # fmt: skip
+        findings = rules.not_taken_in(judged.cause, run.assignment, full=full)
+        return _scored(title, judged.class_name, findings, full=full, problem=problem)
+    assert isinstance(traced, Traced)
+    findings, facts, table = judged
     doubts = [doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced)) if doubt]
     facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
-        trainings, finding = measured or accuracy(run, name, recipe, probed)
+        trainings, finding = measured or accuracy(run, name, recipe, run.probes.get(name))
         findings = (*findings, finding)
     return _scored(
         title,
@@ -125,6 +124,21 @@ def _variant(
         training=trainings[0] if trainings else None,
         more_trainings=trainings[1:],
     )
+
+
+def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> rules.Judged | Untraced:
+    """Judge the rules; a graph that nobody can judge counts as not taken in."""
+    try:
+        return rules.judge(
+            traced.architecture, run.probes.get(name), run.assignment, name, recipe.augmentation,
+            traced.seeds_differ, run.not_run.get(name, ""),
+        )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - whatever a graph says, there is a verdict and never a crash
+        message = (
+            f"graph: no rule can be judged by it ({type(error).__name__}: {str(error)[:300]}). "
+            "Write the model with standard layers, or ask the teacher to judge it by hand."
+        )
+        return Untraced(traced.class_name, "bad_output", "student", message, "", traced.output)
 
 
 def _starter_doubt(traced: Traced) -> str | None:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from contextlib import closing
 
-from harness.analysis.ops import unknown_ops
 from harness.errors import TrainingError
-from harness.intake.sandbox import Traced
+from harness.intake.sandbox import Traced, Untraced
 from harness.run import Run
-from harness.training.jobs import Event, Model, Probe, ProbedEvent, ProbeJob
+from harness.training.jobs import CheckedEvent, Event, Model, Probe, ProbedEvent, ProbeJob, Refused
 from harness.training.runner import Child
 
 START_S = 600
@@ -15,16 +14,17 @@ START_S = 600
 
 
 def probe(*runs: Run) -> None:
-    """Run the models that can be rebuilt in a child of their own; see `probe_in`."""
+    """Run the models that were taken in, in a child of their own; see `probe_in`."""
     with closing(Child()) as child:
         probe_in(child, *runs)
 
 
 def probe_in(child: Child, *runs: Run) -> None:
-    """Run the models that can be rebuilt; an unknown operator is for the rules to report.
+    """Run the models that were taken in; an unknown operator is for the rules to report.
 
-    Several runs must be of one assignment. Where a model takes longer than `limits.intake_s`, or the child
-    dies of it, the others are run in another child.
+    A graph that is not what it says counts as not taken in: no rule is judged by it. Several runs must
+    be of one assignment. Where a model takes longer than `limits.intake_s`, or the child dies of it, the
+    others are run in another child.
 
     Raises:
         TrainingError: the child did not even begin: the installation is broken.
@@ -33,7 +33,7 @@ def probe_in(child: Child, *runs: Run) -> None:
         f"{number}/{name}": run.model(name)
         for number, run in enumerate(runs)
         for name, traced in run.traced.items()
-        if isinstance(traced, Traced) and not unknown_ops(traced.architecture)
+        if isinstance(traced, Traced)
     }
     if models:
         runs[0].listen("", "probe")
@@ -42,6 +42,8 @@ def probe_in(child: Child, *runs: Run) -> None:
         run = runs[int(number)]
         if isinstance(found, Probe):
             run.probes[variant] = found
+        elif isinstance(found, Refused):
+            run.traced[variant] = _refused(run.traced[variant], found)
         elif isinstance(found, TrainingError):
             run.not_run[variant] = "it ended without a result"
             run.notes.append(str(found))
@@ -51,15 +53,25 @@ def probe_in(child: Child, *runs: Run) -> None:
 
 # Private functions
 
+_Found = Probe | Refused | str | TrainingError
 
-def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, Probe | str | TrainingError]:
+
+def _refused(traced: Traced | Untraced, why: Refused) -> Untraced:
+    message = f"{why.message} No rule is judged by such a graph: hand in a model that torch.export writes."
+    return Untraced(traced.class_name, "bad_output", "student", message, "", traced.output)
+
+
+def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, _Found]:
     """Give what each model does, or why it could not be run; an error where the child died of it."""
-    found: dict[str, Probe | str | TrainingError] = {}
+    found: dict[str, _Found] = {}
+    checked: set[str] = set()
     started = False
 
     def hear(event: Event) -> None:
         nonlocal started
         started = True
+        if isinstance(event, CheckedEvent):
+            checked.add(event.model)
         if isinstance(event, ProbedEvent):
             found[event.model] = event.found
 
@@ -82,5 +94,5 @@ def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, Pr
             # They are run in this order: it is the first that nothing was heard of.
             culprit = next((name for name in left if name not in found), None)
             if culprit is not None:
-                found[culprit] = error
+                found[culprit] = error if culprit in checked else Refused(message=str(error))
     return found

@@ -1,6 +1,6 @@
 """The recipe of a training: everything that decides it, besides the graph, the data and the seed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
@@ -74,6 +74,17 @@ class RecipeSpec(Table):
         """
         stages = _scaled(self, changes.get("epochs", self.epochs))
         return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, where)
+
+    def at_full_size(self, refused: Collection[int], full_px: int) -> "RecipeSpec":
+        """Train no stage of a refused size, and in their place as many epochs of `full_px` as cost no more.
+
+        The cost of an epoch is taken to grow with the number of pixels, as that of convolutions does.
+        """
+        left = tuple(stage for stage in self.stages if stage.size_px not in refused)
+        gone = [stage for stage in self.stages if stage.size_px in refused]
+        instead = sum(stage.epochs * stage.size_px**2 for stage in gone) // full_px**2
+        epochs = self.epochs - sum(stage.epochs for stage in gone) + instead
+        return self.model_copy(update={"epochs": epochs, "stages": left})
 
 
 class RecipeOverride(Table):

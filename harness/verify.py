@@ -6,8 +6,9 @@ statistics, the points. What remains is the confusion matrix itself, which only 
 the same seed gives the same weights, so a teacher can train any record again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from harness import record as records
 from harness.analysis import rules, score
@@ -72,10 +73,12 @@ def doubts(
             yield "it was trained with another recipe"
         if training.seed != assignment.seed + i:
             yield f"it was trained with seed {training.seed}; expected {assignment.seed + i}"
+    full_px = assignment.data.input_shape[-1]
+    counts = [recipe.epochs, *(followed.epochs for followed in _without_stages(recipe, full_px))]
     # Each group only makes sense where the one before it left no doubt.
     found = (
         [doubt for training in theirs.trainings for doubt in _data_doubts(training)]
-        or [doubt for training in theirs.trainings for doubt in _statistics_doubts(training, recipe)]
+        or [doubt for training in theirs.trainings for doubt in _statistics_doubts(training, counts)]
         or list(_points_doubts(uploaded, theirs, assignment))
     )
     yield from found
@@ -95,7 +98,16 @@ def _data_doubts(training: Training) -> Iterator[str]:
         )
 
 
-def _statistics_doubts(training: Training, recipe: RecipeSpec) -> Iterator[str]:
+def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
+    """Give the recipes that networks follow which cannot run at some of its sizes."""
+    sizes = {stage.size_px for stage in recipe.stages}
+    for count in range(1, len(sizes) + 1):
+        for refused in combinations(sorted(sizes), count):
+            yield recipe.at_full_size(refused, full_px)
+
+
+def _statistics_doubts(training: Training, counts: Sequence[int]) -> Iterator[str]:
+    """Say what is odd about a training's numbers; `counts` are the epochs it may have, the recipe's first."""
     confusion, classes = training.confusion, len(training.data.classes)
     per_class = training.data.test_images / max(classes, 1)
     square = all(len(row) == classes and min(row, default=-1) >= 0 for row in confusion)
@@ -108,8 +120,9 @@ def _statistics_doubts(training: Training, recipe: RecipeSpec) -> Iterator[str]:
         yield f"its accuracy is not that of its confusion matrix: {training.accuracy} and {correct / total}"
     if max(map(abs, _differences(training.accuracy_interval, wilson_interval(correct, total)))) > 1e-9:
         yield "its interval is not the 95 % Wilson interval of its accuracy"
-    if [log.epoch for log in training.epochs] != list(range(1, recipe.epochs + 1)):
-        yield f"its log does not have epochs 1 to {recipe.epochs}"
+    possible = counts if training.notes else counts[:1]
+    if [log.epoch for log in training.epochs] not in [list(range(1, count + 1)) for count in possible]:
+        yield f"its log does not have epochs 1 to {counts[0]}"
         return
     if abs(training.epochs[-1].test_acc - training.accuracy) > 1e-6:
         yield "the last epoch of its log has another accuracy"

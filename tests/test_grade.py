@@ -1,11 +1,16 @@
 """One submission from its files to its record: whatever is wrong with it ends as a finding."""
 
+import runpy
 from textwrap import dedent
 
 import pytest
+from safetensors.torch import save_file
 
-from harness.grade import grade
-from harness.intake.submission import open_submission
+from harness.grade import grade, judge
+from harness.intake.exchange import Wanted
+from harness.intake.export import architecture_of
+from harness.intake.sandbox import Traced, Untraced
+from harness.intake.submission import Answered, Submission, open_submission
 from harness.run import Run, Settings
 
 HEAD = """
@@ -32,6 +37,13 @@ UNKNOWN_OP = """
             x = torch.bucketize(self.conv(x), torch.arange(4.0)).float() + self.conv(x)
             return self.fc(x.mean((2, 3)))
 """
+NAN = """
+            nn.init.constant_(self.conv.weight, float("nan"))
+"""
+DIVIDES = """
+        def forward(self, x):
+            return self.fc(self.conv(x).relu().mean((2, 3))) / 0
+"""
 FROZEN = """
             for p in self.parameters():
                 p.requires_grad = False
@@ -42,6 +54,8 @@ CASES = {
     "seven": HEAD.format(name="Net").replace("num_classes=10", "num_classes=7") + FORWARD,
     "mates": HEAD.format(name="Net") + BATCH_MATES,
     "unknown": HEAD.format(name="Net") + UNKNOWN_OP,
+    "nan": HEAD.format(name="Net") + NAN + FORWARD,
+    "divides": HEAD.format(name="Net") + DIVIDES,
     "frozen": HEAD.format(name="Net") + FROZEN + FORWARD,
 }
 
@@ -84,6 +98,74 @@ def test_an_unknown_operator_is_named_with_its_line_and_the_other_rules_are_judg
     assert "aten.bucketize" in findings["min_receptive_field"].actual
     assert "model.py:" in findings["min_receptive_field"].actual
     assert (findings["min_accuracy"].status, findings["min_accuracy"].points) == ("not_judged", None)
+
+
+def test_weights_that_are_no_numbers_are_never_taken_for_a_network_that_guesses(judged):
+    _, findings = judged("nan")
+    for rule in ("untrained_at_chance", "same_graph_in_eval"):
+        assert (findings[rule].status, findings[rule].cause) == ("not_judged", "student")
+        assert "the initial weights of conv.weight hold NaN" in findings[rule].actual
+    assert findings["max_parameters"].status == "passed"
+
+
+def test_outputs_that_are_no_numbers_are_never_taken_for_guesses(judged):
+    _, findings = judged("divides")
+    assert findings["untrained_at_chance"].status == "not_judged"
+    assert findings["untrained_at_chance"].cause == "student"
+    assert "outputs that are not numbers" in findings["untrained_at_chance"].actual
+
+
+@pytest.fixture
+def handed_in(tmp_path, assignment, reference):
+    """Make a run of the reference's graph, changed, as if a child had handed it in."""
+
+    def make(change):
+        model = runpy.run_path(str(reference / "model.py"))["Net"]()
+        plan, tensors = architecture_of(model, assignment.data.input_shape)
+        save_file(tensors, tmp_path / "forged.safetensors")
+        traced = Traced("Net", change(plan), "", tmp_path / "forged.safetensors", "", "", seeds_differ=True)
+        answered = {"basic": Answered(Wanted(file=tmp_path, class_name=None), "basic")}
+        run = Run(
+            Submission(tmp_path, "", answered), assignment, Settings(out=tmp_path / "out"), lambda *_: None
+        )
+        run.kept = lambda variant, seed: traced
+        run.traced = {"basic": traced}
+        return run
+
+    return make
+
+
+def with_shape(shape):
+    """State another shape of the first convolution in eval; `model_construct` checks nothing."""
+
+    def change(plan):
+        first = next(node for node in plan.eval.nodes if node.op == "aten.conv2d.default")
+        lie = first.model_construct(**{**dict(first), "shape": shape})
+        nodes = tuple(lie if node is first else node for node in plan.eval.nodes)
+        return plan.model_copy(update={"eval": plan.eval.with_nodes(nodes)})
+
+    return change
+
+
+def causes(record):
+    return {(finding.status, finding.cause) for finding in record.variants["basic"].findings}
+
+
+def test_a_graph_that_lies_about_one_shape_is_judged_in_no_rule(handed_in):
+    run = handed_in(with_shape(("batch", 1, 32, 32)))
+    record = grade(run)
+    assert causes(record) == {("not_judged", "student")}
+    said = "wrong value; expected float32 (batch, 1, 32, 32), as the exported graph says"
+    assert said in record.variants["basic"].problem.message
+    assert isinstance(run.traced["basic"], Untraced)
+
+
+def test_a_graph_that_breaks_the_judge_is_the_submission_s_fault_and_no_traceback(handed_in):
+    record = judge(handed_in(with_shape(5)))
+    assert causes(record) == {("not_judged", "student")}
+    message = record.variants["basic"].problem.message
+    assert message.startswith("graph: no rule can be judged by it (TypeError: ")
+    assert message.endswith("Write the model with standard layers, or ask the teacher to judge it by hand.")
 
 
 @pytest.mark.slow

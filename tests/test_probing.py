@@ -24,10 +24,16 @@ say = lambda **event: print(json.dumps(event), flush=True)
 say(event="started")
 for name, model in job["models"].items():
     does = model["weights"].split("/")[-3]
+    if does == "dies unchecked":
+        os.kill(os.getpid(), signal.SIGKILL)
+    say(event="checked", model=name)
     if does == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
     if does == "hangs":
         time.sleep(600)
+    if does == "lies":
+        say(event="probed", model=name, found={"message": "graph: it lies."})
+        continue
     say(event="probed", model=name, found=f"{does} in process {os.getpid()}")
 say(event="probe", probes={}, failures={})
 """
@@ -78,6 +84,25 @@ def test_a_model_that_kills_the_process_or_never_ends_is_blamed_alone(runs):
     assert "expected a result within 3 s, got none" in hangs.notes[0]
     assert [run.not_run["basic"].split()[0] for run in (first, second, third)] == ["first", "second", "third"]
     assert len({process_of(run) for run in (first, second, third)}) == 3
+
+
+def test_a_graph_that_is_not_what_it_says_counts_as_not_taken_in(runs):
+    honest, lies = runs("honest", "lies")
+    probe(honest, lies)
+    assert isinstance(honest.traced["basic"], Traced)
+    refused = lies.traced["basic"]
+    assert (refused.cause, refused.ending) == ("student", "bad_output")
+    assert refused.message == (
+        "graph: it lies. No rule is judged by such a graph: hand in a model that torch.export writes."
+    )
+    assert lies.not_run == {}
+
+
+def test_a_graph_that_ends_the_process_before_it_is_checked_counts_as_not_taken_in(runs):
+    dies, other = runs("dies unchecked", "other")
+    probe(dies, other)
+    assert "got signal SIGKILL" in dies.traced["basic"].message
+    assert process_of(other) != ""
 
 
 def test_a_child_that_does_not_even_begin_is_nobody_s_fault(runs, tmp_path):

@@ -8,6 +8,17 @@ def test_progressive_resizing_keeps_its_share_when_the_epochs_change():
     assert recipe.changed({"epochs": 1}).stages == ()
 
 
+def test_full_size_epochs_that_take_the_place_of_stages_cost_no_more():
+    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
+    both = recipe.at_full_size({16, 24}, 32)
+    # 5 / 4 + 6 * 9 / 16 of an epoch are 4.625; 5 are at full size anyway.
+    assert (both.epochs, both.stages) == (9, ())
+    one = recipe.at_full_size({16}, 32)
+    assert (one.epochs, [stage.size_px for stage in one.stages]) == (12, [24])
+    assert recipe.at_full_size({}, 32) == recipe
+    assert both.changed({}) == both
+
+
 def test_stages_that_are_given_are_taken_as_they_are():
     recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
     changed = recipe.changed({"epochs": 3, "stages": [{"epochs": 1, "size_px": 8}]})

@@ -173,6 +173,21 @@ def test_other_data_is_found_out(assignment, changes, doubt):
     assert any(one.startswith(doubt) for one in said(assignment, a_record(assignment, changed)))
 
 
+@pytest.mark.parametrize("epochs", [9, 12, 14])
+def test_a_network_that_refuses_small_images_has_fewer_epochs_and_says_why(assignment, epochs):
+    short = assignment.model_copy(
+        update={"recipe": assignment.recipe.model_copy(update={"epochs": epochs, "stages": ()})}
+    )
+    recipe = assignment.recipe.model_dump(mode="json")
+    noted = a_training(short, recipe=recipe, notes=("the graph cannot run at 16 px",))
+    finding = rules.min_accuracy([noted], assignment)
+    doubt = "its log does not have epochs 1 to 16"
+    possible = epochs != 14
+    assert (doubt not in said(assignment, a_record(assignment, noted, finding))) == possible
+    silent = noted.model_copy(update={"notes": ()})
+    assert doubt in said(assignment, a_record(assignment, silent, finding))
+
+
 def test_a_last_epoch_with_another_accuracy_is_found_out(assignment):
     honest = a_training(assignment)
     last = honest.epochs[-1].model_copy(update={"test_acc": 0.92})

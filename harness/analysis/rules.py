@@ -213,6 +213,8 @@ def untrained_at_chance(
         )
     if probe is None:
         return _not_run(rule, expected, not_run)
+    if not probe.finite:
+        return _no_number(rule, expected)
     actual = (
         f"{100 * probe.accuracy_running:.1f} % with running and {100 * probe.accuracy_batch:.1f} % with "
         "batch statistics"
@@ -291,7 +293,19 @@ def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) 
         actual = f"an image's output changes by {probe.batch_difference:.1e} with the others in its batch"
         advice = "Do not compute anything across the first dimension, the batch."
         return failed(rule, expected, actual, advice=advice)
+    if not probe.finite:
+        return _no_number(rule, expected)
     return passed(rule, expected, "as expected")
+
+
+def _no_number(rule: str, expected: str) -> Finding:
+    return not_judged(
+        rule,
+        expected,
+        "the untrained network gives outputs that are not numbers",
+        cause="student",
+        advice="Look for a division by zero, a logarithm of zero, or weights that start far too large.",
+    )
 
 
 def _not_run(rule: str, expected: str, why: str) -> Finding:

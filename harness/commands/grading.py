@@ -208,7 +208,7 @@ def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
     write_text(folder / "training.json", training.model_dump_json(indent=2) + "\n")
     low, high = training.accuracy_interval
     say(
-        f"{model}, seed {training.seed}: {training.accuracy:.2%} after {recipe.epochs} epochs "
+        f"{model}, seed {training.seed}: {training.accuracy:.2%} after {len(training.epochs)} epochs "
         f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}"
     )
     return training

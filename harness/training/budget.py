@@ -10,7 +10,7 @@ import torch
 from harness.analysis import graph as plain
 from harness.errors import GraphError
 from harness.training.network import one_line
-from harness.training.program import compiled
+from harness.training.program import Watch, compiled
 
 WORKSPACE_MIB = 2_048
 """What a run may take besides the values of a batch: `NetDilated` takes 300 to 800 MiB."""
@@ -34,10 +34,7 @@ def check_memory(
     for graph in (plan.train, plan.eval):
         taken = _Taken(memory_mib)
         try:
-            with bounded_memory(WORKSPACE_MIB), torch.no_grad(), _any_algorithm():
-                weights = {name: tensors[_owner(plan, name)].to("meta") for name in graph.bindings.values()}
-                program = compiled(graph, torch.device("meta"))
-                program.run(torch.zeros(images_shape, device="meta"), weights, taken.add)
+            run_on_meta(plan, graph, tensors, images_shape, taken.add)
         except GraphError:
             raise
         except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
@@ -45,6 +42,24 @@ def check_memory(
                 f"graph: the memory it takes cannot be worked out: {one_line(error)}. "
                 "Run the model on a batch of images to see the same error."
             ) from None
+
+
+def run_on_meta(
+    plan: plain.Architecture,
+    graph: plain.Graph,
+    tensors: Mapping[str, torch.Tensor],
+    images_shape: tuple[int, int, int, int],
+    watch: Watch,
+) -> None:
+    """Run a graph on the meta device, where values have a shape, a dtype and no memory; `watch` sees each.
+
+    Raises:
+        Exception: whatever torch or `watch` raises.
+    """
+    with bounded_memory(WORKSPACE_MIB), torch.no_grad(), _any_algorithm():
+        weights = {name: tensors[_owner(plan, name)].to("meta") for name in graph.bindings.values()}
+        program = compiled(graph, torch.device("meta"))
+        program.run(torch.zeros(images_shape, device="meta"), weights, watch)
 
 
 @contextmanager

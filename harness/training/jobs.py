@@ -207,12 +207,28 @@ class StartedEvent(_Frozen):
     event: Literal["started"] = "started"
 
 
+class Refused(_Frozen):
+    """A graph that is not what it says: nothing is to be judged by it."""
+
+    message: str
+
+
+class CheckedEvent(_Frozen):
+    """One model of a probe job is what it says; it is run now."""
+
+    event: Literal["checked"] = "checked"
+    model: str
+
+
 class ProbedEvent(_Frozen):
-    """One model of a probe job has been run, or could not be."""
+    """One model of a probe job has been run, or was refused, or could not be run.
+
+    What could not be run for an operator that the harness does not know has no message: the rules name it.
+    """
 
     event: Literal["probed"] = "probed"
     model: str
-    found: Probe | str
+    found: Probe | Refused | str
 
 
 class ProbeEvent(_Frozen):
@@ -306,6 +322,7 @@ Event = Annotated[
         StepEvent,
         EpochEvent,
         StartedEvent,
+        CheckedEvent,
         ProbedEvent,
         ProbeEvent,
         FieldEvent,

@@ -26,8 +26,9 @@ from harness.training.data import Data, Stats, used
 from harness.training.jobs import DivergedEvent, Emit, EpochEvent, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
-from harness.training.network import Network, obstacle, running, usable_layout
+from harness.training.network import Network, running
 from harness.training.pixels import Pixels
+from harness.training.plan import planned
 from harness.training.samples import augmented, write_samples
 
 STEP_EVENT_S = 0.2
@@ -60,8 +61,9 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         GraphError: nothing to train, not one logit per class, or the graph stops while it runs.
         UsageError: the checkpoint is of another training, or a batch exceeds the training split.
     """
-    recipe, network = job.recipe, inputs.network
-    plan = _plan(job, inputs)
+    network, asked = inputs.network, job.recipe
+    plan = planned(network, asked, inputs.data.train.images.shape[1], job.classes)
+    recipe, job = plan.recipe, job.model_copy(update={"recipe": plan.recipe})
     network.to(memory_format=plan.memory_format)
     batches = Batches(inputs.data.train, recipe, job.seed)
     if batches.steps_per_epoch == 0:
@@ -85,7 +87,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         progress = Progress((*progress.logs, log), measured.confusion)
         checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
         emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
-    training = _result(job, inputs, plan, progress, initial_sha256, batches.augmented)
+    training = _result(job, inputs, asked, plan.notes, progress, initial_sha256, batches.augmented)
     if job.samples is not None:
         # A training resumed at its very end has measured nothing by itself.
         last = measured or measure(network, pixels, inputs.data.test, job.classes)
@@ -136,34 +138,6 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
 
 
 # Private functions
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How the graph can be run: the side of the images in each epoch, the layout, what to tell the user."""
-
-    sizes_px: tuple[int, ...]
-    memory_format: torch.memory_format
-    notes: tuple[str, ...]
-
-
-def _plan(job: TrainJob, inputs: Inputs) -> _Plan:
-    full = inputs.data.train.images.shape[1]
-    notes: list[str] = []
-    memory_format, reason = usable_layout(inputs.network, full, job.classes)
-    if reason is not None:
-        notes.append(f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason}).")
-    sizes: list[int] = []
-    for stage in job.recipe.stages:
-        why = obstacle(inputs.network, stage.size_px, job.classes, memory_format)
-        sizes += [full if why else stage.size_px] * stage.epochs
-        if why:
-            notes.append(
-                f"Trained {stage.epochs} epochs at {full} px that the recipe plans at {stage.size_px} px: "
-                f"the graph cannot run at that size ({why})."
-            )
-    sizes += [full] * (job.recipe.epochs - len(sizes))
-    return _Plan(tuple(sizes), memory_format, tuple(notes))
 
 
 def _identity(job: TrainJob, inputs: Inputs, initial_sha256: str) -> Identity:
@@ -295,7 +269,8 @@ def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured
 def _result(
     job: TrainJob,
     inputs: Inputs,
-    plan: _Plan,
+    asked: RecipeSpec,
+    notes: tuple[str, ...],
     progress: Progress,
     initial_sha256: str,
     manner: Augmented,
@@ -306,7 +281,7 @@ def _result(
         seed=job.seed,
         device=inputs.device.type,
         data=used(inputs.data, inputs.stats),
-        recipe=job.recipe.model_dump(mode="json"),
+        recipe=asked.model_dump(mode="json"),
         epochs=progress.logs,
         best_epoch=progress.best_epoch,
         confusion=confusion,
@@ -315,5 +290,5 @@ def _result(
         initial_sha256=initial_sha256,
         weights_sha256=weights_sha256(inputs.network),
         augmented=manner,
-        notes=plan.notes,
+        notes=notes,
     )

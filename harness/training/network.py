@@ -4,7 +4,7 @@ No student code runs and nothing is unpickled. See `harness.training.program` fo
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -104,26 +104,19 @@ def check_weights(architecture: plain.Architecture, tensors: Mapping[str, torch.
         raise GraphError(f"weights: {unknown[0]} is not in the architecture's table of tensors.")
 
 
-def check_shapes(plan: plain.Architecture, network: Network, images: torch.Tensor) -> None:
-    """Run both graphs and compare every shape with the one the graph states, on which the rules rely.
+def check_numbers(architecture: plain.Architecture, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Check that the initial parameters are numbers; a buffer may hold minus infinity, as a mask.
 
     Raises:
-        GraphError: naming the first value whose shape is another.
+        GraphError: naming the first parameter that holds NaN or infinity.
     """
-    trial = copy.deepcopy(network)
-    for training, graph in ((True, plan.train), (False, plan.eval)):
-        stated = {node.name: node for node in graph.nodes}
-
-        def compare(name: str, value: object, stated: dict[str, plain.Node] = stated) -> None:
-            node = stated[name]
-            if isinstance(value, torch.Tensor) and not _is_of_shape(value, node.shape):
-                raise GraphError(
-                    f"graph: {node.layer}: wrong shape; expected {_shown(node.shape)}, as the exported "
-                    f"graph says, got {_shown(value.shape)} when it runs."
-                )
-
-        with torch.no_grad():
-            trial.train(training).run(images, compare)
+    for spec in architecture.tensors:
+        if spec.kind == "parameter" and spec.tied_to is None and not tensors[spec.name].isfinite().all():
+            what = "NaN" if tensors[spec.name].isnan().any() else "infinity"
+            raise GraphError(
+                f"weights: the initial weights of {spec.name} hold {what}; expected finite numbers. "
+                "Look at how the constructor fills them."
+            )
 
 
 def obstacle(
@@ -186,8 +179,12 @@ def one_line(error: BaseException) -> str:
     first = (str(error).splitlines() or [""])[0].strip()
     if isinstance(error, MemoryError) or "can't allocate memory" in first:
         first = "it takes more memory than limits.training_memory_mib of the assignment allows"
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return f"{type(error).__name__}: {first[:300]}{notes}"
+    return f"{type(error).__name__}: {first[:300]}{notes_of(error)}"
+
+
+def notes_of(error: BaseException) -> str:
+    """Say in which layer an exception was raised, if that is known."""
+    return "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
 
 
 # Private functions
@@ -195,17 +192,6 @@ def one_line(error: BaseException) -> str:
 
 def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _is_of_shape(value: torch.Tensor, stated: Sequence[int | str] | None) -> bool:
-    """Compare with a stated shape, in which a word stands for a size that depends on the batch."""
-    if stated is None or len(stated) != value.ndim:
-        return False
-    return all(isinstance(want, str) or want == have for want, have in zip(stated, value.shape, strict=True))
-
-
-def _shown(shape: Sequence[int | str] | None) -> str:
-    return "none" if shape is None else f"({', '.join(map(str, shape))})"
 
 
 def _same_bytes(one: torch.Tensor, other: torch.Tensor) -> bool:

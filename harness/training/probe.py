@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,15 +11,17 @@ import torch
 from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.analysis.graph import Architecture
+from harness.analysis.ops import unknown_ops
 from harness.errors import GraphError
 from harness.training.budget import check_memory
-from harness.training.data import Data, Split, measured
+from harness.training.data import Data, Split, Stats, measured
 from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
-from harness.training.jobs import Probe, ProbedEvent, ProbeEvent, ProbeJob
+from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.measure import measure
-from harness.training.network import Network, check_shapes, one_line, read, usable_layout
+from harness.training.network import Network, check_numbers, one_line, read, usable_layout
 from harness.training.pixels import Pixels
+from harness.training.stated import check_stated
 from harness.training.trial import Tensors
 
 PROBED = 500
@@ -31,28 +35,29 @@ LEAST_SPREAD = 0.01
 _SEED = 0
 
 
-def probe_all(job: ProbeJob, data: Data, emit: Callable[[ProbedEvent], None]) -> ProbeEvent:
+@dataclass(frozen=True)
+class _Means:
+    """What every model of a job is probed with."""
+
+    job: ProbeJob
+    split: Split
+    train: Split
+    stats: Stats
+
+
+def probe_all(job: ProbeJob, data: Data, emit: Callable[[CheckedEvent | ProbedEvent], None]) -> ProbeEvent:
     """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
     assert isinstance(data.test, Split)  # the embedded images, whose labels are no secret
-    split = _mixed(data.test, job.classes)
-    stats = measured(data.train.images)
+    means = _Means(job, _mixed(data.test, job.classes), data.train, measured(data.train.images))
     probes: dict[str, Probe] = {}
     failures: dict[str, str] = {}
     for name, model in job.models.items():
-        try:
-            plan, tensors = read(model.architecture, model.weights)
-            network = Network(plan, tensors, torch.device("cpu"))
-            height, width, channels = split.images.shape[1:]
-            check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
-            memory_format, _ = usable_layout(network, split.images.shape[1], job.classes)
-            network.to(memory_format=memory_format)
-            pixels = Pixels(stats, torch.device("cpu"), memory_format)
-            check_shapes(plan, network, pixels(torch.from_numpy(split.images[:TOGETHER])))
-            shown = _evidence(plan, tensors, pixels, data.train)
-            probes[name] = probe(network, pixels, split, job, extents(plan, tensors), shown)
-        except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
-            failures[name] = str(error) if isinstance(error, GraphError) else one_line(error)
-        emit(ProbedEvent(model=name, found=probes[name] if name in probes else failures[name]))
+        found = _found(model, means, partial(emit, CheckedEvent(model=name)))
+        if isinstance(found, Probe):
+            probes[name] = found
+        else:
+            failures[name] = found.message if isinstance(found, Refused) else found
+        emit(ProbedEvent(model=name, found=found))
     return ProbeEvent(probes=probes, failures=failures)
 
 
@@ -83,6 +88,34 @@ def probe(
 
 
 # Private functions
+
+
+def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | Refused | str:
+    """Probe one model, or say why not; `checked` is called where it is what it says."""
+    height, width, channels = means.split.images.shape[1:]
+    try:
+        plan, tensors = read(model.architecture, model.weights)
+        check_stated(plan, tensors, (channels, height, width))
+    except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
+        return Refused(message=_said(error))
+    checked()
+    if unknown_ops(plan):
+        return ""
+    try:
+        check_numbers(plan, tensors)
+        network, job = Network(plan, tensors, torch.device("cpu")), means.job
+        check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
+        memory_format, _ = usable_layout(network, height, job.classes)
+        network.to(memory_format=memory_format)
+        pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
+        shown = _evidence(plan, tensors, pixels, means.train)
+        return probe(network, pixels, means.split, job, extents(plan, tensors), shown)
+    except Exception as error:  # noqa: BLE001 - as above
+        return _said(error)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, GraphError) else one_line(error)
 
 
 def _mixed(split: Split, classes: int) -> Split:

@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import grade
 from harness.analysis.graph import MAX_NODES, MAX_REFS, Architecture, parse_architecture, to_json
 from harness.analysis.maxima import find_maxima
 from harness.analysis.receptive import measure
 from harness.assignment import REPOSITORY
 from harness.errors import GraphError
+from harness.intake.exchange import Wanted
 from harness.intake.export import architecture_of
+from harness.intake.sandbox import Traced
+from harness.intake.submission import Answered, Submission
+from harness.run import Run, Settings
 
 ODD = [
     None,
@@ -91,6 +96,41 @@ def test_no_graph_breaks_the_judge(judged):
         assert verdict.max_parameters.rule == "max_parameters"
         seen += 1
     assert seen > 80
+
+
+SHAPES = [None, [], [2], ["batch", 3], ["word", 2**31 - 1], ["batch", 8, "rows", "columns"], [1] * 8]
+
+
+def forged(text, chance):
+    """Change what a graph states, and what it is given and gives, besides its calls."""
+    data = json.loads(scrambled(text, chance))
+    for graph in (data["train"], data["eval"]):
+        names = [*graph["inputs"], *graph["bindings"], *(node["name"] for node in graph["nodes"])]
+        graph["input_shape"] = chance.choice([graph["input_shape"], *SHAPES[1:]])
+        if chance.random() < 0.2:
+            graph["outputs"] = chance.choices(names, k=chance.choice([1, 2]))
+        graph["bindings"][chance.choice(list(graph["bindings"]))] = chance.choice(data["tensors"])["name"]
+        for node in chance.choices(graph["nodes"], k=5):
+            node["shape"] = chance.choice(SHAPES)
+            node["dtype"] = chance.choice([None, "bool", "int64", "complex128", "float16"])
+            node["kwargs"] = {chance.choice(["dim", "alpha", "out", "dtype"]): chance.choice(ODD)}
+    return json.dumps(data).encode()
+
+
+def test_whatever_a_graph_states_there_is_a_record(assignment, tmp_path):
+    answered = {"basic": Answered(Wanted(file=tmp_path, class_name=None), "basic")}
+    ends = set()
+    for seed in range(120):
+        try:
+            architecture = parse_architecture(forged(REFERENCE, random.Random(seed)))
+        except GraphError:
+            continue
+        run = Run(Submission(tmp_path, "", answered), assignment, Settings(out=tmp_path), lambda *_: None)
+        run.traced = {"basic": Traced("Net", architecture, "", tmp_path, "", "", seeds_differ=True)}
+        (variant,) = grade.judge(run).variants.values()
+        assert variant.verdict in ("failed", "not_judged")
+        ends.add(variant.problem.cause if variant.problem else None)
+    assert ends == {None, "student"}
 
 
 def mutated(text, chance):

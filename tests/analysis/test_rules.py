@@ -41,8 +41,15 @@ def test_the_same_weights_under_two_seeds_are_a_warning(basic, judged):
     assert judged(network, seeds_differ=True).facts.warnings == ()
 
 
-def test_outputs_that_are_not_numbers_are_a_warning(basic, judged):
-    assert any("not numbers" in text for text in judged(basic(), finite=False).facts.warnings)
+def test_outputs_that_are_not_numbers_are_a_warning_and_leave_what_is_measured_by_them_open(basic, judged):
+    network = basic()
+    verdict = judged(network, finite=False)
+    assert any("not numbers" in text for text in verdict.facts.warnings)
+    for finding in (verdict.untrained_at_chance, verdict.same_graph_in_eval):
+        assert (finding.status, finding.cause) == ("not_judged", "student")
+        assert finding.actual == "the untrained network gives outputs that are not numbers"
+        assert finding.help.startswith("Look for a division by zero")
+    assert judged(network, finite=False, batch_difference=1.0).same_graph_in_eval.status == "failed"
 
 
 @pytest.mark.parametrize(

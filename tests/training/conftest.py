@@ -118,13 +118,18 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def forged() -> Callable[..., Model]:
-    """Write calls, ``(op, *args)`` each, in front of both graphs of a model; the first is called f0."""
+    """Write calls, ``(op, *args)`` each, in front of both graphs of a model; the first is called f0.
 
-    def forge(model: Model, *calls: tuple[object, ...]) -> Model:
+    `stated` are the shapes of those that make a tensor of float32, by name.
+    """
+
+    def forge(model: Model, *calls: tuple[object, ...], **stated: list[object]) -> Model:
         document = json.loads(model.architecture.read_text())
         for graph in (document["train"], document["eval"]):
             graph["nodes"] = [
-                {"name": f"f{number}", "op": op, "args": args} for number, (op, *args) in enumerate(calls)
+                {"name": f"f{number}", "op": op, "args": args}
+                | ({"shape": stated[f"f{number}"], "dtype": "float32"} if f"f{number}" in stated else {})
+                for number, (op, *args) in enumerate(calls)
             ] + graph["nodes"]
         model.architecture.write_text(json.dumps(document))
         return model

@@ -22,6 +22,7 @@ from harness.recipe import TransformSpec
 from harness.training.engine import do, error_event
 from harness.training.jobs import (
     EVENTS,
+    CheckedEvent,
     DataEvent,
     DivergedEvent,
     DownloadEvent,
@@ -56,8 +57,8 @@ def child(text: str, cwd: Path) -> tuple[int, list[Event], str]:
 
 def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None:
     do(ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2), events.append)
-    started, probed, result = events
-    assert started == StartedEvent()
+    started, checked, probed, result = events
+    assert (started, checked) == (StartedEvent(), CheckedEvent(model="basic"))
     assert isinstance(result, ProbeEvent)
     assert probed == ProbedEvent(model="basic", found=result.probes["basic"])
 
@@ -171,6 +172,7 @@ def test_a_graph_that_takes_memory_for_few_images_alone_is_stopped_and_blamed(
         ("operator.mul", n, n),
         ("operator.floordiv", 2**32, {"ref": "f1"}),
         ("aten.ones.default", [{"ref": "f2"}]),
+        f3=["computed"],
     )
     small = {"model": model, "memory_mib": 64}
     too_much = "it takes more memory than limits.training_memory_mib of the assignment allows"

@@ -219,13 +219,33 @@ class FixedSize(nn.Module):
         return self.fc(x.flatten(1))
 
 
-def test_a_stage_that_cannot_run_is_trained_at_full_size_and_said(
+def test_a_network_that_refuses_small_images_gets_no_more_arithmetic_than_others(
     job: TrainJob, few: Data, exported: Export
 ) -> None:
-    result = trained(job.model_copy(update={"model": exported(FixedSize())}), few)
-    assert len(result.epochs) == 3
+    stages = [{"epochs": 3, "size_px": 16}, {"epochs": 1, "size_px": 24}]
+    recipe = RecipeSpec.model_validate(job.recipe.model_dump() | {"epochs": 5, "stages": stages})
+    said: list[Event] = []
+    fixed = job.model_copy(update={"model": exported(FixedSize()), "recipe": recipe})
+    result = train(fixed, inputs_of(fixed, few), said.append)
+    # 3 / 4 + 9 / 16 of an epoch are one, and the last of the recipe; the schedule ends with the second.
+    assert [log.epoch for log in result.epochs] == [1, 2]
+    assert result.epochs[-1].lr < recipe.lr / recipe.div_factor
+    assert {event.epochs for event in said if isinstance(event, EpochEvent)} == {2}
+    assert result.recipe == recipe.model_dump(mode="json")
     (note,) = result.notes
-    assert note.startswith("Trained 1 epochs at 32 px that the recipe plans at 16 px: the graph cannot run")
+    assert note.startswith(
+        "Trained 1 epochs at 32 px in place of 4 that the recipe plans on smaller images (3 at 16 px, 1 at "
+        "24 px), for no more arithmetic: the graph cannot run at 16 px (RuntimeError: "
+    )
+
+
+def test_a_network_that_refuses_small_images_goes_on_where_it_was_stopped(
+    job: TrainJob, few: Data, exported: Export
+) -> None:
+    fixed = job.model_copy(update={"model": exported(FixedSize()), "save_every": 1})
+    whole = trained(fixed, few)
+    resumed = trained(fixed.model_copy(update={"resume": job.checkpoints / "epoch_001.pth"}), few)
+    assert resumed.weights_sha256 == whole.weights_sha256
 
 
 def test_a_stage_changes_what_is_learned(job: TrainJob, few: Data) -> None:

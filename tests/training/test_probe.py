@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from harness.training.data import Data
-from harness.training.jobs import Model, Probe, ProbeEvent, ProbeJob
+from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.probe import probe_all
 
 Export = Callable[..., Model]
@@ -113,6 +113,55 @@ def test_a_model_that_cannot_run_has_a_message_and_the_others_a_probe(
     assert event.failures["lost"].endswith("lost.json: cannot be read (No such file or directory).")
 
 
+def test_weights_that_are_no_numbers_are_named_and_nothing_is_measured(
+    tiny: type[nn.Module], mini: Data, exported: Export
+) -> None:
+    for value, word in ((float("nan"), "NaN"), (float("-inf"), "infinity")):
+        model = tiny()
+        nn.init.constant_(model.fc.weight, value)
+        assert probed(mini, {"model": exported(model)}).failures["model"] == (
+            f"weights: the initial weights of fc.weight hold {word}; expected finite numbers. "
+            "Look at how the constructor fills them."
+        )
+
+
+class Masked(nn.Module):
+    """Keeps minus infinity in a buffer, as the mask of an attention does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.tensor([0.0, 0.0, float("-inf")]))
+        self.fc = nn.Linear(3, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc((x.mean((2, 3)) + self.mask).softmax(1))
+
+
+def test_a_mask_of_infinities_is_no_weight(mini: Data, exported: Export) -> None:
+    assert probe_of(Masked(), mini, exported).finite
+
+
+def test_what_is_done_to_a_model_is_said_as_it_is_done(
+    tiny: type[nn.Module], mini: Data, exported: Export, tmp_path: Path
+) -> None:
+    lost = Model(architecture=tmp_path / "lost.json", weights=tmp_path / "lost.safetensors")
+    job = ProbeJob(models={"lost": lost, "good": exported(tiny())}, classes=10, batch_size=100, threads=2)
+    said: list[CheckedEvent | ProbedEvent] = []
+    probe_all(job, mini, said.append)
+    assert [(type(event), event.model) for event in said] == [
+        (ProbedEvent, "lost"), (CheckedEvent, "good"), (ProbedEvent, "good"),
+    ]  # fmt: skip
+    assert isinstance(said[0].found, Refused)
+
+
+def test_an_operator_that_is_not_known_is_left_to_the_rules(mini: Data, exported: Export) -> None:
+    class Unknown(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.svd(x.mean(1))[1][:, :10]
+
+    assert probed(mini, {"model": exported(Unknown())}).failures == {"model": ""}
+
+
 def test_a_graph_that_needs_nchw_is_probed_in_it(mini: Data, exported: Export) -> None:
     class ViewsRows(nn.Module):
         def __init__(self) -> None:
@@ -136,6 +185,6 @@ def test_a_graph_that_states_a_false_shape_is_not_run(
     model.architecture.write_text(false)
     failures = probed(mini, {"liar": model}).failures
     assert failures["liar"] == (
-        "graph: conv: wrong shape; expected (batch, 4, 8, 16), as the exported graph says, "
-        "got (32, 4, 16, 16) when it runs."
+        "graph: conv: wrong value; expected float32 (batch, 4, 8, 16), as the exported graph says, "
+        "got float32 (48, 4, 16, 16) when it runs on 48 images."
     )

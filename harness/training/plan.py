@@ -1,0 +1,58 @@
+"""How a training goes with the network at hand: which recipe it can follow, in which layout."""
+
+from dataclasses import dataclass
+
+import torch
+
+from harness.recipe import RecipeSpec
+from harness.training.network import Network, obstacle, usable_layout
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The recipe as the network can follow it, and what to tell the user of it."""
+
+    recipe: RecipeSpec
+    """Without the stages that the network refuses; their arithmetic goes into full-size epochs."""
+    sizes_px: tuple[int, ...]
+    """Side of the images in each epoch."""
+    memory_format: torch.memory_format
+    notes: tuple[str, ...]
+
+
+def planned(network: Network, recipe: RecipeSpec, full_px: int, classes: int) -> Plan:
+    """Try the network at every size of the recipe, and at `full_px`, the size of the images.
+
+    Raises:
+        GraphError: the network cannot run at full size, or gives not one logit per class.
+    """
+    memory_format, reason = usable_layout(network, full_px, classes)
+    notes = [] if reason is None else [
+        f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason})."
+    ]  # fmt: skip
+    refused = {
+        size: why
+        for size in dict.fromkeys(stage.size_px for stage in recipe.stages)
+        if (why := obstacle(network, size, classes, memory_format))
+    }
+    followed = recipe.at_full_size(refused, full_px)
+    if refused:
+        notes.append(_replaced(recipe, followed, refused, full_px))
+    sizes = [stage.size_px for stage in followed.stages for _ in range(stage.epochs)]
+    sizes += [full_px] * (followed.epochs - len(sizes))
+    return Plan(followed, tuple(sizes), memory_format, tuple(notes))
+
+
+# Private functions
+
+
+def _replaced(recipe: RecipeSpec, followed: RecipeSpec, refused: dict[int, str], full_px: int) -> str:
+    gone = [stage for stage in recipe.stages if stage.size_px in refused]
+    epochs = sum(stage.epochs for stage in gone)
+    instead = epochs + followed.epochs - recipe.epochs
+    planned_at = ", ".join(f"{stage.epochs} at {stage.size_px} px" for stage in gone)
+    size, why = next(iter(refused.items()))
+    return (
+        f"Trained {instead} epochs at {full_px} px in place of {epochs} that the recipe plans on smaller "
+        f"images ({planned_at}), for no more arithmetic: the graph cannot run at {size} px ({why})."
+    )

@@ -1,0 +1,38 @@
+"""Judge a network that the generators have built: exported, run untrained, judged, as a submission is."""
+
+import tempfile
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from harness.analysis import rules
+from harness.analysis.graph import to_json
+from harness.assignment import AssignmentSpec
+from harness.intake.export import architecture_of
+from harness.record import Finding
+from harness.training.data import Data
+from harness.training.jobs import Model, ProbeJob
+from harness.training.probe import probe_all
+
+
+def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str, Finding]:
+    """Judge every rule of variant basic but accuracy, by name."""
+    architecture, tensors = architecture_of(model, assignment.data.input_shape)
+    with tempfile.TemporaryDirectory() as folder:
+        files = Model(architecture=Path(folder) / "architecture.json", weights=Path(folder) / "w.safetensors")
+        files.architecture.write_text(to_json(architecture))
+        save_file(tensors, files.weights)
+        job = ProbeJob(
+            models={"": files},
+            classes=assignment.data.classes,
+            batch_size=assignment.recipe.batch_size,
+            threads=assignment.recipe.threads,
+            memory_mib=assignment.limits.training_memory_mib,
+        )
+        event = probe_all(job, data, lambda _: None)
+    findings, _, _ = rules.judge(
+        architecture, event.probes.get(""), assignment, "basic", assignment.recipe.augmentation,
+        not_run=event.failures.get("", ""),
+    )  # fmt: skip
+    return {finding.rule: finding for finding in findings}

@@ -1,0 +1,106 @@
+"""Networks that nobody wrote: honest ones pass every rule, disguised ones never the rule that they break."""
+
+import pytest
+import torch
+from drawn.forbidden import DISGUISES
+from drawn.honest import honest
+from drawn.identities import DEAD, LIVE, SAME
+from drawn.judging import judged
+from drawn.standard import built, standard
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from harness.training.data import Data, load_mini
+
+EVERY = settings(
+    deadline=None,
+    derandomize=True,
+    phases=(
+        Phase.explicit,
+        Phase.generate,
+    ),  # the networks are small: to shrink one takes longer than to read it
+    suppress_health_check=list(HealthCheck),
+)
+FEW = settings(EVERY, max_examples=5)
+MANY = settings(EVERY, max_examples=112)
+
+
+@pytest.fixture(scope="session")
+def mini() -> Data:
+    return load_mini()
+
+
+def never_passes(kind, assignment, mini, data):
+    disguise = data.draw(DISGUISES[kind])
+    note(disguise.source)
+    findings = judged(built(disguise.source), assignment, mini)
+    told = {rule: findings[rule].actual for rule in disguise.breaks if findings[rule].status == "passed"}
+    assert told == {}, disguise.source
+
+
+@pytest.mark.parametrize("kind", DISGUISES)
+@FEW
+@given(data=st.data())
+def test_a_rule_that_is_broken_in_disguise_does_not_pass(kind, assignment, mini, data):
+    never_passes(kind, assignment, mini, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("kind", DISGUISES)
+@MANY
+@given(data=st.data())
+def test_none_of_a_thousand_disguises_passes(kind, assignment, mini, data):
+    never_passes(kind, assignment, mini, data)
+
+
+def keeps_every_rule(assignment, mini, source):
+    findings = judged(built(source), assignment, mini)
+    told = {rule: (f.status, f.actual) for rule, f in findings.items() if f.status != "passed"}
+    assert told == {}, source
+
+
+@settings(EVERY, max_examples=40)
+@given(source=honest())
+def test_an_honest_network_passes_every_rule(assignment, mini, source):
+    keeps_every_rule(assignment, mini, source)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@settings(EVERY, max_examples=1_000)
+@given(source=honest())
+def test_a_thousand_honest_networks_pass_every_rule(assignment, mini, source):
+    keeps_every_rule(assignment, mini, source)
+
+
+def run(line: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a line makes of eight random maps of 6 x 6, and the maps."""
+    scope = {"torch": torch, "F": functional, "x": torch.randn(4, 8, 6, 6), "self": torch.nn.Identity()}
+    before = scope["x"].clone()
+    exec(line.format(x="x", c=8, h=6, w=6), scope)  # these are lines of our own generators
+    return before, scope["x"]
+
+
+@pytest.mark.parametrize("line", SAME)
+def test_what_is_called_the_same_is_the_same(line):
+    before, after = run(line)
+    assert torch.allclose(after, before, atol=1e-4)
+
+
+@pytest.mark.parametrize("line", LIVE)
+def test_what_is_called_alive_is_not_zero(line):
+    _, after = run(line)
+    assert after.abs().gt(1e-3).float().mean() > 0.3
+
+
+@pytest.mark.parametrize("line", DEAD)
+def test_what_is_called_dead_is_zero_or_too_small_to_matter(line):
+    _, after = run(line)
+    assert after.abs().max() < 1e-40
+
+
+def test_the_network_that_is_disguised_passes_every_rule(assignment, mini):
+    findings = judged(built(standard()), assignment, mini)
+    assert {f.rule: f.actual for f in findings.values() if f.status != "passed"} == {}
