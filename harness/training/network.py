@@ -227,18 +227,20 @@ def _owned(spec: plain.Tensor, tensor: torch.Tensor, device: torch.device) -> to
 
 
 def _register(root: nn.Module, spec: plain.Tensor, tensor: torch.Tensor) -> None:
+    """Keep a tensor under its own name, which may be that of a method, an attribute or another's branch."""
     *path, leaf = spec.name.split(".")
+    if "" in (*path, leaf) or "training" in (*path, leaf):  # torch keeps the mode under that name
+        raise GraphError(f"weights: {spec.name!r} cannot name a tensor (a part of it is empty, or training).")
     module = root
-    try:
-        for part in path:
-            child = module._modules.get(part)
-            if child is None:
-                child = _Branch()
-                module.add_module(part, child)
-            module = child
-        if isinstance(tensor, nn.Parameter):
-            module.register_parameter(leaf, tensor)
-        else:
-            module.register_buffer(leaf, tensor, persistent=spec.kind == "buffer")
-    except KeyError as error:
-        raise GraphError(f"weights: {spec.name!r} cannot name a tensor ({error.args[0]}).") from None
+    for part in path:
+        child = module._modules.get(part)
+        if child is None:
+            # Not add_module, here and below: it takes no name that the class uses itself.
+            child = module._modules[part] = _Branch()
+        module = child
+    if isinstance(tensor, nn.Parameter):
+        module._parameters[leaf] = tensor
+        return
+    module._buffers[leaf] = tensor
+    if spec.kind != "buffer":
+        module._non_persistent_buffers_set.add(leaf)

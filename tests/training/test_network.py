@@ -233,11 +233,41 @@ def test_several_outputs_are_refused() -> None:
         Network(good.model_copy(update={"train": graph}), {}, CPU)
 
 
-@pytest.mark.parametrize("name", ["", "a..b", "forward", "_programs"])
+@pytest.mark.parametrize("name", ["", "a..b", "a.training", "training.weight"])
 def test_a_name_that_cannot_name_a_tensor_is_refused(name: str) -> None:
     spec = plain.Tensor(name=name, kind="buffer", shape=(1,), dtype="float32")
     with pytest.raises(GraphError, match="cannot name a tensor"):
         Network(one_node("aten.relu.default", tensors=(spec,)), {name: torch.zeros(1)}, CPU)
+
+
+@pytest.mark.parametrize("name", ["run", "train_", "nodes", "_programs"])
+def test_a_layer_may_have_any_name(name: str) -> None:
+    class Student(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.branch = nn.Module()
+            for owner in (self, self.branch):
+                setattr(owner, name, nn.Conv2d(3, 3, 1))
+            self.fc = nn.Linear(3, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = getattr(self.branch, name)(getattr(self, name)(x))
+            return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    student = Student()
+    network = rebuilt(student)
+    assert list(network.state_dict()) == list(student.state_dict())
+    network.load_state_dict(student.state_dict(), strict=True)
+    for mode in (True, False):
+        assert torch.equal(network.train(mode)(images()), student(images()))
+
+
+@pytest.mark.parametrize("name", ["run", "forward", "eval", "_programs", "_modules", "parameters", "to"])
+def test_a_tensor_may_have_any_name(name: str) -> None:
+    spec = plain.Tensor(name=name, kind="buffer", shape=(1,), dtype="float32")
+    network = Network(one_node("aten.relu.default", tensors=(spec,)), {name: torch.ones(1)}, CPU)
+    assert network.eval().state_dict() == {name: torch.ones(1)}
+    assert torch.equal(network(torch.ones(2, 3, 4, 4) * -1), torch.zeros(2, 3, 4, 4))
 
 
 def test_integers_cannot_be_trained() -> None:
