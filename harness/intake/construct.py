@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from harness.intake.advice import IMAGES
 from harness.intake.exchange import Request
 from harness.intake.failures import StudentFailure, stage
+from harness.intake.switches import in_mode
 from harness.recipe import Scalar
 
 CLASSES, CHANNELS = "<classes>", "<channels>"
@@ -89,13 +91,11 @@ def construct_with(factory: Factory, request: Request, arguments: Mapping[str, S
     return Built(name, model, factory, arguments)
 
 
-def eager_forward(model: nn.Module, request: Request) -> object:
-    """Run a model on two black images, in eval mode."""
+def eager_forward(model: nn.Module, request: Request, images: int = IMAGES) -> object:
+    """Run a model on `images` black images, in eval mode; with gradients: some models hook on to them."""
     training = model.training
-    model.eval()
-    with torch.no_grad():
-        result: object = model(torch.zeros(2, *request.input_shape))
-    model.train(training)
+    result: object = in_mode(model, training=False)(torch.zeros(images, *request.input_shape))
+    in_mode(model, training=training)
     return result
 
 

@@ -13,7 +13,9 @@ from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
 from harness.intake.modes import flags_of, in_eval
+from harness.intake.no_grad import detach_what_has_no_gradient
 from harness.intake.shortcuts import shortcuts
+from harness.intake.switches import in_mode
 
 _BOUND: Mapping[InputKind, plain.Kind] = {
     InputKind.PARAMETER: "parameter",
@@ -57,9 +59,9 @@ def architecture_of(
         table.add(_clean(name), "buffer" if name in persistent else "constant", buffer)
     trainable = {_clean(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
     flags = flags_of(model, input_shape, root)
-    train = _graph(model.train(), input_shape, table, root)
+    train = _graph(in_mode(model, training=True), input_shape, table, root)
     evaluated = in_eval(train, flags) if flags else None
-    evaluated = evaluated or _graph(model.eval(), input_shape, table, root)
+    evaluated = evaluated or _graph(in_mode(model, training=False), input_shape, table, root)
     rows, owners = _describe(table, trainable)
     architecture = plain.Architecture(schema=plain.SCHEMA, tensors=rows, train=train, eval=evaluated)
     # Copies: safetensors refuses memory that two entries share.
@@ -71,6 +73,7 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     example = torch.zeros(2, *input_shape)
     with shortcuts(root):
         program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
+    detach_what_has_no_gradient(program.graph)
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
     outputs = program.graph.output_node().args[0]

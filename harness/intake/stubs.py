@@ -1,20 +1,16 @@
 """Stand in for what a student's file imports and a model does not need: plots, progress bars, summaries.
 
 Importing such a module works, and so does what student code does with it while the file is imported. Using
-one while the model is built or runs is an error that names it. `.cuda()` does nothing where there is no GPU.
+one while the model is built or runs is an error that names it.
 """
 
-import functools
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
-
-import torch
-from torch import nn
 
 _NAMES = """
     IPython albumentations altair bokeh captum comet_ml cv2 fire fvcore gdown google gradio graphviz
@@ -121,31 +117,3 @@ class _Thing:
 
     def _refuse(self) -> NoReturn:
         raise NotThereError(f"{self._name} is not available while a submission is graded")
-
-
-def without_cuda(note: Callable[[], None]) -> None:
-    """Make `.cuda()` and `.to("cuda")` do nothing on a machine without a GPU, but call `note`."""
-    if torch.cuda.is_available():
-        return
-
-    def stay(self: object, *_: object, **__: object) -> object:
-        note()
-        return self
-
-    for owner in (nn.Module, torch.Tensor):
-        owner.cuda = stay  # type: ignore[method-assign, assignment]
-        owner.to = _to_cpu(owner.to, note)  # type: ignore[method-assign]
-
-
-def _to_cpu(to: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
-    def stay(value: object) -> object:
-        if isinstance(value, (str, torch.device)) and "cuda" in str(value):
-            note()
-            return torch.device("cpu")
-        return value
-
-    @functools.wraps(to)
-    def run(self: object, *args: object, **kwargs: object) -> Any:
-        return to(self, *map(stay, args), **{key: stay(one) for key, one in kwargs.items()})
-
-    return run

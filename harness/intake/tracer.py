@@ -16,16 +16,22 @@ from safetensors.torch import save
 from torch import nn
 
 from harness.analysis.graph import to_json
+from harness.intake import switches
 from harness.intake.construct import Built, construct_with, eager_forward, seed_all
 from harness.intake.exchange import MAX_NOTE, MAX_TEXT, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, stage
 from harness.intake.search import Found, Search
-from harness.intake.stubs import Stubs, without_cuda
+from harness.intake.stubs import Stubs
 
 NOT_REPRODUCIBLE = (
     "the initial weights are not reproducible: built twice with one seed, they differ; draw them with torch, "
     "numpy or random, and from nothing else"
+)
+
+NOT_TRAINABLE = (
+    "no weight of it can be trained: its logits have no gradient, as where forward runs under "
+    "torch.no_grad() or ends in .detach() or .data; remove that from forward"
 )
 
 
@@ -45,6 +51,7 @@ def answer(request: Request, wanted: Wanted) -> tuple[bytes, bytes, bytes]:
             other = _digest_of_another(request, built, request.other_init_seed)
             said = said.model_copy(update={"seeds_differ": own != other})
             told += [NOT_REPRODUCIBLE] if own != again else []
+            told += [NOT_TRAINABLE] if not _is_trainable(built.model, request) else []
         said = said.model_copy(update={"notes": tuple(note[:MAX_NOTE] for note in told)})
         return _bytes(said), architecture, weights
     except StudentFailure as failure:
@@ -117,15 +124,20 @@ def _bytes(answer: Answer) -> bytes:
 
 def _find(request: Request, wanted: Wanted) -> tuple[Found, Callable[[], list[str]]]:
     """Find and build the model; the notes are complete once it has been run."""
-    stubs, moved = Stubs(), set[str]()
+    stubs, let_pass = Stubs(), set[str]()
     stubs.install()
-    without_cuda(lambda: moved.add("moves to a GPU do nothing: there is none while a submission is graded"))
+    switches.install(let_pass.add)
     seed_all(request.init_seed)
     found = Search(request, wanted, stubs).run()
 
     def notes() -> list[str]:
         unused = f"not imported, a model does not need them: {', '.join(sorted(stubs.used))}"
-        return [_as_written(found, request), *found.notes, *([unused] if stubs.used else []), *sorted(moved)]
+        return [
+            _as_written(found, request),
+            *found.notes,
+            *([unused] if stubs.used else []),
+            *sorted(let_pass),
+        ]
 
     return found, notes
 
@@ -144,6 +156,11 @@ def _prepare(model: nn.Module, request: Request) -> None:
             f"{type(model).__name__}: forward returns {type(logits).__name__}; expected one tensor "
             f"of logits, shape (N, {request.classes}).",
         )
+
+
+def _is_trainable(model: nn.Module, request: Request) -> bool:
+    logits = eager_forward(model, request)
+    return isinstance(logits, torch.Tensor) and logits.requires_grad
 
 
 def _digest_of_another(request: Request, built: Built, seed: int) -> str:
