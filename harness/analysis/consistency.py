@@ -11,6 +11,8 @@ _IN_TRAINING = 2
 """Position of dropout's "train" argument."""
 _BATCH_STATISTICS = 5
 """Position of batch-norm's "training" argument."""
+_ATTENTION: Mapping[str, tuple[int, bool | None]] = {"attn_mask": (3, None), "is_causal": (5, False)}
+"""Positions and defaults of what an attention does beside its dropout."""
 
 
 def difference(train: Flow, evaluation: Flow) -> tuple[Node, ...]:
@@ -85,7 +87,11 @@ def _computation(node: Node, keys: Mapping[str, int]) -> tuple[Any, ...]:
     if OPS.get(node.op) == "batch_norm":
         # Affine weights, then epsilon; statistics and momentum are what may differ.
         arguments = [*node.args[:3], *node.args[7:8]]
-    named = tuple((key, _plain(value, keys)) for key, value in sorted(node.kwargs.items()))
+    options = dict(node.kwargs)
+    if OPS.get(node.op) == "attention":
+        arguments = [*node.args[:3], *(node.arg(at, name, usual) for name, (at, usual) in _ATTENTION.items())]
+        options = {name: value for name, value in options.items() if name not in {"dropout_p", *_ATTENTION}}
+    named = tuple((key, _plain(value, keys)) for key, value in sorted(options.items()))
     return (op, _plain(arguments, keys), named)
 
 
