@@ -108,7 +108,8 @@ def check_shapes(plan: plain.Architecture, network: Network, images: torch.Tenso
     """Run both graphs and compare every shape with the one the graph states, on which the rules rely.
 
     Raises:
-        GraphError: naming the first value whose shape is another.
+        GraphError: naming the first value whose shape is another; one image gives no row of logits, for the
+            network squeezes its batch away.
     """
     trial = copy.deepcopy(network)
     for training, graph in ((True, plan.train), (False, plan.eval)):
@@ -124,6 +125,24 @@ def check_shapes(plan: plain.Architecture, network: Network, images: torch.Tenso
 
         with torch.no_grad():
             trial.train(training).run(images, compare)
+    if any(node.op == "aten.squeeze.default" for node in plan.eval.nodes):
+        _check_one_image(trial, images[:1])
+
+
+def _check_one_image(network: Network, image: torch.Tensor) -> None:
+    """Check that a network which calls squeeze() keeps a batch of one image, (1, C, H, W)."""
+    try:
+        with torch.no_grad():
+            logits = network.eval()(image)
+    except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
+        found = f"ends in {one_line(error)}"
+    else:
+        if logits.ndim == 2:
+            return
+        found = f"gives logits of shape {tuple(logits.shape)} and not {(1, logits.shape[-1])}"
+    raise GraphError(
+        f"one image alone {found}: squeeze() drops the batch too where it is 1. Write x.flatten(1) in its place."
+    )
 
 
 def obstacle(

@@ -14,7 +14,7 @@ from harness.intake.export import architecture_of
 from harness.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
 from harness.training.measure import arithmetic
-from harness.training.network import Network, obstacle, one_line, read, running, usable_layout
+from harness.training.network import Network, check_shapes, obstacle, one_line, read, running, usable_layout
 from harness.training.program import compiled
 
 CPU = torch.device("cpu")
@@ -406,3 +406,48 @@ def test_arithmetic_of_a_graph_cannot_run_away(op: str, numbers: tuple[object, o
     )
     with pytest.raises(ValueError, match=f"{op}: expected"):
         compiled(graph, CPU).run(images(), {})
+
+
+class Squeezes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(nn.functional.adaptive_avg_pool2d(self.conv(x), 1).squeeze())  # type: ignore[no-any-return]
+
+
+class SqueezesAndNeedsTwoAxes(Squeezes):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.log_softmax(super().forward(x), dim=1)
+
+
+class SqueezesTheMapAlone(Squeezes):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(nn.functional.adaptive_avg_pool2d(self.conv(x), 1).squeeze(-1).squeeze(-1))  # type: ignore[no-any-return]
+
+
+class SqueezesWhatHasNoBatch(Squeezes):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).mean((2, 3)) * self.conv.weight.mean((1, 2, 3), keepdim=True).squeeze())  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("student", "found"),
+    [
+        (Squeezes, r"gives logits of shape \(10,\) and not \(1, 10\)"),
+        (SqueezesAndNeedsTwoAxes, "ends in IndexError: Dimension out of range"),
+    ],
+)
+def test_a_batch_of_one_that_is_squeezed_away_is_said(student: type[nn.Module], found: str) -> None:
+    architecture, tensors = architecture_of(student(), SHAPE)
+    with pytest.raises(
+        GraphError, match=f"one image alone {found}.*drops the batch too where it is 1. Write x.flatten"
+    ):
+        check_shapes(architecture, Network(architecture, tensors, CPU), images())
+
+
+@pytest.mark.parametrize("student", [SqueezesTheMapAlone, SqueezesWhatHasNoBatch])
+def test_a_squeeze_that_leaves_the_batch_alone_is_none_of_it(student: type[nn.Module]) -> None:
+    architecture, tensors = architecture_of(student(), SHAPE)
+    check_shapes(architecture, Network(architecture, tensors, CPU), images())
