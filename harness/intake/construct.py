@@ -11,10 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.intake.advice import IMAGES
 from harness.intake.exchange import Request
 from harness.intake.failures import StudentFailure, stage
-from harness.intake.switches import in_mode
 from harness.recipe import Scalar
 
 CLASSES, CHANNELS = "<classes>", "<channels>"
@@ -36,6 +34,13 @@ USUAL: Mapping[str, tuple[Scalar, ...]] = {
 }
 """What a constructor's parameter without a default is given where its name, in lower case, is like this; the
 next value where one fails."""
+
+_METHODS = frozenset({
+    "train", "eval", "modules", "named_modules", "children", "named_children", "parameters",
+    "named_parameters", "buffers", "named_buffers", "state_dict", "load_state_dict", "apply", "zero_grad",
+    "requires_grad_",
+})  # fmt: skip
+"""Methods of a module that torch calls itself, or that every training calls."""
 
 Factory = Callable[..., Any]
 """A class of models, or a function that makes one."""
@@ -88,18 +93,28 @@ def construct_with(factory: Factory, request: Request, arguments: Mapping[str, S
         raise StudentFailure(
             "construct", f"{name}: gives {type(model).__name__}; expected a torch.nn.Module."
         )
+    if hidden := _hidden(model):
+        raise StudentFailure("construct", f"{name}: {hidden}", class_name=name)
     return Built(name, model, factory, arguments)
 
 
-def eager_forward(model: nn.Module, request: Request, images: int = IMAGES) -> object:
-    """Run a model on `images` black images, in eval mode; with gradients: some models hook on to them."""
-    training = model.training
-    result: object = in_mode(model, training=False)(torch.zeros(images, *request.input_shape))
-    in_mode(model, training=training)
-    return result
-
-
 # Private functions
+
+
+def _hidden(model: nn.Module) -> str:
+    """Say which attribute of a model hides a method that torch calls; "" where none does."""
+    waiting, seen = [model], set[int]()
+    while waiting:
+        module = waiting.pop()
+        seen.add(id(module))
+        for name in sorted(_METHODS & vars(module).keys()):
+            if not callable(vars(module)[name]):
+                return (
+                    f"`self.{name}` is given a value in {type(module).__name__}, which hides the method "
+                    f"{name}() of every nn.Module. Give it another name."
+                )
+        waiting += [one for one in module._modules.values() if one is not None and id(one) not in seen]
+    return ""
 
 
 def _usual_arguments(

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from harness.intake.advice import Mistake, advice, is_out_of_memory
+from harness.intake.advice import advice
+from harness.intake.mistake import Mistake, is_out_of_memory
 
 Stage = Literal["import", "find", "choose", "construct", "forward", "export", "write"]
 
@@ -114,8 +115,9 @@ def _is_students(filename: str, root: Path) -> bool:
 
 
 def _placeless(text: str, root: Path) -> str:
-    """Leave out what differs between equal runs: the place of the submission, addresses in memory."""
-    return re.sub(r"0x[0-9a-f]{6,}", "0x…", text.replace(f"{root}/", ""))
+    """Leave out what differs between equal runs: places of the submission and of packages, addresses."""
+    here = re.sub(r"/[^\s\"']*/site-packages/", "", text.replace(f"{root}/", ""))
+    return re.sub(r"0x[0-9a-f]{6,}", "0x…", here)
 
 
 def _relative(filename: str, root: Path) -> str:

@@ -1,23 +1,31 @@
 """Import a file of a submission as its author does: beside its siblings. Locked child only."""
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from harness.intake.advice import PACKAGE
 from harness.intake.definitions import Definitions
 from harness.intake.exchange import NOTEBOOK
 from harness.intake.failures import StudentFailure
+from harness.intake.mistake import PACKAGE
 from harness.intake.notebook import code_cells
+from harness.intake.packages import is_package
 
+_PARTS = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\w+)\.(\w+)|import[ \t]+(\w+)\.(\w+)|from[ \t]+(\w+)[ \t]+import[ \t]+\(?(\w+))",
+    re.MULTILINE,
+)
 _RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)
 
 
@@ -25,7 +33,8 @@ class Elsewhere(importlib.abc.MetaPathFinder):
     """Finds a module that is not beside the file that imports it, but elsewhere in the submission.
 
     Notebooks and scripts add folders to the path by hand, or are started from another one. Of several modules
-    of that name none is taken.
+    of that name none is taken. A folder that has been handed in under another name than it had is found by
+    what is imported from it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -34,6 +43,7 @@ class Elsewhere(importlib.abc.MetaPathFinder):
         for folder, folders, names in os.walk(root):
             for name in (*folders, *(name[:-3] for name in names if name.endswith(".py"))):
                 self._entries.setdefault(name, []).append(Path(folder) / name)
+        self._parts: dict[str, set[str]] | None = None
 
     def find_spec(
         self,
@@ -43,13 +53,31 @@ class Elsewhere(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         """Answer for a module that nobody else has found."""
         found = self._entries.get(name, [])
-        if path is not None or len(found) != 1:
+        if path is not None:
             return None
-        return importlib.machinery.PathFinder.find_spec(name, [str(found[0].parent)])
+        if len(found) == 1:
+            return importlib.machinery.PathFinder.find_spec(name, [str(found[0].parent)])
+        return None if found or is_package(name) else self._renamed(name)
+
+    def _renamed(self, name: str) -> importlib.machinery.ModuleSpec | None:
+        """Make a package of the one folder that holds what the submission imports from package `name`."""
+        if self._parts is None:
+            self._parts = _imported_parts(self._root)
+        folders = {
+            entry.parent for part in self._parts.get(name, ()) for entry in self._entries.get(part, ())
+        }
+        if len(folders) != 1:
+            return None
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folders.pop())]
+        return spec
 
 
 class Loader:
-    """Imports files of one submission, one after another, each as if it were alone."""
+    """Imports files of one submission, one after another, each as if it were alone and run by itself.
+
+    What is opened by a relative path is looked for beside that file too, and in the submission's folder.
+    """
 
     def __init__(self, root: Path, submission: Path) -> None:
         """Import from `root` and below; `submission` is it, or a folder around it."""
@@ -60,6 +88,8 @@ class Loader:
             Elsewhere(root),
         ]
         self._newest = _newest_of_ours()
+        self._beside: Sequence[Path] = ()
+        builtins.open = io.open = self._opening(builtins.open)
 
     def load(self, file: Path) -> ModuleType:
         """Import a Python file.
@@ -97,8 +127,24 @@ class Loader:
             module.__package__ = self._package(file.parent)
         return module, Definitions(pieces, module)
 
+    def _opening(self, opened: Callable[..., Any]) -> Callable[..., Any]:
+        def opening(file: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return opened(file, *args, **kwargs)
+            except FileNotFoundError:
+                if not isinstance(file, (str, os.PathLike)):
+                    raise
+                found = [folder / file for folder in self._beside if (folder / file).is_file()]
+                if not found:
+                    raise
+            return opened(found[0], *args, **kwargs)
+
+        return opening
+
     def _forget(self, file: Path) -> None:
         """Forget what another file has imported, and look beside this one first."""
+        sys.argv[:] = [str(file)]
+        self._beside = (file.parent, self._root)
         sys.path[:] = [str(file.parent), str(self._root), *self._path]
         inside = f"{self._submission}/"
         # The newest modules come last; there are thousands that were there before.
@@ -122,6 +168,19 @@ class Loader:
 
 
 # Private functions
+
+
+def _imported_parts(root: Path) -> dict[str, set[str]]:
+    """List what the Python files and notebooks below `root` import from packages: top name -> names in it."""
+    parts: dict[str, set[str]] = {}
+    for file in root.rglob("*"):
+        if file.suffix in (".py", NOTEBOOK) and file.is_file():
+            # In a notebook a line begins after a quote, and ends with \\n.
+            text = re.sub(r'\\n|^\s*"', "\n", file.read_text(encoding="utf-8", errors="replace"), flags=re.M)
+            for found in _PARTS.findall(text):
+                top, part = (name for name in found if name)
+                parts.setdefault(top, set()).add(part)
+    return parts
 
 
 @cache

@@ -9,11 +9,12 @@ from types import CodeType, ModuleType
 import torch
 from torch import nn
 
-from harness.intake.construct import Built, Factory, construct, eager_forward, required
+from harness.intake.construct import Built, Factory, construct, required
 from harness.intake.exchange import NOTEBOOK, Request, Wanted
 from harness.intake.failures import StudentFailure, failure, said, stage
 from harness.intake.loading import Loader
 from harness.intake.ranking import tiers
+from harness.intake.running import first_result
 from harness.intake.stubs import Stubs
 
 _SHOWN = 8
@@ -136,8 +137,7 @@ class Search:
         return self._wanted.class_name is not None and self._wanted.file.is_file()
 
     def _misshapen(self, built: Built) -> str:
-        with stage("forward", self._request.root, built.name):
-            result = eager_forward(built.model, self._request)
+        result = first_result(built.model, self._request, built.name)
         if isinstance(result, torch.Tensor):
             given = str(tuple(result.shape))
             return "" if result.shape == (2, self._request.classes) else f"gives {given} for two images"

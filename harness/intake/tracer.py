@@ -17,10 +17,11 @@ from torch import nn
 
 from harness.analysis.graph import to_json
 from harness.intake import switches
-from harness.intake.construct import Built, construct_with, eager_forward, seed_all
+from harness.intake.construct import Built, construct_with, seed_all
 from harness.intake.exchange import MAX_NOTE, MAX_TEXT, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, stage
+from harness.intake.running import eager_forward, first_result
 from harness.intake.search import Found, Search
 from harness.intake.stubs import Stubs
 
@@ -80,8 +81,7 @@ def exported(name: str, model: nn.Module, request: Request) -> tuple[bytes, byte
     Raises:
         StudentFailure: the model cannot be run or exported, or is too large.
     """
-    with stage("forward", request.root):
-        _prepare(model, request)
+    _prepare(name, model, request)
     with stage("export", request.root):
         architecture, tensors = architecture_of(model, request.input_shape, request.root)
     with stage("write", request.root):
@@ -147,9 +147,9 @@ def _as_written(found: Found, request: Request) -> str:
     return f"built {found.built.name}({arguments}) of {found.file.relative_to(request.root).as_posix()}"
 
 
-def _prepare(model: nn.Module, request: Request) -> None:
+def _prepare(name: str, model: nn.Module, request: Request) -> None:
     """Run the model once, so that its own mistakes show as themselves and lazy layers take shape."""
-    logits = eager_forward(model, request)
+    logits = first_result(model, request, name)
     if not isinstance(logits, torch.Tensor):
         raise StudentFailure(
             "forward",

@@ -141,7 +141,8 @@ def _check_one_image(network: Network, image: torch.Tensor) -> None:
             return
         found = f"gives logits of shape {tuple(logits.shape)} and not {(1, logits.shape[-1])}"
     raise GraphError(
-        f"one image alone {found}: squeeze() drops the batch too where it is 1. Write x.flatten(1) in its place."
+        f"one image alone {found}: squeeze() drops the batch too where it is 1. Write x.flatten(1) in its "
+        "place."
     )
 
 

@@ -192,7 +192,7 @@ def test_an_import_that_fails_is_passed_over_only_where_the_model_does_not_need_
     assert message.startswith(
         "model.py:1: the file could not be imported: ModuleNotFoundError: No module named"
     )
-    assert "hand in blocks.py with the model if it is yours" in message
+    assert "if it is a file of yours, hand in blocks.py with the model" in message
 
 
 def test_everything_that_a_notebook_without_its_model_lacks_is_named(refused) -> None:
