@@ -228,6 +228,8 @@ def _arguments(one: Mistake) -> str:
     error, said = one.error, str(one.error)
     if not isinstance(error, TypeError):
         return ""
+    if "missing" in said and "required" in said and one.line:
+        return "That call lacks an argument: give it there, or give the parameter a default."
     if "missing" in said and "required" in said and one.stage == "construct":
         return "Give the constructor's arguments in submission.toml or with --ctor name=value."
     if "unexpected keyword argument" in said or "positional argument" in said:

@@ -149,8 +149,10 @@ class Loader:
         inside = f"{self._submission}/"
         # The newest modules come last; there are thousands that were there before.
         for name in list(takewhile(lambda name: name != self._newest, reversed(sys.modules))):
-            file_of = getattr(sys.modules[name], "__file__", None) or ""
-            if name.startswith(PACKAGE) or (isinstance(file_of, str) and file_of.startswith(inside)):
+            known = getattr(sys.modules[name], "__dict__", {})
+            # A folder without __init__.py has a path and no file.
+            places = (str(known.get("__file__")), str(known.get("__path__")))
+            if name.startswith(PACKAGE) or any(inside in place for place in places):
                 del sys.modules[name]
         importlib.invalidate_caches()
 

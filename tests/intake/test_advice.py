@@ -108,7 +108,13 @@ CASES: dict[str, Case] = {
         "from .blocks import Block\n" + NET.replace("nn.Conv2d", "Block"), "model.py:1: the file could not be imported: ModuleNotFoundError",
         "There is no `blocks` here: hand in blocks.py with the model."),
     "constructor_argument": (
-        NET.replace("__init__(self):", "__init__(self, config):"), "Net: the model could not be built: TypeError",
+        NET.replace("__init__(self):", "__init__(self, config):"), "Net: what is `config`? The constructor needs it, and no call in the submission says which value it was trained with.",
+        "Write it into submission.toml, as in arguments = { config = ... }, or give --ctor config=..."),
+    "constructor_argument_of_a_block": (
+        with_line("self.block = Block()") + "\n\nclass Block(nn.Module):\n    def __init__(self, width):\n        super().__init__()\n", "model.py:9: the model could not be built: TypeError",
+        "That call lacks an argument: give it there, or give the parameter a default."),
+    "constructor_argument_by_position_alone": (
+        NET.replace("__init__(self):", "__init__(self, config, /):"), "Net: the model could not be built: TypeError",
         "Give the constructor's arguments in submission.toml or with --ctor name=value."),
     "unknown_keyword": (
         with_line("self.drop = nn.Dropout(rate=0.1)"), "model.py:9: the model could not be built: TypeError",
