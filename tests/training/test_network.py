@@ -347,6 +347,13 @@ def test_dividing_by_nothing_is_an_obstacle_like_any_other() -> None:
 def test_what_is_raised_while_a_graph_runs_is_its_own() -> None:
     with pytest.raises(GraphError, match=r"stopped while it ran: OverflowError: too large\."), running():
         raise OverflowError("too large")
+    with (
+        pytest.raises(
+            GraphError, match=r"no gradient, so nothing in it can be trained\. Remove torch\.no_grad"
+        ),
+        running(),
+    ):
+        torch.zeros(1).sum().backward()
     with pytest.raises(torch.OutOfMemoryError), running():
         raise torch.OutOfMemoryError
     with pytest.raises(DataError, match="mine"), running():
