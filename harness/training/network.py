@@ -197,12 +197,12 @@ def running() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         if "does not require grad" in str(error):
             raise GraphError(
-                "network: its logits have no gradient, so nothing in it can be trained. Remove torch.no_grad(), "
-                ".detach() or .data from the end of forward."
+                "network: its logits have no gradient, so nothing in it can be trained. Remove "
+                "torch.no_grad(), .detach() or .data from the end of forward."
             ) from None
         raise GraphError(
-            f"network: stopped while it ran: {one_line(error)}. It is trained from its graph, on full batches "
-            "and on smaller ones: try a step of training on both."
+            f"network: stopped while it ran: {one_line(error)}. It is trained from its graph, on full "
+            "batches and on smaller ones: try a step of training on both."
         ) from None
 
 
