@@ -100,6 +100,8 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
     "settings_in_the_folder": {"src/model.py": "from pathlib import Path\nwidth = int(Path('settings.txt').read_text())\n"
                                + NET.replace("width=4", "width=width"), "settings.txt": "6"},
     "handed_in_without_its_folder": {"net.py": "import src.settings\nfrom src.block import Block\n" + WITH_BLOCK, "block.py": BLOCK, "settings.py": ""},
+    "uses_an_installed_package": {"model.py": NET.replace("class", "from tabulate import tabulate\n\n\nclass").replace(
+        "super().__init__()", "super().__init__()\n        width = len(tabulate([[1]], tablefmt='plain')) * 6")},
     "part_of_a_folder": {"models/net.py": "from project.models.block import Block\n" + WITH_BLOCK, "models/block.py": BLOCK},
     "norm_in_words": {"model.py": needing("normalizationMode") + dedent("""
         class Strict(Net):
@@ -197,6 +199,7 @@ def refused(answers):
         ("settings_beside_it", "built Net() of S9/model.py"),
         ("settings_in_the_folder", "built Net() of src/model.py"),
         ("handed_in_without_its_folder", "built Net() of net.py"),
+        ("uses_an_installed_package", "built Net() of model.py"),
         ("part_of_a_folder", "built Net() of models/net.py"),
         ("norm_in_words", "built Strict(vNormalizationType='batch') of model.py"),
     ],
@@ -209,7 +212,8 @@ def test_what_a_setting_is_made_of_runs_and_what_no_class_needs_does_not(answers
     assert answers["calls_for_a_setting"].architecture.by_name["conv.weight"].shape[0] == 6
 
 
-@pytest.mark.parametrize("name", ["width_of_the_training", "width_of_a_cell", "settings_beside_it", "settings_in_the_folder"])
+@pytest.mark.parametrize("name", ["width_of_the_training", "width_of_a_cell", "settings_beside_it", "settings_in_the_folder",
+                                  "uses_an_installed_package"])
 def test_the_width_is_the_one_that_its_author_gives_it(answers, name) -> None:
     assert answers[name].architecture.by_name["conv.weight"].shape[0] == 6
 
