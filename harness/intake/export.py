@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
+from harness.intake.literals import write_out
 from harness.intake.modes import flags_of, in_eval
 from harness.intake.no_grad import detach_what_has_no_gradient
 from harness.intake.shortcuts import shortcuts
@@ -74,6 +75,7 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     with shortcuts(root):
         program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
     detach_what_has_no_gradient(program.graph)
+    write_out(program.graph, _constants(program))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
     outputs = program.graph.output_node().args[0]
@@ -96,6 +98,16 @@ def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list
             tensor = stored[spec.target].detach()
             bindings[spec.arg.name] = table.add(_clean(spec.target), _BOUND[spec.kind], tensor)
     return bindings, inputs
+
+
+def _constants(program: ExportedProgram) -> dict[str, Tensor]:
+    """Give the tensors that are written in forward, by the placeholders of the graph."""
+    stored = program.constants
+    return {
+        spec.arg.name: stored[spec.target]
+        for spec in program.graph_signature.input_specs
+        if spec.kind is InputKind.CONSTANT_TENSOR and spec.target is not None
+    }
 
 
 def _output_names(outputs: Iterable[Any], program: ExportedProgram) -> list[str]:

@@ -38,7 +38,7 @@ def stands_in(name: str) -> bool:
     return type(importlib.import_module(name)).__name__ == "_Module"
 
 
-def test_what_models_are_made_of_stands_in_only_where_it_is_not_installed(packages: Path, stubs: Stubs) -> None:
+def test_parts_of_models_stand_in_only_where_they_are_not_installed(packages: Path, stubs: Stubs) -> None:
     assert stands_in("iopath")
     del sys.modules["iopath"]
     (packages / "iopath.py").write_text("")
