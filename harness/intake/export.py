@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind
 from harness.analysis import graph as plain
 from harness.intake.literals import write_out
 from harness.intake.modes import flags_of, in_eval
-from harness.intake.no_grad import detach_what_has_no_gradient
+from harness.intake.no_grad import Blocks, detach_what_has_no_gradient
 from harness.intake.shortcuts import shortcuts
 from harness.intake.switches import in_mode
 
@@ -28,9 +28,11 @@ _NOWHERE = Path("/nonexistent")
 
 @dataclass
 class _Table:
-    """The tensors of a model under collection: name -> (kind, tensor)."""
+    """What the two graphs of a model share: its tensors, under collection, name -> (kind, tensor)."""
 
     rows: dict[str, tuple[plain.Kind, Tensor]] = field(default_factory=dict)
+    blocks: Blocks | None = None
+    """Where the graph in train mode has no gradients, once it is captured."""
 
     def add(self, name: str, kind: plain.Kind, tensor: Tensor) -> str:
         """Enter a tensor; a different one that already has the name gets a new name."""
@@ -74,7 +76,7 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     example = torch.zeros(2, *input_shape)
     with shortcuts(root):
         program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
-    detach_what_has_no_gradient(program.graph)
+    table.blocks = detach_what_has_no_gradient(program.graph, table.blocks)
     write_out(program.graph, _constants(program))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]

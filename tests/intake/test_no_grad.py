@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness.analysis.consistency import difference
+from harness.analysis.flow import functional
 from harness.analysis.ops import unknown_ops
 from harness.intake.export import architecture_of
 from harness.training.network import Network
@@ -55,6 +57,15 @@ class SwitchesByFunction(Plain):
         mean = x.mean(1, keepdim=True)
         torch.set_grad_enabled(True)
         return self.fc(x - mean)
+
+
+class OnlyInTraining(Plain):
+    """Gradients are on in training alone: nothing else is computed in eval."""
+
+    def ends(self, x):
+        with torch.set_grad_enabled(self.training):
+            logits = self.fc(x)
+        return logits * self.gain
 
 
 class DecoratedPart(Plain):
@@ -107,6 +118,11 @@ class ReadsData(Plain):
         return self.fc(x - x.data.mean(1, keepdim=True) * self.gain.data)
 
 
+def gradients_of(logits: torch.Tensor, model: nn.Module) -> dict[str, torch.Tensor | None]:
+    logits.square().sum().backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("student", Plain.__subclasses__())
 def test_values_and_gradients_are_the_students_own(student: type[Plain], training: bool) -> None:
@@ -119,13 +135,18 @@ def test_values_and_gradients_are_the_students_own(student: type[Plain], trainin
     results = []
     for one in (copy.deepcopy(model), network):
         logits = one.train(training)(images)
-        logits.square().sum().backward()
-        results.append((logits, {name: parameter.grad for name, parameter in one.named_parameters()}))
+        results.append((logits, gradients_of(logits, one) if training else {}))
     (logits, gradients), (others, their_gradients) = results
     torch.testing.assert_close(others, logits)
     assert their_gradients.keys() == gradients.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(their_gradients[name], gradient)
+
+
+@pytest.mark.parametrize("student", Plain.__subclasses__())
+def test_both_graphs_compute_the_same(student: type[Plain]) -> None:
+    architecture, _ = architecture_of(student(), SHAPE)
+    assert difference(functional(architecture.train), functional(architecture.eval)) == ()
 
 
 def test_data_is_read_as_ever_after_an_export() -> None:
