@@ -7,7 +7,7 @@ settings (classes, dictionaries, `argparse` with its defaults) and through the p
 import ast
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -48,7 +48,8 @@ class Calls:
         `file` defines it; other files count where they import it. Tests count only where nothing else does.
         Parameters that no call gives are left out.
         """
-        about = [one for one in self._programs if one.file == file or one.uses(name, file.stem)]
+        modules = {file.stem, file.parent.name}
+        about = [one for one in self._programs if one.file == file or one.uses(name, modules)]
         trained = [one for one in about if "test" not in one.file.stem.lower()]
         for programs in (trained, about):
             if found := self._given(name, parameters, programs):
@@ -84,9 +85,9 @@ class _Program:
     imported: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
 
-    def uses(self, name: str, module: str) -> bool:
+    def uses(self, name: str, modules: Set[str]) -> bool:
         """Tell whether it takes a class from elsewhere, and does not define its own of that name."""
-        return name not in self.classes and bool({name, module, "*"} & self.imported)
+        return name not in self.classes and bool({name, "*", *modules} & self.imported)
 
 
 # Private functions

@@ -173,6 +173,11 @@ def required(factory: Factory) -> list[str]:
     ]
 
 
+def defaults(factory: Factory) -> Mapping[str, object]:
+    """Give the parameters that have a default, with it."""
+    return {name: one.default for name, one in _signature(factory).items() if one.default is not one.empty}
+
+
 def parameters(factory: Factory) -> list[str]:
     """Name the parameters that a call may fill by their order."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

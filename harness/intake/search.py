@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from harness.intake.calls import Calls, Values
-from harness.intake.construct import Built, Factory, construct, parameters, required
+from harness.intake.construct import Built, Factory, construct, defaults, parameters, required
 from harness.intake.exchange import NOTEBOOK, Request, Wanted
 from harness.intake.failures import StudentFailure, failure, said, stage
 from harness.intake.loading import Loader
@@ -134,6 +134,20 @@ class Search:
         if not set(required(factory)) - set(self._wanted.arguments):
             return {}
         return self._calls.values(factory.__name__, parameters(factory), file)
+
+    def otherwise_called(self, found: Found) -> list[str]:
+        """Say which defaults were left alone that the submission itself replaces by one other value."""
+        built = found.built
+        called = self._calls.values(built.name, parameters(built.factory), found.file)
+        return [
+            f"{built.name} is built with its default {name}={default!r}, and the submission calls it with "
+            f"{values[0]!r}: if that is the one you hand in, write arguments = {{ {name} = {values[0]!r} }} "
+            "into submission.toml"
+            for name, default in defaults(built.factory).items()
+            if name not in built.arguments
+            and len(values := called.get(name, ())) == 1
+            and values[0] != default
+        ]
 
     def _first(self, errors: Sequence[BaseException]) -> StudentFailure:
         """Describe the first error of a program, and name the next ones."""

@@ -9,6 +9,10 @@ from harness.intake.packages import STUBBED, is_package
 from harness.intake.sources import SUFFIXES
 
 _WEIGHTS = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar", ".h5", ".safetensors", ".npy", ".npz")
+_REFUSED = (
+    r"can't start new thread|strerror: (Read-only|Permission|Operation not)|Parent directory .* not exist"
+)
+"""What is said where a thread is not let begin, or torch itself cannot write."""
 _OFFLINE = ("URLError", "gaierror")
 _HOME = "/nonexistent"
 """The home folder, where torch keeps what it downloads."""
@@ -57,7 +61,7 @@ def files(one: Mistake) -> str:
     if isinstance(error, FileNotFoundError):
         return _missing_file(Path(name))
     refused = isinstance(error, PermissionError) or getattr(error, "errno", None) in (1, 13, 30)
-    if refused or "can't start new thread" in said:
+    if refused or re.search(_REFUSED, said):
         return _refused(one, name)
     return ""
 

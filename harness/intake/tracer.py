@@ -128,13 +128,15 @@ def _find(request: Request, wanted: Wanted) -> tuple[Found, Callable[[], list[st
     stubs.install()
     switches.install(let_pass.add)
     seed_all(request.init_seed)
-    found = Search(request, wanted, stubs).run()
+    search = Search(request, wanted, stubs)
+    found = search.run()
 
     def notes() -> list[str]:
         unused = f"not imported, a model does not need them: {', '.join(sorted(stubs.used))}"
         return [
             _as_written(found, request),
             *found.notes,
+            *search.otherwise_called(found),
             *([unused] if stubs.used else []),
             *sorted(let_pass),
         ]

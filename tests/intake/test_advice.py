@@ -7,7 +7,9 @@ from textwrap import dedent
 
 import pytest
 
+from harness.intake.advice import advice
 from harness.intake.exchange import Request, Wanted
+from harness.intake.mistake import Mistake
 from harness.intake.sandbox import Traced, Untraced, trace
 
 NET = dedent("""
@@ -215,6 +217,8 @@ CASES: dict[str, Case] = {
               ".csv files are not taken in, handed in or not (only .cfg, .ini, .ipynb, .json, .py, .toml, .txt, .yaml, .yml are): write what `widths.csv` holds into the code, or into a .json file."),
     "file_without_a_suffix": (with_line("open('widths')"), "model.py:9: ",
                               "`widths` is not taken in, handed in or not (only .cfg, .ini, .ipynb, .json, .py, .toml, .txt, .yaml, .yml are): write what `widths` holds into the code, or into a .json file."),
+    "saves_itself": (with_line("torch.save({}, 'init.pth')"), "model.py:9: the model could not be built: RuntimeError",
+                     "downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
     "starts_a_thread": ("import threading\n" + with_line("threading.Thread(target=print).start()"), "model.py:10: the model could not be built: ",
                         "While a submission is taken in it reads its own files and does nothing else: it writes no file or folder, downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
     "writes_as_it_is_imported": ("open('log.txt', 'w')\nx = 1 / 0\n", "model.py:1: the file could not be imported: ",
@@ -256,3 +260,32 @@ def test_a_mistake_has_its_place_and_what_to_do_about_it(answers, name) -> None:
     assert message.endswith(ends)
     assert "site-packages" not in answer.traceback
     assert "/tmp" not in message.replace("/tmp/log.txt", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "version"),
+    [
+        ("type Pair = tuple[int, int]", "invalid syntax", "3.12"),
+        ("type Pair[T] = tuple[T, T]", "invalid syntax", "3.12"),
+        ("def first[T](x: T) -> T:", "expected '('", "3.12"),
+        ("class Block[T](nn.Module):", "invalid syntax", "3.12"),
+        ("except ValueError, TypeError:", "multiple exception types must be parenthesized", "3.14"),
+        ("said = t'{x}'", "invalid syntax", "3.14"),
+    ],
+)
+def test_syntax_of_a_newer_python_is_said_to_be_that(monkeypatch, line, said, version) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 11, 0))
+    error = SyntaxError(said, ("model.py", 1, 1, line))
+    assert advice(Mistake(error, "import", "model.py:1", "")) == (
+        f"That is syntax of Python {version}, and Python 3.11 runs here: write it in the older way."
+    )
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    assert "cannot read that line" in advice(Mistake(error, "import", "model.py:1", ""))
+
+
+def test_quotes_of_a_newer_f_string_are_explained(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 11, 0))
+    error = SyntaxError("f-string: unmatched '['", ("model.py", 1, 1, 's = f"{d["a"]}"'))
+    assert advice(Mistake(error, "import", "model.py:1", "")).startswith(
+        "In Python 3.11, which runs here, the quotes inside the braces of an f-string must differ"
+    )

@@ -102,6 +102,13 @@ def test_it_matters_not_how_they_import_it(given: Given, text: str) -> None:
     assert given(model="", train=text, settings="WIDTH = 16\n") == {"width": [16]}
 
 
+def test_calls_through_the_folder_of_the_file_count(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "net.py").write_text(CLASS)
+    (tmp_path / "train.py").write_text("import models\nmodels.Net(16)\n")
+    assert Calls(tmp_path).values("Net", ["width"], tmp_path / "models" / "net.py") == {"width": [16]}
+
+
 def test_calls_of_another_class_with_that_name_do_not_count(given: Given) -> None:
     assert given(model="", other=f"{CLASS}Net(16)\n") == {}
 

@@ -88,6 +88,8 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
                               "net = Net(base_channels=args.width, nclasses=100)\n"},
     "width_of_a_cell": {"S9.ipynb": notebook(needing("width", "width"), "model = Net(6).to(device)\n")},
     "widths_in_a_list": {"model.py": needing("widths", "widths[0]") + "\n\nif __name__ == '__main__':\n    Net([6, 8])\n"},
+    "another_width_in_training": {"model.py": NET, "train.py": "from model import Net\nnet = Net(width=8)\n"},
+    "its_width_in_training": {"model.py": NET, "train.py": "from model import Net\nnet = Net(width=4)\n"},
     "two_widths": {"model.py": needing("base_channels") + "\n\nif __name__ == '__main__':\n    nets = [Net(16), Net(base_channels=32)]\n"},
     "several_norms": {"model.py": needing("norm") + "\n\nif __name__ == '__main__':\n    nets = [Net('LN'), Net('BN'), Net('GN')]\n"},
     "width_by_nobody": {"model.py": needing("base_channels")},
@@ -259,6 +261,16 @@ def test_arguments_that_nobody_can_guess_are_asked_for(refused) -> None:
             f"Net: what is `{parameter}`? The constructor needs it, and {found}. Write it into submission.toml, as in "
             f"arguments = {{ {parameter} = ... }}, or give --ctor {parameter}=..."
         )
+
+
+def test_a_default_that_the_training_replaces_is_built_and_said(built) -> None:
+    first, *others = built("another_width_in_training")
+    assert first == "built Net() of model.py"
+    assert others == [
+        "Net is built with its default width=4, and the submission calls it with 8: if that is the one you hand in, "
+        "write arguments = { width = 8 } into submission.toml"
+    ]
+    assert built("its_width_in_training") == ("built Net() of model.py",)
 
 
 def test_where_nothing_fits_every_reason_is_given(refused) -> None:
