@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +20,10 @@ from harness.intake.exchange import NOTEBOOK
 from harness.intake.failures import StudentFailure
 from harness.intake.mistake import PACKAGE
 from harness.intake.notebook import code_cells
-from harness.intake.packages import is_package
+from harness.intake.packages import is_installed, is_package
+from harness.intake.ranking import sources
 
-_PARTS = re.compile(
-    r"^[ \t]*(?:from[ \t]+(\w+)\.(\w+)|import[ \t]+(\w+)\.(\w+)|from[ \t]+(\w+)[ \t]+import[ \t]+\(?(\w+))",
-    re.MULTILINE,
-)
+_DOTTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\w+(?:\.\w+)+)", re.MULTILINE)
 _RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)
 
 
@@ -43,34 +41,55 @@ class Elsewhere(importlib.abc.MetaPathFinder):
         for folder, folders, names in os.walk(root):
             for name in (*folders, *(name[:-3] for name in names if name.endswith(".py"))):
                 self._entries.setdefault(name, []).append(Path(folder) / name)
-        self._parts: dict[str, set[str]] | None = None
 
     def find_spec(
         self,
         name: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,  # noqa: ARG002 - importlib's signature
+        path: Sequence[str] | None,  # noqa: ARG002 - importlib's signature
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
         """Answer for a module that nobody else has found."""
-        found = self._entries.get(name, [])
-        if path is not None:
-            return None
-        if len(found) == 1:
+        top, dot, _ = name.partition(".")
+        found = self._entries.get(top, [])
+        if not dot and len(found) == 1:
             return importlib.machinery.PathFinder.find_spec(name, [str(found[0].parent)])
-        return None if found or is_package(name) else self._renamed(name)
+        return None if found or is_package(top) or is_installed(top) else self._renamed(name.split("."))
 
-    def _renamed(self, name: str) -> importlib.machinery.ModuleSpec | None:
-        """Make a package of the one folder that holds what the submission imports from package `name`."""
-        if self._parts is None:
-            self._parts = _imported_parts(self._root)
-        folders = {
-            entry.parent for part in self._parts.get(name, ()) for entry in self._entries.get(part, ())
-        }
-        if len(folders) != 1:
+    def _renamed(self, name: list[str]) -> importlib.machinery.ModuleSpec | None:
+        """Make a package of the one folder that holds what the submission imports from a package `name`.
+
+        One that is empty where a package in it is such a folder.
+        """
+        inside, deeper = set[Path](), False
+        for path in self._imported:
+            if path[: len(name)] == name:
+                inside |= self._holding(path[len(name) :])
+                deeper |= any(self._holding(path[begin:]) for begin in range(len(name) + 1, len(path)))
+        if len(inside) != 1 and not (deeper and not inside):
             return None
-        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = [str(folders.pop())]
+        spec = importlib.machinery.ModuleSpec(".".join(name), None, is_package=True)
+        spec.submodule_search_locations = [str(folder) for folder in inside]
         return spec
+
+    def _holding(self, path: Sequence[str]) -> set[Path]:
+        """List the folders in which there is a module of that path."""
+        found = self._entries.get(path[0], []) if path else []
+        folders = {entry.parent for entry in found}
+        return {
+            one
+            for one in folders
+            if one.joinpath(*path).is_dir() or one.joinpath(*path[:-1], f"{path[-1]}.py").is_file()
+        }
+
+    @cached_property
+    def _imported(self) -> list[list[str]]:
+        """List the modules in packages that the submission imports, by their paths."""
+        paths: set[str] = set()
+        for file in sources(self._root):
+            # In a notebook a line begins after a quote, and ends with \\n.
+            text = file.read_text(encoding="utf-8", errors="replace")
+            paths.update(_DOTTED.findall(re.sub(r'\\n|^\s*"', "\n", text, flags=re.MULTILINE)))
+        return [path.split(".") for path in sorted(paths)]
 
 
 class Loader:
@@ -170,19 +189,6 @@ class Loader:
 
 
 # Private functions
-
-
-def _imported_parts(root: Path) -> dict[str, set[str]]:
-    """List what the Python files and notebooks below `root` import from packages: top name -> names in it."""
-    parts: dict[str, set[str]] = {}
-    for file in root.rglob("*"):
-        if file.suffix in (".py", NOTEBOOK) and file.is_file():
-            # In a notebook a line begins after a quote, and ends with \\n.
-            text = re.sub(r'\\n|^\s*"', "\n", file.read_text(encoding="utf-8", errors="replace"), flags=re.M)
-            for found in _PARTS.findall(text):
-                top, part = (name for name in found if name)
-                parts.setdefault(top, set()).add(part)
-    return parts
 
 
 @cache

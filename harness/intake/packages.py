@@ -1,5 +1,7 @@
 """Packages that submissions import: told from the files of their authors by name."""
 
+import importlib.machinery
+
 _PLOTS_AND_TOOLS = """
     IPython albumentations altair bokeh captum comet_ml cv2 fire google gdown gradio graphviz hiddenlayer
     ipywidgets kaggle livelossplot matplotlib mlflow neptune netron opendatasets optuna pandas plotly
@@ -34,3 +36,8 @@ _PACKAGES = STUBBED | STUBBED_IF_MISSING | frozenset(_OTHERS.split())
 def is_package(module: str) -> bool:
     """Tell the name of a module that is a known package from one that a student may have made."""
     return module.partition(".")[0] in _PACKAGES
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a top-level module can be imported from where Python looks for modules."""
+    return importlib.machinery.PathFinder.find_spec(package) is not None

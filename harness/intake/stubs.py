@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from harness.intake.packages import STUBBED, STUBBED_IF_MISSING
+from harness.intake.packages import STUBBED, STUBBED_IF_MISSING, is_installed
 
 
 class NotThereError(Exception):
@@ -51,11 +51,11 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self.folders
         ):
             return None
-        if top in STUBBED_IF_MISSING and _is_installed(top):
+        if top in STUBBED_IF_MISSING and is_installed(top):
             self._forget()
             return None
         # matplotlib cannot be imported without a folder to write to.
-        if top != "matplotlib" and _is_asked_by_a_package() and _is_installed(top):
+        if top != "matplotlib" and _is_asked_by_a_package() and is_installed(top):
             return None
         if self.importing and top not in self.used:
             self.used.append(top)
@@ -123,10 +123,6 @@ class _Thing:
 
     def _refuse(self) -> NoReturn:
         raise NotThereError(f"{self._name} is not available while a submission is graded")
-
-
-def _is_installed(package: str) -> bool:
-    return importlib.machinery.PathFinder.find_spec(package) is not None
 
 
 def _is_asked_by_a_package() -> bool:

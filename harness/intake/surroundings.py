@@ -22,7 +22,7 @@ def missing_module(one: Mistake) -> str:
     """Tell a file that was not handed in from a package that is not installed."""
     error = one.error
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return _missing(error.name)
+        return _missing(error.name, one.line)
     if isinstance(error, ImportError) and "relative import" in str(error):
         return "Hand in the whole folder, so that the files beside this one are there."
     if isinstance(error, ImportError) and "circular import" not in str(error):
@@ -97,10 +97,11 @@ def ends(one: Mistake) -> str:
 # Private functions
 
 
-def _missing(module: str) -> str:
+def _missing(module: str, line: str) -> str:
     # A relative import is of a package that has been made up for the folder.
     name = module.rpartition(".")[2] if module.startswith(PACKAGE) else module
-    file = f"{name.replace('.', '/')}.py"
+    whole = re.search(rf"\b{re.escape(name)}(\.\w+)*", line)
+    file = f"{(whole[0] if whole else name).replace('.', '/')}.py"
     top, dot, below = name.partition(".")
     if module.startswith(PACKAGE):
         return f"There is no `{name}` here: hand in {file} with the model."

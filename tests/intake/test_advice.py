@@ -106,6 +106,9 @@ CASES: dict[str, Case] = {
     "name_not_in_a_file": (
         "from json import Block\n" + NET.replace("nn.Conv2d", "Block"), "model.py:1: the file could not be imported: ImportError: cannot import name 'Block'",
         "That name is not in the file it is imported from; define it there, or correct the import."),
+    "missing_file_of_a_folder": (
+        "from src.blocks import Block\n" + NET.replace("nn.Conv2d", "Block"), "model.py:1: the file could not be imported: ModuleNotFoundError: No module named 'src'",
+        "There is no `src` here: if it is a file of yours, hand in src/blocks.py with the model; if it is a package, this course does not install it: write the model without it."),
     "relative_import_of_what_is_not_there": (
         "from .blocks import Block\n" + NET.replace("nn.Conv2d", "Block"), "model.py:1: the file could not be imported: ModuleNotFoundError",
         "There is no `blocks` here: hand in blocks.py with the model."),

@@ -104,6 +104,8 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
     "handed_in_without_its_folder": {"net.py": "import src.settings\nfrom src.block import Block\n" + WITH_BLOCK, "block.py": BLOCK, "settings.py": ""},
     "uses_an_installed_package": {"model.py": NET.replace("class", "from tabulate import tabulate\n\n\nclass").replace(
         "super().__init__()", "super().__init__()\n        width = len(tabulate([[1]], tablefmt='plain')) * 6")},
+    "far_below_its_folder": {"net.py": "from project.src.blocks.conv import Block\n" + WITH_BLOCK, "blocks/conv.py": BLOCK},
+    "no_such_folder": {"net.py": "from utils import training\n" + NET, "training.py": "raise SystemExit\n"},
     "part_of_a_folder": {"models/net.py": "from project.models.block import Block\n" + WITH_BLOCK, "models/block.py": BLOCK},
     "norm_in_words": {"model.py": needing("normalizationMode") + dedent("""
         class Strict(Net):
@@ -202,6 +204,8 @@ def refused(answers):
         ("settings_in_the_folder", "built Net() of src/model.py"),
         ("handed_in_without_its_folder", "built Net() of net.py"),
         ("uses_an_installed_package", "built Net() of model.py"),
+        ("far_below_its_folder", "built Net() of net.py"),
+        ("no_such_folder", "built Net() of net.py"),
         ("part_of_a_folder", "built Net() of models/net.py"),
         ("norm_in_words", "built Strict(vNormalizationType='batch') of model.py"),
     ],
