@@ -218,8 +218,16 @@ def test_what_a_setting_is_made_of_runs_and_what_no_class_needs_does_not(answers
     assert answers["calls_for_a_setting"].architecture.by_name["conv.weight"].shape[0] == 6
 
 
-@pytest.mark.parametrize("name", ["width_of_the_training", "width_of_a_cell", "settings_beside_it", "settings_in_the_folder",
-                                  "uses_an_installed_package"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "width_of_the_training",
+        "width_of_a_cell",
+        "settings_beside_it",
+        "settings_in_the_folder",
+        "uses_an_installed_package",
+    ],
+)
 def test_the_width_is_the_one_that_its_author_gives_it(answers, name) -> None:
     assert answers[name].architecture.by_name["conv.weight"].shape[0] == 6
 
@@ -258,7 +266,11 @@ def test_several_models_are_listed_with_their_files_and_parameters(refused) -> N
 def test_arguments_that_nobody_can_guess_are_asked_for(refused) -> None:
     for name, parameter, found in (
         ("unusual_arguments", "config", "no call in the submission says which value it was trained with"),
-        ("width_by_nobody", "base_channels", "no call in the submission says which value it was trained with"),
+        (
+            "width_by_nobody",
+            "base_channels",
+            "no call in the submission says which value it was trained with",
+        ),
         ("two_widths", "base_channels", "the submission calls it with 16 and 32"),
     ):
         assert refused(name) == (
