@@ -20,6 +20,8 @@ LEAST_MOMENTUM = 0.001
 """Of a batch-norm: the share of a new batch in the running statistics, which must be below 1."""
 MOST_DROPPED = 0.9
 """Largest probability of a dropout."""
+_ATTENTION: Mapping[str, tuple[int, bool | None]] = {"attn_mask": (3, None), "is_causal": (5, False)}
+"""Positions and defaults of what an attention does beside its dropout."""
 
 
 def difference(train: Flow, evaluation: Flow) -> tuple[Node, ...]:
@@ -114,7 +116,11 @@ def _computation(node: Node, keys: Mapping[str, int]) -> tuple[Any, ...]:
     if OPS.get(node.op) == "batch_norm":
         # Affine weights, statistics, momentum, epsilon; only which statistics are used may differ.
         arguments = [*node.args[:_BATCH_STATISTICS], *node.args[_MOMENTUM : _MOMENTUM + 2]]
-    named = tuple((key, _plain(value, keys)) for key, value in sorted(node.kwargs.items()))
+    options = dict(node.kwargs)
+    if OPS.get(node.op) == "attention":
+        arguments = [*node.args[:3], *(node.arg(at, name, usual) for name, (at, usual) in _ATTENTION.items())]
+        options = {name: value for name, value in options.items() if name not in {"dropout_p", *_ATTENTION}}
+    named = tuple((key, _plain(value, keys)) for key, value in sorted(options.items()))
     return (op, _plain(arguments, keys), named)
 
 

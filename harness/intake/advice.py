@@ -1,11 +1,13 @@
 """What the usual mistakes of students mean, and what to do about each: one sentence."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import sys
+from collections.abc import Callable, Mapping
 
 from torch import nn
+
+from harness.intake import surroundings
+from harness.intake.mistake import IMAGES, Mistake, is_out_of_memory
 
 USUAL_IMPORTS = {
     "F": "import torch.nn.functional as F",
@@ -29,28 +31,23 @@ USUAL_IMPORTS = {
     "Optional": "from typing import Optional",
 }
 """Names that are used without an import more often than others, and the import of each."""
-PACKAGE = "_submission"
-"""The package that a submission's folder is for relative imports."""
-IMAGES = 2
-"""How many images a model is run on as it is taken in."""
 _CELL = re.compile(r"\.ipynb cell \d+(?::\d+)?$")
 """A place in a notebook."""
 _MODULES = frozenset(name for name in vars(nn) if name[:1].isupper())
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """What student code raised: while what was done, at which place, on which line of source."""
-
-    error: BaseException
-    stage: str
-    where: str
-    line: str
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether Python or torch's allocator ran out of memory."""
-    return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
+_OTHERWISE: Mapping[str, str] = {
+    "import": "Correct that line; what the model does not need can go below `if __name__ == '__main__':`.",
+    "construct": "Correct that line: the class is constructed as the message says.",
+    "forward": f"Correct that line: the model is run on {IMAGES} black images, in eval mode.",
+    "export": "torch.export cannot follow that line: write it with torch's own layers and functions.",
+}
+"""What is said of an error that nobody here knows, by what was done as it was raised."""
+_NEW_SYNTAX: Mapping[str, tuple[int, int]] = {
+    r"type\s+\w+\s*(\[.*\])?\s*=": (3, 12),
+    r"(async\s+)?(def|class)\s+\w+\s*\[": (3, 12),
+    r"except\s+\w[\w.]*(\s*,\s*\w[\w.]*)+\s*:": (3, 14),
+    r".*\b[tT][rR]?[\"']": (3, 14),
+}
+"""How a line begins that older versions of Python cannot read, and the first version that can."""
 
 
 def advice(one: Mistake) -> str:
@@ -60,16 +57,7 @@ def advice(one: Mistake) -> str:
     for advise in _ADVISERS:
         if found := advise(one):
             return found
-    if one.stage == "export":
-        return (
-            "The forward pass must run the same operations for every image and every batch size: "
-            "no `if` on the values of a tensor, no fixed batch size."
-        )
-    if one.stage == "import":
-        return "Run `python` on the file to see the same error."
-    if one.stage == "construct":
-        return "Correct that line; constructing the class by itself shows the same error."
-    return "Run the model on torch.zeros(2, 3, 32, 32) to see the same error."
+    return _OTHERWISE[one.stage]
 
 
 # Private functions: each knows one mistake, and answers "" for any other
@@ -100,22 +88,6 @@ def _name(one: Mistake) -> str:
     return f"`{error.name}` is used but never defined; define or import it before that line."
 
 
-def _missing_module(one: Mistake) -> str:
-    error = one.error
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        # A relative import is of a package that has been made up for the folder.
-        name = error.name.rpartition(".")[2] if error.name.startswith(PACKAGE) else error.name
-        return (
-            f"There is no `{name}` here: hand in {name.replace('.', '/')}.py with the model if it is yours. "
-            f"Remove the import of `{name}` if the model does not need it."
-        )
-    if isinstance(error, ImportError) and "relative import" in str(error):
-        return "Hand in the whole folder, so that the files beside this one are there."
-    if isinstance(error, ImportError) and "circular import" not in str(error):
-        return "That name is not in the file it is imported from; define it there, or correct the import."
-    return ""
-
-
 def _syntax(one: Mistake) -> str:
     error = one.error
     if not isinstance(error, SyntaxError):
@@ -133,7 +105,30 @@ def _syntax(one: Mistake) -> str:
         return "Move that import to the top of the file, or remove it: Python 3 does not need it."
     if "<<<<<<<" in text or ">>>>>>>" in text:
         return "That is left from a merge of git: keep one of the two versions."
-    return "Python cannot read that line: correct it and what is just above it."
+    here = _version(*sys.version_info[:2])
+    otherwise = f"Python {here} cannot read that line: correct it and what is just above it."
+    return _newer(text, str(error)) or otherwise
+
+
+def _newer(text: str, said: str) -> str:
+    """Say which version of Python a line is written for, where it is a newer one than this."""
+    here = sys.version_info[:2]
+    if said.startswith("f-string") and here < (3, 12):
+        return (
+            f"In Python {_version(*here)}, which runs here, the quotes inside the braces of an f-string must "
+            "differ from those around it: use the other kind."
+        )
+    since = [least for begins, least in _NEW_SYNTAX.items() if re.match(begins, text) and here < least]
+    if not since:
+        return ""
+    return (
+        f"That is syntax of Python {_version(*since[0])}, and Python {_version(*here)} runs here: write it "
+        "in the older way."
+    )
+
+
+def _version(major: int, minor: int) -> str:
+    return f"{major}.{minor}"
 
 
 def _not_initialised(one: Mistake) -> str:
@@ -154,6 +149,8 @@ def _not_initialised(one: Mistake) -> str:
 
 def _attribute(one: Mistake) -> str:
     error = one.error
+    if "training mode is expected to be boolean" in str(error):
+        return "`train` is a method of every nn.Module: give the layer of that name another one."
     if not isinstance(error, AttributeError):
         return ""
     found = re.search(r"'(\w+)' object has no attribute '(\w+)'", str(error))
@@ -176,11 +173,10 @@ def _linear(one: Mistake) -> str:
     if not found:
         return ""
     rows, got, expected, out = map(int, found.groups())
-    if rows > IMAGES:
+    if rows != IMAGES:
         return (
-            "Flatten before the Linear layer, as in x.flatten(1): it gets a map, and not one row of "
-            "numbers for "
-            "each image."
+            f"The Linear layer gets {rows} rows for {IMAGES} images, and not one row of numbers for each "
+            "image: flatten before it, as in x.flatten(1)."
         )
     return (
         f"The Linear layer gets {got} numbers for each image and expects {expected}: write "
@@ -239,6 +235,8 @@ def _arguments(one: Mistake) -> str:
     error, said = one.error, str(one.error)
     if not isinstance(error, TypeError):
         return ""
+    if "missing" in said and "required" in said and one.line:
+        return "That call lacks an argument: give it there, or give the parameter a default."
     if "missing" in said and "required" in said and one.stage == "construct":
         return "Give the constructor's arguments in submission.toml or with --ctor name=value."
     if "unexpected keyword argument" in said or "positional argument" in said:
@@ -268,65 +266,49 @@ def _forward_missing(one: Mistake) -> str:
     return ""
 
 
-def _stand_in(one: Mistake) -> str:
-    error = one.error
-    if type(error).__name__ == "NotThereError":
-        return "A model needs torch alone: remove it from the model's classes."
-    return ""
-
-
-def _files(one: Mistake) -> str:
-    error, said = one.error, str(one.error)
-    name = str(getattr(error, "filename", "") or "")
-    if name.endswith((".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar", ".h5", ".safetensors", ".npy", ".npz")):
-        return (
-            f"A model is taken in untrained, and files of weights are not there: "
-            f"do not load `{Path(name).name}` in it."
-        )
-    if (
-        "urlopen error" in said
-        or name == "/nonexistent"  # the home folder, where torch keeps what it downloads
-        or "Connection" in type(error).__name__
-        or type(error).__name__ in ("URLError", "gaierror")
+def _capture(one: Mistake) -> str:
+    """Say why a model that runs could not be captured."""
+    if one.stage != "export":
+        return ""
+    said = f"{type(one.error).__name__}: {one.error}"
+    if any(
+        getattr(frame.f_locals.get("self"), "momentum", 0) is None for frame in one.frames("batchnorm.py")
     ):
         return (
-            "Nothing can be downloaded while a submission is graded: build the model without it, untrained."
+            "A batch-norm with momentum=None averages over all batches so far, which no graph can hold: give "
+            "it a number, as in momentum=0.1."
         )
-    if "Dataset not found" in said:
+    if re.search(r"data-dependent|DataDependent|aten\.(item|_local_scalar_dense|nonzero)", said):
         return (
-            "The data set is not there while a model is taken in: load it below `if __name__ == '__main__':`."
+            "The forward pass must run the same operations for every image: no `if`, loop or index on the "
+            "values of a tensor, no .item()."
         )
-    if isinstance(error, FileNotFoundError):
-        return f"`{Path(name).name}` is not part of the submission: hand it in, or do not read it."
-    if isinstance(error, PermissionError) or getattr(error, "errno", None) in (1, 13, 30):
+    if re.search(r"Constraints violated|specializ|inferred to be a constant", said):
+        return "The forward pass must take any number of images: write x.size(0) where a batch size is fixed."
+    return ""
+
+
+def _script(one: Mistake) -> str:
+    if any(one.frames("torch/jit/_script.py")) or "ScriptModule" in str(one.error):
         return (
-            "A model can read its own files and do nothing else: no other file, folder, download, process"
-            " or thread. "
-            "Do that below `if __name__ == '__main__':`."
+            "A model needs no TorchScript: remove torch.jit from it, and derive its classes from nn.Module."
         )
     return ""
 
 
-def _cuda(one: Mistake) -> str:
+def _types(one: Mistake) -> str:
+    """Say what became of half precision without autocast."""
     said = str(one.error)
-    if "CUDA" in said or "NVIDIA driver" in said or "cuda" in said.lower().split("\n")[0]:
+    if re.search(r"Half|BFloat16", said) and re.search(r"be the same|same dtype|but (got|found)", said):
         return (
-            "There is no GPU while a submission is graded: let the caller choose the device, with "
-            "`.to(device)`."
+            "The model is taken in with float32: remove .half() and .bfloat16() (torch.autocast does nothing "
+            "here), and the types agree."
         )
-    return ""
-
-
-def _ends(one: Mistake) -> str:
-    error = one.error
-    if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return "Remove the call that ends the program."
-    if isinstance(error, RecursionError):
-        return "A function calls itself without end: check what it calls."
     return ""
 
 
 _ADVISERS: tuple[Callable[[Mistake], str], ...] = (
-    _stand_in, _name, _missing_module, _syntax, _not_initialised, _attribute, _linear, _convolution,
-    _other_shapes, _forward_missing, _arguments, _files, _cuda, _ends,
+    surroundings.stand_in, _name, surroundings.missing_module, _syntax, _not_initialised, _script, _attribute,
+    _capture, _types, _linear, _convolution, _other_shapes, _forward_missing, _arguments, surroundings.files,
+    surroundings.device, surroundings.ends,
 )  # fmt: skip

@@ -119,6 +119,7 @@ def _run(descriptors: list[int], hidden: Path | None) -> NoReturn:
             told = Request.model_validate_json(file.read())
         _close_all_but({0, 1, 2, out})
         bounds = (told.cpu_s, told.memory_mib, told.output_mib)
+        os.chdir(told.root)  # where its author runs it
         code = _locked(out, bounds, [told.root], hidden) or _answer(out, told)
     finally:
         # A fork must never return into the code it was forked from, whatever happened.

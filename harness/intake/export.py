@@ -12,8 +12,11 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
+from harness.intake.literals import write_out
 from harness.intake.modes import flags_of, in_eval
+from harness.intake.no_grad import Blocks, detach_what_has_no_gradient
 from harness.intake.shortcuts import shortcuts
+from harness.intake.switches import in_mode
 
 _BOUND: Mapping[InputKind, plain.Kind] = {
     InputKind.PARAMETER: "parameter",
@@ -25,9 +28,11 @@ _NOWHERE = Path("/nonexistent")
 
 @dataclass
 class _Table:
-    """The tensors of a model under collection: name -> (kind, tensor)."""
+    """What the two graphs of a model share: its tensors, under collection, name -> (kind, tensor)."""
 
     rows: dict[str, tuple[plain.Kind, Tensor]] = field(default_factory=dict)
+    blocks: Blocks | None = None
+    """Where the graph in train mode has no gradients, once it is captured."""
 
     def add(self, name: str, kind: plain.Kind, tensor: Tensor) -> str:
         """Enter a tensor; a different one that already has the name gets a new name."""
@@ -57,9 +62,9 @@ def architecture_of(
         table.add(_clean(name), "buffer" if name in persistent else "constant", buffer)
     trainable = {_clean(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
     flags = flags_of(model, input_shape, root)
-    train = _graph(model.train(), input_shape, table, root)
+    train = _graph(in_mode(model, training=True), input_shape, table, root)
     evaluated = in_eval(train, flags) if flags else None
-    evaluated = evaluated or _graph(model.eval(), input_shape, table, root)
+    evaluated = evaluated or _graph(in_mode(model, training=False), input_shape, table, root)
     rows, owners = _describe(table, trainable)
     architecture = plain.Architecture(schema=plain.SCHEMA, tensors=rows, train=train, eval=evaluated)
     # Copies: safetensors refuses memory that two entries share.
@@ -71,6 +76,8 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     example = torch.zeros(2, *input_shape)
     with shortcuts(root):
         program = export(model, (example,), dynamic_shapes=({0: Dim("batch", min=1, max=65536)},))
+    table.blocks = detach_what_has_no_gradient(program.graph, table.blocks)
+    write_out(program.graph, _constants(program))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
     outputs = program.graph.output_node().args[0]
@@ -93,6 +100,16 @@ def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list
             tensor = stored[spec.target].detach()
             bindings[spec.arg.name] = table.add(_clean(spec.target), _BOUND[spec.kind], tensor)
     return bindings, inputs
+
+
+def _constants(program: ExportedProgram) -> dict[str, Tensor]:
+    """Give the tensors that are written in forward, by the placeholders of the graph."""
+    stored = program.constants
+    return {
+        spec.arg.name: stored[spec.target]
+        for spec in program.graph_signature.input_specs
+        if spec.kind is InputKind.CONSTANT_TENSOR and spec.target is not None
+    }
 
 
 def _output_names(outputs: Iterable[Any], program: ExportedProgram) -> list[str]:

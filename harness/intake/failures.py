@@ -10,7 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from harness.intake.advice import Mistake, advice, is_out_of_memory
+from harness.intake.advice import advice
+from harness.intake.mistake import Mistake, is_out_of_memory
 
 Stage = Literal["import", "find", "choose", "construct", "forward", "export", "write"]
 

@@ -1,24 +1,30 @@
 """Import a file of a submission as its author does: beside its siblings. Locked child only."""
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import os
 import re
 import sys
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from harness.intake.advice import PACKAGE
 from harness.intake.cells import modules_of, python_of
 from harness.intake.definitions import Definitions
 from harness.intake.exchange import NOTEBOOK
 from harness.intake.failures import StudentFailure
+from harness.intake.mistake import PACKAGE
 from harness.intake.notebook import NotebookError, code_cells
+from harness.intake.packages import is_installed, is_package
+from harness.intake.ranking import sources
 
+_DOTTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\w+(?:\.\w+)+)", re.MULTILINE)
 _RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)
 
 
@@ -26,7 +32,8 @@ class Elsewhere(importlib.abc.MetaPathFinder):
     """Finds a module that is not beside the file that imports it, but elsewhere in the submission.
 
     Notebooks and scripts add folders to the path by hand, or are started from another one. Of several modules
-    of that name none is taken.
+    of that name none is taken. A folder that has been handed in under another name than it had is found by
+    what is imported from it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -39,18 +46,58 @@ class Elsewhere(importlib.abc.MetaPathFinder):
     def find_spec(
         self,
         name: str,
-        path: Sequence[str] | None,
-        target: ModuleType | None = None,  # noqa: ARG002 - importlib's signature
+        path: Sequence[str] | None,  # noqa: ARG002 - importlib's signature
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
         """Answer for a module that nobody else has found."""
-        found = self._entries.get(name, [])
-        if path is not None or len(found) != 1:
+        top, dot, _ = name.partition(".")
+        found = self._entries.get(top, [])
+        if not dot and len(found) == 1:
+            return importlib.machinery.PathFinder.find_spec(name, [str(found[0].parent)])
+        return None if found or is_package(top) or is_installed(top) else self._renamed(name.split("."))
+
+    def _renamed(self, name: list[str]) -> importlib.machinery.ModuleSpec | None:
+        """Make a package of the one folder that holds what the submission imports from a package `name`.
+
+        One that is empty where a package in it is such a folder.
+        """
+        inside, deeper = set[Path](), False
+        for path in self._imported:
+            if path[: len(name)] == name:
+                inside |= self._holding(path[len(name) :])
+                deeper |= any(self._holding(path[begin:]) for begin in range(len(name) + 1, len(path)))
+        if len(inside) != 1 and not (deeper and not inside):
             return None
-        return importlib.machinery.PathFinder.find_spec(name, [str(found[0].parent)])
+        spec = importlib.machinery.ModuleSpec(".".join(name), None, is_package=True)
+        spec.submodule_search_locations = [str(folder) for folder in inside]
+        return spec
+
+    def _holding(self, path: Sequence[str]) -> set[Path]:
+        """List the folders in which there is a module of that path."""
+        found = self._entries.get(path[0], []) if path else []
+        folders = {entry.parent for entry in found}
+        return {
+            one
+            for one in folders
+            if one.joinpath(*path).is_dir() or one.joinpath(*path[:-1], f"{path[-1]}.py").is_file()
+        }
+
+    @cached_property
+    def _imported(self) -> list[list[str]]:
+        """List the modules in packages that the submission imports, by their paths."""
+        paths: set[str] = set()
+        for file in sources(self._root):
+            # In a notebook a line begins after a quote, and ends with \\n.
+            text = file.read_text(encoding="utf-8", errors="replace")
+            paths.update(_DOTTED.findall(re.sub(r'\\n|^\s*"', "\n", text, flags=re.MULTILINE)))
+        return [path.split(".") for path in sorted(paths)]
 
 
 class Loader:
-    """Imports files of one submission, one after another, each as if it were alone."""
+    """Imports files of one submission, one after another, each as if it were alone and run by itself.
+
+    What is opened by a relative path is looked for beside that file too, and in the submission's folder.
+    """
 
     def __init__(self, root: Path, submission: Path) -> None:
         """Import from `root` and below; `submission` is it, or a folder around it."""
@@ -61,6 +108,8 @@ class Loader:
             Elsewhere(root),
         ]
         self._newest = _newest_of_ours()
+        self._beside: Sequence[Path] = ()
+        builtins.open = io.open = self._opening(builtins.open)
 
     def load(self, file: Path) -> ModuleType:
         """Import a Python file.
@@ -111,14 +160,32 @@ class Loader:
                 setattr(module, name.rpartition(".")[2], module)
         return [(f"{file} cell {number}", cell.source) for number, cell in enumerate(cells, start=1)]
 
+    def _opening(self, opened: Callable[..., Any]) -> Callable[..., Any]:
+        def opening(file: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return opened(file, *args, **kwargs)
+            except FileNotFoundError:
+                if not isinstance(file, (str, os.PathLike)):
+                    raise
+                found = [folder / file for folder in self._beside if (folder / file).is_file()]
+                if not found:
+                    raise
+            return opened(found[0], *args, **kwargs)
+
+        return opening
+
     def _forget(self, file: Path) -> None:
         """Forget what another file has imported, and look beside this one first."""
+        sys.argv[:] = [str(file)]
+        self._beside = (file.parent, self._root)
         sys.path[:] = [str(file.parent), str(self._root), *self._path]
         inside = f"{self._submission}/"
         # The newest modules come last; there are thousands that were there before.
         for name in list(takewhile(lambda name: name != self._newest, reversed(sys.modules))):
-            file_of = getattr(sys.modules[name], "__file__", None) or ""
-            if name.startswith(PACKAGE) or (isinstance(file_of, str) and file_of.startswith(inside)):
+            known = getattr(sys.modules[name], "__dict__", {})
+            # A folder without __init__.py has a path and no file.
+            places = (str(known.get("__file__")), str(known.get("__path__")))
+            if name.startswith(PACKAGE) or any(inside in place for place in places):
                 del sys.modules[name]
         importlib.invalidate_caches()
 

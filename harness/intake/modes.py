@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from harness.analysis import graph as plain
 from harness.intake.failures import current_line
+from harness.intake.switches import in_mode
 
 _FLAGGED = (F.batch_norm, F.dropout, F.dropout2d)
 """Functions that may differ in their argument `training`."""
@@ -60,7 +61,9 @@ def flags_of(model: nn.Module, input_shape: tuple[int, int, int], root: Path) ->
         # What it says is heard when it is captured.
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             copied = copy.deepcopy(model)
-            train, evaluated = (_run(copied.train(mode), input_shape, root) for mode in (True, False))
+            train, evaluated = (
+                _run(in_mode(copied, training=mode), input_shape, root) for mode in (True, False)
+            )
         alike = train.calls == evaluated.calls and not evaluated.counted
     except Exception:  # noqa: BLE001 - student code; what is wrong with it shows when it is captured
         return None

@@ -1,7 +1,7 @@
 """Find the model of a submission: the class that makes logits of images. Locked child only."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -9,11 +9,13 @@ from types import CodeType, ModuleType
 import torch
 from torch import nn
 
-from harness.intake.construct import Built, Factory, construct, eager_forward, required
+from harness.intake.calls import Calls, Values
+from harness.intake.construct import Built, Factory, construct, defaults, parameters, required
 from harness.intake.exchange import NOTEBOOK, Request, Wanted
 from harness.intake.failures import StudentFailure, failure, said, stage
 from harness.intake.loading import Loader
 from harness.intake.ranking import tiers
+from harness.intake.running import first_result
 from harness.intake.stubs import Stubs
 
 _SHOWN = 8
@@ -50,6 +52,7 @@ class Search:
         self._root = wanted.file if wanted.file.is_dir() else request.root
         self._loader = Loader(self._root, request.root)
         self._misfits: list[_Misfit] = []
+        self._calls = Calls(self._root if self._wanted.file.is_dir() else request.root)
 
     def run(self) -> Found:
         """Find the one model.
@@ -113,7 +116,7 @@ class Search:
         for factory in factories:
             name = factory.__name__
             try:
-                built = construct(factory, self._request, self._wanted.arguments)
+                built = construct(factory, self._request, self._wanted.arguments, self._called(factory, file))
                 # Named, it is taken as it is: what it gives is for the rules to judge.
                 why = "" if self._is_named else self._misshapen(built)
             except StudentFailure as failed:
@@ -123,7 +126,28 @@ class Search:
                 self._misfits.append(_Misfit(file, name, why, name in parts, Found(built, file, notes)))
             else:
                 found.append(Found(built, file, notes))
+        parts |= _made_by([one.built.factory for one in found])
         return [one for one in found if one.built.name not in parts] or found
+
+    def _called(self, factory: Factory, file: Path) -> Mapping[str, Values]:
+        """Say what the submission gives a class or function that does not stand alone."""
+        if not set(required(factory)) - set(self._wanted.arguments):
+            return {}
+        return self._calls.values(factory.__name__, parameters(factory), file)
+
+    def otherwise_called(self, found: Found) -> list[str]:
+        """Say which defaults were left alone that the submission itself replaces by one other value."""
+        built = found.built
+        called = self._calls.values(built.name, parameters(built.factory), found.file)
+        return [
+            f"{built.name} is built with its default {name}={default!r}, and the submission calls it with "
+            f"{values[0]!r}: if that is the one you hand in, write arguments = {{ {name} = {values[0]!r} }} "
+            "into submission.toml"
+            for name, default in defaults(built.factory).items()
+            if name not in built.arguments
+            and len(values := called.get(name, ())) == 1
+            and values[0] != default
+        ]
 
     def _first(self, errors: Sequence[BaseException]) -> StudentFailure:
         """Describe the first error of a program, and name the next ones."""
@@ -136,8 +160,7 @@ class Search:
         return self._wanted.class_name is not None and self._wanted.file.is_file()
 
     def _misshapen(self, built: Built) -> str:
-        with stage("forward", self._request.root, built.name):
-            result = eager_forward(built.model, self._request)
+        result = first_result(built.model, self._request, built.name)
         if isinstance(result, torch.Tensor):
             given = str(tuple(result.shape))
             return "" if result.shape == (2, self._request.classes) else f"gives {given} for two images"
@@ -150,7 +173,9 @@ class Search:
         classes = [
             value for _, value in _own(module) if inspect.isclass(value) and issubclass(value, nn.Module)
         ]
-        makers = [value for _, value in _own(module) if inspect.isfunction(value) and not required(value)]
+        functions = [
+            value for name, value in _own(module) if inspect.isfunction(value) and name == value.__name__
+        ]
         if (name := self._wanted.class_name) is not None:
             found = getattr(module, name, None)
             if not (inspect.isfunction(found) or (inspect.isclass(found) and issubclass(found, nn.Module))):
@@ -165,8 +190,10 @@ class Search:
         whole = [one for one in classes if one.__name__ not in _parts(classes)]
         if whole and all(set(required(one)) - set(self._wanted.arguments) for one in whole):
             made = {one.__name__ for one in whole}
+            makers = [one for one in functions if not required(one)]
             return [*classes, *(one for one in makers if made & set(one.__code__.co_names))]
-        return list(classes)
+        # Where there is no class at all, functions that put a network together.
+        return list(classes) or [one for one in functions if "Sequential" in one.__code__.co_names]
 
     def _named(self, file: Path) -> str:
         return file.relative_to(self._request.root).as_posix()
@@ -270,6 +297,11 @@ def _parts(classes: Sequence[type]) -> set[str]:
         for other in classes
         if other is not one and (one in other.__mro__ or one.__name__ in _names_used(other))
     }
+
+
+def _made_by(factories: Sequence[Factory]) -> set[str]:
+    """Name what functions among them use."""
+    return {name for one in factories if inspect.isfunction(one) for name in one.__code__.co_names}
 
 
 def _names_used(cls: type) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch._dispatch.python import no_python_dispatcher
+from torch._export.passes import replace_set_grad_with_hop_pass
 from torch._subclasses.fake_impls import register_fast_op_impl
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 from torch.fx._lazy_graph_module import _use_lazy_graph_module
@@ -42,6 +43,8 @@ def shortcuts(root: Path) -> Iterator[None]:
         _replaced(fx.config, "do_not_emit_stack_traces", value=True),
         _replaced(_Tracer, "create_node", create_node_with_its_line),
         _replaced(proxy_tensor, "_extract_tensor_metadata", lambda *_: None),
+        _replaced(replace_set_grad_with_hop_pass, "replace_set_grad_with_hop_pass", lambda *made: made),
+        _replaced(Tensor, "data", _Detached()),
         _use_lazy_graph_module(should_use=True),
     ):
         yield
@@ -75,3 +78,15 @@ BATCH_NORMS = (
 )
 for _operator in BATCH_NORMS:
     register_fast_op_impl(_operator)(_shapes_of_batch_norm)
+
+
+class _Detached:
+    """Takes the place of `Tensor.data`, which no export follows: for a reader it is `detach()`."""
+
+    _data: Any = Tensor.data
+
+    def __get__(self, tensor: Tensor | None, owner: type) -> Any:
+        return self if tensor is None else tensor.detach()
+
+    def __set__(self, tensor: Tensor, value: Tensor) -> None:
+        self._data.__set__(tensor, value)

@@ -1,31 +1,18 @@
 """Stand in for what a student's file imports and a model does not need: plots, progress bars, summaries.
 
 Importing such a module works, and so does what student code does with it while the file is imported. Using
-one while the model is built or runs is an error that names it. `.cuda()` does nothing where there is no GPU.
+one while the model is built or runs is an error that names it.
 """
 
-import functools
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-import torch
-from torch import nn
-
-_NAMES = """
-    IPython albumentations altair bokeh captum comet_ml cv2 fire fvcore gdown google gradio graphviz
-    hiddenlayer ipywidgets kaggle lightning livelossplot matplotlib mlflow neptune netron opendatasets optuna
-    pandas plotly prettytable ptflops pynvml pytorch_grad_cam pytorch_lightning pytorch_model_summary ray
-    seaborn skimage sklearn streamlit tensorboard tensorboardX thop timm torch_lr_finder torch_optimizer
-    torch_summary torch_xla torchlens torchmetrics torchscan torchstat torchsummary torchsummaryX torchview
-    torchviz tqdm wandb
-"""
-STUBBED = frozenset(_NAMES.split())
-"""Top-level modules that are never imported, installed or not."""
+from harness.intake.packages import STUBBED, STUBBED_IF_MISSING, is_installed
 
 
 class NotThereError(Exception):
@@ -33,7 +20,11 @@ class NotThereError(Exception):
 
 
 class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules of `STUBBED`, unless the submission brings its own; `used` are those asked for."""
+    """Finds the modules of `STUBBED`, unless the submission brings its own; `used` are those asked for.
+
+    What models are made of stands in only where it is not installed. What is installed gets what it imports
+    itself, never a module that stands in.
+    """
 
     def __init__(self) -> None:
         self.used: list[str] = []
@@ -56,13 +47,24 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         """Answer for a name of `STUBBED` and all below it."""
         top = name.partition(".")[0]
-        if top not in STUBBED or any(
+        if top not in STUBBED | STUBBED_IF_MISSING or any(
             (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self.folders
         ):
+            return None
+        if top in STUBBED_IF_MISSING and is_installed(top):
+            self._forget()
+            return None
+        # matplotlib cannot be imported without a folder to write to.
+        if top != "matplotlib" and _is_asked_by_a_package() and is_installed(top):
             return None
         if self.importing and top not in self.used:
             self.used.append(top)
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def _forget(self) -> None:
+        """Make room for the real modules: a package would find those that stand in."""
+        for name in [name for name, module in sys.modules.items() if isinstance(module, _Module)]:
+            del sys.modules[name]
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """Make a module that has every attribute."""
@@ -123,29 +125,13 @@ class _Thing:
         raise NotThereError(f"{self._name} is not available while a submission is graded")
 
 
-def without_cuda(note: Callable[[], None]) -> None:
-    """Make `.cuda()` and `.to("cuda")` do nothing on a machine without a GPU, but call `note`."""
-    if torch.cuda.is_available():
-        return
+def _is_asked_by_a_package() -> bool:
+    """Tell whether the import that is going on is written in a file of an installed package.
 
-    def stay(self: object, *_: object, **__: object) -> object:
-        note()
-        return self
-
-    for owner in (nn.Module, torch.Tensor):
-        owner.cuda = stay  # type: ignore[method-assign, assignment]
-        owner.to = _to_cpu(owner.to, note)  # type: ignore[method-assign]
-
-
-def _to_cpu(to: Callable[..., Any], note: Callable[[], None]) -> Callable[..., Any]:
-    def stay(value: object) -> object:
-        if isinstance(value, (str, torch.device)) and "cuda" in str(value):
-            note()
-            return torch.device("cpu")
-        return value
-
-    @functools.wraps(to)
-    def run(self: object, *args: object, **kwargs: object) -> Any:
-        return to(self, *map(stay, args), **{key: stay(one) for key, one in kwargs.items()})
-
-    return run
+    torch's own files do not count: what they import on the way is for plots and logs.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    _, found, inside = (frame.f_code.co_filename if frame is not None else "").partition("/site-packages/")
+    return bool(found) and not inside.startswith(("torch/", "torchvision/"))

@@ -16,16 +16,23 @@ from safetensors.torch import save
 from torch import nn
 
 from harness.analysis.graph import to_json
-from harness.intake.construct import Built, construct_with, eager_forward, seed_all
+from harness.intake import switches
+from harness.intake.construct import Built, construct_with, seed_all
 from harness.intake.exchange import MAX_NOTE, MAX_TEXT, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, stage
+from harness.intake.running import eager_forward, first_result
 from harness.intake.search import Found, Search
-from harness.intake.stubs import Stubs, without_cuda
+from harness.intake.stubs import Stubs
 
 NOT_REPRODUCIBLE = (
     "the initial weights are not reproducible: built twice with one seed, they differ; draw them with torch, "
     "numpy or random, and from nothing else"
+)
+
+NOT_TRAINABLE = (
+    "no weight of it can be trained: its logits have no gradient, as where forward runs under "
+    "torch.no_grad() or ends in .detach() or .data; remove that from forward"
 )
 
 
@@ -45,6 +52,7 @@ def answer(request: Request, wanted: Wanted) -> tuple[bytes, bytes, bytes]:
             other = _digest_of_another(request, built, request.other_init_seed)
             said = said.model_copy(update={"seeds_differ": own != other})
             told += [NOT_REPRODUCIBLE] if own != again else []
+            told += [NOT_TRAINABLE] if not _is_trainable(built.model, request) else []
         said = said.model_copy(update={"notes": tuple(note[:MAX_NOTE] for note in told)})
         return _bytes(said), architecture, weights
     except StudentFailure as failure:
@@ -73,8 +81,7 @@ def exported(name: str, model: nn.Module, request: Request) -> tuple[bytes, byte
     Raises:
         StudentFailure: the model cannot be run or exported, or is too large.
     """
-    with stage("forward", request.root):
-        _prepare(model, request)
+    _prepare(name, model, request)
     with stage("export", request.root):
         architecture, tensors = architecture_of(model, request.input_shape, request.root)
     with stage("write", request.root):
@@ -117,15 +124,22 @@ def _bytes(answer: Answer) -> bytes:
 
 def _find(request: Request, wanted: Wanted) -> tuple[Found, Callable[[], list[str]]]:
     """Find and build the model; the notes are complete once it has been run."""
-    stubs, moved = Stubs(), set[str]()
+    stubs, let_pass = Stubs(), set[str]()
     stubs.install()
-    without_cuda(lambda: moved.add("moves to a GPU do nothing: there is none while a submission is graded"))
+    switches.install(let_pass.add)
     seed_all(request.init_seed)
-    found = Search(request, wanted, stubs).run()
+    search = Search(request, wanted, stubs)
+    found = search.run()
 
     def notes() -> list[str]:
         unused = f"not imported, a model does not need them: {', '.join(sorted(stubs.used))}"
-        return [_as_written(found, request), *found.notes, *([unused] if stubs.used else []), *sorted(moved)]
+        return [
+            _as_written(found, request),
+            *found.notes,
+            *search.otherwise_called(found),
+            *([unused] if stubs.used else []),
+            *sorted(let_pass),
+        ]
 
     return found, notes
 
@@ -135,15 +149,20 @@ def _as_written(found: Found, request: Request) -> str:
     return f"built {found.built.name}({arguments}) of {found.file.relative_to(request.root).as_posix()}"
 
 
-def _prepare(model: nn.Module, request: Request) -> None:
+def _prepare(name: str, model: nn.Module, request: Request) -> None:
     """Run the model once, so that its own mistakes show as themselves and lazy layers take shape."""
-    logits = eager_forward(model, request)
+    logits = first_result(model, request, name)
     if not isinstance(logits, torch.Tensor):
         raise StudentFailure(
             "forward",
             f"{type(model).__name__}: forward returns {type(logits).__name__}; expected one tensor "
             f"of logits, shape (N, {request.classes}).",
         )
+
+
+def _is_trainable(model: nn.Module, request: Request) -> bool:
+    logits = eager_forward(model, request)
+    return isinstance(logits, torch.Tensor) and logits.requires_grad
 
 
 def _digest_of_another(request: Request, built: Built, seed: int) -> str:

@@ -40,7 +40,7 @@ def check_memory(
         except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
             raise GraphError(
                 f"graph: the memory it takes cannot be worked out: {one_line(error)}. "
-                "Run the model on a batch of images to see the same error."
+                "Try a step of training on a full batch of images."
             ) from None
 
 

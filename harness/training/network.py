@@ -119,6 +119,29 @@ def check_numbers(architecture: plain.Architecture, tensors: Mapping[str, torch.
             )
 
 
+def check_one_image(plan: plain.Architecture, network: Network, image: torch.Tensor) -> None:
+    """Check that a network which calls squeeze() keeps a batch of one image, (1, C, H, W).
+
+    Raises:
+        GraphError: one image gives no row of logits, for the network squeezes its batch away.
+    """
+    if all(node.op != "aten.squeeze.default" for node in plan.eval.nodes):
+        return
+    try:
+        with torch.no_grad():
+            logits = copy.deepcopy(network).eval()(image)
+    except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
+        found = f"ends in {one_line(error)}"
+    else:
+        if logits.ndim == 2:
+            return
+        found = f"gives logits of shape {tuple(logits.shape)} and not {(1, logits.shape[-1])}"
+    raise GraphError(
+        f"one image alone {found}: squeeze() drops the batch too where it is 1. Write x.flatten(1) in its "
+        "place."
+    )
+
+
 def obstacle(
     network: nn.Module, size_px: int, classes: int, memory_format: torch.memory_format = torch.channels_last
 ) -> str | None:
@@ -168,9 +191,14 @@ def running() -> Iterator[None]:
     except (HarnessError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
+        if "does not require grad" in str(error):
+            raise GraphError(
+                "network: its logits have no gradient, so nothing in it can be trained. Remove "
+                "torch.no_grad(), .detach() or .data from the end of forward."
+            ) from None
         raise GraphError(
-            f"network: stopped while it ran: {one_line(error)}. "
-            "Train it for one step on batches of several sizes to see the same error."
+            f"network: stopped while it ran: {one_line(error)}. It is trained from its graph, on full "
+            "batches and on smaller ones: try a step of training on both."
         ) from None
 
 
@@ -213,18 +241,20 @@ def _owned(spec: plain.Tensor, tensor: torch.Tensor, device: torch.device) -> to
 
 
 def _register(root: nn.Module, spec: plain.Tensor, tensor: torch.Tensor) -> None:
+    """Keep a tensor under its own name, which may be that of a method, an attribute or another's branch."""
     *path, leaf = spec.name.split(".")
+    if "" in (*path, leaf) or "training" in (*path, leaf):  # torch keeps the mode under that name
+        raise GraphError(f"weights: {spec.name!r} cannot name a tensor (a part of it is empty, or training).")
     module = root
-    try:
-        for part in path:
-            child = module._modules.get(part)
-            if child is None:
-                child = _Branch()
-                module.add_module(part, child)
-            module = child
-        if isinstance(tensor, nn.Parameter):
-            module.register_parameter(leaf, tensor)
-        else:
-            module.register_buffer(leaf, tensor, persistent=spec.kind == "buffer")
-    except KeyError as error:
-        raise GraphError(f"weights: {spec.name!r} cannot name a tensor ({error.args[0]}).") from None
+    for part in path:
+        child = module._modules.get(part)
+        if child is None:
+            # Not add_module, here and below: it takes no name that the class uses itself.
+            child = module._modules[part] = _Branch()
+        module = child
+    if isinstance(tensor, nn.Parameter):
+        module._parameters[leaf] = tensor
+        return
+    module._buffers[leaf] = tensor
+    if spec.kind != "buffer":
+        module._non_persistent_buffers_set.add(leaf)

@@ -19,7 +19,7 @@ from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.measure import measure
-from harness.training.network import Network, check_numbers, one_line, read, usable_layout
+from harness.training.network import Network, check_numbers, check_one_image, one_line, read, usable_layout
 from harness.training.pixels import Pixels
 from harness.training.stated import check_stated
 from harness.training.trial import Tensors
@@ -108,6 +108,7 @@ def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | 
         memory_format, _ = usable_layout(network, height, job.classes)
         network.to(memory_format=memory_format)
         pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
+        check_one_image(plan, network, pixels(torch.from_numpy(means.split.images[:1])))
         shown = _evidence(plan, tensors, pixels, means.train)
         return probe(network, pixels, means.split, job, extents(plan, tensors), shown)
     except Exception as error:  # noqa: BLE001 - as above

@@ -55,7 +55,31 @@ def counter(s, x, training):
     return norm(s, x, training)
 
 
-@pytest.mark.parametrize("draw", [norm, drop, counter])
+def attends(s, x, *rest, **options):
+    return s.call("scaled_dot_product_attention", x, x, x, *rest, layer="attention", **options)
+
+
+def attention_dropout(s, x, training):
+    return attends(s, x, None, 0.1) if training else attends(s, x)
+
+
+def attention_dropout_by_name(s, x, training):
+    return attends(s, x, dropout_p=0.1 if training else 0.0, scale=0.5)
+
+
+def attention_dropout_in_eval(s, x, training):
+    return attends(s, x, None, 0.1)
+
+
+def causal_in_training(s, x, training):
+    return attends(s, x, None, 0.1, True) if training else attends(s, x)
+
+
+def scaled_in_eval(s, x, training):
+    return attends(s, x, dropout_p=0.1) if training else attends(s, x, scale=0.5)
+
+
+@pytest.mark.parametrize("draw", [norm, drop, counter, attention_dropout, attention_dropout_by_name])
 def test_batch_norm_and_dropout_may_differ(sketch, judged, draw):
     finding = judged(two_graphs(sketch, draw)).same_graph_in_eval
     assert finding.status == "passed", finding
@@ -67,6 +91,9 @@ def test_batch_norm_and_dropout_may_differ(sketch, judged, draw):
         (skip_in_eval, "compute different things", "b"),
         (always_drop, "depends on chance", "drop"),
         (noise, "depends on chance", "noise"),
+        (attention_dropout_in_eval, "depends on chance", "attention"),
+        (causal_in_training, "compute different things", "attention"),
+        (scaled_in_eval, "compute different things", "attention"),
         (batch_statistics, "statistics of the batch", "bn"),
         (running_average, "is changed", "ema"),
     ],

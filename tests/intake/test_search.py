@@ -65,6 +65,7 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
                         "super().__init__()\n        self.net = Net()\n\n    def forward(self, x):\n        "
                         "return self.net(x)\n"},
     "base_of_another": {"model.py": NET + "\n\nclass Wide(Net):\n    def __init__(self):\n        super().__init__(6)\n"},
+    "made_by_a_lambda": {"model.py": needing("widths", "widths[0]") + "\n\nmake = lambda: Net([6])\n"},
     "made_by_a_function": {"model.py": needing("widths").replace("(3, 4", "(3, widths[0]").replace(
         "Linear(4", "Linear(widths[0]") + "\n\ndef net8():\n    return Net([8])\n"},
     "relative_import": {"src/models/net.py": "from ..blocks import Block\n" + WITH_BLOCK, "src/blocks.py": BLOCK},
@@ -80,7 +81,32 @@ SUBMISSIONS: dict[str, dict[str, str]] = {
         "try:\n    import torchsummary\nexcept ImportError:\n    !pip install torchsummary\n", NET)},
     "two_missing": {"S9.ipynb": notebook("from utils import load\nfrom models import Net\n", "x = Net()\n")},
     "broken_cell": {"S9.ipynb": notebook("def f(:\n", NET)},
-    "usual_arguments": {"model.py": needing("nclasses, in_channels, dropout_value, base_channels", "base_channels")},
+    "usual_arguments": {"model.py": needing("nclasses, in_channels, dropout_value, image_size")},
+    "width_of_the_training": {"model.py": needing("base_channels, nclasses", "base_channels"),
+                              "train.py": "import argparse\nfrom model import Net\nparser = argparse.ArgumentParser()\n"
+                              "parser.add_argument('--width', type=int, default=6)\nargs = parser.parse_args(['--epochs'])\n"
+                              "net = Net(base_channels=args.width, nclasses=100)\n"},
+    "width_of_a_cell": {"S9.ipynb": notebook(needing("width", "width"), "model = Net(6).to(device)\n")},
+    "widths_in_a_list": {"model.py": needing("widths", "widths[0]") + "\n\nif __name__ == '__main__':\n    Net([6, 8])\n"},
+    "another_width_in_training": {"model.py": NET, "train.py": "from model import Net\nnet = Net(width=8)\n"},
+    "its_width_in_training": {"model.py": NET, "train.py": "from model import Net\nnet = Net(width=4)\n"},
+    "two_widths": {"model.py": needing("base_channels") + "\n\nif __name__ == '__main__':\n    nets = [Net(16), Net(base_channels=32)]\n"},
+    "several_norms": {"model.py": needing("norm") + "\n\nif __name__ == '__main__':\n    nets = [Net('LN'), Net('BN'), Net('GN')]\n"},
+    "width_by_nobody": {"model.py": needing("base_channels")},
+    "only_a_function": {"model.py": "import argparse\nfrom torch import nn\nparser = argparse.ArgumentParser()\n"
+                        "parser.add_argument('--width', type=int, default=6)\nargs = parser.parse_args()\n\n\n"
+                        "def tiny(width):\n    return nn.Sequential(nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), "
+                        "nn.Linear(width, 10))\n\n\nmodel = tiny(args.width)\n"},
+    "settings_beside_it": {"S9/model.py": "import json\nsettings = json.load(open('settings.json'))\n"
+                           + NET.replace("width=4", "width=settings['width']"), "S9/settings.json": '{"width": 6}'},
+    "settings_in_the_folder": {"src/model.py": "from pathlib import Path\nwidth = int(Path('settings.txt').read_text())\n"
+                               + NET.replace("width=4", "width=width"), "settings.txt": "6"},
+    "handed_in_without_its_folder": {"net.py": "import src.settings\nfrom src.block import Block\n" + WITH_BLOCK, "block.py": BLOCK, "settings.py": ""},
+    "uses_an_installed_package": {"model.py": NET.replace("class", "from tabulate import tabulate\n\n\nclass").replace(
+        "super().__init__()", "super().__init__()\n        width = len(tabulate([[1]], tablefmt='plain')) * 6")},
+    "far_below_its_folder": {"net.py": "from project.src.blocks.conv import Block\n" + WITH_BLOCK, "blocks/conv.py": BLOCK},
+    "no_such_folder": {"net.py": "from utils import training\n" + NET, "training.py": "raise SystemExit\n"},
+    "part_of_a_folder": {"models/net.py": "from project.models.block import Block\n" + WITH_BLOCK, "models/block.py": BLOCK},
     "norm_in_words": {"model.py": needing("normalizationMode") + dedent("""
         class Strict(Net):
             def __init__(self, vNormalizationType):
@@ -152,6 +178,7 @@ def refused(answers):
         ("part_of_another", "built Whole() of model.py"),
         ("base_of_another", "built Wide() of model.py"),
         ("made_by_a_function", "built net8() of model.py"),
+        ("made_by_a_lambda", "built Net(widths=[6]) of model.py"),
         ("relative_import", "built Net() of src/models/net.py"),
         ("package_import", "built Net() of src/models/net.py"),
         ("elsewhere", "built Net() of notebooks/S9.ipynb"),
@@ -166,8 +193,20 @@ def refused(answers):
         ("function", "built net8() of made_by_a_function/model.py"),
         (
             "usual_arguments",
-            "built Net(nclasses=10, in_channels=3, dropout_value=0.1, base_channels=32) of model.py",
+            "built Net(nclasses=10, in_channels=3, dropout_value=0.1, image_size=32) of model.py",
         ),
+        ("width_of_the_training", "built Net(base_channels=6, nclasses=10) of model.py"),
+        ("width_of_a_cell", "built Net(width=6) of S9.ipynb"),
+        ("widths_in_a_list", "built Net(widths=[6, 8]) of model.py"),
+        ("several_norms", "built Net(norm='BN') of model.py"),
+        ("only_a_function", "built tiny(width=6) of model.py"),
+        ("settings_beside_it", "built Net() of S9/model.py"),
+        ("settings_in_the_folder", "built Net() of src/model.py"),
+        ("handed_in_without_its_folder", "built Net() of net.py"),
+        ("uses_an_installed_package", "built Net() of model.py"),
+        ("far_below_its_folder", "built Net() of net.py"),
+        ("no_such_folder", "built Net() of net.py"),
+        ("part_of_a_folder", "built Net() of models/net.py"),
         ("norm_in_words", "built Strict(vNormalizationType='batch') of model.py"),
     ],
 )  # fmt: skip
@@ -177,6 +216,20 @@ def test_the_model_is_found_and_it_is_said_what_was_built(built, name, expected)
 
 def test_what_a_setting_is_made_of_runs_and_what_no_class_needs_does_not(answers) -> None:
     assert answers["calls_for_a_setting"].architecture.by_name["conv.weight"].shape[0] == 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "width_of_the_training",
+        "width_of_a_cell",
+        "settings_beside_it",
+        "settings_in_the_folder",
+        "uses_an_installed_package",
+    ],
+)
+def test_the_width_is_the_one_that_its_author_gives_it(answers, name) -> None:
+    assert answers[name].architecture.by_name["conv.weight"].shape[0] == 6
 
 
 def test_a_script_that_trains_as_it_is_imported_is_taken_by_its_definitions(built) -> None:
@@ -192,7 +245,7 @@ def test_an_import_that_fails_is_passed_over_only_where_the_model_does_not_need_
     assert message.startswith(
         "model.py:1: the file could not be imported: ModuleNotFoundError: No module named"
     )
-    assert "hand in blocks.py with the model if it is yours" in message
+    assert "if it is a file of yours, hand in blocks.py with the model" in message
 
 
 def test_everything_that_a_notebook_without_its_model_lacks_is_named(refused) -> None:
@@ -211,10 +264,29 @@ def test_several_models_are_listed_with_their_files_and_parameters(refused) -> N
 
 
 def test_arguments_that_nobody_can_guess_are_asked_for(refused) -> None:
-    message = refused("unusual_arguments")
-    assert message.startswith("Net: the model could not be built: TypeError")
-    assert "missing 1 required positional argument: 'config'" in message
-    assert "--ctor name=value" in message
+    for name, parameter, found in (
+        ("unusual_arguments", "config", "no call in the submission says which value it was trained with"),
+        (
+            "width_by_nobody",
+            "base_channels",
+            "no call in the submission says which value it was trained with",
+        ),
+        ("two_widths", "base_channels", "the submission calls it with 16 and 32"),
+    ):
+        assert refused(name) == (
+            f"Net: what is `{parameter}`? The constructor needs it, and {found}. Write it into submission.toml, as in "
+            f"arguments = {{ {parameter} = ... }}, or give --ctor {parameter}=..."
+        )
+
+
+def test_a_default_that_the_training_replaces_is_built_and_said(built) -> None:
+    first, *others = built("another_width_in_training")
+    assert first == "built Net() of model.py"
+    assert others == [
+        "Net is built with its default width=4, and the submission calls it with 8: if that is the one you hand in, "
+        "write arguments = { width = 8 } into submission.toml"
+    ]
+    assert built("its_width_in_training") == ("built Net() of model.py",)
 
 
 def test_where_nothing_fits_every_reason_is_given(refused) -> None:

@@ -14,7 +14,7 @@ from harness.intake.export import architecture_of
 from harness.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
 from harness.training.measure import arithmetic
-from harness.training.network import Network, obstacle, one_line, read, running, usable_layout
+from harness.training.network import Network, check_shapes, obstacle, one_line, read, running, usable_layout
 from harness.training.program import compiled
 
 CPU = torch.device("cpu")
@@ -233,11 +233,41 @@ def test_several_outputs_are_refused() -> None:
         Network(good.model_copy(update={"train": graph}), {}, CPU)
 
 
-@pytest.mark.parametrize("name", ["", "a..b", "forward", "_programs"])
+@pytest.mark.parametrize("name", ["", "a..b", "a.training", "training.weight"])
 def test_a_name_that_cannot_name_a_tensor_is_refused(name: str) -> None:
     spec = plain.Tensor(name=name, kind="buffer", shape=(1,), dtype="float32")
     with pytest.raises(GraphError, match="cannot name a tensor"):
         Network(one_node("aten.relu.default", tensors=(spec,)), {name: torch.zeros(1)}, CPU)
+
+
+@pytest.mark.parametrize("name", ["run", "train_", "nodes", "_programs"])
+def test_a_layer_may_have_any_name(name: str) -> None:
+    class Student(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.branch = nn.Module()
+            for owner in (self, self.branch):
+                setattr(owner, name, nn.Conv2d(3, 3, 1))
+            self.fc = nn.Linear(3, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = getattr(self.branch, name)(getattr(self, name)(x))
+            return self.fc(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+    student = Student()
+    network = rebuilt(student)
+    assert list(network.state_dict()) == list(student.state_dict())
+    network.load_state_dict(student.state_dict(), strict=True)
+    for mode in (True, False):
+        assert torch.equal(network.train(mode)(images()), student(images()))
+
+
+@pytest.mark.parametrize("name", ["run", "forward", "eval", "_programs", "_modules", "parameters", "to"])
+def test_a_tensor_may_have_any_name(name: str) -> None:
+    spec = plain.Tensor(name=name, kind="buffer", shape=(1,), dtype="float32")
+    network = Network(one_node("aten.relu.default", tensors=(spec,)), {name: torch.ones(1)}, CPU)
+    assert network.eval().state_dict() == {name: torch.ones(1)}
+    assert torch.equal(network(torch.ones(2, 3, 4, 4) * -1), torch.zeros(2, 3, 4, 4))
 
 
 def test_integers_cannot_be_trained() -> None:
@@ -317,6 +347,13 @@ def test_dividing_by_nothing_is_an_obstacle_like_any_other() -> None:
 def test_what_is_raised_while_a_graph_runs_is_its_own() -> None:
     with pytest.raises(GraphError, match=r"stopped while it ran: OverflowError: too large\."), running():
         raise OverflowError("too large")
+    with (
+        pytest.raises(
+            GraphError, match=r"no gradient, so nothing in it can be trained\. Remove torch\.no_grad"
+        ),
+        running(),
+    ):
+        torch.zeros(1).sum().backward()
     with pytest.raises(torch.OutOfMemoryError), running():
         raise torch.OutOfMemoryError
     with pytest.raises(DataError, match="mine"), running():
@@ -376,3 +413,48 @@ def test_arithmetic_of_a_graph_cannot_run_away(op: str, numbers: tuple[object, o
     )
     with pytest.raises(ValueError, match=f"{op}: expected"):
         compiled(graph, CPU).run(images(), {})
+
+
+class Squeezes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(nn.functional.adaptive_avg_pool2d(self.conv(x), 1).squeeze())  # type: ignore[no-any-return]
+
+
+class SqueezesAndNeedsTwoAxes(Squeezes):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.log_softmax(super().forward(x), dim=1)
+
+
+class SqueezesTheMapAlone(Squeezes):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(nn.functional.adaptive_avg_pool2d(self.conv(x), 1).squeeze(-1).squeeze(-1))  # type: ignore[no-any-return]
+
+
+class SqueezesWhatHasNoBatch(Squeezes):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).mean((2, 3)) * self.conv.weight.mean((1, 2, 3), keepdim=True).squeeze())  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("student", "found"),
+    [
+        (Squeezes, r"gives logits of shape \(10,\) and not \(1, 10\)"),
+        (SqueezesAndNeedsTwoAxes, "ends in IndexError: Dimension out of range"),
+    ],
+)
+def test_a_batch_of_one_that_is_squeezed_away_is_said(student: type[nn.Module], found: str) -> None:
+    architecture, tensors = architecture_of(student(), SHAPE)
+    with pytest.raises(
+        GraphError, match=f"one image alone {found}.*drops the batch too where it is 1. Write x.flatten"
+    ):
+        check_shapes(architecture, Network(architecture, tensors, CPU), images())
+
+
+@pytest.mark.parametrize("student", [SqueezesTheMapAlone, SqueezesWhatHasNoBatch])
+def test_a_squeeze_that_leaves_the_batch_alone_is_none_of_it(student: type[nn.Module]) -> None:
+    architecture, tensors = architecture_of(student(), SHAPE)
+    check_shapes(architecture, Network(architecture, tensors, CPU), images())
