@@ -20,6 +20,9 @@ LEAST_MOMENTUM = 0.001
 """Of a batch-norm: the share of a new batch in the running statistics, which must be below 1."""
 MOST_DROPPED = 0.9
 """Largest probability of a dropout."""
+_LEARNING = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum", "avg_pool", "reduce", "norm"})
+"""Behind these, what was dropped from one value is made up for by others."""
+_COMPUTES = frozenset({"elementwise", "maximum", "overwrite", "creation", "batch_norm"})
 _ATTENTION: Mapping[str, tuple[int, bool | None]] = {"attn_mask": (3, None), "is_causal": (5, False)}
 """Positions and defaults of what an attention does beside its dropout."""
 
@@ -70,8 +73,32 @@ def odd_statistics(flow: Flow) -> tuple[Node, ...]:
 
 
 def odd_dropouts(flow: Flow) -> tuple[Node, ...]:
-    """Find the live dropouts that leave next to nothing in training."""
-    return tuple(node for node in flow.nodes if (_dropped(node) or 0.0) > MOST_DROPPED)
+    """Find the live dropouts that leave next to nothing in training, alone or one behind the other."""
+    kept: dict[str, float] = {}
+    found = []
+    for node in flow.nodes:
+        share = min((kept.get(name, 1.0) for name in node.refs), default=1.0)
+        if OPS.get(node.op) in _LEARNING:
+            share = 1.0
+        dropped = _dropped(node)
+        share *= 1 - (dropped or 0.0)
+        if dropped and share < 1 - MOST_DROPPED - 1e-9:
+            found.append(node)
+        kept[node.name] = share
+    return tuple(found)
+
+
+def shared_statistics(flow: Flow) -> tuple[Node, ...]:
+    """Find the live batch-norms of training that use the statistics which another one is just changing."""
+    norms = [node for node in flow.nodes if OPS.get(node.op) == "batch_norm"]
+    changed = {ref for n in norms if n.arg(_BATCH_STATISTICS, "training") is True for ref in _statistics(n)}
+    fixed = [n for n in norms if n.arg(_BATCH_STATISTICS, "training") is not True]
+    return tuple(n for n in fixed if not changed.isdisjoint(_statistics(n)))
+
+
+def by_batch_size(measured: Measured) -> tuple[Node, ...]:
+    """Find the live nodes whose values depend on how many images a batch has."""
+    return tuple(node for node in measured.flow.nodes if _depends_on_count(measured, node))
 
 
 def across_images(measured: Measured) -> tuple[Node, ...]:
@@ -142,6 +169,25 @@ def _is_random(node: Node) -> bool:
     if name in ("rrelu", "rrelu_"):
         return bool(node.arg(3, "training"))
     return family == "attention" and (literal(node.arg(4, "dropout_p", 0.0)) or 0.0) > 0
+
+
+def _statistics(node: Node) -> tuple[str, ...]:
+    return tuple(arg.ref for arg in node.args[3:5] if isinstance(arg, Ref))
+
+
+def _depends_on_count(measured: Measured, node: Node) -> bool:
+    """Tell whether a node computes with the number of images, or with a tensor that has one row for each."""
+    family, name = OPS.get(node.op), short_name(node.op)
+    by_name = measured.graph.by_name
+    if family in _COMPUTES:
+        for arg in (*node.args, *node.kwargs.values()):
+            source = by_name.get(arg.ref) if isinstance(arg, Ref) else None
+            if source is not None and OPS.get(source.op) == "number" and source.op != "operator.getitem":
+                return True
+    if family in ("reduce", "reduce_max", "scan", "order") and node.name not in measured.fields:
+        shape = measured.shapes.get(node.refs[0], ()) if node.refs else ()
+        return any(isinstance(size, str) for size in shape)
+    return family == "creation" and name in ("arange", "linspace") and bool(node.refs)
 
 
 def _dropped(node: Node) -> float | None:

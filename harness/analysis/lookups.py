@@ -10,8 +10,8 @@ from harness.analysis.receptive import Measured
 
 MOST_COMPARED = 1_000
 """Stored numbers an image may be compared with; a learned threshold per channel is no table."""
-_READERS = frozenset({"index", "index_select", "gather", "embedding"})
-_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isclose"})
+_READERS = frozenset({"index", "index_select", "gather", "embedding", "take", "take_along_dim"})
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isclose", "bucketize", "searchsorted"})
 # What makes steps of a smooth value: whoever multiplies by them chooses.
 _STEPS = _COMPARISONS | {
     "sign", "sgn", "floor", "ceil", "round", "trunc", "frac", "heaviside", "argmax", "argmin", "argsort",
@@ -49,7 +49,7 @@ def lookups(measured: Measured) -> tuple[Node, ...]:
 
 def _is_lookup(measured: Measured, node: Node, of_image: set[str]) -> bool:
     name = short_name(node.op)
-    if OPS.get(node.op) == "gather" and name in _READERS:
+    if OPS.get(node.op) in ("gather", "opaque") and name in _READERS:
         return node.refs[0] not in of_image
     if name in _COMPARISONS:
         return _stored(measured, node.refs, of_image) > MOST_COMPARED

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node, Ref, Special
-from harness.analysis.layout import MALFORMED, Unmeasurable, extent
+from harness.analysis.layout import MALFORMED, Unmeasurable, extent, is_mixed
 from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
@@ -23,6 +23,14 @@ _MOVERS = frozenset(
         "stack", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
         "channel_shuffle", "glu", "identity", "number", "elementwise", "batch_norm", "norm", "dropout",
         "overwrite",
+    }
+)  # fmt: skip
+
+# Reductions that are neither a sum nor an order; over rows and columns they are statistics of the map.
+_NO_AVERAGES = frozenset(
+    {
+        "prod", "var", "std", "var_mean", "std_mean", "linalg_vector_norm", "norm", "logsumexp",
+        "count_nonzero",
     }
 )  # fmt: skip
 
@@ -91,8 +99,39 @@ def _maximum(walk: _Walk, node: Node) -> str | Unknown | None:
         return f"{short_name(node.op)}"
     if family in ("reduce_max", "order") or _is_extreme(node):
         return _over_dimensions(walk, node)
-    if family == "maximum" and _compares_moved_copies(walk, _operands(node)):
+    if family == "maximum":
+        return _between(walk, node)
+    if family == "reduce" and short_name(node.op) in _NO_AVERAGES:
+        return _no_average(walk, node)
+    return None
+
+
+def _between(walk: _Walk, node: Node) -> str | Unknown | None:
+    """Look at an element-wise choice between two values of the image."""
+    fields = walk.measured.fields
+    chosen = [name for name in _operands(node) if name in fields]
+    if len(chosen) < 2:
+        return None
+    if any(fields[name].layout is None or any(map(is_mixed, fields[name].layout or ())) for name in chosen):
+        return Unknown(node, "where its values lie in the image is not known")
+    if fields[node.name].layout is None and all(fields[name].is_map for name in chosen):
+        return Unknown(node, "it chooses between maps whose rows and columns lie in different dimensions")
+    if _compares_moved_copies(walk, _operands(node)):
         return f"{short_name(node.op)} of one map and the same map moved"
+    return None
+
+
+def _no_average(walk: _Walk, node: Node) -> str | Unknown | None:
+    """Look at a reduction that is no sum: over the positions of a window it is a pool, and no average."""
+    (source, *_) = walk.measured.sources(node)
+    layout = source.layout
+    if layout is None:
+        return source.unknown or Unknown(node, "over what it is taken is not known")
+    over = [layout[d] for d in reduced_dimensions(node, len(layout)) if d < len(layout)]
+    if any(letter == "k" for dimension in over for letter, _ in dimension):
+        return f"{short_name(node.op)} over the positions of a window"
+    if any(map(is_mixed, over)):
+        return Unknown(node, "what it is taken over was computed from several rows or columns")
     return None
 
 

@@ -29,6 +29,7 @@ Family = Literal[
     "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
     "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
     "resample", "frequency", "complex_pairs", "linalg",
+    "opaque",  # may be run, and what it does to rows and columns is not followed
     "creation", "uninitialised", "random",
     "number",  # arithmetic on sizes, and items of tuples
     "check",
@@ -128,6 +129,13 @@ _ATEN: Mapping[Family, str] = {
         _upsample_bicubic2d_aa.vec grid_sampler affine_grid_generator""",
     "complex_pairs": "view_as_real view_as_complex",
     "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv",
+    "opaque": """
+        index_add index_copy index_fill.int_Scalar index_put scatter.src scatter.value scatter_add
+        scatter_reduce.two slice_scatter select_scatter diagonal_scatter masked_scatter take
+        take_along_dim tensordot kron cdist cross linalg_cross renorm diag_embed block_diag diff inner
+        trapezoid.x trapezoid.dx cumulative_trapezoid.x cumulative_trapezoid.dx bucketize.Tensor
+        searchsorted.Tensor one_hot max_unpool2d bilinear pairwise_distance lgamma digamma isclose signbit
+        ldexp.Tensor nextafter""",
     "frequency": "fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_fft fft_ifft fft_rfft fft_irfft",
     "creation": """
         zeros ones full eye arange arange.start arange.start_step linspace zeros_like ones_like full_like

@@ -182,6 +182,8 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
         (consistency.odd_statistics(flows[0]) or consistency.odd_statistics(flows[1]),
          "running statistics do not follow those of the batches",
          f"Give batch-norm a momentum from {consistency.LEAST_MOMENTUM} to less than 1; PyTorch's is 0.1."),
+        (consistency.shared_statistics(flows[0]), "running statistics are used that a batch just changes",
+         "Call the batch-norm itself: it uses the batch's statistics in training, its running ones in eval."),
         (consistency.odd_dropouts(flows[0]), "hardly anything is left by a dropout in training",
          f"Give dropout a p of at most {consistency.MOST_DROPPED}."),
         (consistency.difference(*flows), "train and eval compute different things",
@@ -194,7 +196,13 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
     blocking = [r for view in (evaluation, train) for r in view.opaque if r.node.name in unreliable]
     if blocking:
         return opaque(rule, expected, blocking[0])
-    return _same_when_run(rule, expected, probe, not_run)
+    finding = _same_when_run(rule, expected, probe, not_run)
+    counting = consistency.by_batch_size(evaluation.measured) or consistency.by_batch_size(train.measured)
+    if finding.status == "passed" and counting:
+        what = f"the number of images in a batch is computed with: {layers(counting)}"
+        advice = "Use sizes of a batch in shapes alone."
+        return failed(rule, expected, what, *counting, advice=advice)
+    return finding
 
 
 def untrained_at_chance(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.analysis.advice import jump_with_stride
 from harness.analysis.classifier import without_head
+from harness.analysis.field import Unknown
 from harness.analysis.ops import short_name
 from harness.analysis.verdicts import counted, failed, layers, opaque, passed
 from harness.analysis.view import Convolution, View
@@ -32,6 +33,9 @@ def downsampling(view: View, variant: VariantRules) -> Finding:
         return failed(rule, expected, actual, *nodes, advice=_count_advice(view, limits))
     if view.unknown:
         return opaque(rule, expected, view.unknown)
+    if view.mixing:
+        why = "it computes rows or columns from several others"
+        return opaque(rule, expected, Unknown(view.mixing[0], why))
     if not view.final_maps:
         return without_head(rule, expected, view)
     if len(view.jumps) != 1 or not limits.jump.allows(view.jumps[0]):

@@ -9,7 +9,7 @@ from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Architecture, Graph, Node
 from harness.analysis.head import Head, find_head
-from harness.analysis.layout import Unmeasurable, places
+from harness.analysis.layout import Unmeasurable, is_mixed, places
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured, measure, smaller_axis
 from harness.analysis.span import pixels
@@ -125,6 +125,11 @@ class View:
             for n in self.measured.nodes
             if n.name not in judged and self._changes_jump(n) and not self._is_only_written_to(n)
         )
+
+    @cached_property
+    def mixing(self) -> tuple[Node, ...]:
+        """Nodes that compute rows or columns, channel by channel, from several others: a matrix product."""
+        return tuple(n for n in self.measured.nodes if self._mixes_places(n))
 
     @cached_property
     def final_maps(self) -> tuple[Field, ...]:
@@ -273,6 +278,14 @@ class View:
             return False
         before = [f for f in self.measured.sources(node) if f.is_map and not f.unknown]
         return any(f.span(axis).jump != after.span(axis).jump for f in before for axis in "hw")
+
+    def _mixes_places(self, node: Node) -> bool:
+        layout = self.measured.fields[node.name].layout or ()
+        before = [d for field in self.measured.sources(node) for d in field.layout or ()]
+        if not any(map(is_mixed, layout)) or any(map(is_mixed, before)):
+            return False
+        pure = [d for d in before if places(d) and not any(letter in "ck" for letter, _ in d)]
+        return any(not any(places(kept) >= places(d) for kept in layout) for d in pure)
 
     def _is_only_written_to(self, node: Node) -> bool:
         """Tell whether a view serves to change part of a tensor in place, and is read by nothing else."""

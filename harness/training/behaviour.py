@@ -72,17 +72,19 @@ def _apart(logits: torch.Tensor) -> torch.Tensor:
     return logits - logits[:, :1]
 
 
-def _shuffled(value: torch.Tensor, places: tuple[int, int], draw: torch.Generator) -> torch.Tensor:
+def _shuffled(value: torch.Tensor, places: tuple[int, ...], draw: torch.Generator) -> torch.Tensor:
     """Exchange the positions of a map."""
-    last = value.movedim(places, (-2, -1))
-    order = torch.randperm(last.shape[-2] * last.shape[-1], generator=draw)
-    return last.flatten(-2)[..., order].view(last.shape).movedim((-2, -1), places).contiguous()
+    ends = tuple(range(-len(places), 0))
+    last = value.movedim(places, ends)
+    flat = last.flatten(ends[0])
+    order = torch.randperm(flat.shape[-1], generator=draw)
+    return flat[..., order].view(last.shape).movedim(ends, places).contiguous()
 
 
 def _weighs_by_content(trial: Trial, images: torch.Tensor, last: str) -> bool:
     """Tell whether a map that is averaged was multiplied by shares: values that add up to one same sum."""
     measured, pending = trial.view.measured, [last]
-    region: dict[str, tuple[int, int]] = {}
+    region: dict[str, tuple[int, ...]] = {}
     while pending:
         name = pending.pop()
         node, places = measured.by_name.get(name), place_dimensions(measured.fields[name])
@@ -94,7 +96,7 @@ def _weighs_by_content(trial: Trial, images: torch.Tensor, last: str) -> bool:
     return any(_are_shares(value, region[name]) for name, value in values.items() if name in region)
 
 
-def _are_shares(value: torch.Tensor, places: tuple[int, int]) -> bool:
+def _are_shares(value: torch.Tensor, places: tuple[int, ...]) -> bool:
     if not value.is_floating_point():
         return False
     sums = value.sum(places)
@@ -106,9 +108,17 @@ def _are_shares(value: torch.Tensor, places: tuple[int, int]) -> bool:
 
 def _made_by(measured: Measured, name: str) -> str:
     """Walk back from a map to the layer it was made by, through what only passes it on."""
-    while (node := measured.by_name.get(name)) is not None and OPS.get(node.op) in _PASSES_ON:
+    while (node := measured.by_name.get(name)) is not None:
         sources = [s for s in data_reads(node) if s in measured.fields and measured.fields[s].is_map]
         if len(sources) != 1 or place_dimensions(measured.fields[sources[0]]) is None:
             break
+        if OPS.get(node.op) not in _PASSES_ON and not _is_local(measured, sources[0], name):
+            break
         name = sources[0]
     return name
+
+
+def _is_local(measured: Measured, source: str, name: str) -> bool:
+    """Tell whether each position of a value is computed from its own position alone, as by a 1x1 layer."""
+    before, after = measured.fields[source], measured.fields[name]
+    return after.is_map and (before.h, before.w) == (after.h, after.w) and name not in measured.seen_whole

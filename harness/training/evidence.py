@@ -27,9 +27,13 @@ from harness.training.trial import Tensors, Trial, trial
 
 LEAST_EFFECT = 1e-11
 """Least change of the logits, relative to what tells images apart, that is an influence."""
+LEAST_SPREAD = 1e-9
+"""What tells images apart is no less than this share of the logits."""
 SMALL_EFFECT = 1e-6
-"""Below it, a change is compared with the one in float32: rounding grows by 5e8, an influence does not."""
+"""Below it, rounding is told by its growth in float32, by 5e8; above it, by what float32 loses."""
 ROUNDING = 1e4
+ENLARGED = 4
+"""How many times as large an image is tried for dilated layers that read only padding beside their middle."""
 STEPS = 20
 """Training steps before anything is measured: a gain that starts at zero has left it."""
 STEP_SIZE = 1e-3
@@ -100,7 +104,8 @@ def relative(changed: torch.Tensor, base: torch.Tensor) -> float:
     """Return the largest change relative to what tells images apart; infinite where numbers are lost."""
     if changed.shape != base.shape or not changed.isfinite().all():
         return float("inf")
-    spread = (base - base.mean(0)).abs().max().item() or base.abs().max().item() or 1.0
+    size = base.abs().max().item()
+    spread = max((base - base.mean(0)).abs().max().item(), LEAST_SPREAD * size) or 1.0
     return (changed - base).abs().max().item() / spread
 
 
@@ -116,7 +121,7 @@ def _measured(
     }
     of_eval, of_train = views["eval"], views["train"]
     tried = trial(of_eval, trained)
-    effects: dict[Mode, dict[str, float]] = {"eval": _effects(tried, images)}
+    effects: dict[Mode, dict[str, float]] = {"eval": _with_room(tried, images, _effects(tried, images))}
     if difference(of_train.measured.flow, of_eval.measured.flow):
         # Of equal graphs, what holds in one mode holds in the other.
         effects["train"] = _effects(trial(of_train, trained), images)
@@ -148,39 +153,78 @@ def _is_new(tensor: torch.Tensor) -> bool:
 @torch.no_grad()
 def _effects(tried: Trial, images: torch.Tensor) -> dict[str, float]:
     """Replace the weights of each layer in question, one after the other; 0 for what has no influence."""
-    trials, bases = [tried], [tried.run(images)]
+    trials = tried, trial(tried.view, tried.tensors, torch.float32)
+    bases = [one.run(images) for one in trials]
     effects: dict[str, float] = {}
     for node in tried.view.in_question:
-        effect = _effect(tried, node, images, bases[0])
-        if LEAST_EFFECT <= effect < SMALL_EFFECT:
-            if len(trials) == 1:
-                trials.append(trial(tried.view, tried.tensors, torch.float32))
-                bases.append(trials[1].run(images))
-            if _effect(trials[1], node, images, bases[1]) > ROUNDING * effect:
-                effect = 0.0
-        effects[node.name] = min(effect, 1e9) if effect >= LEAST_EFFECT else 0.0
+        exact, single = (_effect(one, node, images, base) for one, base in zip(trials, bases, strict=True))
+        has_influence = exact >= LEAST_EFFECT and not _is_rounding(exact, single)
+        effects[node.name] = min(exact, 1e9) if has_influence else 0.0
     return effects
+
+
+def _with_room(tried: Trial, images: torch.Tensor, effects: dict[str, float]) -> dict[str, float]:
+    """Try layers that showed no influence on a larger image, if the network can be run on one.
+
+    A dilated kernel may be larger than the map, and read nothing but padding beside its middle.
+    """
+    weak = {name for name, effect in effects.items() if not effect}
+    dilated = {c.node.name for c in tried.view.dilated}
+    if weak.isdisjoint(dilated):
+        return effects
+    larger = images.repeat(1, 1, ENLARGED, ENLARGED)
+    try:
+        again = _effects(tried, larger)
+    except Exception:  # noqa: BLE001 - torch may raise anything on a size the network is not written for
+        return effects
+    return {
+        name: again[name] if name in dilated and not effect else effect for name, effect in effects.items()
+    }
+
+
+def _is_rounding(exact: float, single: float) -> bool:
+    """Tell whether a change in float64 is left by rounding, or is one that float32 loses by rounding."""
+    if exact < SMALL_EFFECT:
+        return single > ROUNDING * exact
+    return single < exact / ROUNDING
 
 
 def _effect(trial: Trial, node: Node, images: torch.Tensor, base: torch.Tensor) -> float:
     weight = _other_weight(trial, node, images)
 
     def with_it(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        return call(args[0], weight, *args[2:], **kwargs)
+        return call(args[0], _where_it_counts(args[1], weight, node), *args[2:], **kwargs)
 
     return relative(trial.run(images, instead={node.name: with_it}), base)
+
+
+def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> torch.Tensor:
+    """Take only the other weights that make a layer what it is: beside the middle, or of further channels.
+
+    The middle of a kernel (k, ...) larger than 1x1 is left as it was, and so is, in a layer that mixes
+    channels, the largest weight of each row: what is left of either is neither wider nor a mixture.
+    """
+    sides = weight.shape[2:]
+    kept = torch.zeros_like(weight, dtype=torch.bool)
+    if any(side > 1 for side in sides):
+        middle: tuple[slice | int, ...] = (slice(None), slice(None), *(side // 2 for side in sides))
+        kept[middle] = True
+    elif OPS.get(node.op) != "conv_transpose":
+        kept.scatter_(1, weight.abs().argmax(1, keepdim=True), True)  # noqa: FBT003 - torch's own order
+    return torch.where(kept, weight, other.to(weight.dtype))
 
 
 def _other_weight(trial: Trial, node: Node, images: torch.Tensor) -> torch.Tensor:
     """Compute the weight of a layer from other stored tensors, drawn around those it is computed from."""
     name = node.args[1].ref
-    bindings = trial.view.measured.graph.bindings
-    draw = torch.Generator().manual_seed(0)
+    graph, draw = trial.view.measured.graph, torch.Generator().manual_seed(0)
     others = dict(trial.tensors)
-    for value in sorted(_leading_to(trial.view, name) & set(bindings)):
-        others[bindings[value]] = _drawn_around(others[bindings[value]], draw)
-    if name in bindings:
-        return others[bindings[name]]
+    for value in sorted(_leading_to(trial.view, name) & set(graph.bindings)):
+        tensor = trial.view.measured.architecture.tensor(graph, value)
+        stored = others[graph.bindings[value]]
+        others[graph.bindings[value]] = _drawn_around(stored, draw, trained=bool(tensor and tensor.trainable))
+    if name in graph.bindings:
+        return others[graph.bindings[name]]
     kept: dict[str, torch.Tensor] = {}
 
     def keep(value: str, tensor: Any) -> None:
@@ -203,11 +247,12 @@ def _leading_to(view: View, name: str) -> set[str]:
     return needed
 
 
-def _drawn_around(tensor: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+def _drawn_around(tensor: torch.Tensor, draw: torch.Generator, *, trained: bool) -> torch.Tensor:
+    """Draw another tensor of the same size; what is not trained keeps its zeros."""
     if not tensor.is_floating_point():
         return tensor
-    size = tensor.abs().mean() or 0.1
-    return tensor + size * torch.randn(tensor.shape, generator=draw, dtype=tensor.dtype)
+    noise = torch.randn(tensor.shape, generator=draw, dtype=tensor.dtype)
+    return tensor + (tensor.abs().mean() or 0.1) * noise if trained else tensor * (1 + noise)
 
 
 def _misjudged(trial: Trial, images: torch.Tensor) -> str:

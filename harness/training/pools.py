@@ -12,6 +12,7 @@ import torch
 from harness.analysis.field import Field
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node, Ref
+from harness.analysis.layout import is_mixed
 from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
@@ -32,7 +33,7 @@ LEVELS = ((0.3, 1.2), (3.0, 12.0), (30.0, 120.0), (300.0, 1200.0))
 """Smaller and larger positive values of a map."""
 LOW_LEVELS = ((-100.0, -98.0), (-30.0, -28.0), (-10.0, -8.0))
 """The same of negative ones, where some activations are nearly an exponential."""
-MOST_PREFERRED = {"window": 2.5, "whole": 6.0}
+MOST_PREFERRED = {"window": 1.4, "whole": 6.0}
 """How many times as much as the smaller values the larger may weigh, in a window or the whole map."""
 MOST_SOURCES = 64
 LEAST_LIKENESS = 0.7
@@ -137,8 +138,8 @@ def _targets(measured: Measured, source: str) -> dict[str, str]:
 
 def _mixes(measured: Measured, source: str, name: str) -> str:
     before, after = measured.fields[source], measured.fields[name]
-    if after.layout is None:
-        return ""
+    if after.layout is None or after.unknown or any(map(is_mixed, after.layout)):
+        return "window"
     if not after.is_map:
         return "" if after.axes else "whole"
     wider = any(after.span(axis).rf_px > before.span(axis).rf_px for axis in "hw")

@@ -9,7 +9,7 @@ import torch
 
 from harness.analysis.field import Field
 from harness.analysis.graph import Graph, Special
-from harness.analysis.layout import is_only
+from harness.analysis.layout import places
 from harness.analysis.parameters import statistics
 from harness.analysis.view import View
 from harness.training.program import Program, compiled
@@ -62,11 +62,12 @@ def values_of(trial: Trial, images: torch.Tensor, names: set[str]) -> dict[str, 
     return kept
 
 
-def place_dimensions(field: Field) -> tuple[int, int] | None:
-    """Find the dimensions that are rows and columns and nothing else; None without either."""
-    layout = field.layout or ()
-    found = [i for axis in "hw" for i, dimension in enumerate(layout) if is_only(dimension, axis)]
-    return (found[0], found[1]) if len(found) == len("hw") else None
+def place_dimensions(field: Field) -> tuple[int, ...] | None:
+    """Find the dimensions that are rows and columns and nothing else; None where either is elsewhere."""
+    held = [(i, places(d)) for i, d in enumerate(field.layout or ()) if places(d)]
+    is_pure = all(len(on) == len((field.layout or ())[i]) for i, on in held)
+    found = frozenset[str]().union(*(on for _, on in held))
+    return tuple(i for i, _ in held) if is_pure and len(found) == len("hw") else None
 
 
 @contextmanager

@@ -14,7 +14,15 @@ from harness.intake.export import architecture_of
 from harness.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
 from harness.training.measure import arithmetic
-from harness.training.network import Network, check_shapes, obstacle, one_line, read, running, usable_layout
+from harness.training.network import (
+    Network,
+    check_one_image,
+    obstacle,
+    one_line,
+    read,
+    running,
+    usable_layout,
+)
 from harness.training.program import compiled
 
 CPU = torch.device("cpu")
@@ -451,10 +459,10 @@ def test_a_batch_of_one_that_is_squeezed_away_is_said(student: type[nn.Module], 
     with pytest.raises(
         GraphError, match=f"one image alone {found}.*drops the batch too where it is 1. Write x.flatten"
     ):
-        check_shapes(architecture, Network(architecture, tensors, CPU), images())
+        check_one_image(architecture, Network(architecture, tensors, CPU), images(1))
 
 
 @pytest.mark.parametrize("student", [SqueezesTheMapAlone, SqueezesWhatHasNoBatch])
 def test_a_squeeze_that_leaves_the_batch_alone_is_none_of_it(student: type[nn.Module]) -> None:
     architecture, tensors = architecture_of(student(), SHAPE)
-    check_shapes(architecture, Network(architecture, tensors, CPU), images())
+    check_one_image(architecture, Network(architecture, tensors, CPU), images(1))
