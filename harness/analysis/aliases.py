@@ -18,6 +18,7 @@ MARKED = frozenset(
         "expand_as.default",
         "flatten.using_ints",
         "imag.default",
+        "mH.default",
         "mT.default",
         "moveaxis.int",
         "moveaxis.intlist",

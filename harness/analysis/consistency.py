@@ -96,6 +96,24 @@ def shared_statistics(flow: Flow) -> tuple[Node, ...]:
     return tuple(n for n in fixed if not changed.isdisjoint(_statistics(n)))
 
 
+def switches(measured: Measured) -> tuple[Node, ...]:
+    """Find the live batch-norms, and dropouts of constants, that tell the modes apart and not the images."""
+    return tuple(
+        node
+        for node in measured.flow.nodes
+        if node.name not in measured.fields
+        and (OPS.get(node.op) == "batch_norm" or (_dropped(node) and not _is_of_weights(measured, node)))
+        and not _is_factor(measured, node)
+    )
+
+
+def unread_statistics(flow: Flow) -> tuple[Node, ...]:
+    """Find the batch-norms of training whose result nobody reads, and whose statistics a live one uses."""
+    live = {ref for n in flow.nodes if OPS.get(n.op) == "batch_norm" for ref in _statistics(n)}
+    unread = (n for n in flow.graph.nodes if n.name not in flow.by_name and OPS.get(n.op) == "batch_norm")
+    return tuple(n for n in unread if not live.isdisjoint(_statistics(n)))
+
+
 def by_batch_size(measured: Measured) -> tuple[Node, ...]:
     """Find the live nodes whose values depend on how many images a batch has."""
     return tuple(node for node in measured.flow.nodes if _depends_on_count(measured, node))
@@ -169,6 +187,33 @@ def _is_random(node: Node) -> bool:
     if name in ("rrelu", "rrelu_"):
         return bool(node.arg(3, "training"))
     return family == "attention" and (literal(node.arg(4, "dropout_p", 0.0)) or 0.0) > 0
+
+
+def _is_factor(measured: Measured, node: Node) -> bool:
+    """Tell whether a dropped constant does nothing but multiply what is computed from the image."""
+    names = {node.name}
+    for reader in measured.flow.nodes:
+        if names.isdisjoint(reader.refs):
+            continue
+        if OPS.get(reader.op) in ("view", "expand", "identity"):
+            names.add(reader.name)
+        elif short_name(reader.op) not in ("mul", "mul_", "multiply") or reader.name not in measured.fields:
+            return False
+    return OPS.get(node.op) == "dropout"
+
+
+def _is_of_weights(measured: Measured, node: Node) -> bool:
+    """Tell whether a value is computed from stored tensors, such as a weight that is dropped in part."""
+    pending, seen = list(node.refs), set[str]()
+    while pending:
+        here = pending.pop()
+        if here in measured.graph.bindings:
+            return True
+        source = measured.by_name.get(here)
+        if source is not None and here not in seen:
+            seen.add(here)
+            pending += source.refs
+    return False
 
 
 def _statistics(node: Node) -> tuple[str, ...]:

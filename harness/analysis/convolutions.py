@@ -33,7 +33,7 @@ def depthwise_separable(view: View, variant: VariantRules) -> Finding:
             cause="student",
             advice=f"Make {first} pass first.",
         )
-    early = [c.node for c in found if _is_in_block_1(view, c, limits)]
+    early = [c.node for c in view.loosely_separable if _is_in_block_1(view, c, limits)]
     if early:
         advice = f"Use ordinary convolutions in block 1: {layers(early)}."
         return failed(rule, expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)

@@ -31,5 +31,9 @@ class Evidence(BaseModel):
     """Nodes that behave like a maximum over positions, and how."""
     filled: frozenset[str] = frozenset()
     """Running statistics that are not those of a new layer: means of 0, variances of 1."""
+    mixed: bool = False
+    """Whether, after some steps of training, an image's logits depend on the others of its batch."""
+    switch: bool = False
+    """Whether a small change of what a dropout gives makes a large one of the logits."""
     broken: str = ""
     """Why not all of this could be measured; else empty."""

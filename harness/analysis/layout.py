@@ -136,7 +136,7 @@ def permuted_order(node: Node, rank: int) -> list[int]:
         return order[::-1]
     if name in ("movedim", "moveaxis"):
         return _moved(node, rank)
-    a, b = (-2, -1) if name == "mT" else (node.arg(1, "dim0", 0), node.arg(2, "dim1", 1))
+    a, b = (-2, -1) if name in ("mT", "mH") else (node.arg(1, "dim0", 0), node.arg(2, "dim1", 1))
     order[a % rank], order[b % rank] = order[b % rank], order[a % rank]
     return order
 

@@ -10,14 +10,22 @@ from harness.analysis.receptive import Measured
 
 MOST_COMPARED = 1_000
 """Stored numbers an image may be compared with; a learned threshold per channel is no table."""
-_READERS = frozenset({"index", "index_select", "gather", "embedding", "take", "take_along_dim"})
+_READERS = frozenset(
+    {"index", "index_select", "gather", "embedding", "take", "take_along_dim", "grid_sampler"}
+)
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isclose", "bucketize", "searchsorted"})
 # What makes steps of a smooth value: whoever multiplies by them chooses.
 _STEPS = _COMPARISONS | {
     "sign", "sgn", "floor", "ceil", "round", "trunc", "frac", "heaviside", "argmax", "argmin", "argsort",
     "remainder", "fmod", "floor_divide", "logical_and", "logical_or", "logical_not", "logical_xor",
 }  # fmt: skip
-_CHOOSES = frozenset({"lerp", "mul", "multiply", "matmul", "mm", "bmm", "einsum", "addcmul", "linear", "mv"})
+_CHOOSES = frozenset(
+    {
+        "lerp", "mul", "multiply", "matmul", "mm", "bmm", "einsum", "addcmul", "linear", "mv",
+        "addmm", "baddbmm", "conv1d", "conv2d", "conv3d", "masked_fill", "maximum", "minimum",
+        "max", "min", "sub",
+    }
+)  # fmt: skip
 _FOLLOWED = frozenset(
     {
         "elementwise", "identity", "view", "permute", "slice", "split", "select", "expand", "repeat", "cat",
@@ -49,7 +57,7 @@ def lookups(measured: Measured) -> tuple[Node, ...]:
 
 def _is_lookup(measured: Measured, node: Node, of_image: set[str]) -> bool:
     name = short_name(node.op)
-    if OPS.get(node.op) in ("gather", "opaque") and name in _READERS:
+    if name in _READERS:
         return node.refs[0] not in of_image
     if name in _COMPARISONS:
         return _stored(measured, node.refs, of_image) > MOST_COMPARED

@@ -44,7 +44,7 @@ def combined(call: Call) -> Field:
     if not local:
         raise Unmeasurable("it combines rows of one map with columns of another")
     call.sees_all = len(local) < len(fields)
-    return reduce(merged, local)
+    return _spread_out(call, reduce(merged, local))
 
 
 def merged(a: Field, b: Field) -> Field:
@@ -211,6 +211,21 @@ def _as_elementwise(call: Call) -> Call:
     """See a reduction of two tensors as their elementwise combination first."""
     node = call.node.model_copy(update={"shape": call.shape_of(call.node.args[0])})
     return Call(node, call.fields, call.shapes, call.nodes)
+
+
+def _spread_out(call: Call, field: Field) -> Field:
+    """Name the dimensions that a stored tensor gives a value which had none there: m beside rows or columns.
+
+    A product with an identity, summed over rows afterwards, would move them there.
+    """
+    layout, rank = list(field.known_layout()), len(call.shape)
+    stored = [call.shapes.get(name, ()) for name in call.node.refs if name not in call.fields]
+    letter = "m" if field.axes or any(map(is_mixed, layout)) else "c"
+    for i, size in enumerate(call.shape):
+        varies = any(len(s) >= rank - i and s[i - rank] not in (1, "batch") for s in stored)
+        if not layout[i] and isinstance(size, int) and size > 1 and varies:
+            layout[i] = ((letter, size),)
+    return replace(field, layout=tuple(layout))
 
 
 def _raised(field: Field, rank: int) -> Field:

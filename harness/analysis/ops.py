@@ -105,7 +105,7 @@ _ATEN: Mapping[Family, str] = {
         squeeze_.dim squeeze_.dims unsqueeze unsqueeze_ view_as reshape_as ravel""",
     "permute": """
         permute transpose.int transpose_ swapaxes swapdims movedim.int movedim.intlist moveaxis.int
-        moveaxis.intlist t mT numpy_T""",
+        moveaxis.intlist t mT mH numpy_T""",
     "slice": "slice.Tensor narrow",
     "split": "split.Tensor split_with_sizes split.sizes chunk tensor_split.sections unbind.int",
     "select": "select.int",
@@ -128,7 +128,7 @@ _ATEN: Mapping[Family, str] = {
         upsample_bilinear2d.vec upsample_bicubic2d.vec _upsample_bilinear2d_aa.vec
         _upsample_bicubic2d_aa.vec grid_sampler affine_grid_generator""",
     "complex_pairs": "view_as_real view_as_complex",
-    "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv",
+    "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv matrix_exp",
     "opaque": """
         index_add index_copy index_fill.int_Scalar index_put scatter.src scatter.value scatter_add
         scatter_reduce.two slice_scatter select_scatter diagonal_scatter masked_scatter take

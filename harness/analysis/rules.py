@@ -88,7 +88,7 @@ def judge(
     of the eval graph.
     """
     spec, limits = assignment.variants[variant], assignment.rules
-    shown = probe.evidence if probe else Evidence()
+    shown = probe.evidence if probe else Evidence(broken=_unproven(architecture, not_run))
     train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
     views = Views(evaluation, train, shown)
     counted = count(architecture, (train.measured, evaluation.measured), shown.filled)
@@ -182,6 +182,11 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
         (consistency.odd_statistics(flows[0]) or consistency.odd_statistics(flows[1]),
          "running statistics do not follow those of the batches",
          f"Give batch-norm a momentum from {consistency.LEAST_MOMENTUM} to less than 1; PyTorch's is 0.1."),
+        (consistency.switches(train.measured) or consistency.switches(evaluation.measured),
+         "what the image does not reach is normalised or dropped, which only tells train from eval",
+         "Apply batch-norm and dropout to what is computed from the image."),
+        (consistency.unread_statistics(flows[0]), "statistics follow what nobody reads",
+         "Do not call a batch-norm whose result is not used."),
         (consistency.shared_statistics(flows[0]), "running statistics are used that a batch just changes",
          "Call the batch-norm itself: it uses the batch's statistics in training, its running ones in eval."),
         (consistency.odd_dropouts(flows[0]), "hardly anything is left by a dropout in training",
@@ -284,6 +289,12 @@ def _with_other_variants(finding: Finding, view: View, assignment: AssignmentSpe
     return finding
 
 
+def _unproven(architecture: Architecture, not_run: str) -> str:
+    """Say why nothing is known of what has influence; empty where a rule about running says it."""
+    unknown = unknown_ops(architecture)
+    return "" if not_run or not unknown else f"the operator {unknown[0].op} is not known"
+
+
 def _scored(finding: Finding, points: Points) -> Finding:
     most: int = getattr(points, finding.rule)
     earned = {"passed": most, "failed": 0, "not_judged": None}[finding.status]
@@ -294,6 +305,13 @@ def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) 
     """Check by running what the graph does not show: chance and the influence of batch mates."""
     if probe is None:
         return _not_run(rule, expected, not_run)
+    if probe.evidence.switch:
+        actual = "what is computed depends on whether a dropout drops anything"
+        return failed(rule, expected, actual, advice="Use what a dropout gives as a value, not as a sign.")
+    if probe.evidence.mixed:
+        actual = "after some steps of training an image's output changes with the others in its batch"
+        advice = "Do not compute anything across the first dimension, the batch."
+        return failed(rule, expected, actual, advice=advice)
     if probe.repeat_difference > MAX_REPEAT_DIFFERENCE:
         actual = f"two passes over the same images differ by {probe.repeat_difference:.1e} of the output"
         return failed(rule, expected, actual, advice="Remove what depends on chance.")

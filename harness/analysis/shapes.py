@@ -138,10 +138,12 @@ def concatenated(call: Call) -> Field:
     fields = [field for t in tensors if (field := call.field(t)) is not None]
     if any(places(field.known_layout()[dimension]) for field in fields):
         return _beside(call, tensors, dimension)
-    joined = reduce(merged, fields)
+    local = [field for field in fields if field.is_map] or fields
+    call.sees_all = len(local) < len(fields)
+    joined = reduce(merged, local)
     layout = joined.known_layout()
     new = resized(layout[dimension], call.shape[dimension]) if dimension else layout[dimension]
-    if new and _are_parts(fields):
+    if new and _are_parts(local):
         new = tuple(("m", size) for _, size in new)
     return replace(joined, layout=(*layout[:dimension], new, *layout[dimension + 1 :]))
 

@@ -8,6 +8,7 @@ from harness.analysis.field import Unknown
 from harness.analysis.ops import short_name
 from harness.analysis.verdicts import counted, failed, layers, opaque, passed
 from harness.analysis.view import Convolution, View
+from harness.analysis.windows import SLIDES_OVER_MIXED
 from harness.limits import Downsampling, VariantRules
 from harness.record import Finding
 
@@ -33,6 +34,9 @@ def downsampling(view: View, variant: VariantRules) -> Finding:
         return failed(rule, expected, actual, *nodes, advice=_count_advice(view, limits))
     if view.unknown:
         return opaque(rule, expected, view.unknown)
+    for reason in view.opaque:
+        if reason.why == SLIDES_OVER_MIXED:
+            return opaque(rule, expected, reason)
     if view.mixing:
         why = "it computes rows or columns from several others"
         return opaque(rule, expected, Unknown(view.mixing[0], why))

@@ -103,6 +103,12 @@ class View:
         return tuple(c for c in self.convolutions if c.node.name in found)
 
     @cached_property
+    def loosely_separable(self) -> tuple[Convolution, ...]:
+        """Depthwise convolutions that a pointwise mixing follows, with no other layer in between."""
+        mixing = {node.name for node in self.pointwise}
+        return tuple(c for c in self.convolutions if c.is_depthwise and mixing & self._next_layers(c.node))
+
+    @cached_property
     def pointwise(self) -> tuple[Node, ...]:
         """1x1 convolutions over all channels of a map, and linear layers over them."""
         convolutions = {c.node.name for c in self.convolutions if c.is_pointwise}
@@ -247,6 +253,18 @@ class View:
     @cached_property
     def _depthwise(self) -> frozenset[str]:
         return frozenset(c.node.name for c in self.convolutions if c.is_depthwise)
+
+    def _next_layers(self, node: Node) -> set[str]:
+        """Name the convolutions and linear layers that read a node's result before any other does."""
+        reached, found = {node.name}, set[str]()
+        for later in self.measured.nodes:
+            if reached.isdisjoint(later.refs):
+                continue
+            if OPS.get(later.op) in ("conv", "conv_transpose", "linear"):
+                found.add(later.name)
+            else:
+                reached.add(later.name)
+        return found
 
     def _is_linear_on_map(self, node: Node) -> bool:
         if OPS.get(node.op) != "linear" or not self.measured.fields[node.name].is_map:

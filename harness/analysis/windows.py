@@ -20,6 +20,8 @@ from harness.analysis.ops import OPS, short_name
 from harness.analysis.span import Span, coarsened, refined, resampled, shifted, transposed, windowed
 from harness.analysis.window import Window, each, window_of
 
+SLIDES_OVER_MIXED = "it slides along what was computed from several rows or columns"
+
 
 def convolved(call: Call) -> Field:
     """Slide a convolution; weights computed from the image have no fixed field of view."""
@@ -30,7 +32,11 @@ def convolved(call: Call) -> Field:
     source = anchored(call, window.rank)
     layout = list(source.known_layout())
     channel = len(layout) - window.rank - 1
-    layout[channel] = computed(call.shape[channel], layout[channel])
+    before = call.shape_of(call.node.args[0])
+    covered = [
+        layout[channel + 1 + i] for i, k in enumerate(window.kernel) if 1 < k == before[channel + 1 + i]
+    ]
+    layout[channel] = computed(call.shape[channel], layout[channel], *covered)
     # A convolution adds up its channels: an axis of the image laid out there is seen as a whole.
     return _slid(call, source.laid_out(tuple(layout)), window)
 
@@ -71,7 +77,12 @@ def padded(call: Call) -> Field:
         dimension = rank - 1 - index // 2
         if pairs[index] or pairs[index + 1]:
             change = _bound(shifted, positions=-pairs[index])
-            field = _along(field, dimension, call.shape[dimension], change)
+            size = call.shape[dimension]
+            if not field.known_layout()[dimension] and isinstance(size, int) and size > 1:
+                # Rows taken one by one, each padded to its place, would add up to a map.
+                field = replace(field, layout=_with(field.known_layout(), dimension, (("m", size),)))
+                continue
+            field = _along(field, dimension, size, change)
     return field
 
 
@@ -185,9 +196,11 @@ def _along(
     here = layout[dimension]
     held = places(here)
     if is_mixed(here):
-        raise Unmeasurable("it slides along what was computed from several rows or columns")
+        raise Unmeasurable(SLIDES_OVER_MIXED)
     if not held:
         return replace(field, layout=_with(layout, dimension, _sized(here, size)))
+    if covers and held == {letter for letter, _ in here}:
+        return field.laid_out(_with(layout, dimension, ()))
     if len(here) > 1 or not isinstance(size, int):
         raise Unmeasurable("it slides along rows and columns laid end to end")
     (axis,) = held

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 import torch
 
 from harness.analysis.flow import data_reads
-from harness.analysis.ops import OPS
+from harness.analysis.head import positions
+from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
 from harness.training.trial import Trial, place_dimensions, values_of
 
 TOLERANCE = 1e-6
 """Of a change of the logits, relative to how far two random maps are apart."""
+LEAST_LOCAL = 0.01
+"""Share of what tells images apart that has to come from the positions of the last map."""
 # What passes a map on, changing what each position holds, or which positions there are.
 _PASSES_ON = frozenset(
     {
@@ -37,6 +40,8 @@ def head(trial: Trial, images: torch.Tensor) -> str:
     scale = (of_u - of_v).abs().max().item() or 1.0
     if (between - 0.3 * of_u - 0.7 * of_v).abs().max().item() > TOLERANCE * scale:
         return "what follows the last map is not linear in it"
+    if _comes_from_elsewhere(trial, images, last):
+        return "what tells images apart does not come from the positions of the last map"
     if _weighs_by_content(trial, images, last):
         return "positions of the map are weighed by what is in them"
     places = place_dimensions(view.measured.fields[source])
@@ -81,17 +86,52 @@ def _shuffled(value: torch.Tensor, places: tuple[int, ...], draw: torch.Generato
     return flat[..., order].view(last.shape).movedim(ends, places).contiguous()
 
 
+def _comes_from_elsewhere(trial: Trial, images: torch.Tensor, last: str) -> bool:
+    """Tell whether the map carries next to nothing, and a value that is the same at all positions does."""
+    measured = trial.view.measured
+    leading, pending = {last}, [last]
+    while pending:
+        node = measured.by_name.get(pending.pop())
+        before = [ref for ref in (node.refs if node else ()) if ref in measured.fields and ref not in leading]
+        leading |= set(before)
+        pending += before
+    apart = {n for n in leading & set(measured.by_name) if _is_everywhere_the_same(measured, n)}
+    if not apart:
+        return False
+    others = values_of(trial, images.flip(0), apart)
+    base = trial.run(images)
+    spread = (base - base.flip(0)).abs().max().item() or 1.0
+    exchanged = _with(trial, images, others)
+    return (exchanged - base.flip(0)).abs().max().item() < LEAST_LOCAL * spread
+
+
+def _is_everywhere_the_same(measured: Measured, name: str) -> bool:
+    field = measured.fields[name]
+    return field.layout is not None and (not field.axes or positions(measured, name) == 1)
+
+
 def _weighs_by_content(trial: Trial, images: torch.Tensor, last: str) -> bool:
     """Tell whether a map that is averaged was multiplied by shares: values that add up to one same sum."""
     measured, pending = trial.view.measured, [last]
     region: dict[str, tuple[int, ...]] = {}
+    seen: set[str] = set()
     while pending:
         name = pending.pop()
         node, places = measured.by_name.get(name), place_dimensions(measured.fields[name])
-        if name in region or node is None or OPS.get(node.op) not in _PASSES_ON | {"softmax"}:
+        if name in seen or node is None:
             continue
+        sources = [s for s in data_reads(node) if s in measured.fields and measured.fields[s].is_map]
+        is_product = short_name(node.op) in ("mul", "multiply", "div", "divide", "true_divide")
+        is_local = all(_is_local(measured, one, name) for one in sources) or OPS.get(node.op) in _PASSES_ON
+        if (
+            not sources
+            or not (is_local or OPS.get(node.op) == "softmax")
+            or (len(sources) > 1 and not is_product)
+        ):
+            continue
+        seen.add(name)
         region |= {name: places} if places else {}
-        pending += [ref for ref in data_reads(node) if ref in measured.fields]
+        pending += sources
     values = values_of(trial, images, set(region))
     return any(_are_shares(value, region[name]) for name, value in values.items() if name in region)
 
@@ -107,15 +147,30 @@ def _are_shares(value: torch.Tensor, places: tuple[int, ...]) -> bool:
 
 
 def _made_by(measured: Measured, name: str) -> str:
-    """Walk back from a map to the layer it was made by, through what only passes it on."""
-    while (node := measured.by_name.get(name)) is not None:
-        sources = [s for s in data_reads(node) if s in measured.fields and measured.fields[s].is_map]
-        if len(sources) != 1 or place_dimensions(measured.fields[sources[0]]) is None:
+    """Walk back from a map to the value it is made from, position by position or by leaving some out."""
+    order = {node.name: i for i, node in enumerate(measured.nodes)}
+    ends, found = {name}, name
+    while ends:
+        latest = max(ends, key=lambda one: order.get(one, -1))
+        before = _passed_on(measured, latest)
+        if before is None:
             break
-        if OPS.get(node.op) not in _PASSES_ON and not _is_local(measured, sources[0], name):
-            break
-        name = sources[0]
-    return name
+        ends = (ends - {latest}) | before
+        if len(ends) == 1:
+            found = next(iter(ends))
+    return found
+
+
+def _passed_on(measured: Measured, name: str) -> set[str] | None:
+    """Name the maps that a value is made from position by position; None where it is made otherwise."""
+    node = measured.by_name.get(name)
+    if node is None:
+        return None
+    sources = {s for s in data_reads(node) if s in measured.fields and measured.fields[s].is_map}
+    if not sources or any(place_dimensions(measured.fields[one]) is None for one in sources):
+        return None
+    is_moved = OPS.get(node.op) in _PASSES_ON and len(sources) == 1
+    return sources if is_moved or all(_is_local(measured, one, name) for one in sources) else None
 
 
 def _is_local(measured: Measured, source: str, name: str) -> bool:

@@ -27,6 +27,11 @@ from harness.training.trial import Tensors, Trial, trial
 
 LEAST_EFFECT = 1e-11
 """Least change of the logits, relative to what tells images apart, that is an influence."""
+MOST_ROUNDING = 0.05
+"""Largest change of the logits, relative to what tells images apart, that rounding may make."""
+MOST_MIXED = 1e-7
+"""The same in float64, of one image alone and beside another."""
+NUDGE = 1e-7
 LEAST_SPREAD = 1e-9
 """What tells images apart is no less than this share of the logits."""
 SMALL_EFFECT = 1e-6
@@ -37,6 +42,7 @@ ENLARGED = 4
 STEPS = 20
 """Training steps before anything is measured: a gain that starts at zero has left it."""
 STEP_SIZE = 1e-3
+GOLDEN = (5**0.5 - 1) / 2
 IMAGES = 2
 """Of a step."""
 TRIED = 2
@@ -68,7 +74,7 @@ def evidence(
 def after_steps(
     architecture: Architecture, tensors: Tensors, images: torch.Tensor, labels: torch.Tensor
 ) -> Tensors:
-    """Train for `STEPS` steps of equal size in the direction of the gradient's sign; ties kept.
+    """Train for `STEPS` steps of about `STEP_SIZE` against the sign of the gradient; ties kept.
 
     The weights stay as they came where they stop being numbers, and where the network cannot be trained.
     """
@@ -89,14 +95,16 @@ def _stepped(
         owned[t.name].requires_grad_() for t in architecture.tensors if t.trainable and t.tied_to is None
     ]
     torch.manual_seed(0)
-    for first in range(0, STEPS * IMAGES if chosen else 0, IMAGES):
-        batch = slice(first, first + IMAGES)
+    for step in range(STEPS if chosen else 0):
+        batch = slice(step * IMAGES, (step + 1) * IMAGES)
+        # Unequal, so that steps forth and back do not end where they began.
+        length = STEP_SIZE * (1 + GOLDEN * step % 1)
         loss = nn.functional.cross_entropy(program.run(images[batch], held), labels[batch])
         gradients = torch.autograd.grad(loss, chosen, allow_unused=True)
         with torch.no_grad():
             for parameter, gradient in zip(chosen, gradients, strict=True):
                 if gradient is not None:
-                    parameter.sub_(gradient.sgn(), alpha=STEP_SIZE)
+                    parameter.sub_(gradient.sgn(), alpha=length)
     return {name: tensor.detach() for name, tensor in held.items()}
 
 
@@ -120,12 +128,16 @@ def _measured(
         "train": View(architecture, architecture.train),
     }
     of_eval, of_train = views["eval"], views["train"]
+    fixed = frozenset(name for name, tensor in tensors.items() if torch.equal(tensor, trained[name]))
+    fixed = fixed if len(fixed) < len(tensors) else frozenset()  # it could not be trained for a moment
     tried = trial(of_eval, trained)
-    effects: dict[Mode, dict[str, float]] = {"eval": _with_room(tried, images, _effects(tried, images))}
+    effects: dict[Mode, dict[str, float]] = {"eval": _with_room(tried, images, fixed)}
     if difference(of_train.measured.flow, of_eval.measured.flow):
         # Of equal graphs, what holds in one mode holds in the other.
-        effects["train"] = _effects(trial(of_train, trained), images)
+        effects["train"] = _effects(trial(of_train, trained), images, fixed)
     with torch.no_grad():
+        broken = _differs_by_precision(tried, images)
+        mixed = _differs_by_company(tried, images)
         misjudged = _misjudged(trial(of_eval, tensors), images)
         misjudged = misjudged or _misjudged(trial(of_train, tensors), images)
         reach = rims.reach(of_eval, trained, images)
@@ -138,7 +150,39 @@ def _measured(
         head=head,
         pools=pools.pools(tried, images),
         filled=_filled(views.values(), tensors),
+        mixed=mixed,
+        switch=_switch(tried, images),
+        broken=broken,
     )
+
+
+def _differs_by_precision(tried: Trial, images: torch.Tensor) -> str:
+    """Say so where the network computes something else in float32, in which it is trained."""
+    single = trial(tried.view, tried.tensors, torch.float32).run(images)
+    if relative(single.double(), tried.run(images)) <= MOST_ROUNDING:
+        return ""
+    return "in float64 the network gives other logits than in float32"
+
+
+def _differs_by_company(tried: Trial, images: torch.Tensor) -> bool:
+    """Tell whether, after some steps, an image's logits depend on the others of its batch."""
+    together = tried.run(images)
+    return relative(torch.cat([tried.run(images[:1]), together[1:]]), together) > MOST_MIXED
+
+
+@torch.no_grad()
+def _switch(tried: Trial, images: torch.Tensor) -> bool:
+    """Tell whether a dropout decides what is computed: a small change of what it gives makes a large one."""
+    dropouts = [n.name for n in tried.view.measured.nodes if OPS.get(n.op) == "dropout"]
+    if not dropouts:
+        return False
+    changed = tried.run(images, instead=dict.fromkeys(dropouts, _nudged))
+    return relative(changed, tried.run(images)) > MOST_ROUNDING
+
+
+def _nudged(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    value = call(*args, **kwargs)
+    return value * (1 + NUDGE) if isinstance(value, torch.Tensor) else value
 
 
 def _filled(views: Any, tensors: Tensors) -> frozenset[str]:
@@ -151,30 +195,32 @@ def _is_new(tensor: torch.Tensor) -> bool:
 
 
 @torch.no_grad()
-def _effects(tried: Trial, images: torch.Tensor) -> dict[str, float]:
+def _effects(tried: Trial, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
     """Replace the weights of each layer in question, one after the other; 0 for what has no influence."""
     trials = tried, trial(tried.view, tried.tensors, torch.float32)
     bases = [one.run(images) for one in trials]
     effects: dict[str, float] = {}
     for node in tried.view.in_question:
-        exact, single = (_effect(one, node, images, base) for one, base in zip(trials, bases, strict=True))
+        both = zip(trials, bases, strict=True)
+        exact, single = (_effect(one, node, images, base, fixed) for one, base in both)
         has_influence = exact >= LEAST_EFFECT and not _is_rounding(exact, single)
         effects[node.name] = min(exact, 1e9) if has_influence else 0.0
     return effects
 
 
-def _with_room(tried: Trial, images: torch.Tensor, effects: dict[str, float]) -> dict[str, float]:
-    """Try layers that showed no influence on a larger image, if the network can be run on one.
+def _with_room(tried: Trial, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
+    """Try each layer, and dilated ones without influence on a larger image, if the network can be run on one.
 
     A dilated kernel may be larger than the map, and read nothing but padding beside its middle.
     """
+    effects = _effects(tried, images, fixed)
     weak = {name for name, effect in effects.items() if not effect}
     dilated = {c.node.name for c in tried.view.dilated}
     if weak.isdisjoint(dilated):
         return effects
     larger = images.repeat(1, 1, ENLARGED, ENLARGED)
     try:
-        again = _effects(tried, larger)
+        again = _effects(tried, larger, fixed)
     except Exception:  # noqa: BLE001 - torch may raise anything on a size the network is not written for
         return effects
     return {
@@ -189,8 +235,10 @@ def _is_rounding(exact: float, single: float) -> bool:
     return single < exact / ROUNDING
 
 
-def _effect(trial: Trial, node: Node, images: torch.Tensor, base: torch.Tensor) -> float:
-    weight = _other_weight(trial, node, images)
+def _effect(
+    trial: Trial, node: Node, images: torch.Tensor, base: torch.Tensor, fixed: frozenset[str]
+) -> float:
+    weight = _other_weight(trial, node, images, fixed)
 
     def with_it(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         return call(args[0], _where_it_counts(args[1], weight, node), *args[2:], **kwargs)
@@ -214,15 +262,19 @@ def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> t
     return torch.where(kept, weight, other.to(weight.dtype))
 
 
-def _other_weight(trial: Trial, node: Node, images: torch.Tensor) -> torch.Tensor:
-    """Compute the weight of a layer from other stored tensors, drawn around those it is computed from."""
+def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozenset[str]) -> torch.Tensor:
+    """Compute the weight of a layer from other stored tensors, drawn around those it is computed from.
+
+    `fixed` are those that some steps of training did not change.
+    """
     name = node.args[1].ref
     graph, draw = trial.view.measured.graph, torch.Generator().manual_seed(0)
     others = dict(trial.tensors)
     for value in sorted(_leading_to(trial.view, name) & set(graph.bindings)):
         tensor = trial.view.measured.architecture.tensor(graph, value)
         stored = others[graph.bindings[value]]
-        others[graph.bindings[value]] = _drawn_around(stored, draw, trained=bool(tensor and tensor.trainable))
+        trained = tensor is not None and tensor.trainable and graph.bindings[value] not in fixed
+        others[graph.bindings[value]] = _drawn_around(stored, draw, trained=trained)
     if name in graph.bindings:
         return others[graph.bindings[name]]
     kept: dict[str, torch.Tensor] = {}

@@ -5,6 +5,7 @@ as they are.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,28 +20,41 @@ from harness.analysis.receptive import Measured
 from harness.training.trial import Trial, place_dimensions, values_of
 
 _LAYERS = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum"})
-# Arithmetic that grows faster than its argument, or divides by it; activations do neither.
-_BENT = frozenset(
+# What is linear, moves elements, or is an activation: grows no faster than its argument.
+_PLAIN_FAMILIES = frozenset(
     {
-        "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "logit", "pow", "float_power", "square",
-        "sqrt", "rsqrt", "reciprocal", "mul", "multiply", "div", "divide", "true_divide", "softmax",
-        "log_softmax", "logsumexp", "linalg_vector_norm", "norm", "logaddexp", "logaddexp2", "hypot", "sinh",
-        "cosh", "tan", "prod", "cumprod", "logcumsumexp", "addcmul", "addcdiv", "special_expit", "atanh",
-        "asin", "acos", "matmul", "bmm", "mm", "einsum", "scaled_dot_product_attention", "xlogy", "lerp",
+        "identity", "overwrite", "conv", "conv_transpose", "linear", "avg_pool",
+        "adaptive_avg_pool", "batch_norm", "norm", "weight_norm", "dropout", "view", "permute",
+        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
+        "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle",
+        "channel_shuffle", "resample", "creation", "uninitialised", "random", "number", "check",
+        "glu",
     }
 )  # fmt: skip
-LEVELS = ((0.3, 1.2), (3.0, 12.0), (30.0, 120.0), (300.0, 1200.0))
+_PLAIN = frozenset(
+    {
+        "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish",
+        "hardswish", "hardsigmoid", "hardtanh", "hardshrink", "softshrink", "softplus",
+        "log_sigmoid", "threshold", "sigmoid", "tanh", "rrelu", "add", "sub", "subtract", "rsub",
+        "abs", "neg", "negative", "clamp", "clip", "clamp_min", "clamp_max", "nan_to_num", "mean",
+        "sum", "nansum", "nanmean", "erf",
+    }
+)  # fmt: skip
+_DETACHES = frozenset({"aten.detach.default", "aten.detach_.default"})
+_PRODUCTS = frozenset({"mul", "multiply", "matmul", "bmm", "mm", "einsum", "addcmul", "lerp"})
+LEVELS = tuple((low, 4 * low) for low in (0.03, 0.1, 0.3, 3.0, 30.0, 300.0))
 """Smaller and larger positive values of a map."""
 LOW_LEVELS = ((-100.0, -98.0), (-30.0, -28.0), (-10.0, -8.0))
 """The same of negative ones, where some activations are nearly an exponential."""
-MOST_PREFERRED = {"window": 1.4, "whole": 6.0}
+MOST_PREFERRED = {"window": 1.5, "whole": 6.0}
 """How many times as much as the smaller values the larger may weigh, in a window or the whole map."""
-MOST_SOURCES = 64
-LEAST_LIKENESS = 0.7
-"""Correlation of two maps of noise from which one is the other, moved."""
-MOST_SLICES = 8
+LEAST_LIKENESS = 0.9
+"""Correlation of two maps of noise, away from their border, from which one is the other, moved."""
+BORDER = 2
+"""Positions at the border of a map that padding changes when it is moved."""
 FARTHEST = 2
 """Positions by which maps are moved to be compared."""
+MOST_SLICES = 64
 
 
 def pools(trial: Trial, images: torch.Tensor) -> dict[str, str]:
@@ -57,8 +71,10 @@ def _smooth(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     if not any(_is_bent(measured, node) for node in measured.nodes):
         return {}
     found: dict[str, str] = {}
-    for source in _sources(measured)[:MOST_SOURCES]:
-        for name, kind in _preferring(trial, images, source):
+    sources = _sources(measured)
+    held = values_of(trial, images, set(sources))
+    for source in sources:
+        for name, kind in _preferring(trial, images, source, held):
             where = "positions of a window" if kind == "window" else "rows and columns"
             found[name] = f"{short_name(measured.by_name[name].op)} that weighs the larger {where} more"
     return found
@@ -66,12 +82,14 @@ def _smooth(trial: Trial, images: torch.Tensor) -> dict[str, str]:
 
 def _is_bent(measured: Measured, node: Node) -> bool:
     """Tell whether arithmetic is more than an activation, a sum, or a product with what is fixed."""
-    name = short_name(node.op).rstrip("_")
-    if name in ("mul", "multiply", "matmul", "bmm", "mm", "einsum"):
-        return sum(ref in measured.fields for ref in node.refs) > 1
+    name, reached = short_name(node.op).rstrip("_"), [ref for ref in node.refs if ref in measured.fields]
+    if name in _PRODUCTS:
+        return len(reached) > 1
     if name in ("div", "divide", "true_divide"):
         return any(isinstance(a, Ref) and a.ref in measured.fields for a in node.args[1:2])
-    return name in _BENT
+    if OPS.get(node.op) == "gather":
+        return len(reached) > 1
+    return OPS.get(node.op) not in _PLAIN_FAMILIES and name not in _PLAIN
 
 
 def _is_learned(measured: Measured, node: Node) -> bool:
@@ -97,7 +115,9 @@ def _sources(measured: Measured) -> list[str]:
     return [*made, measured.graph.inputs[0]]
 
 
-def _preferring(trial: Trial, images: torch.Tensor, source: str) -> Iterator[tuple[str, str]]:
+def _preferring(
+    trial: Trial, images: torch.Tensor, source: str, held: Mapping[str, torch.Tensor]
+) -> Iterator[tuple[str, str]]:
     targets = _targets(trial.view.measured, source)
     if not targets:
         return
@@ -105,7 +125,9 @@ def _preferring(trial: Trial, images: torch.Tensor, source: str) -> Iterator[tup
     low = dict.fromkeys(targets, 0)
     highest = dict.fromkeys(targets, 0.0)
     for smaller, larger in (*LEVELS, *LOW_LEVELS):
-        for name, (few, much, value) in _weights(trial, images, source, targets, smaller, larger).items():
+        for name, (few, much, value) in _weights(
+            trial, images, source, targets, (smaller, larger), held
+        ).items():
             is_more = few >= 0 and much > MOST_PREFERRED[targets[name]] * max(few, 1e-300)
             if smaller > 0:
                 highest[name] = max(highest[name], much)
@@ -138,18 +160,31 @@ def _targets(measured: Measured, source: str) -> dict[str, str]:
 
 def _mixes(measured: Measured, source: str, name: str) -> str:
     before, after = measured.fields[source], measured.fields[name]
-    if after.layout is None or after.unknown or any(map(is_mixed, after.layout)):
+    if after.layout is None or after.unknown:
+        return "window"
+    if not after.axes:
+        return "whole"
+    if any(map(is_mixed, after.layout)):
         return "window"
     if not after.is_map:
-        return "" if after.axes else "whole"
+        return ""
     wider = any(after.span(axis).rf_px > before.span(axis).rf_px for axis in "hw")
     return "window" if wider else ""
 
 
 def _weights(
-    trial: Trial, images: torch.Tensor, source: str, targets: Mapping[str, str], smaller: float, larger: float
+    trial: Trial,
+    images: torch.Tensor,
+    source: str,
+    targets: Mapping[str, str],
+    level: tuple[float, float],
+    held: Mapping[str, torch.Tensor],
 ) -> dict[str, tuple[float, float, float]]:
-    """Give, for each target, the mean weight of the smaller and of the larger values, and its own size."""
+    """Give, for each target, the mean weight of the smaller and of the larger values, and its own size.
+
+    What other learned layers make keeps the values it has for the images, those of `held`.
+    """
+    smaller, larger = level
     shape = _shape(trial, images, source)
     is_large = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.5
     map_ = torch.where(is_large, larger, smaller).to(trial.dtype).requires_grad_()
@@ -160,7 +195,12 @@ def _weights(
             kept[name] = value
 
     given = trial.view.measured.graph.inputs[0]
-    instead = {} if source == given else {source: lambda *_: map_ * 1}
+    instead: dict[str, Any] = {
+        n.name: _passed_on for n in trial.view.measured.graph.nodes if n.op in _DETACHES
+    }
+    instead |= {n: (lambda *_, x=value: x.clone()) for n, value in held.items() if n not in (source, given)}
+    if source != given:
+        instead[source] = lambda *_: map_ * 1
     trial.run(map_ if source == given else images, watch=keep, instead=instead)
     result = {}
     for name, value in kept.items():
@@ -177,6 +217,11 @@ def _weights(
     return result
 
 
+def _passed_on(_: Any, args: list[Any], __: Any) -> Any:
+    """Let a gradient through that was cut off: what is computed stays the same."""
+    return args[0]
+
+
 def _shape(trial: Trial, images: torch.Tensor, source: str) -> list[int]:
     stated = trial.view.measured.shapes[source]
     return [size if isinstance(size, int) else len(images) for size in stated]
@@ -185,49 +230,48 @@ def _shape(trial: Trial, images: torch.Tensor, source: str) -> list[int]:
 # Private functions: copies of one map, moved
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """A choice of the larger: between the slices of a value along a dimension, or between two values."""
+
+    values: tuple[str, ...]
+    dimension: int | None = None
+
+
 def _copies(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     """Find choices of the larger between a map and what is the same map, moved, however it was made."""
     measured = trial.view.measured
-    chosen = {n.name: pairs for n in measured.nodes if (pairs := _compared(measured, n))}
+    chosen = {n.name: found for n in measured.nodes if (found := _choices(measured, n))}
     if not chosen:
         return {}
-    names = {name for pairs in chosen.values() for pair in pairs for name, *_ in pair}
-    draw = torch.Generator().manual_seed(0)
-    noise = torch.randn(images[:2].shape, generator=draw).to(trial.dtype)
+    names = {name for found in chosen.values() for choice in found for name in choice.values}
+    noise = torch.randn(images[:2].shape, generator=torch.Generator().manual_seed(0)).to(trial.dtype)
     base = values_of(trial, noise, names)
-    steps = _steps(measured, names)
-    found = {}
-    for step in steps:
-        shifted = values_of(trial, noise.roll(step, (2, 3)), names)
-        for name, pairs in chosen.items():
-            if name not in found and any(_is_moved(measured, base, shifted, *pair) for pair in pairs):
-                found[name] = f"{short_name(measured.by_name[name].op)} of one map and the same map moved"
-    return found
+    seen: dict[str, str] = {}
+    for step in _steps(measured, names):
+        moved = values_of(trial, noise.roll(step, (2, 3)), names)
+        for name, choices in chosen.items():
+            if name not in seen and any(_is_moved(measured, base, moved, choice) for choice in choices):
+                seen[name] = f"{short_name(measured.by_name[name].op)} of one map and the same map moved"
+    return seen
 
 
-Operand = tuple[str, int | None, int]
-"""A value, or the slice of it at a place of one dimension."""
-
-
-def _compared(measured: Measured, node: Node) -> list[tuple[Operand, Operand]]:
-    """List the pairs of maps between which a node chooses."""
+def _choices(measured: Measured, node: Node) -> list[_Choice]:
+    """List what a node chooses between, as far as it is maps."""
     fields = measured.fields
     if OPS.get(node.op) == "maximum":
         chosen = node.args[1:] if short_name(node.op) == "where" else (*node.args, *node.kwargs.values())
         refs = [arg.ref for arg in chosen if isinstance(arg, Ref) and arg.ref in fields]
-        maps = [name for name in refs if fields[name].is_map and place_dimensions(fields[name])]
-        return [((maps[0], None, 0), (other, None, 0)) for other in maps[1:]]
+        maps = tuple(name for name in refs if fields[name].is_map and place_dimensions(fields[name]))
+        return [_Choice(maps)] if len(maps) > 1 else []
     if OPS.get(node.op) not in ("reduce_max", "order") or node.refs[0] not in fields:
         return []
-    field, name = fields[node.refs[0]], node.refs[0]
-    if not field.is_map or place_dimensions(field) is None:
+    name, field = node.refs[0], fields[node.refs[0]]
+    places = place_dimensions(field)
+    if not field.is_map or places is None:
         return []
-    pairs: list[tuple[Operand, Operand]] = []
-    for dimension in reduced_dimensions(node, len(field.known_layout())):
-        size = measured.shapes[name][dimension]
-        if isinstance(size, int) and dimension not in (place_dimensions(field) or ()):
-            pairs += [((name, dimension, 0), (name, dimension, i)) for i in range(1, min(size, MOST_SLICES))]
-    return pairs
+    along = reduced_dimensions(node, len(field.known_layout()))
+    return [_Choice((name,), dimension) for dimension in along if dimension not in places]
 
 
 def _steps(measured: Measured, names: set[str]) -> list[tuple[int, int]]:
@@ -239,39 +283,47 @@ def _steps(measured: Measured, names: set[str]) -> list[tuple[int, int]]:
 
 
 def _is_moved(
-    measured: Measured,
-    base: Mapping[str, torch.Tensor],
-    shifted: Mapping[str, torch.Tensor],
-    one: Operand,
-    other: Operand,
+    measured: Measured, base: Mapping[str, torch.Tensor], moved: Mapping[str, torch.Tensor], choice: _Choice
 ) -> bool:
-    """Tell whether one map of the moved image is the other map of the image, and was not of itself."""
-    moved, still, target = _operand(shifted, one), _operand(base, one), _operand(base, other)
-    if moved.shape != target.shape:
+    """Tell whether something of the moved image is what something else is for the image as it was."""
+    field = measured.fields[choice.values[0]]
+    still, shifted = _options(base, choice, field), _options(moved, choice, field)
+    if still is None or shifted is None:
         return False
-    channel = _channel_dimension(measured.fields[one[0]], one[1])
-    likeness = _likeness(moved, target, channel)
-    return likeness > LEAST_LIKENESS and likeness > _likeness(still, target, channel) + 0.05
+    of_moved, of_still = _likeness(shifted, still), _likeness(still, still)
+    return bool(((of_moved > LEAST_LIKENESS) & (of_moved > of_still + 0.05)).any())
 
 
-def _operand(values: Mapping[str, torch.Tensor], operand: Operand) -> torch.Tensor:
-    name, dimension, place = operand
-    return values[name] if dimension is None else values[name].select(dimension, place)
+def _options(values: Mapping[str, torch.Tensor], choice: _Choice, field: Field) -> torch.Tensor | None:
+    """Lay out what is chosen between: (channels, options, elements away from the border)."""
+    places = place_dimensions(field)
+    first = values[choice.values[0]]
+    if places is None or any(values[name].shape != first.shape for name in choice.values):
+        return None
+    if choice.dimension is None:
+        stacked = torch.stack([_inner(values[name], places) for name in choice.values])
+        channel = next((i for i in range(1, first.ndim) if i not in places), None)
+        laid = stacked[None] if channel is None else stacked.movedim(channel + 1, 0)
+        return laid.flatten(2)
+    laid = _inner(first, places).movedim(choice.dimension, 0)[:MOST_SLICES]
+    others = [i for i in range(1, first.ndim) if i not in places and i != choice.dimension]
+    if not others:
+        return laid.flatten(1)[None]
+    channel = others[0] + (others[0] < choice.dimension)
+    return laid.movedim(channel, 0).flatten(2)
 
 
-def _channel_dimension(field: Field, selected: int | None) -> int | None:
-    places = place_dimensions(field) or ()
-    left = [i for i in range(1, len(field.known_layout())) if i not in places and i != selected]
-    return None if not left else left[0] - (selected is not None and selected < left[0])
+def _inner(value: torch.Tensor, places: tuple[int, ...]) -> torch.Tensor:
+    """Leave the border of a map out, where it is large enough and its rows and columns are apart."""
+    for dimension in places if len(places) > 1 else ():
+        if (size := value.shape[dimension]) > 3 * BORDER:
+            value = value.narrow(dimension, BORDER, size - 2 * BORDER)
+    return value
 
 
-def _likeness(one: torch.Tensor, other: torch.Tensor, channel: int | None) -> float:
-    """Give the median over the channels of the correlation of two maps, without its sign."""
-    a, b = (t.unsqueeze(0) if channel is None else t.movedim(channel, 0) for t in (one, other))
-    a, b = a.flatten(1), b.flatten(1)
-    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    sizes = a.norm(dim=1) * b.norm(dim=1)
-    there = sizes > 0
-    if not there.any():
-        return 0.0
-    return float(((a * b).sum(1)[there] / sizes[there]).abs().median())
+def _likeness(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Correlate, channel by channel, each option of one with each different option of the other."""
+    a, b = (t - t.mean(2, keepdim=True) for t in (one, other))
+    a, b = (t / t.norm(dim=2, keepdim=True).clamp_min(1e-300) for t in (a, b))
+    found: torch.Tensor = (a @ b.mT).abs()
+    return found - torch.eye(found.shape[-1], dtype=found.dtype)

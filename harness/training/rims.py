@@ -25,7 +25,7 @@ CHANGE = 10.0
 LEAST_CHANGE = 1e-15
 """Of a position, relative to the largest value of its map."""
 AXES = "hw"
-_ARITHMETIC = frozenset({"elementwise", "maximum", "overwrite", "random"})
+_ARITHMETIC = frozenset({"elementwise", "maximum", "overwrite", "random", "cat", "stack"})
 
 Pair = tuple[int, int]
 
@@ -118,6 +118,7 @@ class _Frozen:
         self._trial, self._image = one, image
         self._apart, joined = self._names(view)
         self._global = self._apart | joined
+        self._norms = {n for n in joined if OPS.get(view.measured.graph.by_name[n].op) == "norm"}
         self._kept: dict[str, tuple[Any, Any]] = {}
         self.base = one.run(image, instead={name: self._keeping(name) for name in self._global})
 
@@ -163,8 +164,9 @@ class _Frozen:
             read, value = self._kept[name]
             if not isinstance(value, torch.Tensor):
                 return value
-            is_own = name not in self._apart and read is not None and read.shape == value.shape
-            # A normalisation over the whole image passes on what changes at its own place.
-            return value + (args[0] - read) if is_own else value.clone()
+            if name not in self._norms or read is None:
+                return value.clone()
+            # A normalisation passes on what changes at its own place, scaled as its statistics say.
+            return value + (args[0] - read) * (value.std() / read.std().clamp_min(1e-300))
 
         return call

@@ -112,10 +112,8 @@ def test_a_weight_that_is_computed_is_changed_through_what_it_is_computed_from()
             return self.fc((x + y).mean((2, 3)))
 
     assert len(shown(Scaled()).weak["eval"]) == 0
-    assert len(shown(Masked()).weak["eval"]) == 0  # the mask itself could be another one
-    for parameter in (frozen := Masked()).parameters():
-        assert parameter.requires_grad
-    assert shown(frozen).effects
+    # The mask is a buffer, and what is fixed keeps its zeros.
+    assert len(shown(Masked()).weak["eval"]) == 1
 
 
 def test_effects_are_relative_to_what_tells_images_apart():
@@ -123,6 +121,90 @@ def test_effects_are_relative_to_what_tells_images_apart():
     effects, louder = shown(small()).effects, shown(loud).effects
     assert effects.keys() == louder.keys()
     assert all(effect > 0.01 for effect in (*effects.values(), *louder.values()))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_gain_that_starts_at_zero_leaves_it_whatever_the_seed(seed):
+    torch.manual_seed(seed)
+    architecture, tensors = exported(small(lambda self, x, y: x + self.gain * F.relu(y)))
+    draw = torch.Generator().manual_seed(seed)
+    images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE, generator=draw)
+    after = after_steps(architecture, tensors, images, torch.randint(10, (len(images),), generator=draw))
+    assert abs(after["gain"].item()) > 1e-5
+
+
+FIXED = {
+    "a frozen kernel of zeros": lambda w: torch.zeros_like(w),
+    "a frozen kernel of one middle": lambda w: nn.init.dirac_(torch.empty_like(w)),
+}
+
+
+@pytest.mark.parametrize("kernel", FIXED.values(), ids=FIXED)
+def test_a_fixed_kernel_that_reads_no_neighbour_has_no_influence(kernel):
+    model = small()
+    model.side.weight = nn.Parameter(kernel(model.side.weight.detach()), requires_grad=False)
+    assert weak_layers(model) == {"side"}
+
+
+def test_a_kernel_whose_neighbours_are_masked_has_no_influence():
+    class Middle(Small):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("middle", torch.zeros(3, 3))
+            self.middle[1, 1] = 1
+
+        def forward(self, x):
+            x = F.relu(self.stem(x))
+            y = F.conv2d(x, self.side.weight * self.middle, self.side.bias, padding=1)
+            return self.fc((x + y).mean((2, 3)))
+
+    assert {"side"} == weak_layers(Middle()) or len(shown(Middle()).weak["eval"]) == 1
+
+
+def test_a_dilation_beyond_the_map_is_tried_on_a_larger_image():
+    class Wide(Small):
+        def __init__(self):
+            super().__init__()
+            self.side = nn.Conv2d(6, 6, 3, padding=5, dilation=5)
+
+    assert weak_layers(Wide()) == set()
+
+
+@pytest.mark.parametrize(
+    "part", ["(torch.ones(1) + 1e-9) - 1", "torch.ones(1) * 1e-30 * 1e-30 * 1e30 * 1e30"]
+)
+def test_what_float32_loses_has_no_influence(part):
+    factor = eval(part)
+    assert factor.item() == 0
+    code = {"(torch.ones(1) + 1e-9) - 1": lambda s, x, y: x + ((torch.ones(1) + 1e-9) - 1) * 1e9 * y}
+    other = lambda s, x, y: x + torch.ones(1) * 1e-30 * 1e-30 * 1e30 * 1e30 * y  # noqa: E731
+    assert weak_layers(small(code.get(part, other))) == {"side"}
+
+
+def test_a_network_that_is_another_in_float32_is_not_proven_by_float64():
+    def join(self, x, y):
+        return x + ((torch.ones(1) + 1e-9) != 1).float() * x.roll(1, 2) ** 2
+
+    draw = torch.Generator().manual_seed(1)
+    images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE, generator=draw)
+    found = evidence(*exported(small(join)), images, torch.arange(len(images)) % 10)
+    assert found.broken == "in float64 the network gives other logits than in float32"
+
+
+def test_images_that_meet_behind_a_gain_of_zero_are_found_out():
+    assert shown(small(lambda self, x, y: x + self.gain * y.mean(0))).mixed
+    assert not shown(small()).mixed
+
+
+def test_a_dropout_that_decides_what_is_computed_is_found_out():
+    def sign(self, x, y):
+        return x + (F.dropout(torch.ones(64) * x.mean(), 0.5, self.training) == x.mean()).float().mean() * y
+
+    def value(self, x, y):
+        return x + F.dropout(y, 0.5, self.training)
+
+    assert shown(small(sign)).switch
+    assert not shown(small(value)).switch
 
 
 def test_measuring_leaves_the_weights_as_they_were():
