@@ -173,7 +173,7 @@ def _differs_by_company(tried: Trial, images: torch.Tensor) -> bool:
 @torch.no_grad()
 def _switch(tried: Trial, images: torch.Tensor) -> bool:
     """Tell whether a dropout decides what is computed: a small change of what it gives makes a large one."""
-    dropouts = [n.name for n in tried.view.measured.nodes if OPS.get(n.op) == "dropout"]
+    dropouts = [n.name for n in tried.view.measured.graph.nodes if OPS.get(n.op) == "dropout"]
     if not dropouts:
         return False
     changed = tried.run(images, instead=dict.fromkeys(dropouts, _nudged))

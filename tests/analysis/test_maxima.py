@@ -192,7 +192,7 @@ def test_a_max_pool_whose_result_is_discarded_is_not_there(sketch):
 
 
 def test_what_an_unknown_operator_hides_is_undecided(sketch):
-    x = sketch.call("cdist", sketch.conv("x", 4), "x", shape=MAP)
+    x = sketch.call("special_bessel_j0", sketch.conv("x", 4), "x", shape=MAP)
     assert [reason.node.name for reason in maxima(sketch, x).undecided] == [x]
 
 

@@ -158,7 +158,7 @@ def test_a_kernel_whose_neighbours_are_masked_has_no_influence():
             y = F.conv2d(x, self.side.weight * self.middle, self.side.bias, padding=1)
             return self.fc((x + y).mean((2, 3)))
 
-    assert {"side"} == weak_layers(Middle()) or len(shown(Middle()).weak["eval"]) == 1
+    assert len(shown(Middle()).weak["eval"]) == 1
 
 
 def test_a_dilation_beyond_the_map_is_tried_on_a_larger_image():
@@ -170,21 +170,15 @@ def test_a_dilation_beyond_the_map_is_tried_on_a_larger_image():
     assert weak_layers(Wide()) == set()
 
 
-@pytest.mark.parametrize(
-    "part", ["(torch.ones(1) + 1e-9) - 1", "torch.ones(1) * 1e-30 * 1e-30 * 1e30 * 1e30"]
-)
-def test_what_float32_loses_has_no_influence(part):
-    factor = eval(part)
-    assert factor.item() == 0
-    code = {"(torch.ones(1) + 1e-9) - 1": lambda s, x, y: x + ((torch.ones(1) + 1e-9) - 1) * 1e9 * y}
-    other = lambda s, x, y: x + torch.ones(1) * 1e-30 * 1e-30 * 1e30 * 1e30 * y  # noqa: E731
-    assert weak_layers(small(code.get(part, other))) == {"side"}
+OTHER_IN_FLOAT32 = {
+    "a difference that float32 does not see": lambda s, x, y: x + ((torch.ones(1) + 1e-9) - 1) * 1e9 * y,
+    "a product that float32 takes for zero": lambda s, x, y: x + y * 1e-30 * 1e-30 * 1e30 * 1e30,
+    "a choice": lambda s, x, y: x + ((torch.ones(1) + 1e-9) != 1).float() * x.roll(1, 2) ** 2,
+}
 
 
-def test_a_network_that_is_another_in_float32_is_not_proven_by_float64():
-    def join(self, x, y):
-        return x + ((torch.ones(1) + 1e-9) != 1).float() * x.roll(1, 2) ** 2
-
+@pytest.mark.parametrize("join", OTHER_IN_FLOAT32.values(), ids=OTHER_IN_FLOAT32)
+def test_a_network_that_is_another_in_float32_is_not_proven_by_float64(join):
     draw = torch.Generator().manual_seed(1)
     images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE, generator=draw)
     found = evidence(*exported(small(join)), images, torch.arange(len(images)) % 10)
