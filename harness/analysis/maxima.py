@@ -63,8 +63,10 @@ def find_maxima(measured: Measured, behaving: Mapping[str, str] = MappingProxyTy
         verdict = _verdict(walk, node)
         if isinstance(verdict, Unknown):
             undecided[node.name] = verdict
-        elif verdict is not None or node.name in behaving:
-            found.append((node, verdict or behaving[node.name]))
+        elif verdict is not None:
+            found.append((node, verdict))
+    if not found:
+        found = [(node, behaving[node.name]) for node in measured.nodes if node.name in behaving]
     return Maxima(tuple(found), tuple(undecided.values()))
 
 

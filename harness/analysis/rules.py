@@ -21,7 +21,7 @@ from harness.analysis.graph import Architecture
 from harness.analysis.influence import Views, doubted
 from harness.analysis.lookups import lookups
 from harness.analysis.maxima import find_maxima
-from harness.analysis.ops import unknown_ops
+from harness.analysis.ops import unknown_nodes, unknown_ops
 from harness.analysis.parameters import Counted, count, numbers
 from harness.analysis.receptive import table
 from harness.analysis.strides import downsampling
@@ -291,7 +291,7 @@ def _with_other_variants(finding: Finding, view: View, assignment: AssignmentSpe
 
 def _unproven(architecture: Architecture, not_run: str) -> str:
     """Say why nothing is known of what has influence; empty where a rule about running says it."""
-    unknown = unknown_ops(architecture)
+    unknown = unknown_nodes(architecture.eval)
     return "" if not_run or not unknown else f"the operator {unknown[0].op} is not known"
 
 
@@ -308,10 +308,6 @@ def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) 
     if probe.evidence.switch:
         actual = "what is computed depends on whether a dropout drops anything"
         return failed(rule, expected, actual, advice="Use what a dropout gives as a value, not as a sign.")
-    if probe.evidence.mixed:
-        actual = "after some steps of training an image's output changes with the others in its batch"
-        advice = "Do not compute anything across the first dimension, the batch."
-        return failed(rule, expected, actual, advice=advice)
     if probe.repeat_difference > MAX_REPEAT_DIFFERENCE:
         actual = f"two passes over the same images differ by {probe.repeat_difference:.1e} of the output"
         return failed(rule, expected, actual, advice="Remove what depends on chance.")
@@ -321,6 +317,10 @@ def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) 
         return failed(rule, expected, actual, advice=advice)
     if not probe.finite:
         return _no_number(rule, expected)
+    if probe.evidence.mixed:
+        actual = "after some steps of training an image's output changes with the others in its batch"
+        advice = "Do not compute anything across the first dimension, the batch."
+        return failed(rule, expected, actual, advice=advice)
     return passed(rule, expected, "as expected")
 
 

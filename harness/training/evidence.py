@@ -20,8 +20,10 @@ from harness.analysis.ops import OPS, is_in_place
 from harness.analysis.parameters import statistics
 from harness.analysis.receptive import Measured
 from harness.analysis.view import View
-from harness.training import behaviour, pools, rims
+from harness.training import behaviour, rims
+from harness.training.copies import moved_copies
 from harness.training.network import one_line
+from harness.training.pools import smooth_maxima
 from harness.training.program import compiled
 from harness.training.trial import Tensors, Trial, trial
 
@@ -29,6 +31,8 @@ LEAST_EFFECT = 1e-11
 """Least change of the logits, relative to what tells images apart, that is an influence."""
 MOST_ROUNDING = 0.05
 """Largest change of the logits, relative to what tells images apart, that rounding may make."""
+LEAST_ROUNDING = 1e-5
+"""The same, relative to the logits: where images are hardly told apart, there is nothing but rounding."""
 MOST_MIXED = 1e-7
 """The same in float64, of one image alone and beside another."""
 NUDGE = 1e-7
@@ -48,6 +52,9 @@ IMAGES = 2
 TRIED = 2
 """Images that logits are compared on."""
 _CPU = torch.device("cpu")
+
+Both = tuple[Trial, Trial]
+"""One graph in float64, and in the dtypes it is trained in."""
 
 
 def evidence(
@@ -130,13 +137,16 @@ def _measured(
     of_eval, of_train = views["eval"], views["train"]
     fixed = frozenset(name for name, tensor in tensors.items() if torch.equal(tensor, trained[name]))
     fixed = fixed if len(fixed) < len(tensors) else frozenset()  # it could not be trained for a moment
-    tried = trial(of_eval, trained)
-    effects: dict[Mode, dict[str, float]] = {"eval": _with_room(tried, images, fixed)}
+    native = trial(of_eval, trained, torch.float32)
+    tried = trial(of_eval, trained).with_constants_of(native, images)
+    effects: dict[Mode, dict[str, float]] = {"eval": _with_room((tried, native), images, fixed)}
     if difference(of_train.measured.flow, of_eval.measured.flow):
         # Of equal graphs, what holds in one mode holds in the other.
-        effects["train"] = _effects(trial(of_train, trained), images, fixed)
+        effects["train"] = _effects(
+            (trial(of_train, trained), trial(of_train, trained, torch.float32)), images, fixed
+        )
     with torch.no_grad():
-        broken = _differs_by_precision(tried, images)
+        broken = _differs_by_precision((tried, native), images)
         mixed = _differs_by_company(tried, images)
         misjudged = _misjudged(trial(of_eval, tensors), images)
         misjudged = misjudged or _misjudged(trial(of_train, tensors), images)
@@ -148,7 +158,7 @@ def _measured(
         reach_px=reach,
         misjudged=misjudged,
         head=head,
-        pools=pools.pools(tried, images),
+        pools=smooth_maxima(tried, images[:1]) | moved_copies(tried, images),
         filled=_filled(views.values(), tensors),
         mixed=mixed,
         switch=_switch(tried, images),
@@ -156,10 +166,11 @@ def _measured(
     )
 
 
-def _differs_by_precision(tried: Trial, images: torch.Tensor) -> str:
+def _differs_by_precision(both: Both, images: torch.Tensor) -> str:
     """Say so where the network computes something else in float32, in which it is trained."""
-    single = trial(tried.view, tried.tensors, torch.float32).run(images)
-    if relative(single.double(), tried.run(images)) <= MOST_ROUNDING:
+    exact, single = (one.run(images).double() for one in both)
+    is_rounding = (single - exact).abs().max().item() <= LEAST_ROUNDING * exact.abs().max().item()
+    if is_rounding or relative(single, exact) <= MOST_ROUNDING:
         return ""
     return "in float64 the network gives other logits than in float32"
 
@@ -167,7 +178,8 @@ def _differs_by_precision(tried: Trial, images: torch.Tensor) -> str:
 def _differs_by_company(tried: Trial, images: torch.Tensor) -> bool:
     """Tell whether, after some steps, an image's logits depend on the others of its batch."""
     together = tried.run(images)
-    return relative(torch.cat([tried.run(images[:1]), together[1:]]), together) > MOST_MIXED
+    alone = torch.cat([tried.run(image[None]) for image in images])
+    return relative(alone, together) > MOST_MIXED
 
 
 @torch.no_grad()
@@ -195,32 +207,31 @@ def _is_new(tensor: torch.Tensor) -> bool:
 
 
 @torch.no_grad()
-def _effects(tried: Trial, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
+def _effects(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
     """Replace the weights of each layer in question, one after the other; 0 for what has no influence."""
-    trials = tried, trial(tried.view, tried.tensors, torch.float32)
-    bases = [one.run(images) for one in trials]
+    bases = [one.run(images) for one in both]
     effects: dict[str, float] = {}
-    for node in tried.view.in_question:
-        both = zip(trials, bases, strict=True)
-        exact, single = (_effect(one, node, images, base, fixed) for one, base in both)
+    for node in both[0].view.in_question:
+        pairs = zip(both, bases, strict=True)
+        exact, single = (_effect(one, node, images, base, fixed) for one, base in pairs)
         has_influence = exact >= LEAST_EFFECT and not _is_rounding(exact, single)
         effects[node.name] = min(exact, 1e9) if has_influence else 0.0
     return effects
 
 
-def _with_room(tried: Trial, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
+def _with_room(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
     """Try each layer, and dilated ones without influence on a larger image, if the network can be run on one.
 
     A dilated kernel may be larger than the map, and read nothing but padding beside its middle.
     """
-    effects = _effects(tried, images, fixed)
+    effects = _effects(both, images, fixed)
     weak = {name for name, effect in effects.items() if not effect}
-    dilated = {c.node.name for c in tried.view.dilated}
+    dilated = {c.node.name for c in both[0].view.dilated}
     if weak.isdisjoint(dilated):
         return effects
     larger = images.repeat(1, 1, ENLARGED, ENLARGED)
     try:
-        again = _effects(tried, larger, fixed)
+        again = _effects(both, larger, fixed)
     except Exception:  # noqa: BLE001 - torch may raise anything on a size the network is not written for
         return effects
     return {
@@ -283,7 +294,7 @@ def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozens
         if value == name:
             kept[name] = tensor.clone()
 
-    replace(trial, tensors=others).run(images, watch=keep)
+    replace(trial, tensors=others, constants={}).run(images, watch=keep)
     return kept[name]
 
 

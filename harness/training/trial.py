@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,11 +12,10 @@ from harness.analysis.graph import Graph, Special
 from harness.analysis.layout import places
 from harness.analysis.parameters import statistics
 from harness.analysis.view import View
-from harness.training.program import Program, compiled
+from harness.training.program import Instead, Program, Watch, compiled
 
 _CPU = torch.device("cpu")
 _DOUBLE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
-_WIDE = {torch.complex64: torch.complex128}
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -29,23 +28,38 @@ class Trial:
     program: Program
     tensors: Tensors
     dtype: torch.dtype
+    constants: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """Values that the image does not reach, as they are where the network is trained."""
 
-    def run(self, images: torch.Tensor, **how: Any) -> torch.Tensor:
+    def run(
+        self, images: torch.Tensor, watch: Watch | None = None, instead: Instead | None = None
+    ) -> torch.Tensor:
         """Run the graph; equal calls give equal results, dropout and all."""
         torch.manual_seed(0)
+        fixed = {name: (lambda *_, x=value: x.clone()) for name, value in self.constants.items()}
         # Batch-norm in training changes its statistics.
         written = statistics(self.view.measured) | set(self.view.measured.flow.changed_tensors)
         tensors = {name: t.clone() if name in written else t for name, t in self.tensors.items()}
         with in_default(self.dtype):
-            return self.program.run(images.to(self.dtype), tensors, **how)
+            return self.program.run(images.to(self.dtype), tensors, watch, {**fixed, **(instead or {})})
+
+    def with_constants_of(self, other: "Trial", images: torch.Tensor) -> "Trial":
+        """Give what the image does not reach the values that another trial computes for it."""
+        measured = self.view.measured
+        names = {node.name for node in measured.flow.nodes if node.name not in measured.fields}
+        found = {name: _wide(value) for name, value in values_of(other, images, names).items()}
+        # One row for each image is made anew, for there may be more or fewer of them.
+        sizes = measured.shapes
+        return replace(self, constants={n: v for n, v in found.items() if "batch" not in sizes.get(n, ())})
 
 
 def trial(
     view: View, tensors: Tensors, dtype: torch.dtype = torch.float64, graph: Graph | None = None
 ) -> Trial:
-    """Prepare a graph (that of the view, if no other is given) for `dtype`."""
+    """Prepare a graph (that of the view, if no other is given) for float64, or as it is trained."""
     program = compiled(_in_dtype(graph or view.measured.graph, dtype), _CPU)
-    return Trial(view, program, {name: _wide(tensor, dtype) for name, tensor in tensors.items()}, dtype)
+    wide = {name: _wide(tensor) for name, tensor in tensors.items()} if dtype == torch.float64 else tensors
+    return Trial(view, program, wide, dtype)
 
 
 def values_of(trial: Trial, images: torch.Tensor, names: set[str]) -> dict[str, torch.Tensor]:
@@ -53,7 +67,7 @@ def values_of(trial: Trial, images: torch.Tensor, names: set[str]) -> dict[str, 
     kept: dict[str, torch.Tensor] = {}
 
     def keep(name: str, value: Any) -> None:
-        if name in names:
+        if name in names and isinstance(value, torch.Tensor):
             kept[name] = value.clone()
 
     if not names <= set(trial.view.measured.graph.by_name):
@@ -84,10 +98,10 @@ def in_default(dtype: torch.dtype) -> Iterator[None]:
 # Private functions
 
 
-def _wide(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.is_complex():
-        return tensor.to(_WIDE.get(tensor.dtype, tensor.dtype)) if dtype == torch.float64 else tensor
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+        return tensor.to(torch.complex128)
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _in_dtype(graph: Graph, dtype: torch.dtype) -> Graph:
