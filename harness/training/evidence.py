@@ -6,7 +6,6 @@ nothing has no influence. And what the analysis leaves out is changed too, and m
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,13 +21,12 @@ from harness.analysis.receptive import Measured
 from harness.analysis.view import View
 from harness.training import behaviour, rims
 from harness.training.copies import moved_copies
+from harness.training.effects import effects_of
 from harness.training.network import one_line
 from harness.training.pools import smooth_maxima
 from harness.training.program import compiled
-from harness.training.trial import Tensors, Trial, trial
+from harness.training.trial import Both, Tensors, Trial, relative, trial
 
-LEAST_EFFECT = 1e-11
-"""Least change of the logits, relative to what tells images apart, that is an influence."""
 MOST_ROUNDING = 0.05
 """Largest change of the logits, relative to what tells images apart, that rounding may make."""
 LEAST_ROUNDING = 1e-5
@@ -36,13 +34,6 @@ LEAST_ROUNDING = 1e-5
 MOST_MIXED = 1e-7
 """The same in float64, of one image alone and beside another."""
 NUDGE = 1e-7
-LEAST_SPREAD = 1e-9
-"""What tells images apart is no less than this share of the logits."""
-SMALL_EFFECT = 1e-6
-"""Below it, rounding is told by its growth in float32, by 5e8; above it, by what float32 loses."""
-ROUNDING = 1e4
-ENLARGED = 4
-"""How many times as large an image is tried for dilated layers that read only padding beside their middle."""
 STEPS = 20
 """Training steps before anything is measured: a gain that starts at zero has left it."""
 STEP_SIZE = 1e-3
@@ -52,9 +43,6 @@ IMAGES = 2
 TRIED = 2
 """Images that logits are compared on."""
 _CPU = torch.device("cpu")
-
-Both = tuple[Trial, Trial]
-"""One graph in float64, and in the dtypes it is trained in."""
 
 
 def evidence(
@@ -115,15 +103,6 @@ def _stepped(
     return {name: tensor.detach() for name, tensor in held.items()}
 
 
-def relative(changed: torch.Tensor, base: torch.Tensor) -> float:
-    """Return the largest change relative to what tells images apart; infinite where numbers are lost."""
-    if changed.shape != base.shape or not changed.isfinite().all():
-        return float("inf")
-    size = base.abs().max().item()
-    spread = max((base - base.mean(0)).abs().max().item(), LEAST_SPREAD * size) or 1.0
-    return (changed - base).abs().max().item() / spread
-
-
 # Private functions
 
 
@@ -139,10 +118,10 @@ def _measured(
     fixed = fixed if len(fixed) < len(tensors) else frozenset()  # it could not be trained for a moment
     native = trial(of_eval, trained, torch.float32)
     tried = trial(of_eval, trained).with_constants_of(native, images)
-    effects: dict[Mode, dict[str, float]] = {"eval": _with_room((tried, native), images, fixed)}
+    effects: dict[Mode, dict[str, float]] = {"eval": effects_of((tried, native), images, fixed)}
     if difference(of_train.measured.flow, of_eval.measured.flow):
         # Of equal graphs, what holds in one mode holds in the other.
-        effects["train"] = _effects(
+        effects["train"] = effects_of(
             (trial(of_train, trained), trial(of_train, trained, torch.float32)), images, fixed
         )
     with torch.no_grad():
@@ -204,118 +183,6 @@ def _filled(views: Any, tensors: Tensors) -> frozenset[str]:
 
 def _is_new(tensor: torch.Tensor) -> bool:
     return bool((tensor == 0).all() or (tensor == 1).all())
-
-
-@torch.no_grad()
-def _effects(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
-    """Replace the weights of each layer in question, one after the other; 0 for what has no influence."""
-    bases = [one.run(images) for one in both]
-    effects: dict[str, float] = {}
-    for node in both[0].view.in_question:
-        pairs = zip(both, bases, strict=True)
-        exact, single = (_effect(one, node, images, base, fixed) for one, base in pairs)
-        has_influence = exact >= LEAST_EFFECT and not _is_rounding(exact, single)
-        effects[node.name] = min(exact, 1e9) if has_influence else 0.0
-    return effects
-
-
-def _with_room(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
-    """Try each layer, and dilated ones without influence on a larger image, if the network can be run on one.
-
-    A dilated kernel may be larger than the map, and read nothing but padding beside its middle.
-    """
-    effects = _effects(both, images, fixed)
-    weak = {name for name, effect in effects.items() if not effect}
-    dilated = {c.node.name for c in both[0].view.dilated}
-    if weak.isdisjoint(dilated):
-        return effects
-    larger = images.repeat(1, 1, ENLARGED, ENLARGED)
-    try:
-        again = _effects(both, larger, fixed)
-    except Exception:  # noqa: BLE001 - torch may raise anything on a size the network is not written for
-        return effects
-    return {
-        name: again[name] if name in dilated and not effect else effect for name, effect in effects.items()
-    }
-
-
-def _is_rounding(exact: float, single: float) -> bool:
-    """Tell whether a change in float64 is left by rounding, or is one that float32 loses by rounding."""
-    if exact < SMALL_EFFECT:
-        return single > ROUNDING * exact
-    return single < exact / ROUNDING
-
-
-def _effect(
-    trial: Trial, node: Node, images: torch.Tensor, base: torch.Tensor, fixed: frozenset[str]
-) -> float:
-    weight = _other_weight(trial, node, images, fixed)
-
-    def with_it(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        return call(args[0], _where_it_counts(args[1], weight, node), *args[2:], **kwargs)
-
-    return relative(trial.run(images, instead={node.name: with_it}), base)
-
-
-def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> torch.Tensor:
-    """Take only the other weights that make a layer what it is: beside the middle, or of further channels.
-
-    The middle of a kernel (k, ...) larger than 1x1 is left as it was, and so is, in a layer that mixes
-    channels, the largest weight of each row: what is left of either is neither wider nor a mixture.
-    """
-    sides = weight.shape[2:]
-    kept = torch.zeros_like(weight, dtype=torch.bool)
-    if any(side > 1 for side in sides):
-        middle: tuple[slice | int, ...] = (slice(None), slice(None), *(side // 2 for side in sides))
-        kept[middle] = True
-    elif OPS.get(node.op) != "conv_transpose":
-        kept.scatter_(1, weight.abs().argmax(1, keepdim=True), True)  # noqa: FBT003 - torch's own order
-    return torch.where(kept, weight, other.to(weight.dtype))
-
-
-def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozenset[str]) -> torch.Tensor:
-    """Compute the weight of a layer from other stored tensors, drawn around those it is computed from.
-
-    `fixed` are those that some steps of training did not change.
-    """
-    name = node.args[1].ref
-    graph, draw = trial.view.measured.graph, torch.Generator().manual_seed(0)
-    others = dict(trial.tensors)
-    for value in sorted(_leading_to(trial.view, name) & set(graph.bindings)):
-        tensor = trial.view.measured.architecture.tensor(graph, value)
-        stored = others[graph.bindings[value]]
-        trained = tensor is not None and tensor.trainable and graph.bindings[value] not in fixed
-        others[graph.bindings[value]] = _drawn_around(stored, draw, trained=trained)
-    if name in graph.bindings:
-        return others[graph.bindings[name]]
-    kept: dict[str, torch.Tensor] = {}
-
-    def keep(value: str, tensor: Any) -> None:
-        if value == name:
-            kept[name] = tensor.clone()
-
-    replace(trial, tensors=others, constants={}).run(images, watch=keep)
-    return kept[name]
-
-
-def _leading_to(view: View, name: str) -> set[str]:
-    """Name the values that one is computed from, itself and stored tensors among them."""
-    needed, pending = {name}, [name]
-    while pending:
-        node = view.measured.by_name.get(pending.pop())
-        for ref in node.refs if node else ():
-            if ref not in needed:
-                needed.add(ref)
-                pending.append(ref)
-    return needed
-
-
-def _drawn_around(tensor: torch.Tensor, draw: torch.Generator, *, trained: bool) -> torch.Tensor:
-    """Draw another tensor of the same size; what is not trained keeps its zeros."""
-    if not tensor.is_floating_point():
-        return tensor
-    noise = torch.randn(tensor.shape, generator=draw, dtype=tensor.dtype)
-    return tensor + (tensor.abs().mean() or 0.1) * noise if trained else tensor * (1 + noise)
 
 
 def _misjudged(trial: Trial, images: torch.Tensor) -> str:

@@ -15,6 +15,8 @@ from harness.analysis.view import View
 from harness.training.program import Instead, Program, Watch, compiled
 
 _CPU = torch.device("cpu")
+LEAST_SPREAD = 1e-9
+"""What tells images apart is no less than this share of the logits."""
 _DOUBLE = {"float16": "float64", "bfloat16": "float64", "float32": "float64", "complex64": "complex128"}
 
 Tensors = Mapping[str, torch.Tensor]
@@ -53,6 +55,10 @@ class Trial:
         return replace(self, constants={n: v for n, v in found.items() if "batch" not in sizes.get(n, ())})
 
 
+Both = tuple[Trial, Trial]
+"""One graph in float64, and in the dtypes it is trained in."""
+
+
 def trial(
     view: View, tensors: Tensors, dtype: torch.dtype = torch.float64, graph: Graph | None = None
 ) -> Trial:
@@ -60,6 +66,15 @@ def trial(
     program = compiled(_in_dtype(graph or view.measured.graph, dtype), _CPU)
     wide = {name: _wide(tensor) for name, tensor in tensors.items()} if dtype == torch.float64 else tensors
     return Trial(view, program, wide, dtype)
+
+
+def relative(changed: torch.Tensor, base: torch.Tensor) -> float:
+    """Return the largest change relative to what tells images apart; infinite where numbers are lost."""
+    if changed.shape != base.shape or not changed.isfinite().all():
+        return float("inf")
+    size = base.abs().max().item()
+    spread = max((base - base.mean(0)).abs().max().item(), LEAST_SPREAD * size) or 1.0
+    return (changed - base).abs().max().item() / spread
 
 
 def values_of(trial: Trial, images: torch.Tensor, names: set[str]) -> dict[str, torch.Tensor]:
