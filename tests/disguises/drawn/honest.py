@@ -90,9 +90,11 @@ class Draft:
 
     def settle(self) -> None:
         """Normalise, activate or drop out, or not."""
-        if self.chance():
-            self.layer(self.one_of(NORMS).format(c=self.channels))
-        if self.chance():
+        norm = self.one_of(NORMS).format(c=self.channels) if self.chance() else ""
+        if norm:
+            self.layer(norm)
+        # An instance-norm leaves no mean for a global average, unless an activation makes one.
+        if "InstanceNorm" in norm or self.chance():
             self.forward.append(self.one_of(ACTIVATIONS))
         if self.chance():
             self.layer(self.one_of(["nn.Dropout(0.1)", "nn.Dropout2d(0.1)", "nn.Identity()"]))
