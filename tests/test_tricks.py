@@ -1,4 +1,4 @@
-"""Networks that somebody thought of: none of the dishonest ones passes the rule it breaks, all honest ones pass.
+"""Networks that somebody thought of: dishonest ones do not pass the rule they break, honest ones pass.
 
 They are in ``disguises/dishonest.txt`` and ``disguises/honest.txt``: of each a line ``### NAME | MARK``, or
 ``MARK to MARK``, for the lines of the network of docs/rules.md that it replaces, and, of the dishonest ones,
@@ -17,7 +17,9 @@ from drawn.standard import FORWARD, SETUP, built, written
 from harness.training.data import Data, load_mini
 
 FOLDER = Path(__file__).parent / "disguises"
-BUILT = re.compile(r"self\.\w+(, self\.\w+)* = |self\.register_buffer\(|self\.[\w.]+\.fill_\(|self\.\w+\[.*\] = ")
+BUILT = re.compile(
+    r"self\.\w+(, self\.\w+)* = |self\.register_buffer\(|self\.[\w.]+\.fill_\(|self\.\w+\[.*\] = "
+)
 
 
 @dataclass(frozen=True)

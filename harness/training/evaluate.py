@@ -9,7 +9,7 @@ from harness.training.data import used
 from harness.training.jobs import EvaluateJob, MeasuredEvent
 from harness.training.loop import Inputs
 from harness.training.measure import measure
-from harness.training.network import usable_layout
+from harness.training.network import in_layout, usable_layout
 from harness.training.pixels import Pixels
 from harness.training.weights import load_weights
 
@@ -24,7 +24,7 @@ def evaluate(job: EvaluateJob, inputs: Inputs) -> MeasuredEvent:
     network, test = inputs.network, inputs.data.test
     load_weights(job.checkpoint, network)
     memory_format, _ = usable_layout(network, test.images.shape[1], job.classes)
-    network.to(memory_format=memory_format)
+    in_layout(network, memory_format)
     found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test, job.classes)
     if not math.isfinite(found.loss):
         raise UsageError(

@@ -26,7 +26,7 @@ from harness.training.data import Data, Stats, used
 from harness.training.jobs import DivergedEvent, Emit, EpochEvent, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
-from harness.training.network import Network, running
+from harness.training.network import Network, in_layout, running
 from harness.training.pixels import Pixels
 from harness.training.plan import planned
 from harness.training.samples import augmented, write_samples
@@ -64,7 +64,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     network, asked = inputs.network, job.recipe
     plan = planned(network, asked, inputs.data.train.images.shape[1], job.classes)
     recipe, job = plan.recipe, job.model_copy(update={"recipe": plan.recipe})
-    network.to(memory_format=plan.memory_format)
+    in_layout(network, plan.memory_format)
     batches = Batches(inputs.data.train, recipe, job.seed)
     if batches.steps_per_epoch == 0:
         raise UsageError(

@@ -150,7 +150,7 @@ def obstacle(
     A real pass on a copy: strides decide whether a view is possible, and a layer written for one size
     may show only in the shape of what comes out.
     """
-    trial = copy.deepcopy(network).to(memory_format=memory_format)
+    trial = in_layout(copy.deepcopy(network), memory_format)
     device = next((tensor.device for tensor in trial.state_dict().values()), torch.device("cpu"))
     images = torch.zeros(2, 3, size_px, size_px, device=device).contiguous(memory_format=memory_format)
     for mode in (True, False):
@@ -162,6 +162,14 @@ def obstacle(
         if shape != (2, classes):
             return f"two images give logits of shape {shape}; expected {(2, classes)}"
     return None
+
+
+def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
+    """Lay out what has four dimensions, parameters and buffers; others have one layout only."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=memory_format)
+    return network
 
 
 def usable_layout(network: nn.Module, size_px: int, classes: int) -> tuple[torch.memory_format, str | None]:

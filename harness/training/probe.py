@@ -19,7 +19,15 @@ from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.measure import measure
-from harness.training.network import Network, check_numbers, check_one_image, one_line, read, usable_layout
+from harness.training.network import (
+    Network,
+    check_numbers,
+    check_one_image,
+    in_layout,
+    one_line,
+    read,
+    usable_layout,
+)
 from harness.training.pixels import Pixels
 from harness.training.stated import check_stated
 from harness.training.trial import Tensors
@@ -106,7 +114,7 @@ def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | 
         network, job = Network(plan, tensors, torch.device("cpu")), means.job
         check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
         memory_format, _ = usable_layout(network, height, job.classes)
-        network.to(memory_format=memory_format)
+        in_layout(network, memory_format)
         pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
         check_one_image(plan, network, pixels(torch.from_numpy(means.split.images[:1])))
         shown = _evidence(plan, tensors, pixels, means.train)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.analysis import graph as plain
 from harness.analysis.graph import Architecture
@@ -466,3 +467,19 @@ def test_a_batch_of_one_that_is_squeezed_away_is_said(student: type[nn.Module], 
 def test_a_squeeze_that_leaves_the_batch_alone_is_none_of_it(student: type[nn.Module]) -> None:
     architecture, tensors = architecture_of(student(), SHAPE)
     check_one_image(architecture, Network(architecture, tensors, CPU), images(1))
+
+
+class FiveDimensions(nn.Module):
+    """A bank of kernels, which has no channels-last layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bank, self.fc = nn.Parameter(torch.randn(2, 6, 3, 1, 1)), nn.Linear(6, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc((F.conv2d(x, self.bank[0]) + F.conv2d(x, self.bank[1])).mean((2, 3)))
+
+
+def test_a_parameter_of_five_dimensions_has_one_layout() -> None:
+    network = rebuilt(FiveDimensions())
+    assert usable_layout(network, 32, 10) == (torch.channels_last, None)
