@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from harness.analysis.view import Convolution, View
+from harness.analysis.convolution import Convolution
+from harness.analysis.view import View
 from harness.limits import MinReceptiveField
 
 _LARGEST_DILATION = 8

@@ -2,9 +2,10 @@
 
 from harness.analysis.advice import wider
 from harness.analysis.classifier import without_head
+from harness.analysis.convolution import Convolution
 from harness.analysis.graph import Node
 from harness.analysis.verdicts import counted, failed, layers, not_judged, opaque, passed
-from harness.analysis.view import Convolution, View
+from harness.analysis.view import View
 from harness.limits import Depthwise, Dilation, MinReceptiveField, VariantRules
 from harness.record import Finding, SecondMeasurement
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from harness.analysis.advice import jump_with_stride
 from harness.analysis.classifier import without_head
+from harness.analysis.convolution import Convolution
 from harness.analysis.field import Unknown
 from harness.analysis.ops import short_name
 from harness.analysis.verdicts import counted, failed, layers, opaque, passed
-from harness.analysis.view import Convolution, View
+from harness.analysis.view import View
 from harness.analysis.windows import SLIDES_OVER_MIXED
 from harness.limits import Downsampling, VariantRules
 from harness.record import Finding

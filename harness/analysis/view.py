@@ -1,19 +1,18 @@
 """One measured graph as the rules look at it: its convolutions, what changes its jump, its head."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from harness.analysis.convolution import Convolution, find_convolutions
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Architecture, Graph, Node
 from harness.analysis.head import Head, find_head
-from harness.analysis.layout import Unmeasurable, is_mixed, places
+from harness.analysis.layout import is_mixed, places
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured, measure, smaller_axis
 from harness.analysis.span import pixels
-from harness.analysis.window import Window
 
 # What may stand between a depthwise convolution and its pointwise one.
 _BETWEEN = frozenset(
@@ -24,37 +23,6 @@ _BETWEEN = frozenset(
 )  # fmt: skip
 # What names part of a tensor that is then changed in place.
 _VIEWS = frozenset({"view", "permute", "slice", "select", "expand"})
-
-
-@dataclass(frozen=True, eq=False)
-class Convolution:
-    """One executed convolution that slides over a feature map; equal to itself alone."""
-
-    node: Node
-    window: Window
-    channels: int
-    """Input channels."""
-
-    @property
-    def is_spatial(self) -> bool:
-        """Tell whether its kernel is larger than 1x1."""
-        return any(k > 1 for k in self.window.kernel)
-
-    @property
-    def is_depthwise(self) -> bool:
-        """Tell whether every channel has its own kernel, larger than 1x1."""
-        return self.is_spatial and self.window.groups == self.channels > 1
-
-    @property
-    def is_pointwise(self) -> bool:
-        """Tell whether it is a 1x1 convolution over all channels."""
-        return not self.is_spatial and self.window.groups == 1
-
-    @property
-    def dilation(self) -> int:
-        """Return the largest dilation along a side where the kernel is larger than 1."""
-        pairs = zip(self.window.dilation, self.window.kernel, strict=True)
-        return max((d for d, k in pairs if k > 1), default=1)
 
 
 class View:
@@ -75,7 +43,7 @@ class View:
     @cached_property
     def convolutions(self) -> tuple[Convolution, ...]:
         """Executed convolutions over feature maps, in order of execution."""
-        return tuple(self._convolutions())
+        return tuple(find_convolutions(self.measured))
 
     @cached_property
     def strided(self) -> tuple[Convolution, ...]:
@@ -271,24 +239,6 @@ class View:
             return False
         (source, *_) = self.measured.sources(node)
         return source.is_map and not places(source.known_layout()[-1])
-
-    def _convolutions(self) -> Iterator[Convolution]:
-        for node in self.measured.nodes:
-            if OPS.get(node.op) not in ("conv", "conv_transpose"):
-                continue
-            sources = self.measured.sources(node)
-            # Behind a global pool it is a matrix product, and belongs to the head or to a gate.
-            if not sources or (sources[0].layout is not None and not sources[0].is_map):
-                continue
-            try:
-                window = self.measured.window(node)
-            except Unmeasurable:
-                continue
-            weight = self.measured.weight_shape(node)
-            per_group = weight[1] if OPS[node.op] == "conv" else weight[0]
-            if isinstance(per_group, int):
-                groups = window.groups if OPS[node.op] == "conv" else 1
-                yield Convolution(node, window, per_group * groups)
 
     def _changes_jump(self, node: Node) -> bool:
         after = self.measured.fields[node.name]

@@ -4,7 +4,7 @@ Maps are replaced by small and large values, and what they contribute is compare
 they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -59,7 +59,7 @@ def smooth_maxima(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     `images` (1, C, H, W) give what other layers make its values. Returns what each node is, by its name.
     """
     measured = trial.view.measured
-    if not any(_is_bent(measured, node) for node in measured.nodes):
+    if not any(_is_bent(node, measured.fields) for node in measured.nodes):
         return {}
     found: dict[str, str] = {}
     sources = _sources(measured)
@@ -74,13 +74,13 @@ def smooth_maxima(trial: Trial, images: torch.Tensor) -> dict[str, str]:
 # Private functions
 
 
-def _is_bent(measured: Measured, node: Node) -> bool:
-    """Tell whether arithmetic is more than an activation, a sum, or a product with what is fixed."""
-    name, reached = short_name(node.op).rstrip("_"), [ref for ref in node.refs if ref in measured.fields]
+def _is_bent(node: Node, values: Collection[str]) -> bool:
+    """Tell whether arithmetic on some values is more than an activation, a sum, or a product with others."""
+    name, reached = short_name(node.op).rstrip("_"), [ref for ref in node.refs if ref in values]
     if name in _PRODUCTS:
         return len(reached) > 1
     if name in ("div", "divide", "true_divide"):
-        return any(isinstance(a, Ref) and a.ref in measured.fields for a in node.args[1:2])
+        return any(isinstance(a, Ref) and a.ref in values for a in node.args[1:2])
     if OPS.get(node.op) == "gather":
         return len(reached) > 1
     if name in _STATISTICS:
@@ -147,8 +147,8 @@ def _targets(measured: Measured, source: str) -> dict[str, str]:
     for node in measured.nodes:
         if reached.isdisjoint(node.refs) or _is_learned(measured, node):
             continue
+        is_bent = _is_bent(node, reached) or not bent.isdisjoint(node.refs)
         reached.add(node.name)
-        is_bent = _is_bent(measured, node) or not bent.isdisjoint(node.refs)
         if is_bent:
             bent.add(node.name)
         if is_bent and node.shape is not None and (kind := _mixes(measured, source, node.name)):

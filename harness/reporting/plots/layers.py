@@ -7,13 +7,14 @@ itself (normalisation, activation, dropout) is named in the box it follows.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.analysis.convolution import Convolution
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node
 from harness.analysis.layout import Unmeasurable
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
 from harness.analysis.span import pixels
-from harness.analysis.view import Convolution, View
+from harness.analysis.view import View
 
 _FOLDED = frozenset({"elementwise", "identity", "batch_norm", "norm", "dropout", "view", "softmax", "number"})
 _SILENT = frozenset({"identity", "view", "number"})

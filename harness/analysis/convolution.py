@@ -1,0 +1,61 @@
+"""Convolutions as they are executed over feature maps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.analysis.graph import Node
+from harness.analysis.layout import Unmeasurable
+from harness.analysis.ops import OPS
+from harness.analysis.receptive import Measured
+from harness.analysis.window import Window
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """One executed convolution that slides over a feature map; equal to itself alone."""
+
+    node: Node
+    window: Window
+    channels: int
+    """Input channels."""
+
+    @property
+    def is_spatial(self) -> bool:
+        """Tell whether its kernel is larger than 1x1."""
+        return any(k > 1 for k in self.window.kernel)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Tell whether every channel has its own kernel, larger than 1x1."""
+        return self.is_spatial and self.window.groups == self.channels > 1
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Tell whether it is a 1x1 convolution over all channels."""
+        return not self.is_spatial and self.window.groups == 1
+
+    @property
+    def dilation(self) -> int:
+        """Return the largest dilation along a side where the kernel is larger than 1."""
+        pairs = zip(self.window.dilation, self.window.kernel, strict=True)
+        return max((d for d, k in pairs if k > 1), default=1)
+
+
+def find_convolutions(measured: Measured) -> Iterator[Convolution]:
+    """Find the live convolutions that slide over a feature map, in order of execution."""
+    for node in measured.nodes:
+        if OPS.get(node.op) not in ("conv", "conv_transpose"):
+            continue
+        sources = measured.sources(node)
+        # Behind a global pool it is a matrix product, and belongs to the head or to a gate.
+        if not sources or (sources[0].layout is not None and not sources[0].is_map):
+            continue
+        try:
+            window = measured.window(node)
+        except Unmeasurable:
+            continue
+        weight = measured.weight_shape(node)
+        per_group = weight[1] if OPS[node.op] == "conv" else weight[0]
+        if isinstance(per_group, int):
+            groups = window.groups if OPS[node.op] == "conv" else 1
+            yield Convolution(node, window, per_group * groups)
