@@ -16,6 +16,7 @@ from typing import Any
 
 from harness import record as records
 from harness.analysis import rules, score
+from harness.analysis.verdicts import counted
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
 from harness.machine import now
@@ -32,6 +33,10 @@ PACKAGES = (
     "torchinfo",
 )  # fmt: skip
 """What decides a result; their versions go into the provenance."""
+
+
+SMALLEST_SHOWN = 0.01
+"""Share that is still shown in percent."""
 
 
 def grade(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
@@ -226,11 +231,11 @@ def _tried(run: Run, name: str) -> str:
     if isinstance(traced, Untraced) or not effects:
         return ""
     least = min(effects, key=lambda node: effects[node])
-    layer = traced.architecture.eval.by_name[least].layer
+    layer, share = traced.architecture.eval.by_name[least].layer, min(effects[least], 1.0)
+    moved = f"{share:.0%}".replace("%", " %") if share == 0 or share >= SMALLEST_SHOWN else f"{share:.0e}"
     return (
-        f"other weights were tried in {len(effects)} layers, and other pixels at the rim of the receptive "
-        f"field; what moves the logits least is {layer}, by "
-        f"{100 * effects[least]:.1g} % of what tells images apart"
+        f"other weights were tried in {counted(len(effects), 'layer')}, and other pixels at the rim of the receptive "
+        f"field; what moves the logits least is {layer}, by {moved} of what tells images apart"
     )
 
 

@@ -34,7 +34,7 @@ BATCH_MATES = """
 """
 UNKNOWN_OP = """
         def forward(self, x):
-            x = torch.bucketize(self.conv(x), torch.arange(4.0)).float() + self.conv(x)
+            x = torch.special.bessel_j0(self.conv(x)) + self.conv(x)
             return self.fc(x.mean((2, 3)))
 """
 NAN = """
@@ -85,6 +85,18 @@ def test_a_network_with_seven_outputs_fails_its_head_and_is_told_why_it_was_not_
         assert "(2, 7)" in findings[rule].actual
 
 
+def test_the_record_says_which_layer_matters_least(assignment, tmp_path):
+    file = tmp_path / "model.py"
+    file.write_text(dedent(HEAD.format(name="Net") + FORWARD))
+    submission = open_submission(file, assignment, class_name="Net")
+    record = grade(Run(submission, assignment, Settings(out=tmp_path / "out"), lambda *_: None))
+    said = record.provenance["influence"]["basic"]
+    assert said.startswith("other weights were tried in 1 layer, and other pixels at the rim")
+    assert said.partition("what moves the logits least is conv, by ")[2].endswith(
+        "% of what tells images apart"
+    )
+
+
 def test_an_output_that_depends_on_its_batch_mates_fails(judged):
     _, findings = judged("mates")
     assert findings["same_graph_in_eval"].status == "failed"
@@ -95,7 +107,7 @@ def test_an_unknown_operator_is_named_with_its_line_and_the_other_rules_are_judg
     assert findings["max_parameters"].status == "passed"
     assert findings["min_receptive_field"].status == "not_judged"
     assert findings["min_receptive_field"].cause == "harness"
-    assert "aten.bucketize" in findings["min_receptive_field"].actual
+    assert "aten.special_bessel_j0" in findings["min_receptive_field"].actual
     assert "model.py:" in findings["min_receptive_field"].actual
     assert (findings["min_accuracy"].status, findings["min_accuracy"].points) == ("not_judged", None)
 

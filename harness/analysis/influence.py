@@ -57,7 +57,8 @@ class Views:
         for view, why in self.influential:
             finding = rule(view)
             if _ORDER[finding.status] < _ORDER[worst.status]:
-                worst = finding.model_copy(update={"actual": f"{finding.actual}; {why}"})
+                advice = f"{finding.help} Or let what has no influence matter: use what it computes."
+                worst = finding.model_copy(update={"actual": f"{finding.actual}; {why}", "help": advice})
         return worst
 
 
