@@ -57,7 +57,7 @@ FOLDERS: Mapping[str, tuple[Files, str]] = {
     "only_functions": ({"model.py": "def train(model):\n    return model\n"}, "no class takes"),
     "class_of_nothing": ({"model.py": "class Net:\n    def forward(self, x):\n        return x\n"},
                          "no class takes"),
-    "broken_notebook": ({"S9.ipynb": '{"cells": ['}, "JSONDecodeError"),
+    "broken_notebook": ({"S9.ipynb": '{"cells": ['}, "S9.ipynb: not a notebook"),
     "notebook_without_a_model": ({"S9.ipynb": json.dumps({"cells": [], "nbformat": 4})}, "no class takes"),
     "manifest_is_no_toml": ({"model.py": "", "submission.toml": "variants = {"}, "submission.toml"),
     "manifest_names_no_file": ({"net.py": "", "submission.toml": MANIFEST}, "no such file in the submission"),
