@@ -132,6 +132,9 @@ def _no_average(walk: _Walk, node: Node) -> str | Unknown | None:
     over = [layout[d] for d in reduced_dimensions(node, len(layout)) if d < len(layout)]
     if any(letter == "k" for dimension in over for letter, _ in dimension):
         return f"{short_name(node.op)} over the positions of a window"
+    is_of_channels = any(letter == "c" for dimension in over for letter, _ in dimension)
+    if is_of_channels and _compares_moved_copies(walk, node.refs[:1]):
+        return f"{short_name(node.op)} over copies of one map, moved"
     if any(map(is_mixed, over)):
         return Unknown(node, "what it is taken over was computed from several rows or columns")
     return None

@@ -199,3 +199,22 @@ def test_what_an_unknown_operator_hides_is_undecided(sketch):
 def test_a_maximum_over_dimensions_nobody_knows_is_undecided(sketch):
     x = sketch.call("flip", sketch.conv("x", 4), [3])
     assert maxima(sketch, sketch.call("amax", x, [1], shape=("batch", 32, 32))).undecided
+
+
+@pytest.mark.parametrize(
+    ("op", "arguments"), [("prod.dim_int", (1,)), ("std.dim", ([1],)), ("logsumexp", ([1],))]
+)
+def test_a_reduction_other_than_a_sum_over_copies_of_one_map_is_a_pool(sketch, op, arguments):
+    x = sketch.conv("x", 4)
+    copies = sketch.call("stack", [x, sketch.call("roll", x, [1], [2])], 1, shape=("batch", 2, 4, 32, 32))
+    reduced = sketch.call(op, copies, *arguments, shape=("batch", 4, 32, 32))
+    maxima = find_maxima(measure(sketch.architecture(reduced), sketch.graph(reduced)))
+    assert [why for _, why in maxima.found] == [f"{op.partition('.')[0]} over copies of one map, moved"]
+
+
+def test_a_choice_between_what_is_not_followed_is_undecided(sketch):
+    x = sketch.conv("x", 4)
+    product = sketch.call("matmul", sketch.tensor("eye", 32, 32), x)
+    chosen = sketch.call("maximum", x, product)
+    maxima = find_maxima(measure(sketch.architecture(chosen), sketch.graph(chosen)))
+    assert [reason.why for reason in maxima.undecided] == ["where its values lie in the image is not known"]

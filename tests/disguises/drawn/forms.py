@@ -23,7 +23,7 @@ POOLS = (
 COPIES = (
     "{x}.roll({i}, 2)",
     "{x}.roll(({i}, {j}), (2, 3))",
-    "F.pad({x}, (2, 2, 2, 2))[:, :, {i}:{i} + {h}, {j}:{j} + {w}]",
+    "F.pad({x}, (3, 3, 3, 3))[:, :, {i}:{i} + {h}, {j}:{j} + {w}]",
     "F.pad({x}, (0, 0, {i}, -{i}))",
     "{x}[:, :, [*range({i}, {h}), *range({i})]]",
     "{x}.index_select(2, (torch.arange({h}) + {i}) % {h})",
@@ -32,7 +32,7 @@ COPIES = (
     "torch.einsum('nchw,wv->nchv', {x}, torch.eye({w}).roll({j}, 0))",
     "F.conv2d({x}, torch.eye({c})[:, :, None, None] * torch.eye(9)[{i}].view(3, 3), padding=1)",
     "F.conv2d({x}, torch.eye(9)[{i}].view(1, 1, 3, 3).repeat({c}, 1, 1, 1), padding=1, groups={c})",
-    "F.avg_pool2d(F.pad({x}, (2, 2, 2, 2))[:, :, {i}:{i} + {h}, {j}:{j} + {w}], 1)",
+    "F.avg_pool2d(F.pad({x}, (3, 3, 3, 3))[:, :, {i}:{i} + {h}, {j}:{j} + {w}], 1)",
     "F.unfold({x}, 3, padding=1).unflatten(1, (-1, 9))[:, :, {i}].unflatten(2, ({h}, {w}))",
     "{x}.unfold(2, {h}, 1)[:, :, 0].transpose(2, 3).roll({i}, 2)",
     "{x}.flip(2)",
