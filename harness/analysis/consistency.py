@@ -98,13 +98,8 @@ def shared_statistics(flow: Flow) -> tuple[Node, ...]:
 
 def switches(measured: Measured) -> tuple[Node, ...]:
     """Find the live batch-norms, and dropouts of constants, that tell the modes apart and not the images."""
-    return tuple(
-        node
-        for node in measured.flow.nodes
-        if node.name not in measured.fields
-        and (OPS.get(node.op) == "batch_norm" or (_dropped(node) and not _is_of_weights(measured, node)))
-        and not _is_factor(measured, node)
-    )
+    beside = (node for node in measured.flow.nodes if node.name not in measured.fields)
+    return tuple(node for node in beside if _is_switch(measured, node))
 
 
 def unread_statistics(flow: Flow) -> tuple[Node, ...]:
@@ -189,6 +184,17 @@ def _is_random(node: Node) -> bool:
     return family == "attention" and (literal(node.arg(4, "dropout_p", 0.0)) or 0.0) > 0
 
 
+def _is_switch(measured: Measured, node: Node) -> bool:
+    """Tell whether a node that the image does not reach gives one thing in training and another in eval.
+
+    A weight that is dropped in part does not count, nor a constant that only multiplies what is of the image.
+    """
+    if OPS.get(node.op) == "batch_norm":
+        return True
+    is_of_weights = not measured.leading_to(node.name).isdisjoint(measured.graph.bindings)
+    return bool(_dropped(node)) and not is_of_weights and not _is_factor(measured, node)
+
+
 def _is_factor(measured: Measured, node: Node) -> bool:
     """Tell whether a dropped constant does nothing but multiply what is computed from the image."""
     names = {node.name}
@@ -200,20 +206,6 @@ def _is_factor(measured: Measured, node: Node) -> bool:
         elif short_name(reader.op) not in ("mul", "mul_", "multiply") or reader.name not in measured.fields:
             return False
     return OPS.get(node.op) == "dropout"
-
-
-def _is_of_weights(measured: Measured, node: Node) -> bool:
-    """Tell whether a value is computed from stored tensors, such as a weight that is dropped in part."""
-    pending, seen = list(node.refs), set[str]()
-    while pending:
-        here = pending.pop()
-        if here in measured.graph.bindings:
-            return True
-        source = measured.by_name.get(here)
-        if source is not None and here not in seen:
-            seen.add(here)
-            pending += source.refs
-    return False
 
 
 def _statistics(node: Node) -> tuple[str, ...]:

@@ -97,16 +97,7 @@ def _stored(measured: Measured, names: Collection[str], of_image: set[str]) -> i
 
 def _is_read(measured: Measured, name: str) -> bool:
     """Tell whether a value holds stored numbers, not ones that are made from nothing."""
-    pending, seen = [name], set[str]()
-    while pending:
-        here = pending.pop()
-        if here in measured.graph.bindings:
-            return True
-        node = measured.by_name.get(here)
-        if node is not None and here not in seen:
-            seen.add(here)
-            pending.extend(data_reads(node))
-    return False
+    return not measured.leading_to(name).isdisjoint(measured.graph.bindings)
 
 
 def _numbers(measured: Measured, name: str) -> int:

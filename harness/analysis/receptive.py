@@ -106,6 +106,16 @@ class Measured:
         """Live nodes by name."""
         return self.flow.by_name
 
+    def leading_to(self, *names: str) -> frozenset[str]:
+        """Name the values that some are computed from, themselves and stored tensors among them."""
+        found, pending = set(names), list(names)
+        while pending:
+            node = self.by_name.get(pending.pop())
+            new = [ref for ref in (data_reads(node) if node else ()) if ref not in found]
+            found.update(new)
+            pending += new
+        return frozenset(found)
+
     def sources(self, node: Node) -> tuple[Field, ...]:
         """Return the fields of what a node reads."""
         return tuple(self.fields[name] for name in data_reads(node) if name in self.fields)

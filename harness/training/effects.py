@@ -8,7 +8,6 @@ import torch
 
 from harness.analysis.graph import Node
 from harness.analysis.ops import OPS
-from harness.analysis.view import View
 from harness.training.trial import Both, Trial, relative
 
 LEAST_EFFECT = 1e-11
@@ -98,7 +97,7 @@ def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozens
     name = node.args[1].ref
     graph, draw = trial.view.measured.graph, torch.Generator().manual_seed(0)
     others = dict(trial.tensors)
-    for value in sorted(_leading_to(trial.view, name) & set(graph.bindings)):
+    for value in sorted(trial.view.measured.leading_to(name) & set(graph.bindings)):
         tensor = trial.view.measured.architecture.tensor(graph, value)
         stored = others[graph.bindings[value]]
         trained = tensor is not None and tensor.trainable and graph.bindings[value] not in fixed
@@ -113,18 +112,6 @@ def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozens
 
     replace(trial, tensors=others, constants={}).run(images, watch=keep)
     return kept[name]
-
-
-def _leading_to(view: View, name: str) -> set[str]:
-    """Name the values that one is computed from, itself and stored tensors among them."""
-    needed, pending = {name}, [name]
-    while pending:
-        node = view.measured.by_name.get(pending.pop())
-        for ref in node.refs if node else ():
-            if ref not in needed:
-                needed.add(ref)
-                pending.append(ref)
-    return needed
 
 
 def _drawn_around(tensor: torch.Tensor, draw: torch.Generator, *, trained: bool) -> torch.Tensor:

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node, Ref
 from harness.analysis.layout import is_mixed
 from harness.analysis.ops import OPS, short_name
@@ -92,17 +91,9 @@ def _is_learned(measured: Measured, node: Node) -> bool:
     """Tell whether a layer's weights are trained; fixed ones are arithmetic like any other."""
     if OPS.get(node.op) not in _LAYERS:
         return False
-    pending, seen = [ref for ref in node.refs if ref not in measured.fields], set[str]()
-    while pending:
-        here = pending.pop()
-        tensor = measured.architecture.tensor(measured.graph, here)
-        if tensor is not None and tensor.trainable:
-            return True
-        source = measured.by_name.get(here)
-        if source is not None and here not in seen:
-            seen.add(here)
-            pending += data_reads(source)
-    return False
+    weights = measured.leading_to(*(ref for ref in node.refs if ref not in measured.fields))
+    tensors = (measured.architecture.tensor(measured.graph, name) for name in weights)
+    return any(tensor is not None and tensor.trainable for tensor in tensors)
 
 
 def _sources(measured: Measured) -> list[str]:

@@ -201,3 +201,77 @@ def test_what_keeps_the_images_apart_is_allowed(sketch, judged, along):
         return s.call("add.Tensor", x, along(s, x))
 
     assert judged(two_graphs(sketch, draw)).same_graph_in_eval.status == "passed"
+
+
+def constant(s, shape):
+    return s.call("ones", list(shape), shape=shape)
+
+
+def switch_of_dropout(s, x, training):
+    ones = s.call("dropout", constant(s, (4, 1, 1)), 0.5, training, layer="coin")
+    return s.call("mul.Tensor", x, s.call("eq.Scalar", ones, 1.0))
+
+
+def switch_of_norm(s, x, training):
+    mean, var = (s.tensor(f"bn.{n}", 4, kind="buffer") for n in ("running_mean", "running_var"))
+    ones = constant(s, (2, 4))
+    coin = s.call("batch_norm", ones, None, None, mean, var, training, 0.1, 1e-5, True, layer="coin")
+    return s.call("add.Tensor", x, s.call("sum", coin, shape=()))
+
+
+@pytest.mark.parametrize("draw", [switch_of_dropout, switch_of_norm])
+def test_what_the_image_does_not_reach_is_no_switch_between_the_modes(sketch, judged, draw):
+    finding = judged(two_graphs(sketch, draw)).same_graph_in_eval
+    assert finding.actual.startswith("what the image does not reach is normalised or dropped")
+    assert [where.layer for where in finding.where] == ["coin"]
+
+
+def test_a_dropped_constant_may_scale_what_is_computed_from_the_image(sketch, judged):
+    def drop_path(s, x, training):
+        return s.call("mul.Tensor", x, s.call("dropout", constant(s, (4, 1, 1)), 0.5, training))
+
+    assert judged(two_graphs(sketch, drop_path)).same_graph_in_eval.status == "passed"
+
+
+def test_statistics_do_not_follow_what_nobody_reads(sketch, judged):
+    def draw(s, x, training):
+        unused = s.call("mul.Tensor", x, 100.0)
+        mean, var = (s.tensor(f"bn.{n}", 4, kind="buffer") for n in ("running_mean", "running_var"))
+        rest = (None, None, mean, var, training, 0.1, 1e-5, True)
+        s.call("batch_norm", unused, *rest, layer="unused")
+        return s.call("batch_norm", x, *rest, layer="bn")
+
+    finding = judged(two_graphs(sketch, draw)).same_graph_in_eval
+    assert finding.actual.startswith("statistics follow what nobody reads")
+
+
+def test_dropouts_one_behind_the_other_count_together(sketch, judged):
+    def draw(s, x, training):
+        return s.call("dropout", s.call("dropout", x, 0.8, training), 0.8, training)
+
+    assert judged(two_graphs(sketch, draw)).same_graph_in_eval.actual.startswith("hardly anything is left")
+
+
+def test_statistics_that_a_batch_is_just_changing_are_used_by_nobody_else(sketch, judged):
+    def draw(s, x, training):
+        mean, var = (s.tensor(f"bn.{n}", 4, kind="buffer") for n in ("running_mean", "running_var"))
+        one = s.call("batch_norm", x, None, None, mean, var, training, 0.1, 1e-5, True)
+        return s.call(
+            "sub.Tensor", one, s.call("batch_norm", x, None, None, mean, var, False, 0.1, 1e-5, True)
+        )
+
+    finding = judged(two_graphs(sketch, draw)).same_graph_in_eval
+    assert finding.actual.startswith("running statistics are used that a batch just changes")
+
+
+def test_the_number_of_images_is_used_in_shapes_alone(sketch, judged):
+    def scaled(s, x, _):
+        return s.call("div.Tensor", x, s.call("sym_size.int", x, 0, shape=()))
+
+    def counted(s, x, _):
+        ones = s.call("new_ones", x, ["batch"], shape=("batch",))
+        return s.call("mul.Tensor", x, s.call("sum", ones, shape=()))
+
+    for draw in (scaled, counted):
+        finding = judged(two_graphs(copy.deepcopy(sketch), draw)).same_graph_in_eval
+        assert finding.actual.startswith("the number of images in a batch is computed with")
