@@ -1,15 +1,19 @@
-"""The assignment: data, variants, rules with their numbers, points, recipe and limits, from TOML."""
+"""The assignment: data, variants, rules with their settings and points, recipe and limits, from TOML."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
 
 from harness.errors import AssignmentError
-from harness.limits import Positive, Rules, VariantRules
 from harness.recipe import RecipeChanges, RecipeOverride, RecipeSpec
-from harness.tables import Table, read_toml, validate
+from harness.record import Training
+from harness.rules.base import TrainingRule
+from harness.rules.max_parameters import MaxParameters
+from harness.rules.min_accuracy import MinAccuracy
+from harness.rules.registry import Asked, asked
+from harness.tables import Identifier, Positive, Table, read_toml, validate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
@@ -26,33 +30,16 @@ class DataSpec(Table):
     classes: Literal[10]
 
 
-class Points(Table):
-    """Points of each rule; they sum to 100. The field names are the rules' names."""
-
-    max_parameters: Annotated[int, Field(ge=0)]
-    no_max_pool: Annotated[int, Field(ge=0)]
-    downsampling: Annotated[int, Field(ge=0)]
-    depthwise_separable: Annotated[int, Field(ge=0)]
-    dilation: Annotated[int, Field(ge=0)]
-    min_receptive_field: Annotated[int, Field(ge=0)]
-    gap_linear_head: Annotated[int, Field(ge=0)]
-    same_graph_in_eval: Annotated[int, Field(ge=0)]
-    untrained_at_chance: Annotated[int, Field(ge=0)]
-    augmentation: Annotated[int, Field(ge=0)]
-    min_accuracy: Annotated[int, Field(ge=0)]
-
-    @model_validator(mode="after")
-    def _sum_is_100(self) -> "Points":
-        total = sum(self.model_dump().values())
-        if total != 100:
-            raise ValueError(f"the points of all rules must sum to 100, got {total}")
-        return self
+RuleTable = dict[str, Any]
+"""Settings of a rule as they are written; `harness.rules` checks them."""
 
 
-class VariantSpec(VariantRules):
-    """One variant: the rules that differ from the other variants', and what differs in its recipe."""
+class VariantSpec(Table):
+    """One variant: what differs in its rules and in its recipe."""
 
     title: str
+    rules: dict[Identifier, Union[Literal[False], RuleTable]] = Field(default_factory=dict)
+    """Settings that take the place of those of ``[rules]``, or false for a rule that does not apply."""
     recipe: RecipeChanges = RecipeChanges()
 
 
@@ -107,15 +94,15 @@ class Limits(Table):
 class AssignmentSpec(Table):
     """One assignment: what is asked, what it is worth, and how it is trained."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     id: Slug
     title: str
     seed: int
     seeds: Seeds = Seeds()
     default_variant: Slug
     data: DataSpec
-    points: Points
-    rules: Rules
+    rules: dict[Identifier, RuleTable]
+    """Those that apply, in the order in which they are shown; a rule that is not here is not asked for."""
     recipe: RecipeSpec
     overrides: Overrides
     limits: Limits
@@ -137,6 +124,39 @@ class AssignmentSpec(Table):
         except AssignmentError as error:
             raise ValueError(str(error).rstrip(".")) from None
         return self
+
+    def rules_for(self, variant: str) -> tuple[Asked, ...]:
+        """Give the rules of a variant: ``[rules]``, with what ``[variants.NAME.rules]`` changes.
+
+        Raises:
+            AssignmentError: there is no such rule, or its settings are none; one line for every mistake.
+        """
+        merged = _merged(self.rules, self.variants[variant].model_dump(include={"rules"}), variant)
+        return tuple(asked(name, table, self.id, place) for name, (table, place) in merged.items())
+
+    def every_rule(self) -> dict[str, tuple[Asked, ...]]:
+        """Give the rules of each variant."""
+        return {variant: self.rules_for(variant) for variant in self.variants}
+
+    def accuracy_asked(self, variant: str) -> float | None:
+        """Return the accuracy that a variant has to reach, a share in [0, 1]; None where none is asked for."""
+        settings = (one.settings for one in self.rules_for(variant))
+        return next((s.at_least for s in settings if isinstance(s, MinAccuracy.Settings)), None)
+
+    def parameters_allowed(self, variant: str) -> int | None:
+        """Return the number that a variant's parameters must stay below; None where there is none."""
+        settings = (one.settings for one in self.rules_for(variant))
+        return next((s.below for s in settings if isinstance(s, MaxParameters.Settings)), None)
+
+    def seeds_needed(self, trainings: Sequence[Training], variant: str) -> int:
+        """Return how many trainings decide, given the first ones, which are at least one."""
+        asked_for = self.rules_for(variant)
+        rules = [(one.rule, one.settings) for one in asked_for if isinstance(one.rule, TrainingRule)]
+        first = max([self.seeds.first, *(rule.least_seeds(settings) for rule, settings in rules)])
+        if len(trainings) < first:
+            return first
+        close = any(rule.is_close(trainings[:first], settings) for rule, settings in rules)
+        return max(first, self.seeds.borderline) if close else first
 
     def recipe_for(self, variant: str) -> RecipeSpec:
         """Give the recipe of a variant: `[recipe]`, with what `[variants.NAME.recipe]` changes."""
@@ -172,4 +192,47 @@ def load_assignment(path: Path) -> AssignmentSpec:
 
 def parse_assignment(table: Mapping[str, Any], where: str = "assignment") -> AssignmentSpec:
     """Check an assignment table; see `load_assignment`."""
-    return validate(AssignmentSpec, table, where)
+    mistakes = _rule_mistakes(table, where)
+    try:
+        spec = validate(AssignmentSpec, table, where)
+    except AssignmentError as error:
+        raise AssignmentError("\n".join([str(error), *mistakes])) from None
+    if mistakes:
+        raise AssignmentError("\n".join(mistakes))
+    return spec
+
+
+# Private functions
+
+
+def _rule_mistakes(table: Mapping[str, Any], where: str) -> list[str]:
+    """List what is wrong with the rules of every variant, each mistake once."""
+    variants = _tables_in(table, "variants") or {"": {}}
+    found: dict[str, None] = {}
+    for variant, spec in variants.items():
+        for name, (settings, place) in _merged(_tables_in(table, "rules"), spec, variant).items():
+            try:
+                asked(name, settings, where, place)
+            except AssignmentError as error:
+                found |= dict.fromkeys(str(error).splitlines())
+    return list(found)
+
+
+def _tables_in(table: Mapping[str, Any], key: str) -> Mapping[str, Mapping[str, Any]]:
+    found = table.get(key)
+    return {k: v for k, v in found.items() if isinstance(v, Mapping)} if isinstance(found, Mapping) else {}
+
+
+def _merged(
+    rules: Mapping[str, Mapping[str, Any]], spec: Mapping[str, Any], variant: str
+) -> dict[str, tuple[RuleTable, str]]:
+    """Give the tables of a variant's rules, in order, and where in the file they are."""
+    changes = spec.get("rules") if isinstance(spec.get("rules"), Mapping) else {}
+    assert isinstance(changes, Mapping)
+    found = {}
+    for name in dict.fromkeys([*rules, *changes]):
+        change = changes.get(name, {})
+        if isinstance(change, Mapping):
+            place = f"variants.{variant}.rules.{name}" if change else f"rules.{name}"
+            found[name] = ({**rules.get(name, {}), **change}, place)
+    return found

@@ -15,14 +15,15 @@ from functools import cache
 from typing import Any
 
 from harness import record as records
-from harness.analysis import rules, score
-from harness.analysis.verdicts import counted
+from harness.analysis.naming import counted
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
 from harness.machine import now
 from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
+from harness.rules import judging, score
+from harness.rules.network import Network
 from harness.run import Run, take_in
 from harness.starter import is_starter
 from harness.tables import content_hash
@@ -106,7 +107,7 @@ def _variant(
         problem = records.Problem(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
-        findings = rules.not_taken_in(judged.cause, run.assignment, full=full)
+        findings = judging.not_taken_in(judged.cause, run.assignment.rules_for(name), full=full)
         return _scored(title, judged.class_name, findings, full=full, problem=problem)
     assert isinstance(traced, Traced)
     findings, facts, table = judged
@@ -114,8 +115,8 @@ def _variant(
     facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
-        trainings, finding = measured or accuracy(run, name, recipe, run.probes.get(name))
-        findings = (*findings, finding)
+        trainings, reached = measured or accuracy(run, name, recipe, run.probes.get(name))
+        findings = (*findings, *reached)
     return _scored(
         title,
         traced.class_name,
@@ -131,13 +132,18 @@ def _variant(
     )
 
 
-def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> rules.Judged | Untraced:
+def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> judging.Judged | Untraced:
     """Judge the rules; a graph that nobody can judge counts as not taken in."""
     try:
-        return rules.judge(
-            traced.architecture, run.probes.get(name), run.assignment, name, recipe.augmentation,
-            traced.seeds_differ, run.not_run.get(name, ""),
-        )  # fmt: skip
+        network = Network(
+            traced.architecture,
+            run.assignment.data.input_shape,
+            run.assignment.data.classes,
+            recipe,
+            run.probes.get(name),
+            run.not_run.get(name, ""),
+        )
+        return judging.judge(network, run.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
     except Exception as error:  # noqa: BLE001 - whatever a graph says, there is a verdict and never a crash
         message = (
             f"graph: no rule can be judged by it ({type(error).__name__}: {str(error)[:300]}). "

@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
 
-from harness.limits import Positive, Share, TransformName
-from harness.tables import Table, validate
+from harness.tables import Identifier, Positive, Share, Table, validate
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Precision = Literal["float32", "bfloat16"]
 Scalar = Union[bool, int, float, str]
+TransformName = Literal[
+    "Affine", "ColorJitter", "CoarseDropout", "HorizontalFlip", "PadIfNeeded", "RandomCrop",
+    "RandomBrightnessContrast", "Rotate", "ShiftScaleRotate", "ToGray", "VerticalFlip",
+]  # fmt: skip
 
 
 class TransformSpec(Table):

@@ -14,11 +14,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import AssignmentError
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 MAX_SHOWN = 200
 """Characters of a key or a value that a message shows."""
@@ -54,8 +58,8 @@ def read_toml(path: Path) -> Mapping[str, Any]:
         raise AssignmentError(f"{path.name}: not valid TOML: {error}.") from None
 
 
-def validate(model: type[_Spec], table: Mapping[str, Any], where: str) -> _Spec:
-    """Check a table; `where` names its file in messages.
+def validate(model: type[_Spec], table: Mapping[str, Any], where: str, place: str = "") -> _Spec:
+    """Check a table; `where` names its file in messages, and `place` the table's place in the file.
 
     Raises:
         AssignmentError: one line for every mistake.
@@ -64,7 +68,7 @@ def validate(model: type[_Spec], table: Mapping[str, Any], where: str) -> _Spec:
         # Through JSON, where strict typing still lets an array become a tuple.
         return model.model_validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        lines = [_explain(model, one, where) for one in error.errors(include_url=False)]
+        lines = [_explain(model, one, where, place) for one in error.errors(include_url=False)]
         raise AssignmentError("\n".join(lines)) from None
 
 
@@ -75,19 +79,37 @@ def meant(name: str, known: Iterable[str], what: str) -> str:
     return f"Did you mean {guess[0]!r}?" if guess else f"Known {what}: {', '.join(names)}."
 
 
+def not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Check that a list names something."""
+    if not values:
+        raise ValueError("expected at least one, got an empty list")
+    return values
+
+
 # Private functions
 
 
-def _explain(model: type[BaseModel], error: Any, where: str) -> str:
+def _explain(model: type[BaseModel], error: Any, where: str, inside: str) -> str:
     loc = [str(part)[:MAX_SHOWN] for part in error["loc"]]
-    place = f"{where}: {'.'.join(loc)}" if loc else where
+    path = ".".join([inside, *loc] if inside else loc)
+    place = f"{where}: {path}" if path else where
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown key. {meant(loc[-1], _keys_at(model, loc[:-1]), 'keys')}"
     if error["type"] == "missing":
         return f"{place}: missing; a value is required."
     if error["type"] == "value_error":
         return f"{place}: {error['ctx']['error']}."
+    if _is_percent(error):
+        return (
+            f"{place}: expected a share from 0 to 1, got {error['input']:g}; write {error['input'] / 100:g}."
+        )
     return f"{place}: {error['msg']}, got {repr(error['input'])[:MAX_SHOWN]}."
+
+
+def _is_percent(error: Any) -> bool:
+    """Return whether a share was written in percent."""
+    is_share = error["type"] == "less_than_equal" and error["ctx"]["le"] == 1
+    return is_share and isinstance(error["input"], int | float) and error["input"] <= 100
 
 
 def _keys_at(model: type[BaseModel], loc: list[str]) -> list[str]:

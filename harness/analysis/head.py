@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 from harness.analysis.flow import data_reads, literal
 from harness.analysis.graph import Node, Ref
 from harness.analysis.layout import Unmeasurable, extent
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
-from harness.limits import Classifier
+
+Classifier = Literal["linear_after_pool", "convolution_after_pool", "convolution_before_pool"]
 
 _CLASSIFIER = "classifier"
 _LOG_SOFTMAX = "log-softmax"

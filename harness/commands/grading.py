@@ -110,7 +110,7 @@ def grade(
         with nothing_lost(record, out):
             notes = keep_effective_fields(run, record)
             run.listen("", "draw")
-            notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
+            notes += write_reports(record, out, folders)
     for note in notes:
         say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
@@ -201,7 +201,7 @@ def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
         raise typer.Exit(1)
     training, folder = final.training, run.folder(model)
     write_training(training, folder)
-    threshold = run.assignment.rules.min_accuracy.at_least
+    threshold = run.assignment.accuracy_asked(model)
     for note in write_training_pictures(training, folder, f"{model}: {traced.class_name}", threshold):
         say(f"note: {note}")
     write_text(folder / "model_summary.txt", traced.summary + "\n")

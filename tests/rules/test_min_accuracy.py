@@ -4,8 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.analysis import rules
-from harness.analysis.accuracy import near_the_line, seeds_needed
 from harness.assignment import AssignmentSpec, Seeds
 from harness.record import DataUsed, EpochLog, Training, mean_accuracy, wilson_interval
 
@@ -44,24 +42,24 @@ def several(*correct: int) -> list[Training]:
 
 @pytest.mark.parametrize(("correct", "status"), [(8500, "passed"), (8499, "failed")])
 def test_the_threshold_is_met_to_the_image(assignment, correct, status):
-    finding = rules.min_accuracy([a_training(correct)], assignment)
+    finding = reached([a_training(correct)], assignment)
     assert finding.status == status
-    assert finding.points == (assignment.points.min_accuracy if status == "passed" else 0)
+    assert finding.points == (25 if status == "passed" else 0)
 
 
 def test_accuracy_is_shown_with_interval_margin_and_epoch(assignment):
-    finding = rules.min_accuracy([a_training(8600)], assignment)
+    finding = reached([a_training(8600)], assignment)
     assert finding.actual == (
         "86.00 % after epoch 18 on 10,000 test images, 95 % interval 85.31 to 86.67 %, margin +1.00 points"
     )
 
 
 def test_a_missing_image_is_counted_and_the_tendency_named(assignment):
-    finding = rules.min_accuracy([a_training(8499, train_acc=0.99)], assignment)
+    finding = reached([a_training(8499, train_acc=0.99)], assignment)
     assert finding.help.startswith(
         "1 more of 10,000 test images must be right. Training accuracy is 14.0 points above"
     )
-    assert "lower than test" in rules.min_accuracy([a_training(8000, train_acc=0.7)], assignment).help
+    assert "lower than test" in reached([a_training(8000, train_acc=0.7)], assignment).help
 
 
 @pytest.mark.parametrize(
@@ -69,11 +67,11 @@ def test_a_missing_image_is_counted_and_the_tendency_named(assignment):
     [((8490, 8505, 8505), "passed"), ((8510, 8495, 8494), "failed"), ((8499, 8500, 8500), "failed")],
 )
 def test_of_several_trainings_the_mean_decides_to_the_image(assignment, correct, status):
-    assert rules.min_accuracy(several(*correct), assignment).status == status
+    assert reached(several(*correct), assignment).status == status
 
 
 def test_of_several_trainings_all_are_named(assignment):
-    finding = rules.min_accuracy(several(8450, 8500, 8505), assignment)
+    finding = reached(several(8450, 8500, 8505), assignment)
     assert finding.actual == (
         "84.85 % on average over seeds 1, 2, 3 (84.50, 85.00, 85.05 %; standard deviation 0.30 points) after "
         "epoch 18 on 10,000 test images, 95 % interval 84.13 to 85.54 %, margin -0.15 points"
@@ -141,7 +139,7 @@ def test_the_first_seeds_are_always_trained(assignment):
 def test_divergence_fails_and_names_the_epoch_and_the_likely_reason(assignment, event, actual, reason):
     loss, rising = event
     one = SimpleNamespace(epoch=3, loss=loss, peak_lr=0.2, rising=rising)
-    finding = rules.diverged(one, assignment)
+    finding = diverged(one)
     assert (finding.status, finding.points) == ("failed", 0)
     assert finding.actual == f"training diverged at epoch 3: {actual} a number"
     assert reason in finding.help
@@ -166,23 +164,23 @@ def test_divergence_fails_and_names_the_epoch_and_the_likely_reason(assignment, 
     ],
 )
 def test_an_accuracy_stuck_at_chance_names_the_epoch_and_the_likely_reason(assignment, training, said):
-    finding = rules.min_accuracy([training], assignment)
+    finding = reached([training], assignment)
     assert finding.status == "failed"
     assert said in finding.help
 
 
 def test_a_poor_accuracy_above_chance_is_not_called_stuck(assignment):
     poor = a_training(1200, course=(0.1, 0.1), train_acc=0.11)
-    assert "chance" not in rules.min_accuracy([poor], assignment).help
+    assert "chance" not in reached([poor], assignment).help
 
 
 def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment):
-    finding = rules.not_measured(a_training(5000), "no CIFAR-10 here.", assignment)
+    finding = not_measured(a_training(5000), "no CIFAR-10 here.")
     assert (finding.status, finding.cause, finding.points) == ("not_judged", "infrastructure", None)
     assert "50.0 %; that number is not a grade" in finding.actual
     assert "CIFAR10_ROOT" in finding.help
-    assert "preview" not in rules.not_measured(None, "no CIFAR-10 here.", assignment).actual
+    assert "preview" not in not_measured(None, "no CIFAR-10 here.").actual
 
 
 def test_a_network_that_cannot_be_rebuilt_is_not_trained(assignment):
-    assert rules.untrainable("harness", "no", assignment).cause == "harness"
+    assert untrainable("harness", "no").cause == "harness"
