@@ -7,6 +7,7 @@ from typing import Any
 from harness.errors import AssignmentError
 from harness.rules.augmentation import Augmentation
 from harness.rules.base import NetworkRule, Rule, RuleSettings, TrainingRule
+from harness.rules.count import Count
 from harness.rules.depthwise_separable import DepthwiseSeparable
 from harness.rules.dilation import Dilation
 from harness.rules.downsampling import Downsampling
@@ -32,6 +33,7 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         SameGraphInEval,
         UntrainedAtChance,
         Augmentation,
+        Count,
         MinAccuracy,
     )
 }
