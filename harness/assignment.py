@@ -144,7 +144,7 @@ class AssignmentSpec(Table):
         return any(one.rule.counts_layers for rules in self.every_rule().values() for one in rules)
 
     def accuracy_asked(self, variant: str) -> float | None:
-        """Return the accuracy that a variant has to reach, a share in [0, 1]; None where none is asked for."""
+        """Return the accuracy that a variant has to reach, a share in [0, 1], or None."""
         settings = (one.settings for one in self.rules_for(variant))
         return next((s.at_least for s in settings if isinstance(s, MinAccuracy.Settings)), None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, Points, load_assignment, parse_assignment
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment, parse_assignment
 from harness.errors import AssignmentError
 from harness.recipe import RecipeOverride
 from harness.tables import content_hash
@@ -23,31 +23,36 @@ def mistakes(table: dict[str, Any]) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_the_shipped_assignment_is_valid_and_its_points_sum_to_100():
+def test_the_shipped_assignment_is_valid_and_worth_100_points_a_variant():
     spec = load_assignment(DEFAULT_ASSIGNMENT)
     assert spec.id == "cifar10-compact-cnn"
-    assert sum(spec.points.model_dump().values()) == 100
+    assert [sum(r.settings.points for r in rules) for rules in spec.every_rule().values()] == [100, 100]
     assert set(spec.variants) == {"basic", "dilated"}
 
 
 def test_every_mistake_is_reported_in_one_message(table):
     table["recipe"]["epoch"] = 3
-    table["points"]["dilation"] += 1
-    table["variants"]["basic"]["dilation"]["distinct"] = 1
+    table["rules"]["min_accuracy"]["points"] = -1
+    table["rules"]["no_maxpool"] = {}
+    table["variants"]["basic"]["rules"]["dilation"]["distinct"] = 1
     table["seed"] = "one"
     del table["title"]
     assert mistakes(table) == [
         "a.toml: title: missing; a value is required.",
         "a.toml: seed: Input should be a valid integer, got 'one'.",
-        "a.toml: points: the points of all rules must sum to 100, got 101.",
         "a.toml: recipe.epoch: unknown key. Did you mean 'epochs'?",
-        "a.toml: variants.basic.dilation.distinct: unknown key. Did you mean 'distinct_at_least'?",
+        "a.toml: variants.basic.rules.dilation.distinct: unknown key. Did you mean 'distinct_at_least'?",
+        "a.toml: rules.min_accuracy.points: Input should be greater than or equal to 0, got -1.",
+        "a.toml: rules.no_maxpool: unknown rule no_maxpool. Did you mean 'no_max_pool'?",
     ]
 
 
 def test_an_unknown_key_without_a_near_name_lists_the_known_ones(table):
     table["rules"]["min_accuracy"]["zzz"] = 1
-    assert mistakes(table) == ["a.toml: rules.min_accuracy.zzz: unknown key. Known keys: at_least."]
+    assert mistakes(table) == [
+        "a.toml: rules.min_accuracy.zzz: unknown key. Known keys: after_epochs, asks, at_least, curve, "
+        "in_each_of_last, mean_of_seeds, points, rule."
+    ]
 
 
 def test_a_misspelt_key_inside_a_list_of_tables_is_named_with_its_place(table):
@@ -156,17 +161,21 @@ OLDER = DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml")
 def test_the_older_edition_differs_in_numbers_and_choices_of_the_rules_alone():
     older, newer = load_assignment(OLDER), load_assignment(DEFAULT_ASSIGNMENT)
     assert (older.id, set(older.variants)) == ("cifar10-c1c2c3c4", {"basic"})
-    for same in ("seed", "data", "points", "recipe", "overrides", "limits"):
+    for same in ("seed", "data", "recipe", "overrides", "limits"):
         assert getattr(older, same) == getattr(newer, same)
-    assert older.rules.min_receptive_field.place == "with_pool"
-    assert older.rules.max_parameters == newer.rules.max_parameters
+    assert [(r.name, r.settings.points) for r in older.rules_for("basic")] == [
+        (r.name, r.settings.points) for r in newer.rules_for("basic")
+    ]
+    assert older.rules["min_receptive_field"]["place"] == "with_pool"
+    assert older.rules["max_parameters"] == newer.rules["max_parameters"]
 
 
 def test_settings_that_are_not_given_are_those_of_the_first_edition(table):
-    spec = parse_assignment(table)
-    assert spec.rules.gap_linear_head.classifier == ("linear_after_pool",)
-    assert spec.variants["basic"].downsampling.kernel == (3,)
-    assert spec.variants["basic"].downsampling.jump.exactly == 8
+    del table["variants"]["basic"]["rules"]["downsampling"]["kernel"]
+    rules = {one.name: one.settings for one in parse_assignment(table).rules_for("basic")}
+    assert rules["gap_linear_head"].classifier == ("linear_after_pool",)
+    assert rules["downsampling"].kernel == (3,)
+    assert rules["downsampling"].jump.exactly == 8
 
 
 @pytest.mark.parametrize(
@@ -184,8 +193,8 @@ def test_settings_that_are_not_given_are_those_of_the_first_edition(table):
     ],
 )  # fmt: skip
 def test_a_mistake_in_what_may_downsample_is_said_plainly(table, key, value, message):
-    table["variants"]["basic"]["downsampling"][key] = value
-    assert mistakes(table) == [f"a.toml: variants.basic.downsampling.{key}{message}"]
+    table["variants"]["basic"]["rules"]["downsampling"][key] = value
+    assert mistakes(table) == [f"a.toml: variants.basic.rules.downsampling.{key}{message}"]
 
 
 def test_a_place_of_the_classifier_that_does_not_exist_is_answered_with_those_that_do(table):
@@ -200,13 +209,26 @@ def test_a_place_of_the_classifier_that_does_not_exist_is_answered_with_those_th
     ]
 
 
-def test_every_rule_has_its_points():
-    assert set(load_assignment(DEFAULT_ASSIGNMENT).points.model_dump()) == set(Points.model_fields)
+def test_a_rule_applies_because_it_is_named_and_a_variant_switches_it_off(table):
+    del table["rules"]["no_max_pool"]
+    table["variants"]["dilated"]["rules"]["min_receptive_field"] = False
+    table["variants"]["dilated"]["rules"]["small"] = {"rule": "max_parameters", "below": 9, "points": 3}
+    basic, dilated = ([one.name for one in rules] for rules in parse_assignment(table).every_rule().values())
+    assert "no_max_pool" not in basic
+    assert set(basic) - set(dilated) == {"min_receptive_field"}
+    assert dilated[-1] == "small"
+
+
+def test_a_rule_may_appear_several_times_under_different_names(table):
+    table["rules"]["tiny"] = {"rule": "max_parameters", "below": 1_000, "points": 7, "asks": "a tiny network"}
+    spec = parse_assignment(table)
+    tiny = next(one for one in spec.rules_for("basic") if one.name == "tiny")
+    assert (tiny.asks, tiny.rule.name, tiny.settings.points) == ("a tiny network", "max_parameters", 7)
 
 
 def test_loading_does_not_depend_on_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_assignment(Path(DEFAULT_ASSIGNMENT)).schema_version == 1
+    assert load_assignment(Path(DEFAULT_ASSIGNMENT)).schema_version == 2
 
 
 def test_values_of_the_command_line_are_checked_like_those_of_a_file():

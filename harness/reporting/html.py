@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from harness.record import Record, Training, VariantRecord
 from harness.reporting import charts, words
-from harness.reporting.charts import Chart, FieldView, Strip
 from harness.reporting.asked import accuracy_asked
+from harness.reporting.charts import Chart, FieldView, Strip
 from harness.reporting.embedded import Embedded, embedded
 from harness.reporting.markdown import TEMPLATES, in_words, percent, pretty_json
 from harness.reporting.visible import short, visible
