@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from harness.analysis.evidence import Evidence
 from harness.errors import AssignmentError
@@ -113,7 +113,7 @@ FAMILIES = {
     "batch_norm": (lambda m, x: m.bn(x), {"bn": nn.BatchNorm2d(8)}),
     "layer_norm": (lambda m, x: m.gn(x), {"gn": nn.GroupNorm(1, 8)}),
     "group_norm": (lambda m, x: m.gn(x), {"gn": nn.GroupNorm(4, 8)}),
-    "instance_norm": (lambda m, x: (x - x.mean((2, 3), True)) / (x.var((2, 3), keepdim=True) + 1e-5).sqrt(), {}),
+    "instance_norm": (lambda m, x: (x - x.mean((2, 3), True)) / x.std((2, 3), keepdim=True), {}),
     "normalisation": (lambda m, x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-6), {}),
     "dropout": (lambda m, x: F.dropout2d(x, 0.1, m.training), {}),
     "activation": (lambda m, x: x.clamp(min=0), {}),
@@ -125,7 +125,10 @@ FAMILIES = {
     "transposed": (lambda m, x: m.up(x), {"up": nn.ConvTranspose2d(8, 8, 2, 2)}),
     "residual_add": (lambda m, x: x + m.conv(x), {"conv": nn.Conv2d(8, 8, 1)}),
     "grouped": (lambda m, x: m.conv(x), {"conv": nn.Conv2d(8, 8, 3, padding=1, groups=2)}),
-    "linear": (lambda m, x: (x.permute(0, 2, 3, 1) @ m.weight).permute(0, 3, 1, 2), {"weight": nn.Parameter(torch.ones(8, 8))}),
+    "linear": (
+        lambda m, x: (x.permute(0, 2, 3, 1) @ m.weight).permute(0, 3, 1, 2),
+        {"weight": nn.Parameter(torch.ones(8, 8))},
+    ),
 }  # fmt: skip
 
 
@@ -192,7 +195,9 @@ def test_a_dropout_made_of_random_numbers_is_not_judged(exported, by_rule):
 
 
 MISTAKES = {
-    "test.toml: rules.count: batch_norm has no kernel; kernel belongs to": {"family": "batch_norm", "kernel": 3, "at_least": 1},
+    "test.toml: rules.count: batch_norm has no kernel; kernel belongs to": {
+        "family": "batch_norm", "kernel": 3, "at_least": 1,
+    },
     "expected exactly, at_least or at_most, got none of them": {"family": "linear"},
     "exactly stands alone: leave at_least and at_most out": {"family": "linear", "exactly": 1, "at_most": 2},
     "at_least is 3 and at_most 2: no number is allowed": {"family": "linear", "at_least": 3, "at_most": 2},
