@@ -12,6 +12,7 @@ from harness.rules.depthwise_separable import DepthwiseSeparable
 from harness.rules.dilation import Dilation
 from harness.rules.downsampling import Downsampling
 from harness.rules.gap_linear_head import GapLinearHead
+from harness.rules.layout import Layout
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.min_receptive_field import MinReceptiveField
@@ -34,6 +35,7 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         UntrainedAtChance,
         Augmentation,
         Count,
+        Layout,
         MinAccuracy,
     )
 }
