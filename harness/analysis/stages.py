@@ -12,6 +12,18 @@ def jumps(view: View) -> tuple[int, ...]:
     return tuple(sorted({_jump(field) for field in fields if field.is_map and not field.unknown}))
 
 
+def stages(view: View) -> tuple[int, ...]:
+    """List the stages at which two convolutions larger than 1x1 or more make maps; a stem alone is none."""
+    made = [stage_made(view, c.node) for c in view.convolutions if c.is_spatial]
+    return tuple(sorted({one for one in made if one is not None and made.count(one) > 1}))
+
+
+def stage_made(view: View, node: Node) -> int | None:
+    """Return the stage of the map that a layer makes; None when not known."""
+    field = view.measured.fields[node.name]
+    return None if field.unknown else sum(jump < _jump(field) for jump in jumps(view))
+
+
 def stage(view: View, node: Node) -> int | None:
     """Count what has made the map smaller before a layer reads it, by its resolution; None when not known.
 

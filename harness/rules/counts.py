@@ -12,11 +12,19 @@ _Number = Annotated[int, Field(ge=0)]
 
 
 class Limits(Table):
-    """Whole numbers that are allowed: exactly one, or from `at_least` to `at_most`, inclusive."""
+    """Whole numbers that are allowed: exactly one, or from `at_least` to `at_most`, inclusive.
+
+    As a setting of its own, exactly one may be written as a number.
+    """
 
     exactly: _Number | None = None
     at_least: _Number | None = None
     at_most: _Number | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        return {"exactly": value} if type(value) is int else value
 
     @model_validator(mode="after")
     def _says_something(self) -> "Limits":

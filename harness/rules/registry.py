@@ -17,6 +17,7 @@ from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.min_receptive_field import MinReceptiveField
 from harness.rules.no_max_pool import NoMaxPool
+from harness.rules.residual import Residual
 from harness.rules.same_graph_in_eval import SameGraphInEval
 from harness.rules.untrained_at_chance import UntrainedAtChance
 from harness.tables import meant, validate
@@ -36,6 +37,7 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         Augmentation,
         Count,
         Layout,
+        Residual,
         MinAccuracy,
     )
 }
