@@ -19,7 +19,9 @@ from harness.rules.min_receptive_field import MinReceptiveField
 from harness.rules.no_max_pool import NoMaxPool
 from harness.rules.residual import Residual
 from harness.rules.same_graph_in_eval import SameGraphInEval
+from harness.rules.shared_weights import SharedWeights
 from harness.rules.untrained_at_chance import UntrainedAtChance
+from harness.rules.weighted_layers import WeightedLayers
 from harness.tables import meant, validate
 
 RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
@@ -38,6 +40,8 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         Count,
         Layout,
         Residual,
+        WeightedLayers,
+        SharedWeights,
         MinAccuracy,
     )
 }
