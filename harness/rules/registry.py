@@ -17,6 +17,7 @@ from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.min_receptive_field import MinReceptiveField
 from harness.rules.no_max_pool import NoMaxPool
+from harness.rules.receptive_field import ReceptiveField
 from harness.rules.residual import Residual
 from harness.rules.same_graph_in_eval import SameGraphInEval
 from harness.rules.shared_weights import SharedWeights
@@ -42,6 +43,7 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         Residual,
         WeightedLayers,
         SharedWeights,
+        ReceptiveField,
         MinAccuracy,
     )
 }
