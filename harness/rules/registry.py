@@ -13,6 +13,9 @@ from harness.rules.dilation import Dilation
 from harness.rules.downsampling import Downsampling
 from harness.rules.gap_linear_head import GapLinearHead
 from harness.rules.layout import Layout
+from harness.rules.max_activation_bytes import MaxActivationBytes
+from harness.rules.max_bytes import MaxBytes
+from harness.rules.max_macs import MaxMacs
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.min_receptive_field import MinReceptiveField
@@ -44,6 +47,9 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         WeightedLayers,
         SharedWeights,
         ReceptiveField,
+        MaxBytes,
+        MaxMacs,
+        MaxActivationBytes,
         MinAccuracy,
     )
 }
