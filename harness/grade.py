@@ -17,6 +17,7 @@ from typing import Any
 from harness import record as records
 from harness.analysis import rules, score
 from harness.analysis.verdicts import counted
+from harness.datasets.loading import check_before
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
 from harness.machine import now
@@ -47,6 +48,8 @@ def grade(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
     """
     for name in run.submission.variants:
         run.recipe(name)  # a manifest that asks for too much is refused before anything is run
+    if to_train:
+        check_before(run.assignment.data, run.settings.data)
     take_in(run)
     probe(run)
     return judge(run, to_train)

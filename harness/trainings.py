@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from harness.analysis import rules
+from harness.datasets.images import PREVIEW
+from harness.datasets.miniature import miniature_of
 from harness.errors import DataUnavailableError, GraphError, HarnessError, TrainingError
 from harness.intake.sandbox import Traced
 from harness.recipe import RecipeSpec
@@ -36,7 +38,7 @@ def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> A
         why = run.not_run.get(name)
         unknown = "the network could not be rebuilt from its graph"
         return (), rules.untrainable("student" if why else "harness", why or unknown, run.assignment)
-    if run.settings.data == "mini":
+    if run.settings.data == PREVIEW:
         return _preview(run, name, recipe, "the embedded mini set was asked for")
     trainings: tuple[Training, ...] = ()
     try:
@@ -46,10 +48,7 @@ def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> A
     except _NoTrainingError as end:
         return trainings, end.finding
     except DataUnavailableError as error:
-        message = f"{error} A short preview on the embedded mini set follows; it is not a grade."
-        run.notes.append(message)
-        run.listen(name, DataEvent(name="mini", root="", message=message))
-        return _preview(run, name, recipe, "CIFAR-10 could not be had")
+        return _offline(run, name, recipe, error)
     return trainings, rules.min_accuracy(trainings, run.assignment)
 
 
@@ -91,10 +90,23 @@ def _trained(run: Run, name: str, recipe: RecipeSpec) -> Training:
     return final.training
 
 
+def _offline(run: Run, name: str, recipe: RecipeSpec, error: DataUnavailableError) -> Accuracy:
+    """Preview on the embedded set in place of data that cannot be had, where there is such a set."""
+    data = run.assignment.data
+    why, embedded = f"{data.title} could not be had", miniature_of(data) is not None
+    follows = "A short preview on the embedded mini set follows; it is not a grade."
+    message = f"{error} {follows if embedded else 'No sample of it is embedded to preview on.'}"
+    run.notes.append(message)
+    run.listen(name, DataEvent(name=PREVIEW, root="", message=message))
+    return (
+        _preview(run, name, recipe, why) if embedded else ((), rules.not_measured(None, why, run.assignment))
+    )
+
+
 def _preview(run: Run, name: str, recipe: RecipeSpec, why: str) -> Accuracy:
     """Train briefly on the embedded set: it shows that everything works, and is never a grade."""
     short = recipe.model_copy(update={"epochs": min(recipe.epochs, PREVIEW_EPOCHS), "stages": ()})
-    offline = replace(run, settings=replace(run.settings, data="mini", resume=None))
+    offline = replace(run, settings=replace(run.settings, data=PREVIEW, resume=None))
     try:
         final = train(offline, name, short)
     except (GraphError, TrainingError) as error:

@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.datasets.registry import environment
 from harness.intake.box import Box, open_box
 
 # Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
@@ -31,6 +32,16 @@ def box() -> Iterator[Box]:
     """What runs submissions, in the strongest backend that works here."""
     with open_box() as opened:
         yield opened
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without data, and an environment that names none."""
+    monkeypatch.chdir(tmp_path)
+    for name in environment():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CIFAR10_URL", "http://127.0.0.1:9/none.tar.gz")
+    return tmp_path
 
 
 @pytest.fixture

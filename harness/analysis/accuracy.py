@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from harness.analysis.verdicts import not_judged
 from harness.assignment import AssignmentSpec
+from harness.datasets.places import how_to_get
 from harness.record import Cause, Finding, Training, mean_accuracy
 
 RULE = "min_accuracy"
@@ -84,11 +85,7 @@ def not_measured(preview: Training | None, why: str, assignment: AssignmentSpec)
             f". A preview on the embedded mini set ({preview.data.test_images:,} test images) reached "
             f"{100 * preview.accuracy:.1f} %; that number is not a grade"
         )
-    help_ = (
-        "Put the folder cifar-10-batches-py into ./data, or name the folder that holds it with --data or "
-        "CIFAR10_ROOT, and grade again."
-    )
-    return _open(assignment, actual, "infrastructure", help_)
+    return _open(assignment, actual, "infrastructure", how_to_get(assignment.data))
 
 
 def untrainable(cause: Cause, why: str, assignment: AssignmentSpec) -> Finding:

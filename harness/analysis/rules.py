@@ -53,7 +53,7 @@ def judge(
     train, evaluation = View(architecture, architecture.train), View(architecture, architecture.eval)
     views = Views(evaluation, train, shown)
     counted = count(architecture, (train.measured, evaluation.measured), shown.filled)
-    classes = assignment.data.classes
+    classes = assignment.data.num_classes
     second = agreement(evaluation, probe.extents) if probe else None
     findings = (
         max_parameters(counted, limits),

@@ -83,7 +83,7 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
     blocking = [r for view in (evaluation, train) for r in view.opaque if r.node.name in unreliable]
     if blocking:
         return opaque(rule, expected, blocking[0])
-    finding = _same_when_run(rule, expected, probe, not_run)
+    finding = _same_when_run(evaluation, rule, expected, probe, not_run)
     counting = consistency.by_batch_size(evaluation.measured) or consistency.by_batch_size(train.measured)
     if finding.status == "passed" and counting:
         what = f"the number of images in a batch is computed with: {layers(counting)}"
@@ -107,7 +107,7 @@ def untrained_at_chance(
             advice="Remove the table: what the network knows has to come from its training.",
         )
     if probe is None:
-        return _not_run(rule, expected, not_run)
+        return _not_run(view, rule, expected, not_run)
     if not probe.finite:
         return _no_number(rule, expected)
     actual = (
@@ -123,10 +123,10 @@ def untrained_at_chance(
 # Private functions
 
 
-def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) -> Finding:
+def _same_when_run(view: View, rule: str, expected: str, probe: Probe | None, not_run: str) -> Finding:
     """Check by running what the graph does not show: chance and the influence of batch mates."""
     if probe is None:
-        return _not_run(rule, expected, not_run)
+        return _not_run(view, rule, expected, not_run)
     if probe.evidence.switch:
         actual = "what is computed depends on whether a dropout drops anything"
         return failed(rule, expected, actual, advice="Use what a dropout gives as a value, not as a sign.")
@@ -156,9 +156,10 @@ def _no_number(rule: str, expected: str) -> Finding:
     )
 
 
-def _not_run(rule: str, expected: str, why: str) -> Finding:
+def _not_run(view: View, rule: str, expected: str, why: str) -> Finding:
     if why:
-        advice = "The network must map (N, 3, 32, 32) images to logits, one per class; see the other rules."
+        image = ", ".join(map(str, view.measured.graph.input_shape[1:]))
+        advice = f"The network must map (N, {image}) images to logits, one per class; see the other rules."
         return not_judged(rule, expected, f"not run: {why}", cause="student", advice=advice)
     return not_judged(
         rule,
