@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
 
+from harness.datasets.spec import DataSpec
 from harness.errors import AssignmentError
 from harness.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 from harness.record import Training
@@ -19,15 +20,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-
-
-class DataSpec(Table):
-    """The data set and the shape of the task."""
-
-    dataset: Literal["cifar10"]
-    input_shape: tuple[Literal[3], Literal[32], Literal[32]]
-    """(C, H, W) of one image; so far there is one data set, and this is its shape."""
-    classes: Literal[10]
 
 
 RuleTable = dict[str, Any]

@@ -121,7 +121,7 @@ class _Watch:
             self._training[variant] = self._training.get(variant, -1) + 1
         elif isinstance(event, ReadyEvent | EpochEvent):
             self._compare(variant, event)
-        elif isinstance(event, DataEvent) and event.name == "mini" and not _is_preview(self.record):
+        elif isinstance(event, DataEvent) and not event.root and not _is_preview(self.record):
             raise DataUnavailableError(event.message)
 
     def _compare(self, variant: str, event: ReadyEvent | EpochEvent) -> None:

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from harness.training.data import Data, load_mini
+from harness.datasets.images import Data
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
 
 EVERY = settings(
     deadline=None,
@@ -28,7 +30,7 @@ MANY = settings(EVERY, max_examples=112)
 
 @pytest.fixture(scope="session")
 def mini() -> Data:
-    return load_mini()
+    return load_mini(DataSpec(dataset="cifar10"))
 
 
 def never_passes(kind, assignment, mini, data):

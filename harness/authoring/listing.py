@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harness.assignment import AssignmentSpec, load_assignment
-from harness.authoring.data import data_folder
+from harness.authoring.data import data_path
 from harness.gallery import shipped
 
 
@@ -39,4 +39,4 @@ def points_of(spec: AssignmentSpec, variant: str) -> int:
 
 def _listed(spec: AssignmentSpec) -> Listed:
     points = points_of(spec, spec.default_variant)
-    return Listed(spec.id, spec.title, spec.data.dataset, points, data_folder(spec.data) is not None)
+    return Listed(spec.id, spec.title, spec.data.dataset, points, data_path(spec.data) is not None)

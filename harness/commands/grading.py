@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.options import (
-    DEFAULT_CACHE,
     DEFAULT_OUT,
     EXIT,
     AssignmentOption,
@@ -77,7 +76,7 @@ def grade(
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
     data: DataOption = None,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     sandbox: SandboxOption = "auto",
 ) -> None:
@@ -127,7 +126,7 @@ def train(
     workers: WorkersOption = 2,
     resume: ResumeOption = None,
     save_every: SaveEveryOption = 0,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     data: DataOption = None,
     seed: SeedOption = None,
@@ -141,6 +140,7 @@ def train(
     sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
+    from harness.datasets.loading import check_before
     from harness.run import Settings, with_seed
     from harness.screen import Display, say
 
@@ -151,6 +151,7 @@ def train(
     )
     with alone_in(out), Display() as display:
         run = opened(path, assignment, [model], class_name, ctor, settings, display)
+        check_before(run.assignment.data, data)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
         accuracies = [_practised(one, model, recipe).accuracy for one in runs]

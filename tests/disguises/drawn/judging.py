@@ -9,9 +9,9 @@ from torch import nn
 from harness.analysis import rules
 from harness.analysis.graph import to_json
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import Data
 from harness.intake.export import architecture_of
 from harness.record import Finding
-from harness.training.data import Data
 from harness.training.jobs import Model, ProbeJob
 from harness.training.probe import probe_all
 
@@ -25,7 +25,7 @@ def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str
         save_file(tensors, files.weights)
         job = ProbeJob(
             models={"": files},
-            classes=assignment.data.classes,
+            data=assignment.data,
             batch_size=assignment.recipe.batch_size,
             threads=assignment.recipe.threads,
             memory_mib=assignment.limits.training_memory_mib,
