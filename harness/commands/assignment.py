@@ -8,6 +8,7 @@ import typer
 from harness.commands import authoring
 
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("new", authoring.new, "harness assignment new my-assignment --dataset mnist"),
     ("list", authoring.show_list, "harness assignment list"),
 )
 """Name, function, and an example for --help."""
