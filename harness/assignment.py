@@ -133,7 +133,7 @@ class AssignmentSpec(Table):
         return {variant: self.rules_for(variant) for variant in self.variants}
 
     def accuracy_asked(self, variant: str) -> float | None:
-        """Return the accuracy that a variant has to reach, a share in [0, 1]; None where none is asked for."""
+        """Return the accuracy that a variant has to reach, a share in [0, 1], or None."""
         settings = (one.settings for one in self.rules_for(variant))
         return next((s.at_least for s in settings if isinstance(s, MinAccuracy.Settings)), None)
 

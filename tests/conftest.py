@@ -203,7 +203,7 @@ def as_network(architecture, assignment, variant="basic", probe=None, not_run=""
     """Take what the rules look at from an assignment."""
     data = assignment.data
     recipe = assignment.recipe_for(variant)
-    return Network(architecture, data.input_shape, data.classes, recipe, probe, not_run)
+    return Network(architecture, data.input_shape, data.num_classes, recipe, probe, not_run)
 
 
 @pytest.fixture(scope="session")

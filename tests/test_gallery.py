@@ -26,7 +26,7 @@ def test_a_file_in_the_working_directory_goes_before_an_id(tmp_path, monkeypatch
 
 
 def test_an_unknown_id_names_the_one_that_was_probably_meant():
-    with pytest.raises(UsageError, match="assignment cifar10-compact: no such file.*'cifar10-compact-cnn'"):
+    with pytest.raises(UsageError, match=r"assignment cifar10-compact: no such file.*'cifar10-compact-cnn'"):
         located("cifar10-compact")
 
 

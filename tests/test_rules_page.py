@@ -1,6 +1,6 @@
-"""Every example of docs/rules.md gets, from the rules themselves, the verdict that its comment gives it.
+"""Every example of a rule's page gets, from the rules themselves, the verdict that its comment gives it.
 
-The page holds one network whose lines have marks. An example is a comment, ``# MARK: rule verdict``, and
+docs/rules.md holds one network whose lines have marks. An example is a comment, ``# MARK: rule verdict``, and
 the lines that replace the marked one; ``self.x = ...`` goes into the constructor. What a comment says
 after a second colon is part of the finding's `actual`. An example in TOML is a piece of a submission.toml.
 """
@@ -11,22 +11,29 @@ import textwrap
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from harness.analysis import rules
 from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.analysis.graph import Architecture
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, Points, load_assignment
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.explain import PAGES
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeOverride
 from harness.record import Finding
+from harness.rules.augmentation import Augmentation
+from harness.rules.judging import judge
+from harness.rules.network import Network
+from harness.rules.registry import RULES
 from harness.training.evidence import IMAGES, STEPS, evidence
 
+ASKED = list(load_assignment(DEFAULT_ASSIGNMENT).rules)
 PAGE = REPOSITORY / "docs" / "rules.md"
 FENCE = re.compile(r"^```(python|toml)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(
@@ -58,8 +65,8 @@ class Example:
         return finding.status == STATUS[self.said["status"]] and (said is None or said in finding.actual)
 
 
-def fences(language: str) -> Iterator[tuple[int, str]]:
-    text = PAGE.read_text()
+def fences(language: str, page: Path) -> Iterator[tuple[int, str]]:
+    text = page.read_text()
     for fence in FENCE.finditer(text):
         if fence[1] == language:
             yield text[: fence.start(2)].count("\n") + 1, fence[2]
@@ -67,7 +74,7 @@ def fences(language: str) -> Iterator[tuple[int, str]]:
 
 def examples(language: str) -> list[Example]:
     found = []
-    for start, block in fences(language):
+    for start, block in chain.from_iterable(fences(language, PAGES / f"{rule}.md") for rule in RULES):
         lines = block.splitlines()
         if not COMMENT.fullmatch(lines[0]):
             continue
@@ -81,7 +88,7 @@ def examples(language: str) -> list[Example]:
 
 def standard() -> str:
     """The network of the page, as text."""
-    return next(block for _, block in fences("python") if "class Standard" in block)
+    return next(block for _, block in fences("python", PAGE) if "class Standard" in block)
 
 
 def written(example: Example) -> str:
@@ -149,14 +156,15 @@ def judged(source: str, edition: str | None, rule: str) -> Finding:
     model = network(source)
     architecture, tensors = architecture_of(model, (3, 32, 32))
     probe = probed(model, Evidence() if rule in WITHOUT_INFLUENCE else influence(architecture, tensors))
-    pipeline = assignment.recipe.augmentation
-    findings, _, _ = rules.judge(architecture, probe, assignment, variant, pipeline)
+    recipe = assignment.recipe_for(variant)
+    taken = Network(architecture, assignment.data.input_shape, assignment.data.num_classes, recipe, probe)
+    findings, _, _ = judge(taken, assignment.every_rule(), variant)
     return next(finding for finding in findings if finding.rule == rule)
 
 
 def test_the_network_of_the_page_passes_every_rule_in_both_editions():
     for edition in (None, "cifar10-c1c2c3c4"):
-        findings = {rule: judged(standard(), edition, rule) for rule in list(Points.model_fields)[:-1]}
+        findings = {rule: judged(standard(), edition, rule) for rule in ASKED[:-1]}
         assert {rule: f.actual for rule, f in findings.items() if f.status != "passed"} == {}
 
 
@@ -173,10 +181,12 @@ def test_an_example_of_a_recipe_gets_the_verdict_the_page_gives_it(example, assi
         RecipeOverride.model_validate(tomllib.loads(example.text)["recipe"], strict=False),
         "submission.toml",
     )
-    assert example.verdict(rules.augmentation(recipe.augmentation, assignment.rules))
+    judged_by = Network(architecture_of(network(standard()), (3, 32, 32))[0], (3, 32, 32), 10, recipe)
+    settings = Augmentation.Settings.model_validate(assignment.rules["augmentation"], strict=False)
+    assert example.verdict(Augmentation().judge(judged_by, settings))
 
 
-ARCHITECTURE = [rule for rule in Points.model_fields if rule not in ("untrained_at_chance", "min_accuracy")]
+ARCHITECTURE = [rule for rule in ASKED if rule not in ("untrained_at_chance", "min_accuracy")]
 
 
 @pytest.mark.parametrize("rule", ARCHITECTURE)
@@ -185,9 +195,8 @@ def test_every_rule_has_an_example_that_passes_and_one_that_fails(rule):
     assert {"passes", "fails"} <= statuses
 
 
-@pytest.mark.parametrize("rule", Points.model_fields)
+@pytest.mark.parametrize("rule", RULES)
 def test_every_page_says_what_is_measured_and_why_and_what_can_be_set(rule):
-    pages = re.split(r"^## `", PAGE.read_text(), flags=re.MULTILINE)
-    page = next(page for page in pages if page.startswith(f"{rule}`"))
+    page = (PAGES / f"{rule}.md").read_text()
     for part in ("**Measured.**", "**Allowed.**", "**Not allowed.**", "**Why.**", "**Settings.**"):
         assert part in page, part

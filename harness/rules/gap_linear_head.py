@@ -28,7 +28,7 @@ class GapLinearHead(NetworkRule):
         """Where the one classifier may stand: any of those listed. Linear and convolution go to the classes.
 
         ``linear_after_pool``: a Linear; ``convolution_after_pool``: a 1x1 convolution;
-        ``convolution_before_pool``: the last convolution makes one map per class, and only those are averaged.
+        ``convolution_before_pool``: the last convolution makes one map per class, which alone are averaged.
         """
 
         classifier: Annotated[tuple[Classifier, ...], AfterValidator(not_empty)] = ("linear_after_pool",)

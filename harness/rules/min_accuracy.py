@@ -47,7 +47,10 @@ class MinAccuracy(TrainingRule):
                 )
             rising = ((low, high) for (low, _), (_, high) in pairwise(curve))
             begins = next((low for low, points in rising if points > 0), 0.0)
-            return {"at_least": begins, **table, "points": curve[-1][1]} if curve else table
+            if not curve:
+                return table
+            worth = {"points": curve[-1][1], "curve": tuple(map(tuple, curve))}
+            return {"at_least": begins, **table, **worth}
 
         @field_validator("curve")
         @classmethod
@@ -55,7 +58,7 @@ class MinAccuracy(TrainingRule):
             pairs = list(pairwise(curve))
             if len(curve) == 1 or any(a[0] >= b[0] or a[1] > b[1] for a, b in pairs):
                 raise ValueError(
-                    "expected two points or more, [accuracy, points], accuracies rising and points not falling"
+                    "expected two points or more, [accuracy, points], accuracies rising, points not falling"
                 )
             return curve
 

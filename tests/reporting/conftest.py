@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from harness.assignment import Points
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -63,6 +63,7 @@ def training() -> Training:
 def record(training: Training) -> Record:
     finding = Finding(
         rule="no_max_pool",
+        asks="no max-pooling, under any name",
         status="failed",
         expected="no maximum over space",
         actual="1 max-pool",
@@ -227,7 +228,7 @@ def full_record(record: Record, training: Training) -> Record:
             points=10,
             max_points=10,
         )
-        for rule in Points.model_fields
+        for rule in load_assignment(DEFAULT_ASSIGNMENT).rules
     )
     rows = tuple(
         ReceptiveFieldRow(

@@ -2,9 +2,18 @@
 
 import pytest
 
-from harness.analysis.classifier import gap_linear_head
-from harness.analysis.view import View
-from harness.limits import GapLinearHead
+from harness.rules.gap_linear_head import GapLinearHead
+
+
+@pytest.fixture
+def headed(network_of, assignment):
+    """Judge the head of an architecture where certain classifiers are allowed."""
+
+    def judged(architecture, *classifier):
+        settings = GapLinearHead.Settings(classifier=classifier)
+        return GapLinearHead().judge(network_of(architecture, assignment), settings)
+
+    return judged
 
 
 def linear(s, x):
@@ -129,20 +138,16 @@ IDEAL = {
 
 
 @pytest.mark.parametrize("place", IDEAL)
-def test_the_help_writes_out_the_head_for_this_network(sketch, basic, place):
+def test_the_help_writes_out_the_head_for_this_network(sketch, basic, headed, place):
     network = basic(head=lambda x: two_convolutions(sketch, x))
-    finding = gap_linear_head(View(network, network.eval), GapLinearHead(classifier=(place,)), 10)
-    assert finding.help.startswith(IDEAL[place])
+    assert headed(network, place).help.startswith(IDEAL[place])
 
 
-def test_a_linear_is_not_part_of_it_where_only_convolutions_are_allowed(sketch, basic):
-    network, limits = basic(), GapLinearHead(classifier=("convolution_after_pool",))
-    finding = gap_linear_head(View(network, network.eval), limits, 10)
-    assert finding.actual.endswith("; Linear(32, 10) is not part of it")
+def test_a_linear_is_not_part_of_it_where_only_convolutions_are_allowed(basic, headed):
+    assert headed(basic(), "convolution_after_pool").actual.endswith("; Linear(32, 10) is not part of it")
 
 
-def test_without_a_classifier_behind_the_pool_one_is_missed(sketch, basic):
+def test_without_a_classifier_behind_the_pool_one_is_missed(sketch, basic, headed):
     network = basic(head=lambda x: convolution_before(sketch, x))
-    limits = GapLinearHead(classifier=("linear_after_pool", "convolution_after_pool"))
-    finding = gap_linear_head(View(network, network.eval), limits, 10)
+    finding = headed(network, "linear_after_pool", "convolution_after_pool")
     assert finding.actual.endswith("; no classifier follows the pool")

@@ -1,28 +1,33 @@
+from dataclasses import replace
+
 import pytest
 
-from harness.analysis import rules
-from harness.assignment import Points
 from harness.recipe import TransformSpec
+from harness.rules.augmentation import Augmentation
+from harness.rules.judging import judge, not_taken_in
+from harness.rules.registry import RULES
 
 
-def test_findings_come_in_the_order_of_the_points_without_accuracy(basic, judged, assignment, probe):
-    findings, _, _ = rules.judge(basic(), probe, assignment, "basic", assignment.recipe.augmentation)
-    assert [f.rule for f in findings] == list(Points.model_fields)[:-1]
+def test_findings_come_in_the_order_of_the_assignment_without_accuracy(basic, network_of, assignment, probe):
+    network = network_of(basic(), assignment, probe=probe)
+    findings, _, _ = judge(network, assignment.every_rule(), "basic")
+    assert [f.rule for f in findings] == list(assignment.rules)[:-1]
 
 
 def test_points_are_all_or_none_of_what_the_assignment_gives(basic, judged, assignment):
-    verdict, most = judged(basic(), "dilated"), assignment.points.max_parameters
+    verdict, most = judged(basic(), "dilated"), assignment.rules["max_parameters"]["points"]
     assert (verdict.max_parameters.points, verdict.max_parameters.max_points) == (most, most)
     assert (verdict.downsampling.status, verdict.downsampling.points) == ("failed", 0)
 
 
 def test_every_rule_has_a_sentence():
-    assert set(rules.DESCRIPTIONS) == set(Points.model_fields)
-    assert all(text.startswith("Check ") and text.endswith(".") for text in rules.DESCRIPTIONS.values())
+    assert all(rule().checks.startswith("Check ") and rule().checks.endswith(".") for rule in RULES.values())
+    assert all(rule.asks and rule.name == name for name, rule in RULES.items())
 
 
-def test_without_a_run_the_rules_that_need_one_are_open(basic, assignment):
-    findings, facts, _ = rules.judge(basic(), None, assignment, "basic", assignment.recipe.augmentation)
+def test_without_a_run_the_rules_that_need_one_are_open(basic, network_of, assignment):
+    network = network_of(basic(), assignment)
+    findings, facts, _ = judge(network, assignment.every_rule(), "basic")
     open_rules = {f.rule: f.cause for f in findings if f.status == "not_judged"}
     assert open_rules == {"same_graph_in_eval": "harness", "untrained_at_chance": "harness"}
     assert facts.untrained_accuracy is None
@@ -52,26 +57,33 @@ def test_outputs_that_are_not_numbers_are_a_warning_and_leave_what_is_measured_b
     assert judged(network, finite=False, batch_difference=1.0).same_graph_in_eval.status == "failed"
 
 
+def augmented(assignment, architecture, network_of, pipeline):
+    network = network_of(architecture, assignment)
+    recipe = network.recipe.model_copy(update={"augmentation": tuple(pipeline)})
+    settings = next(one.settings for one in assignment.rules_for("basic") if one.name == "augmentation")
+    return Augmentation().judge(replace(network, recipe=recipe), settings)
+
+
 @pytest.mark.parametrize(
     ("names", "missing"),
     [(["HorizontalFlip", "Affine", "CoarseDropout"], None), (["HorizontalFlip", "ShiftScaleRotate",
      "CoarseDropout"], None), (["HorizontalFlip", "Affine"], "CoarseDropout")],
 )  # fmt: skip
-def test_each_required_transform_may_have_either_name(assignment, names, missing):
+def test_each_required_transform_may_have_either_name(assignment, basic, network_of, names, missing):
     pipeline = [TransformSpec(name=name, p=0.5) for name in names]
-    finding = rules.augmentation(pipeline, assignment.rules)
+    finding = augmented(assignment, basic(), network_of, pipeline)
     assert finding.status == ("failed" if missing else "passed")
     assert missing is None or f"Add {missing}" in finding.help
 
 
-def test_a_transform_that_is_never_applied_does_not_count(assignment):
+def test_a_transform_that_is_never_applied_does_not_count(assignment, basic, network_of):
     pipeline = [TransformSpec(name=n, p=0.0) for n in ("HorizontalFlip", "Affine", "CoarseDropout")]
-    assert rules.augmentation(pipeline, assignment.rules).status == "failed"
+    assert augmented(assignment, basic(), network_of, pipeline).status == "failed"
 
 
 @pytest.mark.parametrize(("full", "count"), [(True, 11), (False, 10)])
 def test_a_submission_that_could_not_be_taken_in_is_never_a_zero(assignment, full, count):
-    findings = rules.not_taken_in("student", assignment, full=full)
+    findings = not_taken_in("student", assignment.rules_for("basic"), full=full)
     assert len(findings) == count
     assert {(f.status, f.cause, f.points) for f in findings} == {("not_judged", "student", None)}
 

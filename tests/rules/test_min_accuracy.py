@@ -4,8 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.assignment import AssignmentSpec, Seeds
-from harness.record import DataUsed, EpochLog, Training, mean_accuracy, wilson_interval
+from harness.assignment import AssignmentSpec, Seeds, parse_assignment
+from harness.datasets.places import how_to_get
+from harness.errors import AssignmentError
+from harness.record import DataUsed, EpochLog, Finding, Training, mean_accuracy, wilson_interval
+from harness.rules.judging import judge_trainings, not_trained
+from harness.rules.min_accuracy import MinAccuracy
+from harness.rules.registry import asked
+from harness.rules.untrained import diverged, not_measured, untrainable
 
 CLASSES = tuple("abcdefghij")
 
@@ -34,6 +40,11 @@ def a_training(correct: int, seed: int = 1, course: tuple[float, ...] = (), **la
         initial_sha256="a" * 64,
         weights_sha256="b" * 64,
     )
+
+
+def reached(trainings: list[Training], assignment: AssignmentSpec) -> Finding:
+    (finding,) = judge_trainings(trainings, assignment.rules_for("basic"))
+    return finding
 
 
 def several(*correct: int) -> list[Training]:
@@ -90,8 +101,9 @@ def test_more_trainings_on_the_same_images_do_not_narrow_the_interval():
     ("correct", "near"),
     [(8400, False), (8429, False), (8431, True), (8500, True), (8569, True), (8572, False)],
 )
-def test_near_the_line_is_where_the_threshold_lies_inside_the_interval(assignment, correct, near):
-    assert near_the_line(several(correct), assignment) == near
+def test_near_the_line_is_where_the_threshold_lies_inside_the_interval(correct, near):
+    settings = MinAccuracy.Settings(at_least=0.85)
+    assert MinAccuracy().is_close(several(correct), settings) == near
     low, high = wilson_interval(correct, 10_000)
     assert near == (low <= 0.85 <= high)
 
@@ -102,18 +114,18 @@ def with_seeds(assignment: AssignmentSpec, first: int, borderline: int) -> Assig
 
 def test_the_shipped_assignment_asks_for_one_seed_and_for_three_near_the_line(assignment):
     assert assignment.seeds == Seeds(first=1, borderline=3)
-    assert seeds_needed(several(9000), assignment) == 1
-    assert seeds_needed(several(8510), assignment) == 3
+    assert assignment.seeds_needed(several(9000), "basic") == 1
+    assert assignment.seeds_needed(several(8510), "basic") == 3
     # The further ones do not change how many there are to be, however they end.
-    assert seeds_needed(several(8510, 9000), assignment) == 3
-    assert seeds_needed(several(8510, 9000, 9000), assignment) == 3
+    assert assignment.seeds_needed(several(8510, 9000), "basic") == 3
+    assert assignment.seeds_needed(several(8510, 9000, 9000), "basic") == 3
 
 
 def test_the_first_seeds_are_always_trained(assignment):
     two = with_seeds(assignment, 2, 4)
-    assert seeds_needed(several(9000), two) == 2
-    assert seeds_needed(several(9000, 9010), two) == 2
-    assert seeds_needed(several(8400, 8620), two) == 4  # their mean is near
+    assert two.seeds_needed(several(9000), "basic") == 2
+    assert two.seeds_needed(several(9000, 9010), "basic") == 2
+    assert two.seeds_needed(several(8400, 8620), "basic") == 4  # their mean is near
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,7 @@ def test_the_first_seeds_are_always_trained(assignment):
 def test_divergence_fails_and_names_the_epoch_and_the_likely_reason(assignment, event, actual, reason):
     loss, rising = event
     one = SimpleNamespace(epoch=3, loss=loss, peak_lr=0.2, rising=rising)
-    finding = diverged(one)
+    (finding,) = not_trained(diverged(one), assignment.rules_for("basic"))
     assert (finding.status, finding.points) == ("failed", 0)
     assert finding.actual == f"training diverged at epoch 3: {actual} a number"
     assert reason in finding.help
@@ -175,12 +187,87 @@ def test_a_poor_accuracy_above_chance_is_not_called_stuck(assignment):
 
 
 def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment):
-    finding = not_measured(a_training(5000), "no CIFAR-10 here.")
+    why = not_measured(a_training(5000), "no CIFAR-10 here.", how_to_get(assignment.data))
+    (finding,) = not_trained(why, assignment.rules_for("basic"))
     assert (finding.status, finding.cause, finding.points) == ("not_judged", "infrastructure", None)
     assert "50.0 %; that number is not a grade" in finding.actual
     assert "CIFAR10_ROOT" in finding.help
-    assert "preview" not in not_measured(None, "no CIFAR-10 here.").actual
+    assert "preview" not in not_measured(None, "no CIFAR-10 here.", how_to_get(assignment.data)).actual
 
 
-def test_a_network_that_cannot_be_rebuilt_is_not_trained(assignment):
+def test_a_network_that_cannot_be_rebuilt_is_not_trained():
     assert untrainable("harness", "no").cause == "harness"
+
+
+RISING = "curve: expected two points or more, [accuracy, points], accuracies rising, points not falling."
+CURVE = [[0.6, 0], [0.85, 20], [0.92, 25]]
+
+
+def judged_by(trainings: list[Training], **table: object) -> Finding:
+    (finding,) = judge_trainings(trainings, [asked("min_accuracy", table, "a.toml", "rules.min_accuracy")])
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("correct", "points", "status"),
+    [(5999, 0, "failed"), (6000, 0, "passed"), (7250, 10, "passed"), (7249, 9, "passed"),
+     (8500, 20, "passed"), (9199, 24, "passed"), (9200, 25, "passed"), (9900, 25, "passed")],
+)  # fmt: skip
+def test_a_curve_gives_whole_points_linear_in_between(correct, points, status):
+    finding = judged_by([a_training(correct)], curve=CURVE)
+    assert (finding.points, finding.max_points, finding.status) == (points, 25, status)
+
+
+def test_a_curve_says_how_far_the_next_point_is():
+    assert judged_by([a_training(7200)], curve=CURVE).actual.endswith(
+        "; 9 of 25 points, the next one 0.50 points of accuracy further"
+    )
+    assert judged_by([a_training(9300)], curve=CURVE).actual.endswith("; 25 of 25 points")
+
+
+def test_a_threshold_beside_a_curve_decides_and_takes_no_points():
+    finding = judged_by([a_training(7250)], curve=CURVE, at_least=0.85)
+    assert (finding.status, finding.points) == ("failed", 10)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "at_least: missing; a value is required."),
+        ({"at_least": 85}, "at_least: expected a share from 0 to 1, got 85; write 0.85."),
+        ({"curve": [[0.6, 0]]}, RISING),
+        ({"curve": [[0.6, 5], [0.5, 6]]}, RISING),
+        ({"curve": CURVE, "points": 30}, ": points are those of the curve's end; expected 25, got 30."),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_what_is_asked_of_the_accuracy_is_said_plainly(table, message):
+    with pytest.raises(AssignmentError) as caught:
+        asked("min_accuracy", table, "a.toml", "rules.min_accuracy")
+    place = "a.toml: rules.min_accuracy"
+    assert str(caught.value) == place + (message if message.startswith(":") else f".{message}")
+
+
+def test_the_accuracy_after_an_earlier_epoch_can_be_asked_for():
+    training = a_training(9900, course=(0.5, 0.7, 0.995))
+    finding = judged_by([training], at_least=0.99, after_epochs=2)
+    assert (finding.status, finding.expected) == ("failed", "at least 99 % after epoch 2")
+    assert finding.actual.startswith("70.00 % after epoch 2 on 10,000 test images")
+    assert judged_by([training], at_least=0.99, after_epochs=3).status == "passed"
+
+
+def test_each_of_the_last_epochs_can_be_asked_for():
+    training = a_training(9950, course=(0.5, 0.9939, 0.9945))
+    finding = judged_by([training], at_least=0.994, in_each_of_last=3)
+    assert (finding.status, finding.expected) == ("failed", "at least 99.4 % in each of the last 3 epochs")
+    assert finding.actual.startswith("99.39 % at least in epochs 2 to 4 on")
+    assert finding.help.startswith("1 more of 10,000")
+    assert judged_by([training], at_least=0.994, in_each_of_last=2).status == "passed"
+
+
+def test_a_mean_of_seeds_asks_for_as_many_trainings(assignment):
+    table = assignment.model_dump(mode="json")
+    table["rules"]["min_accuracy"]["mean_of_seeds"] = 3
+    spec = parse_assignment(table)
+    assert [spec.seeds_needed(several(*[9000] * n), "basic") for n in (1, 2, 3)] == [3, 3, 3]
+    (finding,) = judge_trainings(several(9000, 9000, 9000), spec.rules_for("basic"))
+    assert finding.expected == "at least 85 % after the last epoch, on average over 3 seeds"

@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
-from harness.analysis.score import grade_record, grade_variant
 from harness.record import Finding
+from harness.rules.score import grade_record, grade_variant
 
 
 def finding(status, points, most):
