@@ -9,6 +9,7 @@ from harness.commands import authoring
 
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("new", authoring.new, "harness assignment new my-assignment --dataset mnist"),
+    ("check", authoring.check, "harness assignment check my-assignment/my-assignment.toml"),
     ("list", authoring.show_list, "harness assignment list"),
 )
 """Name, function, and an example for --help."""

@@ -1,11 +1,45 @@
 """assignment new, check, list, schema: what they do."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from harness.commands.options import AssignmentArgument, DataOption, SandboxOption
 from harness.errors import UsageError
+
+
+def check(
+    assignment: AssignmentArgument,
+    submission: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="One that should pass; the folder beside the file if not given."),
+    ] = None,
+    data: DataOption = None,
+    sandbox: SandboxOption = "auto",
+) -> None:
+    """Say everything that is wrong with an assignment, and try it: its reference, wrong networks, an epoch.
+
+    Exits with 0 if it can be graded by, 1 if its reference does not pass, 2 if it is not valid, 3 if it could
+    not be tried.
+    """
+    from harness.assignment import load_assignment
+    from harness.authoring.trial import outcome, try_out
+    from harness.commands.authoring_display import show_trial
+    from harness.gallery import reference_of
+    from harness.run import Settings
+    from harness.screen import Display
+
+    spec, reference = load_assignment(assignment), submission or reference_of(assignment)
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
+        settings = Settings(
+            out=Path(out), data=data, sandbox=sandbox, stats_cache=Path(out) / spec.data.stats_file
+        )
+        checks = tuple(try_out(spec, reference, settings, display.show))
+    show_trial(spec.title, checks)
+    if code := outcome(checks):
+        raise typer.Exit(code)
 
 
 def show_list() -> None:

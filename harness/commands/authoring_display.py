@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from harness.authoring.listing import Listed
-from harness.screen import output, plain
+from harness.machine import Check
+from harness.screen import output, plain, show_checks
 
 
 def show_listed(assignments: Sequence[Listed]) -> None:
@@ -21,3 +22,14 @@ def show_listed(assignments: Sequence[Listed]) -> None:
         table.add_row(one.id, plain(one.title), one.dataset, str(one.points), here)
     output.print(table)
     output.print("One of them in an own file: harness assignment new DIR --from ID", soft_wrap=True)
+
+
+def show_trial(title: str, checks: Sequence[Check]) -> None:
+    """Print what came of trying an assignment, and the sum of it."""
+    show_checks(checks)
+    failed, cautions = (sum(check.level == level for check in checks) for level in ("FAIL", "CAUTION"))
+    if failed:
+        said = f"[red]not ready[/]: {failed} to mend"
+    else:
+        said = "[green]ready[/]" + (f", {cautions} to look at" if cautions else "")
+    output.print(f"{plain(title)}: {said}", soft_wrap=True)
