@@ -342,7 +342,7 @@ def test_without_data_there_is_a_preview_a_scorecard_and_exit_3_unless_a_rule_fa
 def test_a_learning_rate_of_zero_is_bad_usage(harness, reference):
     done = harness("train", reference, "--lr", "0")
     assert done.returncode == 2
-    assert "recipe: lr: Input should be greater than 0" in done.stderr
+    assert "recipe: lr: expected more than 0" in done.stderr
 
 
 def test_training_a_file_that_cannot_be_imported_says_why_and_exits_with_3(harness, write):

@@ -10,7 +10,9 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from harness.training.data import Data, load_mini
+from harness.datasets.images import Data
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
 
 FEW = settings(EVERY, max_examples=5)
 MANY = settings(EVERY, max_examples=112)
@@ -18,7 +20,7 @@ MANY = settings(EVERY, max_examples=112)
 
 @pytest.fixture(scope="session")
 def mini() -> Data:
-    return load_mini()
+    return load_mini(DataSpec(dataset="cifar10"))
 
 
 def never_passes(kind, assignment, mini, data):

@@ -157,7 +157,7 @@ def judged(source: str, edition: str | None, rule: str) -> Finding:
     architecture, tensors = architecture_of(model, (3, 32, 32))
     probe = probed(model, Evidence() if rule in WITHOUT_INFLUENCE else influence(architecture, tensors))
     recipe = assignment.recipe_for(variant)
-    taken = Network(architecture, assignment.data.input_shape, assignment.data.classes, recipe, probe)
+    taken = Network(architecture, assignment.data.input_shape, assignment.data.num_classes, recipe, probe)
     findings, _, _ = judge(taken, assignment.every_rule(), variant)
     return next(finding for finding in findings if finding.rule == rule)
 

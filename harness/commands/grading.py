@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.options import (
-    DEFAULT_CACHE,
     DEFAULT_OUT,
     EXIT,
     AssignmentOption,
@@ -78,7 +77,7 @@ def grade(
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
     data: DataOption = None,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     sandbox: SandboxOption = "auto",
 ) -> None:
@@ -130,7 +129,7 @@ def train(
     workers: WorkersOption = 2,
     resume: ResumeOption = None,
     save_every: SaveEveryOption = 0,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     data: DataOption = None,
     seed: SeedOption = None,
@@ -144,6 +143,7 @@ def train(
     sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
+    from harness.datasets.loading import check_before
     from harness.grade import variants_to_train
     from harness.run import Settings, with_seed
     from harness.screen import Display, say
@@ -158,6 +158,7 @@ def train(
         model, *_ = sorted(variants_to_train(run, [model] if model else []))
         alone = replace(run.submission, variants={model: run.submission.variants[model]})
         run = replace(run, submission=alone)
+        check_before(run.assignment.data, data)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
         accuracies = [_practised(one, model, recipe).accuracy for one in runs]

@@ -40,7 +40,7 @@ class Augmenter:
         out = np.empty_like(images)
         for row, index in enumerate(indices):
             self._reseed(epoch, index)
-            out[row] = self._compose(image=images[row])["image"]
+            out[row] = self._compose(image=images[row])["image"].reshape(images.shape[1:])
         return out
 
     def _reseed(self, epoch: int, index: int) -> None:
@@ -58,6 +58,15 @@ class Augmenter:
             "uinteger": 0,
         }
         self._python_random.seed(int(self._numpy_random.integers(2**63)))
+
+
+def for_channels(spec: TransformSpec, channels: int) -> TransformSpec:
+    """Give a transform of grey images (`channels` 1) the grey of a colour that it fills with."""
+    fill = spec.arguments.get("fill")
+    if channels > 1 or not isinstance(fill, tuple):
+        return spec
+    grey = sum(map(float, fill)) / len(fill)
+    return spec.model_copy(update={"arguments": {**spec.arguments, "fill": round(grey)}})
 
 
 def build(spec: TransformSpec) -> albumentations.BasicTransform:

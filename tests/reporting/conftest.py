@@ -128,6 +128,7 @@ def record(training: Training) -> Record:
             max_points=25,
             variants=variants,
             provenance={
+                "assignment": {"data": {"dataset": "cifar10"}},
                 "command": "harness grade submission",
                 "versions": {"torch": "2", "python": "3.11"},
                 "graded_at": "2026-01-01T00:00:00+00:00",

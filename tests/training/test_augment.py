@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import Data
 from harness.errors import UsageError
 from harness.recipe import TransformSpec
 from harness.training.augment import Augmenter
-from harness.training.data import Data
 
 
 @pytest.fixture

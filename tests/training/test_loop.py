@@ -8,17 +8,18 @@ import pytest
 import torch
 from torch import nn
 
+from harness.datasets.images import Data, Split
 from harness.errors import GraphError, UsageError
 from harness.recipe import RecipeSpec
 from harness.record import Training, wilson_interval
 from harness.training.checkpoint import weights_sha256
-from harness.training.data import Data, Split, measured
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import EpochEvent, Event, Model, StepEvent, TrainJob
 from harness.training.loop import Diverged, Inputs, optimised, train
 from harness.training.measure import measure
 from harness.training.network import Network, read
 from harness.training.pixels import Pixels
+from harness.training.stats import measured
 
 Export = Callable[[nn.Module], Model]
 
