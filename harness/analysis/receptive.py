@@ -66,6 +66,7 @@ _HANDLERS: Mapping[Family, Handler] = {
     "roll": shapes.rolled,
     "cat": shapes.concatenated,
     "stack": shapes.stacked,
+    "scatter": shapes.scattered,
     "gather": shapes.gathered,
     "channel_shuffle": mixing.kept,
 }

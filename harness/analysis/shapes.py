@@ -159,6 +159,27 @@ def stacked(call: Call) -> Field:
     return replace(joined, layout=(*layout[:position], new, *layout[position:]))
 
 
+def scattered(call: Call) -> Field:
+    """Put a value in the place of a slice, or of one position, of another: padding, and the union of both."""
+    base, part = call.field(call.node.arg(0, "self")), call.field(call.node.arg(1, "src"))
+    rank = len(call.shape)
+    dimension = call.node.arg(2, "dim", 0) % rank
+    is_slice = short_name(call.node.op) == "slice_scatter"
+    start, step = call.node.arg(3, "start" if is_slice else "index", 0) or 0, 1
+    if is_slice:
+        step = call.node.arg(5, "step", 1)
+    is_whole = is_slice and part is not None and call.shape_of(call.node.args[1])[dimension] == call.shape[dimension]
+    if isinstance(call.shape[dimension], str) and not is_whole:
+        raise Unmeasurable("it changes some images of the batch")
+    if part is None:
+        return call.first()
+    if not is_slice:
+        layout = part.known_layout()
+        part = replace(part, layout=(*layout[:dimension], (), *layout[dimension:]))
+    placed = part if is_whole else _placed(part, dimension, start, step, call.shape[dimension])
+    return placed if base is None else merged(base, placed)
+
+
 def gathered(call: Call) -> Field:
     """Pick channels by a fixed list; picking rows or columns by list is not followed."""
     field = call.first()
@@ -198,6 +219,22 @@ def _cut(field: Field, dimension: int, start: int, step: int, shape: Shape) -> F
         first = start + before if start < 0 else start
         field = field.seeing({axis: windowed(shifted(field.span(axis), first), kernel=1, stride=step)})
     return replace(field, layout=(*layout[:position], new, *layout[position + 1 :]))
+
+
+def _placed(part: Field, dimension: int, start: int, step: int, size: int | str) -> Field:
+    """Lay out a part along a dimension of the whole, `size` long."""
+    layout = part.known_layout()
+    here = layout[dimension]
+    held = places(here)
+    if held and (step != 1 or start < 0):
+        raise Unmeasurable("it puts rows or columns apart")
+    if not here:
+        # Rows put in one by one would add up to a map.
+        new: Dimension = (("c" if part.is_map else "m", int(size)),)
+    else:
+        new = resized(here, size)
+    spans = {axis: shifted(part.span(axis), -start) for axis in held}
+    return part.seeing(spans, (*layout[:dimension], new, *layout[dimension + 1 :]))
 
 
 def _picked(field: Field, dimension: int) -> Field:

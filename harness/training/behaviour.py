@@ -22,7 +22,7 @@ LEAST_LOCAL = 0.01
 _PASSES_ON = frozenset(
     {
         "elementwise", "batch_norm", "dropout", "identity", "slice", "select", "pad", "roll", "flip", "view",
-        "permute", "gather", "expand", "repeat", "number", "split", "overwrite",
+        "permute", "gather", "scatter", "expand", "repeat", "number", "split", "overwrite",
     }
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ _PLAIN_FAMILIES = frozenset(
     {
         "identity", "overwrite", "conv", "conv_transpose", "linear", "avg_pool",
         "adaptive_avg_pool", "batch_norm", "norm", "weight_norm", "dropout", "view", "permute",
-        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
+        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack", "scatter",
         "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle",
         "channel_shuffle", "resample", "creation", "uninitialised", "random", "number", "check",
         "glu",

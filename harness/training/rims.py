@@ -25,7 +25,7 @@ CHANGE = 10.0
 LEAST_CHANGE = 1e-15
 """Of a position, relative to the largest value of its map."""
 AXES = "hw"
-_ARITHMETIC = frozenset({"elementwise", "maximum", "overwrite", "random", "cat", "stack"})
+_ARITHMETIC = frozenset({"elementwise", "maximum", "overwrite", "random", "cat", "stack", "scatter"})
 
 Pair = tuple[int, int]
 
