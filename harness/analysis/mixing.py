@@ -1,6 +1,6 @@
 """What operators that combine values do to a field of view: arithmetic, sums, products, normalisation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -18,7 +18,7 @@ from harness.analysis.layout import (
     resized,
 )
 from harness.analysis.ops import short_name
-from harness.analysis.span import Span, union
+from harness.analysis.span import Span, pointed, union
 
 # Where an operator names the dimensions it works along, when not in second place.
 _DIMENSION_ARGUMENT = {
@@ -32,6 +32,8 @@ _ALL_BY_DEFAULT = frozenset(
         "count_nonzero", "var_mean", "std_mean", "trace",
     }
 )  # fmt: skip
+_MATRICES = {"matmul": 0, "mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}
+"""Products of two matrices, and which argument is the first of them."""
 _LAST_BY_DEFAULT = frozenset({"kthvalue", "topk", "mode", "sort", "argsort"})
 
 
@@ -42,7 +44,8 @@ def combined(call: Call) -> Field:
     axes = frozenset().union(*(field.axes for field in fields))
     local = [f for f in fields if not axes or (f.axes == axes and not _is_spread(call, f))]
     if not local:
-        raise Unmeasurable("it combines rows of one map with columns of another")
+        call.sees_all = True
+        return _spread_out(call, _crossed(fields))
     call.sees_all = len(local) < len(fields)
     return _spread_out(call, reduce(merged, local))
 
@@ -143,9 +146,14 @@ def linear(call: Call) -> Field:
 def multiplied(call: Call) -> Field:
     """Multiply matrices: sums over the last dimension of one and the next to last of the other."""
     name = short_name(call.node.op)
-    if name not in ("matmul", "mm", "bmm"):
+    if name == "tensordot":
+        return _along_dimensions(call)
+    if name not in _MATRICES:
         raise Unmeasurable("which dimensions it sums over is not followed")
-    left, right = call.node.args[0], call.node.args[1]
+    first = _MATRICES[name]
+    if first and call.field(call.node.args[0]) is not None:
+        raise Unmeasurable("it adds a product to what depends on the image")
+    left, right = call.node.args[first], call.node.args[first + 1]
     ranks = len(call.shape_of(left)), len(call.shape_of(right))
     if min(ranks) < 2:
         raise Unmeasurable("it multiplies by a vector")
@@ -153,6 +161,17 @@ def multiplied(call: Call) -> Field:
     batch = [chr(ord("A") + i) for i in range(rank - 2)]
     terms = [[*batch[rank - ranks[0] :], "i", "k"], [*batch[rank - ranks[1] :], "k", "j"]]
     return _contracted(call, [left, right], terms, [*batch, "i", "j"])
+
+
+def _along_dimensions(call: Call) -> Field:
+    """Sum products over the dimensions that ``tensordot`` names, of either tensor."""
+    tensors: list[Any] = [call.node.args[0], call.node.args[1]]
+    ranks = [len(call.shape_of(tensor)) for tensor in tensors]
+    terms = [[f"{side}{i}" for i in range(rank)] for side, rank in zip("ab", ranks, strict=True)]
+    for one, other in zip(call.node.arg(2, "dims_self"), call.node.arg(3, "dims_other"), strict=True):
+        terms[1][other] = terms[0][one]
+    shared = set(terms[0]) & set(terms[1])
+    return _contracted(call, tensors, terms, [letter for letter in (*terms[0], *terms[1]) if letter not in shared])
 
 
 def einsummed(call: Call) -> Field:
@@ -284,6 +303,26 @@ def _hold(held: dict[str, Dimension], letter: str, dimension: Dimension) -> None
     if known and dimension and places(known) != places(dimension):
         raise Unmeasurable("it matches rows with columns or channels")
     held[letter] = known or dimension
+
+
+def _crossed(fields: Sequence[Field]) -> Field:
+    """Join rows of one value with columns of another: each position has looked at a whole row and column.
+
+    That adds nothing beside the position itself.
+
+    Raises:
+        Unmeasurable: one of them is a map of one position, spread over a larger one.
+    """
+    by_axes = {axis: [f for f in fields if f.axes == {axis}] for axis in "hw"}
+    if not all(by_axes.values()) or any(len(f.axes) > 1 for f in fields):
+        raise Unmeasurable("it combines rows of one map with columns of another")
+    rows, columns = (reduce(merged, by_axes[axis]) for axis in "hw")
+    layout = tuple(
+        one or other for one, other in zip(rows.known_layout(), columns.known_layout(), strict=True)
+    )
+    if any(len(letters((d,)) & {"h", "w"}) > 1 for d in layout):
+        raise Unmeasurable("it combines rows of one map with columns of another")
+    return Field(layout, pointed(rows.h), pointed(columns.w), rows.unknown or columns.unknown)
 
 
 def _seen_by(fields: Iterable[Field], layout: Layout) -> Field:

@@ -72,7 +72,7 @@ _ATEN: Mapping[Family, str] = {
     "conv": "conv1d conv1d.padding conv2d conv2d.padding conv3d conv3d.padding",
     "conv_transpose": "conv_transpose1d conv_transpose2d.input conv_transpose3d.input",
     "linear": "linear",
-    "matmul": "matmul mm bmm mv dot vdot addmm baddbmm addmv addbmm outer",
+    "matmul": "matmul mm bmm mv dot vdot addmm baddbmm addmv addbmm outer tensordot",
     "einsum": "einsum",
     "attention": "scaled_dot_product_attention",
     "recurrent": "lstm.input gru.input rnn_tanh.input rnn_relu.input",
@@ -133,7 +133,7 @@ _ATEN: Mapping[Family, str] = {
     "opaque": """
         index_add index_copy index_fill.int_Scalar index_put scatter.src scatter.value scatter_add
         scatter_reduce.two diagonal_scatter masked_scatter take
-        take_along_dim tensordot kron cdist cross linalg_cross renorm diag_embed block_diag diff inner
+        take_along_dim kron cdist cross linalg_cross renorm diag_embed block_diag diff inner
         trapezoid.x trapezoid.dx cumulative_trapezoid.x cumulative_trapezoid.dx bucketize.Tensor
         searchsorted.Tensor one_hot max_unpool2d bilinear pairwise_distance lgamma digamma isclose signbit
         ldexp.Tensor nextafter""",

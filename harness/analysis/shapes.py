@@ -11,6 +11,7 @@ from harness.analysis.layout import (
     Layout,
     Shape,
     Unmeasurable,
+    is_mixed,
     permuted_order,
     places,
     reshaped,
@@ -18,7 +19,7 @@ from harness.analysis.layout import (
 )
 from harness.analysis.mixing import merged
 from harness.analysis.ops import OPS, short_name
-from harness.analysis.span import coarsened, shifted, windowed
+from harness.analysis.span import coarsened, shifted, transposed, windowed
 
 
 def viewed(call: Call) -> Field:
@@ -78,8 +79,12 @@ def expanded(call: Call) -> Field:
     if short_name(call.node.op) == "broadcast_tensors":
         raise Unmeasurable("it has several results")
     field = call.first()
-    layout = field.known_layout()
-    return replace(field, layout=((),) * (len(call.shape) - len(layout)) + layout)
+    layout = ((),) * (len(call.shape) - len(field.known_layout())) + field.known_layout()
+    if not field.axes and not any(map(is_mixed, layout)):
+        # One value for all positions: what is repeated is the same everywhere.
+        sizes = zip(layout, call.shape, strict=True)
+        layout = tuple(d or ((("c", n),) if isinstance(n, int) and n > 1 else ()) for d, n in sizes)
+    return replace(field, layout=layout)
 
 
 def repeated(call: Call) -> Field:
@@ -226,14 +231,16 @@ def _placed(part: Field, dimension: int, start: int, step: int, size: int | str)
     layout = part.known_layout()
     here = layout[dimension]
     held = places(here)
-    if held and (step != 1 or start < 0):
-        raise Unmeasurable("it puts rows or columns apart")
+    if held and start < 0:
+        raise Unmeasurable("it counts rows or columns from the end")
     if not here:
         # Rows put in one by one would add up to a map.
         new: Dimension = (("c" if part.is_map else "m", int(size)),)
     else:
         new = resized(here, size)
-    spans = {axis: shifted(part.span(axis), -start) for axis in held}
+    spans = {
+        axis: transposed(part.span(axis), kernel=1, stride=step, padding=-start, dilation=1) for axis in held
+    }
     return part.seeing(spans, (*layout[:dimension], new, *layout[dimension + 1 :]))
 
 

@@ -19,7 +19,8 @@ _SCATTERS = {"aten.slice.Tensor": "aten.slice_scatter.default", "aten.select.int
 _SAME = frozenset({"aten.alias.default", "aten.detach.default"})
 # A copy or a view, as the memory happens to be.
 _EITHER = frozenset({"reshape", "contiguous", "flatten", "to", "ravel", "reshape_as", "type_as"})
-_RESHAPERS = frozenset({"squeeze_", "unsqueeze_", "transpose_", "detach_"})
+# Other shapes of the tensor itself, and what blots out a part of it.
+_UNFOLLOWED = frozenset({"squeeze_", "unsqueeze_", "transpose_", "detach_", "zero_", "fill_"})
 
 
 class _Unclear(Exception):  # noqa: N818 - not an error: the graph stays as it is
@@ -135,16 +136,14 @@ class _Rewriting:
     def _value(self, node: Node, suffix: str) -> str:
         """Write what a change in place computes, as a value; returns its name."""
         new, name = self._renamed(node), short_name(node.op)
-        if name in _RESHAPERS or OPS.get(node.op) not in ("overwrite", "elementwise", "maximum"):
+        if name in _UNFOLLOWED or OPS.get(node.op) not in ("overwrite", "elementwise", "maximum"):
             raise _Unclear
         if name == "copy_" and suffix and self._shape(new.args[1]) == node.shape:
             return str(new.args[1].ref)
         op, args = node.op.replace(name, name[:-1]), new.args
-        if name in ("zero_", "fill_") and not (len(args) > 1 and isinstance(args[1], Ref)):
-            op, args = "aten.full_like.default", (args[0], *(args[1:2] or (0,)))
-        elif name in ("copy_", "fill_"):
+        if name == "copy_":
             op, args = "aten.expand_as.default", (args[1], args[0])
-        if op not in OPS or (name in ("copy_", "fill_") and not suffix):
+        if op not in OPS or (name == "copy_" and not suffix):
             raise _Unclear
         return self._write(node, f"{node.name[:180]}{suffix}", op, args, new.kwargs, node)
 
