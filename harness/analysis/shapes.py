@@ -173,7 +173,9 @@ def scattered(call: Call) -> Field:
     start, step = call.node.arg(3, "start" if is_slice else "index", 0) or 0, 1
     if is_slice:
         step = call.node.arg(5, "step", 1)
-    is_whole = is_slice and part is not None and call.shape_of(call.node.args[1])[dimension] == call.shape[dimension]
+    is_whole = (
+        is_slice and part is not None and call.shape_of(call.node.args[1])[dimension] == call.shape[dimension]
+    )
     if isinstance(call.shape[dimension], str) and not is_whole:
         raise Unmeasurable("it changes some images of the batch")
     if part is None:

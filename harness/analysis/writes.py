@@ -15,7 +15,10 @@ from harness.analysis.graph import Graph, Node, Ref
 from harness.analysis.ops import OPS, is_in_place, short_name
 
 # Views that can be written to, and what puts a value in their place.
-_SCATTERS = {"aten.slice.Tensor": "aten.slice_scatter.default", "aten.select.int": "aten.select_scatter.default"}
+_SCATTERS = {
+    "aten.slice.Tensor": "aten.slice_scatter.default",
+    "aten.select.int": "aten.select_scatter.default",
+}
 _SAME = frozenset({"aten.alias.default", "aten.detach.default"})
 # A copy or a view, as the memory happens to be.
 _EITHER = frozenset({"reshape", "contiguous", "flatten", "to", "ravel", "reshape_as", "type_as"})

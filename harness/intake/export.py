@@ -98,6 +98,9 @@ def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list
     for spec in program.graph_signature.input_specs:
         if spec.kind is InputKind.USER_INPUT:
             inputs.append(spec.arg.name)
+        elif spec.kind is InputKind.CUSTOM_OBJ:
+            kind = type(program.constants.get(spec.target or "")).__name__
+            raise TypeError(f"forward uses a {kind}; a graph can hold tensors alone")
         elif spec.kind in _BOUND and spec.target is not None:
             tensor = stored[spec.target].detach()
             bindings[spec.arg.name] = table.add(_clean(spec.target), _BOUND[spec.kind], tensor)

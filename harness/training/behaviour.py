@@ -66,7 +66,10 @@ def head(trial: Trial, images: torch.Tensor) -> str:
 
 
 def _with(
-    trial: Trial, images: torch.Tensor, values: Mapping[str, torch.Tensor], others: Instead = MappingProxyType({})
+    trial: Trial,
+    images: torch.Tensor,
+    values: Mapping[str, torch.Tensor],
+    others: Instead = MappingProxyType({}),
 ) -> torch.Tensor:
     """Run the network with other values in place of some, and other operators in place of others."""
     given = trial.view.measured.graph.inputs[0]
@@ -106,7 +109,11 @@ def _plain_ends(measured: Measured) -> Instead:
         if name == "pad" and node.arg(2, "mode", "constant") != "constant":
             instead[node.name] = _padded_with_zeros
         if name in ("add", "sub") and node.op.endswith(".Tensor"):
-            stored = [i for i, arg in enumerate(node.args) if isinstance(arg, Ref) and arg.ref not in measured.fields]
+            stored = [
+                i
+                for i, arg in enumerate(node.args)
+                if isinstance(arg, Ref) and arg.ref not in measured.fields
+            ]
             instead |= {node.name: partial(_without, stored)} if len(stored) == 1 else {}
     return instead
 

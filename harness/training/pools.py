@@ -117,8 +117,10 @@ def _preferring(
         ).items():
             is_more = few >= 0 and much > MOST_PREFERRED[targets[name]] * max(few, 1e-300)
             if smaller > 0:
-                highest[name] = max(highest[name], much)
-                preferred[name] += is_more and much * larger > 0.05 * value
+                # Less is rounding: a sum that is always the same, as that of shares is.
+                counts = much * larger > 0.05 * value
+                highest[name] = max(highest[name], much if counts else 0.0)
+                preferred[name] += is_more and counts
             else:
                 low[name] += is_more and much > 0.05 * highest[name] > 0
     found: set[str] = set()

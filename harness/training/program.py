@@ -125,6 +125,24 @@ def compiled(graph: plain.Graph, device: torch.device) -> Program:
     return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
 
 
+def keeping_images_apart(graph: plain.Graph, count: int) -> Watch:
+    """Watch a run on `count` images of another size than the graph's own.
+
+    Raises:
+        GraphError: on the way, that a reshape to fixed sizes cuts the images into others.
+    """
+    batched = {node.name: node.layer for node in graph.nodes if node.shape and node.shape[0] == "batch"}
+
+    def watch(name: str, value: Any) -> None:
+        if name in batched and isinstance(value, torch.Tensor) and value.shape[0] != count:
+            raise GraphError(
+                f"graph: {batched[name]}: made for one size of images; expected {count} of them at another "
+                f"size, got {value.shape[0]}."
+            )
+
+    return watch
+
+
 # Private functions
 
 

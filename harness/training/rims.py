@@ -17,6 +17,7 @@ from harness.analysis.linearised import up_to
 from harness.analysis.ops import OPS
 from harness.analysis.span import Span
 from harness.analysis.view import View
+from harness.training.program import keeping_images_apart
 from harness.training.trial import Tensors, Trial, trial
 
 LARGEST_PX = 192
@@ -120,7 +121,8 @@ class _Frozen:
         self._global = self._apart | joined
         self._norms = {n for n in joined if OPS.get(view.measured.graph.by_name[n].op) == "norm"}
         self._kept: dict[str, tuple[Any, Any]] = {}
-        self.base = one.run(image, instead={name: self._keeping(name) for name in self._global})
+        apart = keeping_images_apart(one.view.measured.graph, len(image))
+        self.base = one.run(image, apart, instead={name: self._keeping(name) for name in self._global})
 
     def moved(self, pixels: list[int], axis: str, dimension: int) -> list[list[bool]]:
         """Change one row or column of pixels after the other; say for each which positions moved."""
