@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any
 
 from harness.analysis.field import Call, Field
 from harness.analysis.graph import Node
@@ -11,7 +10,6 @@ from harness.analysis.layout import (
     Dimension,
     Layout,
     Unmeasurable,
-    computed,
     is_mixed,
     letters,
     places,

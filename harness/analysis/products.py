@@ -1,4 +1,4 @@
-"""What products of matrices do to a field of view: linear layers, matrix products, Einstein sums, attention."""
+"""What products of matrices do to a field of view: linear layers, Einstein sums, attention."""
 
 from collections.abc import Iterable
 from functools import reduce

@@ -280,8 +280,8 @@ def _capture(one: Mistake) -> str:
         )
     if "Generator" in said or "generator" in one.line:
         return (
-            "A graph holds no torch.Generator: draw without `generator=` (the seed is set before), or once in "
-            "`__init__`."
+            "A graph holds no torch.Generator: draw without `generator=` (the seed is set before), or once "
+            "in `__init__`."
         )
     if re.search(r"data-dependent|DataDependent|aten\.(item|_local_scalar_dense|nonzero)", said):
         return (

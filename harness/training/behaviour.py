@@ -118,7 +118,7 @@ def _plain_ends(measured: Measured) -> Instead:
     return instead
 
 
-def _padded_with_zeros(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+def _padded_with_zeros(call: Callable[..., Any], args: list[Any], _: dict[str, Any]) -> Any:
     return call(args[0], args[1], "constant", 0.0)
 
 

@@ -144,7 +144,8 @@ def _extents_of(view: View, name: str, weights: Mapping[str, torch.Tensor]) -> l
         try:
             image = _ones(graph, roomy)
             # A reshape to fixed sizes either refuses or cuts one image into several.
-            value = program.run(image, weights, watch=keeping_images_apart(graph, 1))
+            apart = keeping_images_apart(view.measured.nodes, 1)
+            value = program.run(image, weights, watch=apart)
             return _seen_from(name, field, image, value, [_middle(field, value, roomy)])
         except Unmeasurable:
             raise

@@ -121,7 +121,7 @@ class _Frozen:
         self._global = self._apart | joined
         self._norms = {n for n in joined if OPS.get(view.measured.graph.by_name[n].op) == "norm"}
         self._kept: dict[str, tuple[Any, Any]] = {}
-        apart = keeping_images_apart(one.view.measured.graph, len(image))
+        apart = keeping_images_apart(view.measured.nodes, len(image))
         self.base = one.run(image, apart, instead={name: self._keeping(name) for name in self._global})
 
     def moved(self, pixels: list[int], axis: str, dimension: int) -> list[list[bool]]:
