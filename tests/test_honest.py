@@ -4,9 +4,8 @@ import pytest
 from drawn.honest import honest
 from drawn.judging import judged
 from drawn.standard import EVERY, built
-from hypothesis import given, settings
-
 from harness.training.data import Data, load_mini
+from hypothesis import given, settings
 
 
 @pytest.fixture(scope="session")
