@@ -46,7 +46,7 @@ def test_judge_a_graph(benchmark, exported, assignment, variant):
     def fresh():
         architecture = graph.parse_architecture(exported)
         data, recipe = assignment.data, assignment.recipe_for(variant)
-        network = Network(architecture, data.input_shape, data.classes, recipe)
+        network = Network(architecture, data.input_shape, data.num_classes, recipe)
         return (network, assignment.every_rule(), variant), {}
 
     _, facts, table = benchmark.pedantic(judge, setup=fresh, rounds=20)

@@ -49,7 +49,7 @@ def take_in(tmp_path, variant):
                 out.mkdir()
                 request = Request(
                     root=SUBMISSION, variants={variant: wanted}, input_shape=assignment.data.input_shape,
-                    classes=assignment.data.classes, init_seed=1, other_init_seed=2,
+                    classes=assignment.data.num_classes, init_seed=1, other_init_seed=2,
                     cpu_s=limits.intake_cpu_s, memory_mib=limits.intake_memory_mib,
                     output_mib=limits.intake_output_mib, out=out,
                 )  # fmt: skip

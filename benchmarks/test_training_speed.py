@@ -21,15 +21,18 @@ from torch.nn.functional import cross_entropy
 
 from harness.analysis.graph import to_json
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
+from harness.datasets.images import Split
+from harness.datasets.loading import load_data
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeOverride
 from harness.record import load_record
-from harness.training.cifar10 import load_data
-from harness.training.data import Split, load_mini, measured
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic
 from harness.training.network import Network, read
+from harness.training.stats import measured
 
 SUBMISSION = Path(__file__).parents[1] / "submission" / "model.py"
 NAIVE_EPOCHS = 54
@@ -55,7 +58,7 @@ def two_threads():
 
 
 def test_training_speed_of_the_naive_pipeline(benchmark, model, variant):
-    split = load_mini().train
+    split = load_mini(DataSpec(dataset="cifar10")).train
     data = Pictures(split.images, split.labels)
     benchmark.group = variant
     benchmark.extra_info["images"] = STEPS[variant] * BATCH
@@ -73,7 +76,7 @@ def test_training_speed_of_the_harness(benchmark, model, variant, tmp_path):
     recipe = assignment.recipe_with(variant, RecipeOverride(), "benchmark").changed(
         {"epochs": 1, "stages": []}
     )
-    mini, images = load_mini(), STEPS[variant] * BATCH
+    mini, images = load_mini(DataSpec(dataset="cifar10")), STEPS[variant] * BATCH
     data = replace(
         mini,
         train=Split(mini.train.images[:images], mini.train.labels[:images]),
@@ -128,7 +131,7 @@ def test_share_of_the_machine_s_limits(capsys, model, variant):
 @pytest.mark.timeout(7200)
 def test_time_to_85_percent(capsys, model, variant, tmp_path):
     """A whole training on CIFAR-10 against as many naive epochs as 85 % takes, of which one is run."""
-    data = load_data(None, lambda *_: None)
+    data = load_data(DataSpec(dataset="cifar10"), None, lambda *_: None)
     started = time.monotonic()
     submission = REPOSITORY / "submission"
     command = [sys.executable, "-m", "harness", "grade", submission, "--variant", variant, "--out", tmp_path]

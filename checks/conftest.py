@@ -6,6 +6,7 @@ import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.errors import HarnessError, UsageError
+from harness.gallery import located
 from harness.grade import grade
 from harness.intake.submission import Submission, open_submission
 from harness.record import Finding, Record, load_record
@@ -19,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --submission, --assignment, --variant, --class and --record."""
     group = parser.getgroup("submission")
     group.addoption("--submission", type=Path, help="file or folder to judge; default: submission")
-    group.addoption("--assignment", type=Path, help="assignment TOML")
+    group.addoption("--assignment", type=Path, help="assignment: its TOML file, or the id of a shipped one")
     group.addoption("--variant", action="append", default=[], help="rule set; repeatable")
     group.addoption("--class", dest="class_name", help="the model's class")
     group.addoption("--record", type=Path, help="gate a record that is there, accuracy included")
@@ -62,7 +63,7 @@ def finding(record: Record, variant: str, rule: str) -> Finding:
 
 
 def _opened(config: pytest.Config) -> tuple[AssignmentSpec, Submission]:
-    assignment = load_assignment(config.getoption("--assignment") or DEFAULT_ASSIGNMENT)
+    assignment = load_assignment(located(config.getoption("--assignment") or DEFAULT_ASSIGNMENT))
     submission = open_submission(
         config.getoption("--submission") or Path("submission"),
         assignment,

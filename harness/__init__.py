@@ -16,7 +16,7 @@ Processes with plain data between them:
 * The **training child** (`harness.training.engine`) rebuilds the network from that data with a small
   interpreter (`harness.training.network`), runs it untrained (a *probe*), or trains it with the
   assignment's recipe and measures it on the test set, whose labels are with a process of their own
-  (`harness.training.keeper`). It reads jobs from standard input and writes events, one JSON object a line,
+  (`harness.datasets.keeper`). It reads jobs from standard input and writes events, one JSON object a line,
   to standard output.
 
 Everything known at the end is one `harness.record.Record`. Its *result* has no clock and no host in

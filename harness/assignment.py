@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
 
+from harness.datasets.spec import DataSpec
 from harness.errors import AssignmentError
 from harness.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 from harness.record import Training
@@ -13,21 +14,16 @@ from harness.rules.base import TrainingRule
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.registry import Asked, asked
-from harness.tables import Identifier, Positive, Table, read_toml, validate
+from harness.tables import Identifier, Positive, Slug, Table, meant, read_toml, validate
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = _PACKAGE / "shipped"
+REPOSITORY = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
+"""Where templates, assignments and the reference are: the top of a checkout, or below the package."""
 DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-
-
-class DataSpec(Table):
-    """The data set and the shape of the task."""
-
-    dataset: Literal["cifar10"]
-    input_shape: tuple[Literal[3], Literal[32], Literal[32]]
-    """(C, H, W) of one image; so far there is one data set, and this is its shape."""
-    classes: Literal[10]
+ONLY_VARIANT = "basic"
+"""Name of the variant of an assignment that has one and does not name it."""
 
 
 RuleTable = dict[str, Any]
@@ -49,15 +45,21 @@ class Bounds(Table):
     min: float
     max: float
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "Bounds":
+        if self.min > self.max:
+            raise ValueError(f"expected min up to max, got min {self.min:g} and max {self.max:g}")
+        return self
+
 
 class Overrides(Table):
-    """The limits within which a manifest may set each number of the recipe."""
+    """The limits within which a manifest may set each number of the recipe; what is not here is fixed."""
 
-    epochs: Bounds
-    batch_size: Bounds
-    lr: Bounds
-    weight_decay: Bounds
-    label_smoothing: Bounds
+    epochs: Bounds | None = None
+    batch_size: Bounds | None = None
+    lr: Bounds | None = None
+    weight_decay: Bounds | None = None
+    label_smoothing: Bounds | None = None
 
 
 class Seeds(Table):
@@ -81,13 +83,13 @@ class Seeds(Table):
 class Limits(Table):
     """What the child processes may use. The defaults of the shipped assignment pass every honest model."""
 
-    intake_s: Positive
-    """Wall-clock seconds."""
-    intake_cpu_s: Positive
-    intake_memory_mib: Positive
-    intake_output_mib: Positive
-    training_s: Positive
-    training_memory_mib: Positive
+    intake_s: Positive = 120
+    """Wall-clock seconds to import, build and export a model."""
+    intake_cpu_s: Positive = 60
+    intake_memory_mib: Positive = 6_144
+    intake_output_mib: Positive = 64
+    training_s: Positive = 28_800
+    training_memory_mib: Positive = 12_288
     """Of the values of one batch together."""
 
 
@@ -96,25 +98,20 @@ class AssignmentSpec(Table):
 
     schema_version: Literal[2]
     id: Slug
+    """Small letters, digits and hyphens."""
     title: str
-    seed: int
+    seed: int = 1
     seeds: Seeds = Seeds()
     default_variant: Slug
+    """The first one if not given."""
     data: DataSpec
     rules: dict[Identifier, RuleTable]
     """Those that apply, in the order in which they are shown; a rule that is not here is not asked for."""
     recipe: RecipeSpec
-    overrides: Overrides
-    limits: Limits
+    overrides: Overrides = Overrides()
+    limits: Limits = Limits()
     variants: Annotated[dict[Slug, VariantSpec], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _default_variant_exists(self) -> "AssignmentSpec":
-        if self.default_variant not in self.variants:
-            raise ValueError(
-                f"default_variant is {self.default_variant!r}; expected one of {sorted(self.variants)}"
-            )
-        return self
+    """One that is as the assignment itself if none is given."""
 
     @model_validator(mode="after")
     def _every_recipe_holds(self) -> "AssignmentSpec":
@@ -176,10 +173,9 @@ class AssignmentSpec(Table):
         """
         changes = override.model_dump(exclude_none=True)
         mistakes = [
-            f"{where}: recipe.{name}: outside the assignment's limits; "
-            f"expected {bounds.min:g} to {bounds.max:g}, got {changes[name]:g}."
+            f"{where}: recipe.{name}: {mistake}"
             for name, bounds in self.overrides
-            if name in changes and not bounds.min <= changes[name] <= bounds.max
+            if name in changes and (mistake := _outside(bounds, changes[name]))
         ]
         if mistakes:
             raise AssignmentError("\n".join(mistakes))
@@ -197,9 +193,9 @@ def load_assignment(path: Path) -> AssignmentSpec:
 
 def parse_assignment(table: Mapping[str, Any], where: str = "assignment") -> AssignmentSpec:
     """Check an assignment table; see `load_assignment`."""
-    mistakes = _rule_mistakes(table, where)
+    mistakes = [*_variant_mistakes(table, where), *_rule_mistakes(table, where)]
     try:
-        spec = validate(AssignmentSpec, table, where)
+        spec = validate(AssignmentSpec, _with_variants(table), where)
     except AssignmentError as error:
         raise AssignmentError("\n".join([str(error), *mistakes])) from None
     if mistakes:
@@ -208,6 +204,44 @@ def parse_assignment(table: Mapping[str, Any], where: str = "assignment") -> Ass
 
 
 # Private functions
+
+
+def _with_variants(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fill in the variants: one that is as the assignment itself, and the first as the default."""
+    variants = table.get("variants", {ONLY_VARIANT: {"title": table.get("title", "")}})
+    first = next(iter(variants), ONLY_VARIANT) if isinstance(variants, Mapping) else ONLY_VARIANT
+    return {"default_variant": first, **table, "variants": variants}
+
+
+def _outside(bounds: Bounds | None, value: float) -> str:
+    """Say why a manifest may not set a value; "" where it may."""
+    if bounds is None:
+        return "fixed by the assignment; leave it out."
+    if bounds.min <= value <= bounds.max:
+        return ""
+    return f"outside the assignment's limits; expected {bounds.min:g} to {bounds.max:g}, got {value:g}."
+
+
+def _variant_mistakes(table: Mapping[str, Any], where: str) -> list[str]:
+    """List what names nothing: a default that is no variant, a rule that is switched off and not there."""
+    variants = _tables_in(table, "variants")
+    found = []
+    default = table.get("default_variant")
+    if variants and isinstance(default, str) and default not in variants:
+        found.append(
+            f"{where}: default_variant: no variant {default!r}. {meant(default, variants, 'variants')}"
+        )
+    rules = _tables_in(table, "rules")
+    for variant, spec in variants.items():
+        changes = spec.get("rules")
+        written = changes.items() if isinstance(changes, Mapping) else ()
+        off = [name for name, change in written if change is False and name not in rules]
+        found += [
+            f"{where}: variants.{variant}.rules.{name}: [rules] has no {name} to switch off. "
+            f"{meant(name, rules, 'rules there')}"
+            for name in off
+        ]
+    return found
 
 
 def _rule_mistakes(table: Mapping[str, Any], where: str) -> list[str]:

@@ -3,6 +3,8 @@
 from importlib.metadata import version
 
 from harness.assignment import REPOSITORY, AssignmentSpec
+from harness.datasets.dataset import Public
+from harness.datasets.spec import DataSpec
 from harness.errors import HarnessError, SandboxError
 from harness.intake.box import open_box
 from harness.machine import Check, now
@@ -26,12 +28,17 @@ def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
 
 
 def _versions() -> Check:
+    found = {name: version(name) for name in _PINNED}
+    pinned = REPOSITORY / "constraints.txt"
+    if not pinned.is_file():
+        said = ", ".join(f"{name} {found[name]}" for name in _PINNED)
+        fix = "For equal bytes everywhere, install from a checkout with make setup."
+        return Check("versions", "CAUTION", f"{said}; an installation without a checkout pins none", fix)
     pins = dict(
         line.split("==", 1)
-        for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
+        for line in pinned.read_text().splitlines()
         if "==" in line and not line.startswith("#")
     )
-    found = {name: version(name) for name in _PINNED}
     others = [f"{name} {found[name]} (pinned {pins[name]})" for name in _PINNED if found[name] != pins[name]]
     if others:
         return Check("versions", "CAUTION", f"other bytes than elsewhere: {', '.join(others)}", "make setup")
@@ -51,7 +58,7 @@ def _sandbox() -> Check:
 
 def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
     """Ask a training child what torch is and does there, and whether the data is the official one."""
-    job = DoctorJob(threads=assignment.recipe.threads, data=data)
+    job = DoctorJob(threads=assignment.recipe.threads, data=assignment.data, folder=data)
     try:
         found = runner.run(job, lambda _: None, assignment.limits.intake_s)
     except HarnessError as error:
@@ -68,14 +75,19 @@ def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
             f"not set: {', '.join(wrong)}" if wrong else f"{len(found.switches)} switches are set",
             "Unset the environment variables that change torch, and run again." if wrong else "",
         ),
-        _data(found),
+        _data(found, assignment.data),
     )
 
 
-def _data(found: DoctorEvent) -> Check:
+def _data(found: DoctorEvent, spec: DataSpec) -> Check:
+    dataset = spec.of
     if found.data_problem:
-        return Check("data", "FAIL", found.data_problem, "Put the official CIFAR-10 batches in its place.")
-    if not found.data:
-        fix = "Set CIFAR10_ROOT or --data to the folder that holds cifar-10-batches-py."
-        return Check("data", "CAUTION", "CIFAR-10 is not here; a grade will download it", fix)
-    return Check("data", "PASS", f"{found.data}: every file has its official MD5")
+        return Check("data", "FAIL", found.data_problem, f"Put the files of {spec.title} in its place.")
+    if found.data:
+        right = "official MD5" if isinstance(dataset, Public) else "SHA-256"
+        return Check("data", "PASS", f"{found.data}: every file has its {right}")
+    if isinstance(dataset, Public):
+        fix = f"Set {dataset.root_variable} or --data to the folder that holds {dataset.folder}."
+        return Check("data", "CAUTION", f"{spec.title} is not here; a grade will download it", fix)
+    fix = "Set HARNESS_DATA or --data to the folder that holds it."
+    return Check("data", "FAIL", f"{spec.title} is not here", fix)

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness import record as records
 from harness.analysis.naming import counted
+from harness.datasets.loading import check_before
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
 from harness.machine import now
@@ -48,6 +49,8 @@ def grade(run: Run, to_train: frozenset[str] = frozenset()) -> Record:
     """
     for name in run.submission.variants:
         run.recipe(name)  # a manifest that asks for too much is refused before anything is run
+    if to_train:
+        check_before(run.assignment.data, run.settings.data)
     take_in(run)
     probe(run)
     return judge(run, to_train)
@@ -138,7 +141,7 @@ def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> judging.
         network = Network(
             traced.architecture,
             run.assignment.data.input_shape,
-            run.assignment.data.classes,
+            run.assignment.data.num_classes,
             recipe,
             run.probes.get(name),
             run.not_run.get(name, ""),
@@ -257,9 +260,10 @@ def _versions() -> Mapping[str, str]:
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:
-    """Keep what a graph and its weights do not say of a variant, and its grade depends on."""
+    """Keep what a graph and its weights do not say of a variant, and its grade or its place depends on."""
     traced = run.traced[name]
     return {
+        "folder": run.submission.variants[name].output,
         "recipe": run.submission.variants[name].recipe.model_dump(mode="json", exclude_none=True),
         "seeds_differ": traced.seeds_differ if isinstance(traced, Traced) else None,
     }

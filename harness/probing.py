@@ -79,7 +79,7 @@ def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, _F
         earlier, started = child.is_alive, False
         job = ProbeJob(
             models=left,
-            classes=run.assignment.data.classes,
+            data=run.assignment.data,
             batch_size=run.assignment.recipe.batch_size,
             threads=run.assignment.recipe.threads,
             memory_mib=run.assignment.limits.training_memory_mib,

@@ -131,9 +131,9 @@ class EpochLog(_Frozen):
 
 
 class DataUsed(_Frozen):
-    """Which data set was used; `mini` is the embedded preview set, never graded."""
+    """Which data set was used; `mini` is an embedded preview set, never graded."""
 
-    name: Literal["cifar10", "mini"]
+    name: str
     train_images: int
     test_images: int
     sha256: str

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.analysis.graph import MAX_JSON_BYTES, parse_architecture
-from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment, parse_assignment
+from harness.assignment import AssignmentSpec, load_assignment, parse_assignment
 from harness.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
+from harness.gallery import shipped
 from harness.grade import grade
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Wanted
 from harness.intake.sandbox import Traced, Untraced
@@ -92,8 +93,7 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
     if given is not None:
         found = [load_assignment(given)]
     else:
-        shipped = sorted(DEFAULT_ASSIGNMENT.parent.glob("*.toml"))
-        found = [*_in_provenance(record), *map(load_assignment, shipped)]
+        found = [*_in_provenance(record), *map(load_assignment, shipped().values())]
     for one in found:
         if content_hash(one) == record.assignment_sha256:
             return one
@@ -121,7 +121,7 @@ class _Watch:
             self._training[variant] = self._training.get(variant, -1) + 1
         elif isinstance(event, ReadyEvent | EpochEvent):
             self._compare(variant, event)
-        elif isinstance(event, DataEvent) and event.name == "mini" and not _is_preview(self.record):
+        elif isinstance(event, DataEvent) and not event.root and not _is_preview(self.record):
             raise DataUnavailableError(event.message)
 
     def _compare(self, variant: str, event: ReadyEvent | EpochEvent) -> None:

@@ -43,6 +43,9 @@ from harness.training.jobs import (
     TrainJob,
 )
 
+RESULTS = Path("results")
+"""Where results go if nobody says otherwise."""
+
 Stage = Literal["intake", "probe", "field", "train", "borderline", "evaluate", "augment", "draw"]
 LAST_CHECKPOINT = "checkpoints/last.pth"
 """In a variant's folder: the network after the last epoch."""
@@ -55,13 +58,14 @@ Listener = Callable[[str, Event | Stage], None]
 class Settings:
     """What the command line decides about a run, besides the submission and the assignment."""
 
-    out: Path = Path("results")
+    out: Path = RESULTS
     seed: int | None = None
     """None: the assignment's."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = 0
     data: str | None = None
-    stats_cache: Path = Path("results/cifar10_stats.json")
+    stats_cache: Path | None = None
+    """None: `stats_cache`, below the working directory's results."""
     recompute_stats: bool = False
     resume: Path | None = None
     save_every: int = 0
@@ -97,6 +101,11 @@ class Run:
     def seed(self) -> int:
         """The base seed of this run."""
         return self.assignment.seed if self.settings.seed is None else self.settings.seed
+
+    @property
+    def stats_cache(self) -> Path:
+        """Where the mean and standard deviation of the training images are kept."""
+        return self.settings.stats_cache or RESULTS / self.assignment.data.stats_file
 
     def folder(self, variant: str) -> Path:
         """Where a variant's files go."""
@@ -159,13 +168,13 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
     """
     job = TrainJob(
         model=run.model(variant),
-        classes=run.assignment.data.classes,
+        data=run.assignment.data,
         recipe=recipe,
         seed=run.seed,
         device=run.settings.device,
         workers=run.settings.workers,
-        data=run.settings.data,
-        stats_cache=run.settings.stats_cache,
+        folder=run.settings.data,
+        stats_cache=run.stats_cache,
         recompute_stats=run.settings.recompute_stats,
         checkpoints=run.folder(variant) / "checkpoints",
         resume=run.settings.resume,
@@ -198,12 +207,12 @@ def evaluate(run: Run, variant: str, checkpoint: Path) -> MeasuredEvent:
     job = EvaluateJob(
         model=run.model(variant),
         checkpoint=checkpoint,
-        classes=run.assignment.data.classes,
+        data=run.assignment.data,
         batch_size=recipe.batch_size,
         threads=recipe.threads,
         device=run.settings.device,
-        data=run.settings.data,
-        stats_cache=run.settings.stats_cache,
+        folder=run.settings.data,
+        stats_cache=run.stats_cache,
         recompute_stats=run.settings.recompute_stats,
         memory_mib=run.assignment.limits.training_memory_mib,
     )
@@ -247,7 +256,14 @@ def augment(
     """
     listen("", "augment")
     seed = assignment.seed if settings.seed is None else settings.seed
-    job = AugmentJob(recipe=assignment.recipe, seed=seed, images=images, data=settings.data, samples=samples)
+    job = AugmentJob(
+        data=assignment.data,
+        recipe=assignment.recipe,
+        seed=seed,
+        images=images,
+        folder=settings.data,
+        samples=samples,
+    )
     final = runner.run(job, lambda event: listen("", event), assignment.limits.training_s)
     assert isinstance(final, AugmentedEvent)
     return final.classes
@@ -269,7 +285,7 @@ def _take_in(run: Run, name: str, box: Box | SelfCheck, input_shape: tuple[int, 
             root=run.submission.root,
             variants={name: run.submission.variants[name].wanted},
             input_shape=input_shape,
-            classes=run.assignment.data.classes,
+            classes=run.assignment.data.num_classes,
             init_seed=seed_for(run.seed, "init"),
             other_init_seed=seed_for(run.seed + 1, "init"),
             cpu_s=limits.intake_cpu_s,

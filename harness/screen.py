@@ -170,7 +170,7 @@ class Display:
                 say(event.message)
             case DownloadEvent():
                 total = event.total or event.done
-                self._bar("downloading CIFAR-10", event.done, total, f"{event.done / 1e6:.0f} MB")
+                self._bar(f"downloading {event.title}", event.done, total, f"{event.done / 1e6:.0f} MB")
             case StepEvent():
                 done, total = (event.epoch - 1) * event.steps + event.step, event.epochs * event.steps
                 numbers = f"epoch {event.epoch}/{event.epochs} loss {event.loss:.3f} acc {event.accuracy:.1%}"

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from harness.datasets.images import PREVIEW
+from harness.datasets.miniature import miniature_of
+from harness.datasets.places import how_to_get
 from harness.errors import DataUnavailableError, GraphError, HarnessError, TrainingError
 from harness.intake.sandbox import Traced
 from harness.recipe import RecipeSpec
@@ -40,7 +43,7 @@ def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> A
         why = run.not_run.get(name)
         unknown = "the network could not be rebuilt from its graph"
         return (), not_trained(untrainable("student" if why else "harness", why or unknown), rules)
-    if run.settings.data == "mini":
+    if run.settings.data == PREVIEW:
         return _preview(run, name, recipe, "the embedded mini set was asked for")
     trainings: tuple[Training, ...] = ()
     try:
@@ -50,10 +53,7 @@ def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> A
     except _NoTrainingError as end:
         return trainings, not_trained(end.verdict, rules)
     except DataUnavailableError as error:
-        message = f"{error} A short preview on the embedded mini set follows; it is not a grade."
-        run.notes.append(message)
-        run.listen(name, DataEvent(name="mini", root="", message=message))
-        return _preview(run, name, recipe, "CIFAR-10 could not be had")
+        return _offline(run, name, recipe, error)
     return trainings, judge_trainings(trainings, rules)
 
 
@@ -95,15 +95,28 @@ def _trained(run: Run, name: str, recipe: RecipeSpec) -> Training:
     return final.training
 
 
+def _offline(run: Run, name: str, recipe: RecipeSpec, error: DataUnavailableError) -> Accuracy:
+    """Preview on the embedded set in place of data that cannot be had, where there is such a set."""
+    data = run.assignment.data
+    why, embedded = f"{data.title} could not be had", miniature_of(data) is not None
+    follows = "A short preview on the embedded mini set follows; it is not a grade."
+    message = f"{error} {follows if embedded else 'No sample of it is embedded to preview on.'}"
+    run.notes.append(message)
+    run.listen(name, DataEvent(name=PREVIEW, root="", message=message))
+    if embedded:
+        return _preview(run, name, recipe, why)
+    return (), not_trained(not_measured(None, why, how_to_get(data)), run.assignment.rules_for(name))
+
+
 def _preview(run: Run, name: str, recipe: RecipeSpec, why: str) -> Accuracy:
     """Train briefly on the embedded set: it shows that everything works, and is never a grade."""
     short = recipe.model_copy(update={"epochs": min(recipe.epochs, PREVIEW_EPOCHS), "stages": ()})
-    rules = run.assignment.rules_for(name)
-    offline = replace(run, settings=replace(run.settings, data="mini", resume=None))
+    rules, how = run.assignment.rules_for(name), how_to_get(run.assignment.data)
+    offline = replace(run, settings=replace(run.settings, data=PREVIEW, resume=None))
     try:
         final = train(offline, name, short)
     except (GraphError, TrainingError) as error:
         run.notes.append(str(error))
-        return (), not_trained(not_measured(None, why), rules)
+        return (), not_trained(not_measured(None, why, how), rules)
     training = final.training if isinstance(final, TrainedEvent) else None
-    return (training,) if training else (), not_trained(not_measured(training, why), rules)
+    return (training,) if training else (), not_trained(not_measured(training, why, how), rules)

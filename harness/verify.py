@@ -12,6 +12,7 @@ from itertools import combinations
 
 from harness import record as records
 from harness.assignment import AssignmentSpec
+from harness.datasets.spec import DataSpec
 from harness.grade import judge, with_accuracy
 from harness.probing import probe
 from harness.recipe import RecipeSpec
@@ -23,8 +24,6 @@ from harness.rules.untrained import untrainable
 from harness.run import Run, take_in
 from harness.tables import content_hash
 
-CIFAR10_SHA256 = "6b3883dca6c867f1e58def548c063d1865569b8575fcbce06b3e468a89f9895a"
-"""Of the official images and labels, as `harness.training.data.Data.sha256` computes it."""
 PENDING = "The autograder was stopped before it came to this rule. Submit again, or ask for a larger machine."
 ADVICE = (
     "Run harness grade on your machine, with the assignment's seed, and submit results/scorecard.json with "
@@ -80,8 +79,12 @@ def doubts(
     counts = [recipe.epochs, *(followed.epochs for followed in _without_stages(recipe, full_px))]
     # Each group only makes sense where the one before it left no doubt.
     found = (
-        [doubt for training in theirs.trainings for doubt in _data_doubts(training)]
-        or [doubt for training in theirs.trainings for doubt in _statistics_doubts(training, counts)]
+        [doubt for training in theirs.trainings for doubt in _data_doubts(training, assignment.data)]
+        or [
+            doubt
+            for training in theirs.trainings
+            for doubt in _statistics_doubts(training, assignment.data, counts)
+        ]
         or list(_points_doubts(uploaded, theirs, name, assignment))
     )
     yield from found
@@ -90,14 +93,17 @@ def doubts(
 # Private functions
 
 
-def _data_doubts(training: Training) -> Iterator[str]:
-    data = training.data
-    if (data.name, data.sha256) != ("cifar10", CIFAR10_SHA256):
-        yield f"it was trained on other data than CIFAR-10 ({data.name}, SHA-256 {data.sha256[:12]}…)"
-    if (data.train_images, data.test_images) != (50_000, 10_000):
+def _data_doubts(training: Training, spec: DataSpec) -> Iterator[str]:
+    data, per_class = training.data, spec.test_per_class
+    expected = (spec.dataset, spec.known_sha256 or data.sha256, spec.class_names)
+    if (data.name, data.sha256, data.classes) != expected:
+        yield f"it was trained on other data than {spec.title} ({data.name}, SHA-256 {data.sha256[:12]}…)"
+    if per_class is None:
+        return
+    if (data.train_images, data.test_images) != (spec.train_images, sum(per_class)):
         yield (
             f"it counts {data.train_images:,} training and {data.test_images:,} test images; "
-            "expected 50,000 and 10,000"
+            f"expected {spec.train_images:,} and {sum(per_class):,}"
         )
 
 
@@ -109,13 +115,11 @@ def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
             yield recipe.at_full_size(refused, full_px)
 
 
-def _statistics_doubts(training: Training, counts: Sequence[int]) -> Iterator[str]:
+def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]) -> Iterator[str]:
     """Say what is odd about a training's numbers; `counts` are the epochs it may have, the recipe's first."""
-    confusion, classes = training.confusion, len(training.data.classes)
-    per_class = training.data.test_images / max(classes, 1)
-    square = all(len(row) == classes and min(row, default=-1) >= 0 for row in confusion)
-    if not square or len(confusion) != classes or any(sum(row) != per_class for row in confusion):
-        yield f"its confusion matrix does not count {per_class:,.0f} test images of each class"
+    confusion = training.confusion
+    if doubt := _confusion_doubt(training, spec):
+        yield doubt
         return
     correct = sum(row[i] for i, row in enumerate(confusion))
     total = training.data.test_images
@@ -132,6 +136,21 @@ def _statistics_doubts(training: Training, counts: Sequence[int]) -> Iterator[st
     best = max(training.epochs, key=lambda log: log.test_acc)  # the first of equals
     if training.best_epoch != best.epoch:
         yield f"its best epoch is not {training.best_epoch}"
+
+
+def _confusion_doubt(training: Training, spec: DataSpec) -> str:
+    """Say which test images a confusion matrix should count and does not; "" where it counts them."""
+    confusion, classes, per_class = training.confusion, spec.num_classes, spec.test_per_class
+    square = len(confusion) == classes
+    square = square and all(len(row) == classes and min(row, default=-1) >= 0 for row in confusion)
+    rows = tuple(map(sum, confusion))
+    if square and (rows == per_class or (per_class is None and sum(rows) == training.data.test_images)):
+        return ""
+    if per_class is None:
+        return f"its confusion matrix does not count the {training.data.test_images:,} test images"
+    if len(set(per_class)) > 1:
+        return "its confusion matrix does not count the test images of each class"
+    return f"its confusion matrix does not count {per_class[0]:,} test images of each class"
 
 
 def _differences(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:

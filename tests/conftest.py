@@ -13,6 +13,7 @@ from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.analysis.graph import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.datasets.registry import environment
 from harness.intake.box import Box, open_box
 from harness.rules.judging import judge
 from harness.rules.network import Network
@@ -38,6 +39,16 @@ def box() -> Iterator[Box]:
     """What runs submissions, in the strongest backend that works here."""
     with open_box() as opened:
         yield opened
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without data, and an environment that names none."""
+    monkeypatch.chdir(tmp_path)
+    for name in environment():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CIFAR10_URL", "http://127.0.0.1:9/none.tar.gz")
+    return tmp_path
 
 
 @pytest.fixture
@@ -192,7 +203,7 @@ def as_network(architecture, assignment, variant="basic", probe=None, not_run=""
     """Take what the rules look at from an assignment."""
     data = assignment.data
     recipe = assignment.recipe_for(variant)
-    return Network(architecture, data.input_shape, data.classes, recipe, probe, not_run)
+    return Network(architecture, data.input_shape, data.num_classes, recipe, probe, not_run)
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,7 @@ def intake_request(assignment: AssignmentSpec, root: Path, variants: dict, out: 
         root=root,
         variants=variants,
         input_shape=assignment.data.input_shape,
-        classes=assignment.data.classes,
+        classes=assignment.data.num_classes,
         init_seed=seed_for(assignment.seed, "init"),
         other_init_seed=seed_for(assignment.seed + 1, "init"),
         cpu_s=assignment.limits.intake_s,

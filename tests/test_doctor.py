@@ -35,7 +35,7 @@ def test_what_fails_is_named_with_its_fix_and_the_exit_code_says_so(poorly):
     checks = {check["name"]: check for check in json.loads(poorly.stdout)}
     assert checks["data"]["level"] == "FAIL"
     assert "data_batch_1: missing" in checks["data"]["found"]
-    assert checks["data"]["fix"] == "Put the official CIFAR-10 batches in its place."
+    assert checks["data"]["fix"] == "Put the files of CIFAR-10 in its place."
     assert checks["sandbox"]["level"] == "CAUTION"
     assert checks["sandbox"]["fix"] == "apt-get install bubblewrap"
     assert all(check["fix"] for check in checks.values() if check["level"] != "PASS")

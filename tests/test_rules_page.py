@@ -176,7 +176,7 @@ def judged(source: str, edition: str | None, rule: str, given: Asked | None = No
     shown = influence(architecture, tensors, every_layer=every_layer) if is_run else Evidence()
     recipe = assignment.recipe_for(variant)
     data = assignment.data
-    taken = Network(architecture, data.input_shape, data.classes, recipe, probed(model, shown))
+    taken = Network(architecture, data.input_shape, data.num_classes, recipe, probed(model, shown))
     findings, _, _ = judge(taken, rules, variant)
     return next(finding for finding in findings if finding.rule == rule)
 

@@ -14,7 +14,9 @@ import pytest
 from drawn.judging import judged
 from drawn.standard import FORWARD, SETUP, built, written
 
-from harness.training.data import Data, load_mini
+from harness.datasets.images import Data
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
 
 FOLDER = Path(__file__).parent / "disguises"
 BUILT = re.compile(
@@ -60,7 +62,7 @@ def tricks(file: str) -> list[Trick]:
 
 @pytest.fixture(scope="session")
 def mini() -> Data:
-    return load_mini()
+    return load_mini(DataSpec(dataset="cifar10"))
 
 
 @pytest.mark.slow

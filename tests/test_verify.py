@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from harness.assignment import AssignmentSpec
+from harness.datasets.cifar10 import CIFAR10
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -23,7 +24,7 @@ from harness.record import (
 from harness.rules import score
 from harness.rules.judging import judge_trainings
 from harness.tables import content_hash
-from harness.verify import CIFAR10_SHA256, doubts
+from harness.verify import doubts
 
 GRAPH = "c" * 64
 CONFUSION = tuple(tuple(910 if i == j else 10 for j in range(10)) for i in range(10))
@@ -35,10 +36,10 @@ def a_training(assignment: AssignmentSpec, **changes) -> Training:
         name="cifar10",
         train_images=50_000,
         test_images=10_000,
-        sha256=CIFAR10_SHA256,
+        sha256=CIFAR10.sha256,
         mean=(0.5, 0.5, 0.5),
         std=(0.2, 0.2, 0.2),
-        classes=tuple("abcdefghij"),
+        classes=CIFAR10.classes,
     )
     log = [
         EpochLog(

@@ -17,6 +17,7 @@ from harness.cohort.kept import keep, load_intake, traced_of
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Claimed, Outcome
 from harness.cohort.objects import Objects
+from harness.datasets.images import PREVIEW
 from harness.errors import DataUnavailableError, HarnessError, SandboxError
 from harness.files import write_text
 from harness.grade import judge, variants_to_train
@@ -110,15 +111,17 @@ def _run(work: Claimed, terms: Terms, means: Means, objects: Objects, out: Path)
         out=out,
         seed=terms.seed,
         device=means.device,
-        data="mini" if terms.data == "mini" else means.data,
-        stats_cache=objects.root / "cifar10_stats.json",
+        data=PREVIEW if terms.preview else means.data,
+        stats_cache=objects.root / terms.assignment.data.stats_file,
         sandbox=means.sandbox,
     )
 
     def listen(_: str, event: object) -> None:
-        if isinstance(event, DataEvent) and event.name == "mini" and terms.data != "mini":
+        if isinstance(event, DataEvent) and not event.root:
             # Not for want of data should a class be graded on a preview.
-            raise DataUnavailableError(event.message.partition(" A short preview")[0])
+            raise DataUnavailableError(
+                event.message.partition(" A short preview")[0].partition(" No sample")[0]
+            )
 
     return Run(reopened(work, terms, objects), terms.assignment, settings, listen)
 

@@ -4,9 +4,10 @@ import hashlib
 import importlib.metadata
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import PREVIEW
 from harness.tables import content_hash
 
 VERSION = importlib.metadata.version("harness")
@@ -18,7 +19,8 @@ class Terms:
 
     assignment: AssignmentSpec
     seed: int
-    data: Literal["cifar10", "mini"] = "cifar10"
+    preview: bool = False
+    """Train on an embedded sample of the data: never a grade."""
     variants: tuple[str, ...] = ()
     """Those asked for; none: whatever a submission answers."""
     harness_version: str = VERSION
@@ -34,7 +36,7 @@ class Terms:
         return {
             "assignment": self.assignment_sha256,
             "seed": self.seed,
-            "data": self.data,
+            "data": PREVIEW if self.preview else self.assignment.data.dataset,
             "variants": self.variants,
             "harness": self.harness_version,
         }

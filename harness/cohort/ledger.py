@@ -20,6 +20,7 @@ from harness.cohort.schema import (
     WorkTable,
 )
 from harness.cohort.store import Store
+from harness.datasets.images import PREVIEW
 from harness.errors import UsageError
 from harness.record import Record, to_json
 from harness.tables import content_hash
@@ -89,7 +90,7 @@ def current_terms(store: Store) -> Terms:
     return Terms(
         assignment=assignment_of(store, found.assignment_sha256),
         seed=content["seed"],
-        data=content["data"],
+        preview=content["data"] == PREVIEW,
         variants=tuple(content["variants"]),
         harness_version=content["harness"],
     )

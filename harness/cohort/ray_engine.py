@@ -33,9 +33,10 @@ from harness.cohort.local import (
 from harness.cohort.reading import counts
 from harness.cohort.store import Store
 from harness.cohort.worker import INTERRUPTED, Shift
+from harness.datasets.registry import environment
 from harness.errors import HarnessError, UsageError
 
-_PASSED_ON = ("CIFAR10_ROOT", "CIFAR10_URL", "OMP_NUM_THREADS")
+_PASSED_ON = (*environment(), "OMP_NUM_THREADS")
 """What holds on the machines of a cluster as here, unless they say otherwise."""
 CONNECT_S = 10
 """Most seconds for the head of a cluster to answer."""

@@ -20,6 +20,8 @@ from harness.cohort.rows import Row
 from harness.cohort.staging import begin_anew, promote
 from harness.cohort.store import Store
 from harness.cohort.worker import Shift
+from harness.datasets.images import PREVIEW
+from harness.datasets.loading import check_before
 from harness.record import Cause
 
 Stage = Literal["rules", "training"]
@@ -67,6 +69,8 @@ def grade_class(store: Store, roster: Roster, terms: Terms, plan: Plan, watcher:
     Raises:
         HarnessError: nothing can be graded on this machine: no data, no sandbox, no such device.
     """
+    if not plan.rules_only:
+        check_before(terms.assignment.data, PREVIEW if terms.preview else plan.shift.data)
     enter_terms(store, terms)
     keys = set()
     for number, listed in enumerate(roster.listed, start=1):

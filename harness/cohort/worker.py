@@ -82,7 +82,7 @@ def work(shift: Shift, owner: str | None = None) -> int:
 def terms_of(shift: Shift, store: Store) -> Terms:
     """Say what decides the grades of a shift."""
     assignment = assignment_of(store, shift.assignment_sha256)
-    return Terms(assignment, shift.seed, "mini" if shift.mini else "cifar10", shift.variants)
+    return Terms(assignment, shift.seed, preview=shift.mini, variants=shift.variants)
 
 
 def main() -> int:

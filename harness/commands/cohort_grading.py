@@ -108,7 +108,7 @@ def grade(
     terms = Terms(
         assignment=spec,
         seed=spec.seed if seed is None else seed,
-        data="mini" if data == "mini" else "cifar10",
+        preview=data == "mini",
         variants=_known(variant, spec),
     )
     shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
@@ -228,7 +228,7 @@ def shift_of(
         stage="rules",
         assignment_sha256=terms.assignment_sha256,
         seed=terms.seed,
-        mini=terms.data == "mini",
+        mini=terms.preview,
         variants=terms.variants,
         device=device,
         data=data,

@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.options import (
-    DEFAULT_CACHE,
     DEFAULT_OUT,
     EXIT,
     AssignmentOption,
@@ -77,7 +77,7 @@ def grade(
     device: DeviceOption = "auto",
     workers: WorkersOption = 0,
     data: DataOption = None,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     sandbox: SandboxOption = "auto",
 ) -> None:
@@ -119,7 +119,9 @@ def grade(
 
 def train(
     path: PathArgument,
-    model: Annotated[str, typer.Option(help="Which variant to train.")] = "basic",
+    model: Annotated[
+        str | None, typer.Option(help="Which variant to train.", show_default="the assignment's first")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Total epochs.")] = 25,
     batch_size: Annotated[int, typer.Option(min=2, help="Images per step.")] = 128,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 0.1,
@@ -127,7 +129,7 @@ def train(
     workers: WorkersOption = 2,
     resume: ResumeOption = None,
     save_every: SaveEveryOption = 0,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     data: DataOption = None,
     seed: SeedOption = None,
@@ -141,6 +143,8 @@ def train(
     sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
+    from harness.datasets.loading import check_before
+    from harness.grade import variants_to_train
     from harness.run import Settings, with_seed
     from harness.screen import Display, say
 
@@ -150,7 +154,11 @@ def train(
         out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
     )
     with alone_in(out), Display() as display:
-        run = opened(path, assignment, [model], class_name, ctor, settings, display)
+        run = opened(path, assignment, [model] if model else [], class_name, ctor, settings, display)
+        model, *_ = sorted(variants_to_train(run, [model] if model else []))
+        alone = replace(run.submission, variants={model: run.submission.variants[model]})
+        run = replace(run, submission=alone)
+        check_before(run.assignment.data, data)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
         accuracies = [_practised(one, model, recipe).accuracy for one in runs]

@@ -22,8 +22,9 @@ from harness.errors import UsageError
 def rf(
     path: PathArgument,
     input_shape: Annotated[
-        tuple[int, int, int], typer.Option("--input", metavar="C H W", help="Shape of one image.")
-    ] = (3, 32, 32),
+        tuple[int, int, int] | None,
+        typer.Option("--input", metavar="C H W", help="Shape of one image; the assignment's if not given."),
+    ] = None,
     title: Annotated[str, typer.Option(help="Heading; RF: CLASS (HxW input) if not given.")] = "",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,  # noqa: FBT002
     check: Annotated[  # noqa: FBT002
@@ -45,7 +46,7 @@ def rf(
     from harness.run import Settings, take_in
     from harness.screen import Display, say, show_field
 
-    if min(input_shape) < 1:
+    if input_shape is not None and min(input_shape) < 1:
         raise UsageError(
             f"--input {' '.join(map(str, input_shape))}: expected three positive numbers, C H W."
         )

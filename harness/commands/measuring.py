@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.options import (
-    DEFAULT_CACHE,
     EXIT,
     AssignmentOption,
     CacheOption,
@@ -42,7 +41,7 @@ def evaluate(
     ctor: CtorOption = [],  # noqa: B006
     device: DeviceOption = "auto",
     data: DataOption = None,
-    stats_cache: CacheOption = DEFAULT_CACHE,
+    stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what was measured as JSON.")

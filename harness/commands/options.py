@@ -25,9 +25,35 @@ PathArgument = Annotated[
         "repository: ADDRESS or FOLDER, @COMMIT.",
     ),
 ]
+
+
+def assignment_file(given: str) -> Path:
+    """Find the assignment that an option names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from harness.gallery import located
+
+    return located(given)
+
+
 AssignmentOption = Annotated[
     Path | None,
-    typer.Option(help="The assignment's TOML file.", metavar="FILE", show_default="cifar10-compact-cnn"),
+    typer.Option(
+        help="The assignment: its TOML file, or the id of one of harness assignment list.",
+        metavar="FILE|ID",
+        parser=assignment_file,
+        show_default="cifar10-compact-cnn",
+    ),
+]
+AssignmentArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The assignment: its TOML file, or the id of one of harness assignment list.",
+        metavar="FILE|ID",
+        parser=assignment_file,
+    ),
 ]
 VariantOption = Annotated[list[str], typer.Option("--variant", help="Rule set to judge by; repeatable.")]
 ClassOption = Annotated[str | None, typer.Option("--class", metavar="[FILE:]NAME", help="The model's class.")]
@@ -51,17 +77,21 @@ DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Wher
 WorkersOption = Annotated[int, typer.Option(min=0, help="Data-loading processes; the result is the same.")]
 DataOption = Annotated[
     str | None,
-    typer.Option(metavar="DIR|mini", help="Folder with CIFAR-10; mini is the embedded preview set."),
+    typer.Option(metavar="DIR|mini", help="Folder with the data; mini is an embedded preview set."),
 ]
 CacheOption = Annotated[
-    Path, typer.Option(metavar="FILE", help="Cache of the training split's mean and std.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Cache of the training split's mean and std.",
+        show_default="results/DATASET_stats.json",
+    ),
 ]
 RecomputeOption = Annotated[bool, typer.Option("--recompute-stats", help="Compute mean and std again.")]
 ResumeOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Continue from a last.pth.")]
 SaveEveryOption = Annotated[int, typer.Option(min=0, help="Keep a snapshot every N epochs; 0 keeps none.")]
 
 DEFAULT_OUT = Path("results")
-DEFAULT_CACHE = DEFAULT_OUT / "cifar10_stats.json"
 
 
 def opened(

@@ -64,8 +64,9 @@ def readme(
         ),
     ] = [],  # noqa: B006
     rf_input: Annotated[
-        tuple[int, int, int], typer.Option(metavar="C H W", help="Shape of one image for --rf.")
-    ] = (3, 32, 32),
+        tuple[int, int, int] | None,
+        typer.Option(metavar="C H W", help="Shape of one image for --rf; the assignment's if not given."),
+    ] = None,
     rf_ctor: Annotated[
         list[str], typer.Option(metavar="NAME=VALUE", help="A constructor argument for --rf; repeatable.")
     ] = [],  # noqa: B006
@@ -96,7 +97,7 @@ def readme(
     )
     before = path.read_bytes()
     after = fill_readme(before, book, str(path))
-    stale = ", ".join(changed_sections(before, after, str(path)))
+    stale = ", ".join(changed_sections(before, after, book, str(path)))
     if check and stale:
         say(f"{path}: stale: {stale}. Run harness readme {path}, and commit the file.")
         raise typer.Exit(EXIT["failed"])
@@ -161,7 +162,10 @@ def schema() -> None:
 
 
 def _measured(
-    asked: Sequence[str], input_shape: tuple[int, int, int], ctor: Sequence[str], record: "Record | None"
+    asked: Sequence[str],
+    input_shape: tuple[int, int, int] | None,
+    ctor: Sequence[str],
+    record: "Record | None",
 ) -> "dict[str, Measured]":
     """Measure the receptive field of every ``FILE:CLASS[:TITLE]``, by the section that shows it."""
     from harness.reporting.readme import field_sections
@@ -180,7 +184,7 @@ def _wanted(text: str) -> tuple[Path, str, str]:
 
 
 def _measure(
-    file: Path, class_name: str, title: str, input_shape: tuple[int, int, int], ctor: Sequence[str]
+    file: Path, class_name: str, title: str, input_shape: tuple[int, int, int] | None, ctor: Sequence[str]
 ) -> "Measured":
     from harness.receptive_field import report_field
     from harness.reporting.readme import Measured

@@ -14,9 +14,6 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 348, 12, 206
 STRIP_HEIGHT = 66
 _LABEL_GAP = 14
 
-IMAGE_PX = 32
-"""Side of the assignment's images, in pixels."""
-
 
 @dataclass(frozen=True)
 class Tick:
@@ -72,8 +69,9 @@ class Square:
 
 @dataclass(frozen=True)
 class FieldView:
-    """The squares of all layers, and the view box that holds the largest: (first x and y, side)."""
+    """The image's side, the squares of all layers, and the view box that holds all: (first x and y, side)."""
 
+    image_px: int
     squares: tuple[Square, ...]
     first: float
     side: float
@@ -129,12 +127,12 @@ def accuracy_strip(trainings: Sequence[Training], threshold: float) -> Strip:
     )
 
 
-def field_view(rows: Sequence[ReceptiveFieldRow]) -> FieldView:
-    """Place each layer's square around the middle of the image."""
-    squares = tuple(Square(r.layer, r.rf_out, r.jump_out, (IMAGE_PX - r.rf_out) / 2) for r in rows)
-    side = max([IMAGE_PX, *(square.side for square in squares)])
+def field_view(rows: Sequence[ReceptiveFieldRow], image_px: int) -> FieldView:
+    """Place each layer's square around the middle of an image of `image_px` squared."""
+    squares = tuple(Square(r.layer, r.rf_out, r.jump_out, (image_px - r.rf_out) / 2) for r in rows)
+    side = max([image_px, *(square.side for square in squares)])
     margin = 0.04 * side
-    return FieldView(squares, (IMAGE_PX - side) / 2 - margin, side + 2 * margin)
+    return FieldView(image_px, squares, (image_px - side) / 2 - margin, side + 2 * margin)
 
 
 def nice_ticks(low: float, high: float, most: int) -> list[float]:

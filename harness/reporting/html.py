@@ -7,12 +7,15 @@ can forget it. The page's policy forbids every request and every script but its 
 import base64
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import ValidationError
 
+from harness.datasets.spec import DataSpec
 from harness.record import Record, Training, VariantRecord
 from harness.reporting import charts, words
 from harness.reporting.asked import accuracy_asked
@@ -54,7 +57,7 @@ def render_html(record: Record, folders: Mapping[str, Path], templates: Path = T
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
     drawings = {
-        name: _drawings(variant, folders.get(name), accuracy_asked(record, name))
+        name: _drawings(variant, folders.get(name), accuracy_asked(record, name), image_px(record))
         for name, variant in record.variants.items()
     }
     return (
@@ -68,6 +71,19 @@ def render_html(record: Record, folders: Mapping[str, Path], templates: Path = T
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
+
+
+def image_px(record: Record) -> int | None:
+    """Say how large the images of a record's networks are; None where it does not hold its assignment."""
+    assignment = record.provenance.get("assignment")
+    data = assignment.get("data") if isinstance(assignment, dict) else None
+    if not isinstance(data, dict):
+        return None
+    if data.get("input_shape") and not data.get("resize"):
+        return int(data["input_shape"][-1])
+    with suppress(ValidationError):  # of a data set that this harness does not know
+        return DataSpec.model_validate(data).input_shape[-1]
+    return None
 
 
 def most_confused(training: Training) -> tuple[Confusion, ...]:
@@ -103,7 +119,7 @@ def page_environment(templates: Path) -> Environment:
         "to_change": words.to_change,
         "shade": _shade,
     }
-    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "IMAGE_PX": charts.IMAGE_PX}
+    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES}
     jinja.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "STRIP_HEIGHT": charts.STRIP_HEIGHT}
     jinja.globals |= {"LEFT": charts.LEFT, "RIGHT": charts.RIGHT, "TOP": charts.TOP, "BOTTOM": charts.BOTTOM}
     return jinja
@@ -112,9 +128,12 @@ def page_environment(templates: Path) -> Environment:
 # Private functions
 
 
-def _drawings(variant: VariantRecord, folder: Path | None, threshold: float | None) -> Drawings:
+def _drawings(
+    variant: VariantRecord, folder: Path | None, threshold: float | None, side: int | None
+) -> Drawings:
     pictures = Embedded() if folder is None else embedded(variant, folder)
-    field = charts.field_view(variant.receptive_field) if variant.receptive_field else None
+    rows = variant.receptive_field
+    field = charts.field_view(rows, side) if rows and side else None
     training = variant.training
     if training is None or not training.epochs:
         return Drawings(pictures, field)

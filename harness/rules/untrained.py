@@ -33,19 +33,15 @@ def diverged(event: Diverged) -> Verdict:
     return Verdict("failed", "", actual, help=_why_diverged(event))
 
 
-def not_measured(preview: Training | None, why: str) -> Verdict:
-    """Report that the test set could not be had; a preview on the embedded set is named, and is no grade."""
+def not_measured(preview: Training | None, why: str, how_to_get: str) -> Verdict:
+    """Report that the test set could not be had, and how it can; a preview is named, and is no grade."""
     actual = f"not measured: {why}"
     if preview is not None:
         actual += (
             f". A preview on the embedded mini set ({preview.data.test_images:,} test images) reached "
             f"{100 * preview.accuracy:.1f} %; that number is not a grade"
         )
-    help_ = (
-        "Put the folder cifar-10-batches-py into ./data, or name the folder that holds it with --data or "
-        "CIFAR10_ROOT, and grade again."
-    )
-    return not_judged("", actual, cause="infrastructure", advice=help_)
+    return not_judged("", actual, cause="infrastructure", advice=how_to_get)
 
 
 def untrainable(cause: Cause, why: str) -> Verdict:

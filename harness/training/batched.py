@@ -16,19 +16,21 @@ from numpy.typing import NDArray
 
 from harness.recipe import TransformSpec
 from harness.record import Augmented
-from harness.training.augment import Augmenter, Images, build
+from harness.training.augment import Augmenter, Images, build, for_channels
 
 Uniform = NDArray[np.float64]
 Range = tuple[float, float]
 
 
-def augmenter(transforms: Iterable[TransformSpec], seed: int) -> "Augmenter | BatchAugmenter":
+def augmenter(transforms: Iterable[TransformSpec], seed: int, channels: int) -> "Augmenter | BatchAugmenter":
     """Choose how to run a pipeline: a batch at a time where every transform allows it, else image by image.
+
+    The images have 1 or 3 `channels`.
 
     Raises:
         UsageError: Albumentations does not know an argument or its value.
     """
-    specs = tuple(transforms)
+    specs = for_channels(transforms, channels)
     batched = [_batched(build(spec)) for spec in specs]
     known = [transform for transform in batched if transform is not None]
     return BatchAugmenter(known, seed) if len(known) == len(specs) else Augmenter(specs, seed)
@@ -109,10 +111,11 @@ class Affine:
         (chosen,) = np.nonzero(uniform[:, 0] < self.p)
         height, width = images.shape[1:3]
         for row, matrix in zip(chosen, self.matrices(uniform[chosen], height, width), strict=True):
-            images[row] = cv2.warpAffine(
+            moved = cv2.warpAffine(
                 images[row], matrix, (width, height),
                 flags=self.interpolation, borderMode=self.border_mode, borderValue=self.fill,
             )  # fmt: skip
+            images[row] = moved.reshape(images.shape[1:])  # OpenCV drops the one channel of a grey image
 
     def matrices(self, uniform: Uniform, height: int, width: int) -> Uniform:
         """Give the (N, 2, 3) matrices from source to target, in pixels (x, y)."""
@@ -148,7 +151,7 @@ class Dropout:
         rows = _stretch(place[0], place[1], self.heights, images.shape[1])
         columns = _stretch(place[2], place[3], self.widths, images.shape[2])
         hole = rows[:, :, None] & columns[:, None, :] & (chosen < self.p)[:, None, None]
-        images[hole] = np.array(self.fill, np.uint8)
+        images[hole] = np.array(self.fill[: images.shape[3]], np.uint8)
 
 
 # Private functions

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from harness.datasets.images import Split
 from harness.recipe import RecipeSpec
 from harness.seeds import seed_for
 from harness.training.batched import augmenter
-from harness.training.data import Split
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -19,7 +19,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Batches(Dataset[Batch]):
     """Item `step` is batch ``step % steps_per_epoch`` of epoch ``step // steps_per_epoch``.
 
-    An item is images (N, 32, 32, 3) uint8 and labels (N,) int64. What is left of an epoch after the
+    An item is images (N, H, W, C) uint8 and labels (N,) int64. What is left of an epoch after the
     last full batch is dropped.
     """
 
@@ -27,7 +27,7 @@ class Batches(Dataset[Batch]):
         self._split = split
         self._size = recipe.batch_size
         self._shuffle_seed = seed_for(seed, "shuffle")
-        self._augment = augmenter(recipe.augmentation, seed_for(seed, "augment"))
+        self._augment = augmenter(recipe.augmentation, seed_for(seed, "augment"), split.images.shape[3])
         self.augmented = self._augment.manner
         self._order: tuple[int, NDArray[np.int64]] | None = None
         self.steps_per_epoch = len(split.labels) // recipe.batch_size

@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
+from harness.datasets.loading import checked_folder
+from harness.datasets.miniature import load_for_probe
 from harness.errors import DataError, HarnessError, TrainingError
 from harness.training.budget import WORKSPACE_MIB, bounded_memory
-from harness.training.data import load_mini
 from harness.training.determinism import device_of, make_deterministic, switches
 from harness.training.fingerprint import fingerprint
 from harness.training.gradients import measure_field
@@ -67,7 +68,7 @@ def do(job: Job, emit: Emit) -> None:
     """
     if isinstance(job, ProbeJob):
         make_deterministic(job.threads)
-        data = load_mini()
+        data = load_for_probe(job.data)
         emit(StartedEvent())
         with bounded_memory(job.memory_mib + WORKSPACE_MIB):
             emit(probe_all(job, data, emit))
@@ -112,18 +113,15 @@ def _job(text: bytes) -> Job:
 
 
 def _examined(job: DoctorJob) -> DoctorEvent:
-    from harness.training.cifar10 import check_files, local_root
-
-    root, problem = local_root(job.data), ""
+    found, problem = None, ""
     try:
-        if root is not None:
-            check_files(root)
+        found = checked_folder(job.data, job.folder)
     except DataError as error:
         problem = str(error)
     return DoctorEvent(
         fingerprint=fingerprint(device_of("auto")),
         switches=switches(job.threads),
-        data=str(root or ""),
+        data=str(found or ""),
         data_problem=problem,
     )
 

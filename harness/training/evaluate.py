@@ -5,12 +5,12 @@ import math
 from harness.errors import UsageError
 from harness.record import wilson_interval
 from harness.training.checkpoint import weights_sha256
-from harness.training.data import used
 from harness.training.jobs import EvaluateJob, MeasuredEvent
 from harness.training.loop import Inputs
 from harness.training.measure import measure
 from harness.training.network import in_layout, usable_layout
 from harness.training.pixels import Pixels
+from harness.training.stats import used
 from harness.training.weights import load_weights
 
 
@@ -23,9 +23,9 @@ def evaluate(job: EvaluateJob, inputs: Inputs) -> MeasuredEvent:
     """
     network, test = inputs.network, inputs.data.test
     load_weights(job.checkpoint, network)
-    memory_format, _ = usable_layout(network, test.images.shape[1], job.classes)
+    memory_format, _ = usable_layout(network, inputs.data.shape, job.data.num_classes)
     in_layout(network, memory_format)
-    found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test, job.classes)
+    found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test, job.data.num_classes)
     if not math.isfinite(found.loss):
         raise UsageError(
             f"{job.checkpoint}: the network's output is not a number with these weights; expected a finite "

@@ -15,7 +15,7 @@ FEATURES = (
 """Instructions by which a library chooses its kernels; more may be there, and do not matter."""
 
 _HARNESS = Path(__file__).resolve().parents[1]
-_CODE = ("training/*.py", "analysis/graph.py", "analysis/ops.py", "recipe.py", "seeds.py")
+_CODE = ("training/*.py", "datasets/*.py", "analysis/graph.py", "analysis/ops.py", "recipe.py", "seeds.py")
 """The files of this package that a training is made of."""
 _LIBRARY = re.compile(r"- (.*(?:Math Kernel Library|MKL-DNN|OpenBLAS).*)")
 

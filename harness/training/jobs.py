@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
+from harness.datasets.spec import DataSpec
 from harness.errors import (
     DataError,
     DataUnavailableError,
@@ -40,11 +41,11 @@ class Model(_Frozen):
 
 
 class ProbeJob(_Frozen):
-    """Run each model forward, untrained, on the embedded test images."""
+    """Run each model forward, untrained, on images that come with the harness."""
 
     kind: Literal["probe"] = "probe"
     models: dict[str, Model]
-    classes: int
+    data: DataSpec
     batch_size: int
     """Images per forward pass, for the accuracy with batch statistics."""
     threads: int
@@ -58,14 +59,14 @@ class TrainJob(_Frozen):
 
     kind: Literal["train"] = "train"
     model: Model
-    classes: int
+    data: DataSpec
     recipe: RecipeSpec
     seed: int
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = 0
     """Data-loading processes; the result does not depend on it."""
-    data: str | None = None
-    """A folder to look for the data in first, or "mini" for the embedded set."""
+    folder: str | None = None
+    """Where to look for the data first, or "mini" for the embedded sample of it."""
     memory_mib: int = MEMORY_MIB
     stats_cache: Path
     recompute_stats: bool = False
@@ -85,12 +86,12 @@ class EvaluateJob(_Frozen):
     model: Model
     checkpoint: Path
     """Read as data, never trusted; see `harness.training.weights`."""
-    classes: int
+    data: DataSpec
     batch_size: int
     threads: int
     memory_mib: int = MEMORY_MIB
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    data: str | None = None
+    folder: str | None = None
     stats_cache: Path
     recompute_stats: bool = False
 
@@ -113,10 +114,11 @@ class AugmentJob(_Frozen):
     """Augment the first images of a training as its first epochs do, without training."""
 
     kind: Literal["augment"] = "augment"
+    data: DataSpec
     recipe: RecipeSpec
     seed: int
     images: int
-    data: str | None = None
+    folder: str | None = None
     """As in `TrainJob`."""
     samples: Path
     """Where to write them."""
@@ -127,7 +129,8 @@ class DoctorJob(_Frozen):
 
     kind: Literal["doctor"] = "doctor"
     threads: int
-    data: str | None = None
+    data: DataSpec
+    folder: str | None = None
     """As in `TrainJob`; nothing is downloaded."""
 
 
@@ -137,10 +140,13 @@ Job = Annotated[
 
 
 class DataEvent(_Frozen):
-    """Which data is used, and what to tell the user about it."""
+    """Which data is used, and what to tell the user about it.
+
+    `name` is the data set's, or "mini" for an embedded sample; `root` is "" where the data cannot be had.
+    """
 
     event: Literal["data"] = "data"
-    name: Literal["cifar10", "mini"]
+    name: str
     root: str
     message: str
 
@@ -156,9 +162,11 @@ class ReadyEvent(_Frozen):
 
 
 class DownloadEvent(_Frozen):
-    """Progress of a download in bytes; `total` is None when the server does not say."""
+    """Progress of the download of a file in bytes; `total` is None when the server does not say."""
 
     event: Literal["download"] = "download"
+    title: str
+    """The data set's name in a sentence."""
     done: int
     total: int | None
 

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import OneCycleLR
 
+from harness.datasets.images import Data
 from harness.errors import GraphError, UsageError
 from harness.recipe import RecipeSpec
 from harness.record import Augmented, EpochLog, Training, wilson_interval
@@ -22,7 +23,6 @@ from harness.tables import content_hash
 from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
-from harness.training.data import Data, Stats, used
 from harness.training.jobs import DivergedEvent, Emit, EpochEvent, StepEvent, TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
@@ -30,6 +30,7 @@ from harness.training.network import Network, in_layout, running
 from harness.training.pixels import Pixels
 from harness.training.plan import planned
 from harness.training.samples import augmented, write_samples
+from harness.training.stats import Stats, used
 
 STEP_EVENT_S = 0.2
 """Least time between two progress events."""
@@ -62,7 +63,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         UsageError: the checkpoint is of another training, or a batch exceeds the training split.
     """
     network, asked = inputs.network, job.recipe
-    plan = planned(network, asked, inputs.data.train.images.shape[1], job.classes)
+    plan = planned(network, asked, inputs.data.shape, job.data.num_classes)
     recipe, job = plan.recipe, job.model_copy(update={"recipe": plan.recipe})
     in_layout(network, plan.memory_format)
     batches = Batches(inputs.data.train, recipe, job.seed)
@@ -90,7 +91,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     training = _result(job, inputs, asked, plan.notes, progress, initial_sha256, batches.augmented)
     if job.samples is not None:
         # A training resumed at its very end has measured nothing by itself.
-        last = measured or measure(network, pixels, inputs.data.test, job.classes)
+        last = measured or measure(network, pixels, inputs.data.test, job.data.num_classes)
         _write_samples(job.samples, job, inputs, last)
     return training
 
@@ -197,7 +198,7 @@ class _Epoch:
         # accuracy is the grade: at full size, and always float32.
         precision = self.job.recipe.precision if self.epoch < self.job.recipe.epochs else "float32"
         measured = measure(
-            self.trained.model, self.pixels, data.test, self.job.classes, precision, self.size_px
+            self.trained.model, self.pixels, data.test, self.job.data.num_classes, precision, self.size_px
         )
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
@@ -262,8 +263,10 @@ class _Epoch:
 
 def _write_samples(path: Path, job: TrainJob, inputs: Inputs, measured: Measured) -> None:
     """Write what pictures need: test images by what the last epoch made of them, the augmentation."""
-    shown = inputs.data.test.classified(measured.logits) | augmented(inputs.data.train, job.recipe, job.seed)
-    write_samples(path, shown)
+    shown = augmented(inputs.data.train, job.recipe, job.seed)
+    # Nobody is shown an image of a secret test split.
+    tested = {} if inputs.data.secret else inputs.data.test.classified(measured.logits)
+    write_samples(path, tested | shown)
 
 
 def _result(

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from harness.analysis import graph as plain
+from harness.datasets.images import Shape
 from harness.errors import GraphError, HarnessError
 from harness.training.program import Watch, compiled
 
@@ -143,24 +144,24 @@ def check_one_image(plan: plain.Architecture, network: Network, image: torch.Ten
 
 
 def obstacle(
-    network: nn.Module, size_px: int, classes: int, memory_format: torch.memory_format = torch.channels_last
+    network: nn.Module, shape: Shape, classes: int, memory_format: torch.memory_format = torch.channels_last
 ) -> str | None:
-    """Say why the graphs cannot map two images of `size_px` squared to (2, classes) logits; None if they can.
+    """Say why the graphs cannot map two images of `shape` (C, H, W) to (2, classes) logits; None if they can.
 
     A real pass on a copy: strides decide whether a view is possible, and a layer written for one size
     may show only in the shape of what comes out.
     """
     trial = in_layout(copy.deepcopy(network), memory_format)
     device = next((tensor.device for tensor in trial.state_dict().values()), torch.device("cpu"))
-    images = torch.zeros(2, 3, size_px, size_px, device=device).contiguous(memory_format=memory_format)
+    images = torch.zeros(2, *shape, device=device).contiguous(memory_format=memory_format)
     for mode in (True, False):
         try:
             with torch.no_grad():
-                shape = tuple(trial.train(mode)(images).shape)
+                found = tuple(trial.train(mode)(images).shape)
         except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
             return one_line(error)
-        if shape != (2, classes):
-            return f"two images give logits of shape {shape}; expected {(2, classes)}"
+        if found != (2, classes):
+            return f"two images give logits of shape {found}; expected {(2, classes)}"
     return None
 
 
@@ -172,18 +173,18 @@ def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Modu
     return network
 
 
-def usable_layout(network: nn.Module, size_px: int, classes: int) -> tuple[torch.memory_format, str | None]:
+def usable_layout(network: nn.Module, shape: Shape, classes: int) -> tuple[torch.memory_format, str | None]:
     """Choose channels_last if the graphs can run in it, else NCHW with the reason.
 
     Raises:
         GraphError: the graphs can run in neither.
     """
-    reason = obstacle(network, size_px, classes, torch.channels_last)
+    reason = obstacle(network, shape, classes, torch.channels_last)
     if reason is None:
         return torch.channels_last, None
-    in_rows = obstacle(network, size_px, classes, torch.contiguous_format)
+    in_rows = obstacle(network, shape, classes, torch.contiguous_format)
     if in_rows is not None:
-        raise GraphError(f"network: cannot run on {size_px}x{size_px} px images: {in_rows}.")
+        raise GraphError(f"network: cannot run on {shape[2]}x{shape[1]} px images: {in_rows}.")
     return torch.contiguous_format, reason
 
 

@@ -1,14 +1,16 @@
 """The jobs that need a whole data set: show augmented images, evaluate, train."""
 
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from harness.datasets.download import Progress
+from harness.datasets.images import PREVIEW, Data
+from harness.datasets.keeper import held_data
+from harness.datasets.miniature import load_mini
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
-from harness.training.data import Data, load_mini, stats_of
 from harness.training.determinism import device_of, make_deterministic
 from harness.training.evaluate import evaluate
 from harness.training.fingerprint import fingerprint
@@ -23,10 +25,10 @@ from harness.training.jobs import (
     TrainedEvent,
     TrainJob,
 )
-from harness.training.keeper import held_data
 from harness.training.loop import Diverged, Inputs, train
 from harness.training.network import Network, read
 from harness.training.samples import augmented, write_samples
+from harness.training.stats import stats_of
 
 DOWNLOAD_EVENT_S = 0.2
 """Least time between two events of a download."""
@@ -71,8 +73,7 @@ def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     plan, tensors = read(job.model.architecture, job.model.weights)
     network = Network(plan, tensors, device)
     data = _data(job, emit)
-    height, width, channels = data.train.images.shape[1:]
-    check_memory(plan, tensors, (batch_size, channels, height, width), job.memory_mib)
+    check_memory(plan, tensors, (batch_size, *data.shape), job.memory_mib)
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
 
@@ -91,19 +92,22 @@ def _ready(inputs: Inputs) -> ReadyEvent:
 
 
 def _data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> Data:
-    # The labels of the mini set are no secret: they are in the order of its images.
-    data = load_mini() if job.data == "mini" else held_data(job.data, _download_progress(emit))
+    # The labels of an embedded set are no secret: they are in the order of its images.
+    if job.folder == PREVIEW:
+        data = load_mini(job.data)
+    else:
+        data = held_data(job.data, job.folder, _download_progress(job.data.title, emit))
     emit(DataEvent(name=data.name, root=data.root, message=f"{data.name}: {data.root}"))
     return data
 
 
-def _download_progress(emit: Emit) -> Callable[[int, int | None], None]:
+def _download_progress(title: str, emit: Emit) -> Progress:
     shown_s = 0.0
 
     def progress(done: int, total: int | None) -> None:
         nonlocal shown_s
         if done == total or time.monotonic() - shown_s >= DOWNLOAD_EVENT_S:
             shown_s = time.monotonic()
-            emit(DownloadEvent(done=done, total=total))
+            emit(DownloadEvent(title=title, done=done, total=total))
 
     return progress

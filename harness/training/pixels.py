@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.training.data import Stats
+from harness.training.stats import Stats
 
 
 class Pixels:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.datasets.images import Shape
 from harness.recipe import RecipeSpec
 from harness.training.network import Network, obstacle, usable_layout
 
@@ -20,20 +21,21 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def planned(network: Network, recipe: RecipeSpec, full_px: int, classes: int) -> Plan:
-    """Try the network at every size of the recipe, and at `full_px`, the size of the images.
+def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int) -> Plan:
+    """Try the network at every size of the recipe, and on images of their own `shape` (C, H, W), a square.
 
     Raises:
         GraphError: the network cannot run at full size, or gives not one logit per class.
     """
-    memory_format, reason = usable_layout(network, full_px, classes)
+    channels, _, full_px = shape
+    memory_format, reason = usable_layout(network, shape, classes)
     notes = [] if reason is None else [
         f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason})."
     ]  # fmt: skip
     refused = {
         size: why
         for size in dict.fromkeys(stage.size_px for stage in recipe.stages)
-        if (why := obstacle(network, size, classes, memory_format))
+        if (why := obstacle(network, (channels, size, size), classes, memory_format))
     }
     followed = recipe.at_full_size(refused, full_px)
     if refused:

@@ -12,9 +12,9 @@ from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.analysis.graph import Architecture
 from harness.analysis.ops import unknown_ops
+from harness.datasets.images import Data, Split
 from harness.errors import GraphError
 from harness.training.budget import check_memory
-from harness.training.data import Data, Split, Stats, measured
 from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
@@ -30,6 +30,7 @@ from harness.training.network import (
 )
 from harness.training.pixels import Pixels
 from harness.training.stated import check_stated
+from harness.training.stats import Stats, measured
 from harness.training.trial import Tensors
 
 PROBED = 500
@@ -55,8 +56,8 @@ class _Means:
 
 def probe_all(job: ProbeJob, data: Data, emit: Callable[[CheckedEvent | ProbedEvent], None]) -> ProbeEvent:
     """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
-    assert isinstance(data.test, Split)  # the embedded images, whose labels are no secret
-    means = _Means(job, _mixed(data.test, job.classes), data.train, measured(data.train.images))
+    assert isinstance(data.test, Split)  # images that come with the harness: their labels are no secret
+    means = _Means(job, _mixed(data.test), data.train, measured(data.train.images))
     probes: dict[str, Probe] = {}
     failures: dict[str, str] = {}
     for name, model in job.models.items():
@@ -80,7 +81,7 @@ def probe(
         first, second = once(images), once(images)
         alone = torch.cat([once(images[i : i + 1]) for i in range(min(ALONE, len(images)))])
         batch_logits, labels = _with_batch_statistics(copy.deepcopy(network), pixels, split, job.batch_size)
-    running = measure(copy.deepcopy(network), pixels, split, job.classes)
+    running = measure(copy.deepcopy(network), pixels, split, job.data.num_classes)
     # The first images again, in batches as they are measured for a grade.
     graded = torch.from_numpy(running.logits[: len(first)])
     return Probe(
@@ -100,10 +101,10 @@ def probe(
 
 def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | Refused | str:
     """Probe one model, or say why not; `checked` is called where it is what it says."""
-    height, width, channels = means.split.images.shape[1:]
+    shape = means.job.data.input_shape
     try:
         plan, tensors = read(model.architecture, model.weights)
-        check_stated(plan, tensors, (channels, height, width))
+        check_stated(plan, tensors, shape)
     except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being run
         return Refused(message=_said(error))
     checked()
@@ -112,8 +113,8 @@ def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | 
     try:
         check_numbers(plan, tensors)
         network, job = Network(plan, tensors, torch.device("cpu")), means.job
-        check_memory(plan, tensors, (job.batch_size, channels, height, width), job.memory_mib)
-        memory_format, _ = usable_layout(network, height, job.classes)
+        check_memory(plan, tensors, (job.batch_size, *shape), job.memory_mib)
+        memory_format, _ = usable_layout(network, shape, job.data.num_classes)
         in_layout(network, memory_format)
         pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
         check_one_image(plan, network, pixels(torch.from_numpy(means.split.images[:1])))
@@ -127,14 +128,18 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, GraphError) else one_line(error)
 
 
-def _mixed(split: Split, classes: int) -> Split:
+def _mixed(split: Split) -> Split:
     """Take `PROBED` images, the classes in turn: batch statistics over a single class would say nothing."""
-    order = np.argsort(np.arange(len(split.labels)) % (len(split.labels) // classes), kind="stable")
+    turn = np.empty_like(split.labels)
+    for label in np.unique(split.labels):
+        of_class = split.labels == label
+        turn[of_class] = np.arange(of_class.sum())
+    order = np.lexsort((split.labels, turn))
     return Split(split.images[order][:PROBED], split.labels[order][:PROBED])
 
 
 def _evidence(plan: Architecture, tensors: Tensors, pixels: Pixels, means: _Means) -> Evidence:
-    """Train for a moment, on embedded images of all classes, and measure what has influence."""
+    """Train for a moment, on images of all classes, and measure what has influence."""
     count, train = STEPS * IMAGES, means.train
     chosen = np.arange(count) * 7919 % len(train.labels)
     images = pixels(torch.from_numpy(train.images[chosen])).contiguous()

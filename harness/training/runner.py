@@ -16,6 +16,7 @@ from typing import IO, Union
 
 from pydantic import ValidationError
 
+from harness.datasets.registry import environment
 from harness.errors import TrainingError
 from harness.training.jobs import (
     ERRORS,
@@ -45,7 +46,7 @@ MOST_MIB = 2_048
 _PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "CIFAR10_ROOT", "CIFAR10_URL", "CUDA_VISIBLE_DEVICES",
+    "CUDA_VISIBLE_DEVICES",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "GOMP_CPU_AFFINITY",
     "GOMP_SPINCOUNT", "KMP_AFFINITY", "KMP_BLOCKTIME",
@@ -169,7 +170,7 @@ def run(job: Job, on_event: Callable[[Event], None], timeout_s: float) -> Result
 
 
 def _environment() -> dict[str, str]:
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    passed_on = {name: os.environ[name] for name in (*_PASSED_ON, *environment()) if name in os.environ}
     fixed = {
         # -P keeps the working directory, which may be a student's, off the path; this is the harness.
         "PYTHONPATH": str(_PACKAGES),

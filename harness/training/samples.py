@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.images import Split
+from harness.datasets.marks import IMAGES
 from harness.files import atomic_file
 from harness.recipe import RecipeSpec
 from harness.seeds import seed_for
 from harness.training.batched import augmenter
 from harness.training.batches import permutation
-from harness.training.data import Split
-from harness.training.marks import IMAGES
 
 EPOCHS = 4
 """Epochs whose augmentation is shown."""
@@ -39,7 +39,7 @@ def augmented(
     ``train_augmented`` (N, epochs, H, W, C) uint8. `seed` is the training's.
     """
     indices = permutation(len(split.labels), seed_for(seed, "shuffle"), 0)[:images]
-    augment = augmenter(recipe.augmentation, seed_for(seed, "augment"))
+    augment = augmenter(recipe.augmentation, seed_for(seed, "augment"), split.images.shape[3])
     originals = split.images[indices]
     drawn = [augment(originals, epoch=epoch, indices=indices) for epoch in range(epochs)]
     return {

@@ -78,7 +78,7 @@ def test_another_seed_recipe_assignment_or_version_is_another_grade(terms, assig
         terms.key("c", "b"),
         Terms(assignment, seed=2).key("a", "b"),
         Terms(other, seed=1).key("a", "b"),
-        Terms(assignment, seed=1, data="mini").key("a", "b"),
+        Terms(assignment, seed=1, preview=True).key("a", "b"),
         Terms(assignment, seed=1, variants=("dilated",)).key("a", "b"),
         Terms(assignment, seed=1, harness_version="9").key("a", "b"),
     }

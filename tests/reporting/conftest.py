@@ -128,11 +128,13 @@ def record(training: Training) -> Record:
             max_points=25,
             variants=variants,
             provenance={
+                "assignment": {"data": {"dataset": "cifar10"}},
                 "command": "harness grade submission",
                 "versions": {"torch": "2", "python": "3.11"},
                 "graded_at": "2026-01-01T00:00:00+00:00",
                 "seconds": 1.0,
                 "sandbox": "subprocess",
+                "intake": {"basic": {"folder": "base_model"}, "dilated": {"folder": "dilated_model"}},
             },
         )
     )

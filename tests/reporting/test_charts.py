@@ -54,7 +54,7 @@ def test_the_strip_shows_the_interval_around_the_accuracy_left_of_the_threshold(
 
 def test_a_square_is_centred_on_the_image_and_the_view_holds_the_largest(record):
     row = record.variants["basic"].receptive_field[0]
-    view = field_view([row, row.model_copy(update={"rf_out": 55})])
+    view = field_view([row, row.model_copy(update={"rf_out": 55})], 32)
     assert [(square.corner, square.side) for square in view.squares] == [(14.5, 3), (-11.5, 55)]
     assert view.first < -11.5
     assert view.first + view.side > 43.5

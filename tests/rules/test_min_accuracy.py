@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.assignment import AssignmentSpec, Seeds, parse_assignment
+from harness.datasets.places import how_to_get
 from harness.errors import AssignmentError
 from harness.record import DataUsed, EpochLog, Finding, Training, mean_accuracy, wilson_interval
 from harness.rules.judging import judge_trainings, not_trained
@@ -186,12 +187,12 @@ def test_a_poor_accuracy_above_chance_is_not_called_stuck(assignment):
 
 
 def test_without_data_the_accuracy_is_open_and_a_preview_is_no_grade(assignment):
-    why = not_measured(a_training(5000), "no CIFAR-10 here.")
+    why = not_measured(a_training(5000), "no CIFAR-10 here.", how_to_get(assignment.data))
     (finding,) = not_trained(why, assignment.rules_for("basic"))
     assert (finding.status, finding.cause, finding.points) == ("not_judged", "infrastructure", None)
     assert "50.0 %; that number is not a grade" in finding.actual
     assert "CIFAR10_ROOT" in finding.help
-    assert "preview" not in not_measured(None, "no CIFAR-10 here.").actual
+    assert "preview" not in not_measured(None, "no CIFAR-10 here.", how_to_get(assignment.data)).actual
 
 
 def test_a_network_that_cannot_be_rebuilt_is_not_trained():

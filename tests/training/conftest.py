@@ -12,9 +12,12 @@ from torch import nn
 
 from harness.analysis.graph import to_json
 from harness.assignment import AssignmentSpec
+from harness.datasets.cifar10 import CIFAR10
+from harness.datasets.images import Data, Split
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeSpec
-from harness.training.data import Data, Split, load_mini
 from harness.training.jobs import Event, Model, TrainJob
 
 
@@ -73,7 +76,7 @@ def recipe(assignment: AssignmentSpec) -> RecipeSpec:
 
 @pytest.fixture(scope="session")
 def mini() -> Data:
-    return load_mini()
+    return load_mini(DataSpec(dataset="cifar10"))
 
 
 @pytest.fixture
@@ -84,6 +87,7 @@ def few(mini: Data) -> Data:
         root="a slice",
         train=Split(mini.train.images[::78][:64], mini.train.labels[::78][:64]),
         test=Split(mini.test.images[::20], mini.test.labels[::20]),
+        classes=CIFAR10.classes,
     )
 
 
@@ -92,11 +96,11 @@ def job(tmp_path: Path, exported: Callable[[nn.Module], Model], recipe: RecipeSp
     torch.manual_seed(3)
     return TrainJob(
         model=exported(Tiny()),
-        classes=10,
+        data=DataSpec(dataset="cifar10"),
         recipe=recipe,
         seed=1,
         device="cpu",
-        data="mini",
+        folder="mini",
         stats_cache=tmp_path / "stats.json",
         checkpoints=tmp_path / "checkpoints",
     )
@@ -105,15 +109,6 @@ def job(tmp_path: Path, exported: Callable[[nn.Module], Model], recipe: RecipeSp
 @pytest.fixture
 def events() -> list[Event]:
     return []
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory without data, and an environment that names none."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
-    monkeypatch.setenv("CIFAR10_URL", "http://127.0.0.1:9/none.tar.gz")
-    return tmp_path
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import Data
 from harness.errors import UsageError
 from harness.recipe import TransformSpec
 from harness.training.augment import Augmenter
-from harness.training.data import Data
 
 
 @pytest.fixture
@@ -57,3 +57,10 @@ def test_arguments_that_albumentations_does_not_know_are_refused(arguments: dict
         UsageError, match=r"recipe\.augmentation: Affine: Albumentations refuses its arguments"
     ):
         Augmenter([spec], seed=1)
+
+
+def test_a_pipeline_that_leaves_images_of_another_size_is_refused(few: Data) -> None:
+    crop = Augmenter([TransformSpec(name="RandomCrop", p=1, arguments={"height": 24, "width": 20})], seed=1)
+    message = r"recipe\.augmentation: images of 32x32 px come out as 20x24\. Let the last transform"
+    with pytest.raises(UsageError, match=message):
+        crop(few.train.images[:1], epoch=0, indices=[0])

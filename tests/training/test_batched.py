@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import Data
 from harness.recipe import TransformSpec
 from harness.training.augment import Augmenter, build
 from harness.training.batched import Affine, BatchAugmenter, augmenter
-from harness.training.data import Data
 
 DRAWS = 10_000
 CRITICAL = 1.95
@@ -29,7 +29,7 @@ def both(assignment: AssignmentSpec) -> tuple[NDArray[np.uint8], NDArray[np.uint
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     images = np.repeat(image, DRAWS, axis=0)
     specs = assignment.recipe.augmentation
-    batched = augmenter(specs, 1)
+    batched = augmenter(specs, 1, 3)
     assert isinstance(batched, BatchAugmenter)
     return batched(images, epoch=0, indices=range(DRAWS)), Augmenter(specs, 2)(
         images, epoch=0, indices=range(DRAWS)
@@ -52,7 +52,7 @@ def test_another_share_of_augmented_images_would_be_seen(
 ) -> None:
     more = [spec.model_copy(update={"p": spec.p + 0.1}) for spec in assignment.recipe.augmentation]
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
-    other = augmenter(more, 1)(np.repeat(image, DRAWS, axis=0), epoch=0, indices=range(DRAWS))
+    other = augmenter(more, 1, 3)(np.repeat(image, DRAWS, axis=0), epoch=0, indices=range(DRAWS))
     assert differences(other, both[1])[0] > 5.5
 
 
@@ -79,7 +79,7 @@ def test_a_transform_moves_things_as_far_and_as_often(
     blob[:, 6:12, 8:14] = 255
     found = [
         measured(augment(np.repeat(blob, DRAWS, axis=0), epoch=1, indices=range(DRAWS)))
-        for augment in (augmenter([spec], 3), Augmenter([spec], 4))
+        for augment in (augmenter([spec], 3, 3), Augmenter([spec], 4))
     ]
     for measure in measures:
         assert distance(found[0][measure], found[1][measure]) < CRITICAL, measure
@@ -91,7 +91,7 @@ def test_holes_are_as_large_as_frequent_and_as_evenly_spread() -> None:
     white = np.full((DRAWS, 32, 32, 3), 255, np.uint8)
     found = [
         augment(white, epoch=0, indices=range(DRAWS))
-        for augment in (augmenter([spec], 1), Augmenter([spec], 2))
+        for augment in (augmenter([spec], 1, 3), Augmenter([spec], 2))
     ]
     for images in found:
         assert {tuple(pixel) for pixel in np.unique(images.reshape(-1, 3), axis=0)} == {
@@ -113,7 +113,7 @@ def test_a_matrix_is_albumentations_own() -> None:
         "translate_percent": [-0.3, 0.3], "scale": [0.5, 1.5], "rotate": [-90, 90], "shear": [-20, 20]
     }  # fmt: skip
     affine = build(TransformSpec(name="Affine", p=1, arguments=arguments))
-    (batched,) = augmenter([TransformSpec(name="Affine", p=1, arguments=arguments)], 1)._transforms  # type: ignore[union-attr]
+    (batched,) = augmenter([TransformSpec(name="Affine", p=1, arguments=arguments)], 1, 3)._transforms  # type: ignore[union-attr]
     assert isinstance(batched, Affine)
     uniform = np.random.default_rng(0).random((50, batched.draws))
     for row, matrix in zip(uniform, batched.matrices(uniform, 24, 32), strict=True):
@@ -133,15 +133,15 @@ def test_a_matrix_is_albumentations_own() -> None:
 
 
 def test_an_image_is_augmented_alike_alone_and_among_others(assignment: AssignmentSpec, few: Data) -> None:
-    augment = augmenter(assignment.recipe.augmentation, 7)
+    augment = augmenter(assignment.recipe.augmentation, 7, 3)
     images = few.train.images[:8]
     together = augment(images, epoch=2, indices=range(100, 108))
-    alone = augmenter(assignment.recipe.augmentation, 7)(images[5:6], epoch=2, indices=[105])
+    alone = augmenter(assignment.recipe.augmentation, 7, 3)(images[5:6], epoch=2, indices=[105])
     assert np.array_equal(together[5], alone[0])
     assert np.array_equal(augment(images[::-1], epoch=2, indices=range(107, 99, -1))[::-1], together)
     assert not np.array_equal(augment(images, epoch=3, indices=range(100, 108)), together)
     assert not np.array_equal(
-        augmenter(assignment.recipe.augmentation, 8)(images, epoch=2, indices=range(8)), together
+        augmenter(assignment.recipe.augmentation, 8, 3)(images, epoch=2, indices=range(8)), together
     )
 
 
@@ -149,8 +149,8 @@ def test_a_transform_more_leaves_the_others_as_they_were(few: Data) -> None:
     flip = TransformSpec(name="HorizontalFlip", p=0.5)
     never = TransformSpec(name="Affine", p=0.0, arguments={"translate_percent": [0.1, 0.1]})
     images = few.train.images[:32]
-    alone = augmenter([flip], 7)(images, epoch=0, indices=range(32))
-    assert np.array_equal(augmenter([flip, never], 7)(images, epoch=0, indices=range(32)), alone)
+    alone = augmenter([flip], 7, 3)(images, epoch=0, indices=range(32))
+    assert np.array_equal(augmenter([flip, never], 7, 3)(images, epoch=0, indices=range(32)), alone)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_transform_more_leaves_the_others_as_they_were(few: Data) -> None:
 )
 def test_what_cannot_be_batched_is_left_to_albumentations(name: str, arguments: dict[str, Any]) -> None:
     flip = TransformSpec(name="HorizontalFlip", p=0.5)
-    chosen = augmenter([flip, TransformSpec(name=name, p=0.5, arguments=arguments)], 1)
+    chosen = augmenter([flip, TransformSpec(name=name, p=0.5, arguments=arguments)], 1, 3)
     assert isinstance(chosen, Augmenter)
 
 
@@ -208,3 +208,32 @@ def first_row(hole: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def first_column(hole: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(hole.any((1, 2)), hole.any(1).argmax(1), -1)
+
+
+GREY: dict[str, dict[str, Any]] = {
+    "Affine": {"rotate": [-15, 15], "translate_percent": [-0.1, 0.1], "fill": [120, 150, 180]},
+    "CoarseDropout": {"num_holes_range": [1, 1], "hole_height_range": [4, 9], "hole_width_range": [4, 9],
+                      "fill": [120, 150, 180]},
+    "Rotate": {"fill": [120, 150, 180]}, "ColorJitter": {}, "HorizontalFlip": {},
+    "RandomBrightnessContrast": {}, "ToGray": {}, "VerticalFlip": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_grey_images_stay_grey_images(name: str) -> None:
+    images = np.zeros((8, 28, 28, 1), np.uint8)
+    spec = TransformSpec.model_validate({"name": name, "p": 1, "arguments": GREY[name]})
+    out = augmenter([spec], 1, 1)(images, epoch=0, indices=range(8))
+    assert out.shape == images.shape
+    if "fill" in GREY[name]:
+        assert out.max() == 150
+
+
+@pytest.mark.parametrize("name", ["Affine", "CoarseDropout", "HorizontalFlip"])
+def test_a_grey_image_is_augmented_as_a_colour_of_equal_parts_is(name: str) -> None:
+    arguments = {key: value for key, value in GREY[name].items() if key != "fill"}
+    spec = TransformSpec.model_validate({"name": name, "p": 0.7, "arguments": arguments})
+    grey = np.random.default_rng(0).integers(0, 256, (32, 28, 28, 1), dtype=np.uint8)
+    one = augmenter([spec], 5, 1)(grey, epoch=3, indices=range(32))
+    three = augmenter([spec], 5, 3)(np.repeat(grey, 3, axis=3), epoch=3, indices=range(32))
+    assert np.array_equal(np.repeat(one, 3, axis=3), three)

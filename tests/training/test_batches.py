@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
+from harness.datasets.images import Data
 from harness.recipe import RecipeSpec
 from harness.training.batches import Batches, permutation, stream
-from harness.training.data import Data
 
 
 def test_an_order_is_a_function_of_seed_and_epoch() -> None:

@@ -7,8 +7,8 @@ from threading import Thread
 
 import pytest
 import torch
-from torchvision.datasets import CIFAR10
 
+from harness.datasets.cifar10 import CIFAR10
 from harness.errors import (
     AssignmentError,
     DataError,
@@ -56,7 +56,7 @@ def child(text: str, cwd: Path) -> tuple[int, list[Event], str]:
 
 
 def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None:
-    do(ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2), events.append)
+    do(ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2), events.append)
     started, checked, probed, result = events
     assert (started, checked) == (StartedEvent(), CheckedEvent(model="basic"))
     assert isinstance(result, ProbeEvent)
@@ -79,7 +79,7 @@ def test_without_data_there_is_an_error_that_says_where_it_was_looked_for(
     job: TrainJob, events: list[Event], elsewhere: Path
 ) -> None:
     with pytest.raises(DataUnavailableError, match="CIFAR-10: not found; looked for"):
-        do(short(job.model_copy(update={"data": None})), events.append)
+        do(short(job.model_copy(update={"folder": None})), events.append)
     assert events == []
 
 
@@ -146,19 +146,19 @@ def test_a_download_reports_its_progress(
         def log_message(self, *args: object) -> None:
             pass
 
-    (elsewhere / CIFAR10.filename).write_bytes(bytes(1000))
+    (elsewhere / CIFAR10.downloads[0].name).write_bytes(bytes(1000))
     server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    monkeypatch.setenv("CIFAR10_URL", f"http://127.0.0.1:{server.server_port}/{CIFAR10.filename}")
+    monkeypatch.setenv("CIFAR10_URL", f"http://127.0.0.1:{server.server_port}/{CIFAR10.downloads[0].name}")
     try:
         with pytest.raises(DataError, match="not the official archive"):
-            do(short(job.model_copy(update={"data": None})), events.append)
+            do(short(job.model_copy(update={"folder": None})), events.append)
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert events == [DownloadEvent(done=1000, total=1000)]
+    assert events == [DownloadEvent(title="CIFAR-10", done=1000, total=1000)]
 
 
 def test_a_graph_that_takes_memory_for_few_images_alone_is_stopped_and_blamed(
@@ -179,7 +179,7 @@ def test_a_graph_that_takes_memory_for_few_images_alone_is_stopped_and_blamed(
     with pytest.raises(GraphError, match=too_much):
         do(short(job.model_copy(update=small)), events.append)
     assert [type(event) for event in events] == [DataEvent, ReadyEvent]
-    probe = ProbeJob(models={"basic": model}, classes=10, batch_size=1000, threads=2, memory_mib=64)
+    probe = ProbeJob(models={"basic": model}, data=job.data, batch_size=1000, threads=2, memory_mib=64)
     do(probe, events.append)
     assert isinstance(events[-1], ProbeEvent)
     assert too_much in events[-1].failures["basic"]
@@ -208,7 +208,7 @@ def test_a_child_that_only_probes_does_not_wait_for_the_libraries_of_images(job:
         "import sys\nfrom harness.training.engine import do\nfrom harness.training.jobs import JOBS\n"
         f"do(JOBS.validate_json(sys.argv[1]), lambda _: None)\nprint(sorted({slow} & sys.modules.keys()))"
     )
-    probe = ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2)
+    probe = ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2)
     done = subprocess.run(
         [sys.executable, "-c", code, probe.model_dump_json()], capture_output=True, text=True, check=True
     )

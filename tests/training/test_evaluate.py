@@ -19,11 +19,11 @@ def evaluation(job: TrainJob) -> EvaluateJob:
     return EvaluateJob(
         model=job.model,
         checkpoint=job.checkpoints / "last.pth",
-        classes=10,
+        data=job.data,
         batch_size=128,
         threads=2,
         device="cpu",
-        data="mini",
+        folder="mini",
         stats_cache=job.stats_cache,
     )
 

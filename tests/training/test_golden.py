@@ -18,13 +18,15 @@ import torch
 from torch import nn
 
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import Data, Split
+from harness.datasets.miniature import load_mini
 from harness.recipe import RecipeOverride
 from harness.record import Training
-from harness.training.data import Data, Split, load_mini, measured
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.network import Network, read
+from harness.training.stats import measured
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 STEPS = 20
@@ -59,7 +61,7 @@ def golden_job(
     recipe = own.changed({"epochs": 2, "stages": [{"epochs": 1, "size_px": 16}]})
     return variant, TrainJob(
         model=model,
-        classes=10,
+        data=assignment.data,
         recipe=recipe,
         seed=1,
         stats_cache=tmp_path / "stats.json",
@@ -72,7 +74,7 @@ def trained(job: TrainJob, *, filled: bool = False) -> Training:
     torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
     device = torch.device("cpu")
     network = Network(*read(job.model.architecture, job.model.weights), device)
-    data = few(load_mini(), STEPS * job.recipe.batch_size)
+    data = few(load_mini(job.data), STEPS * job.recipe.batch_size)
     return train(job, Inputs(network, data, measured(data.train.images), device), lambda _: None)
 
 

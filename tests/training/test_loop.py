@@ -8,17 +8,20 @@ import pytest
 import torch
 from torch import nn
 
+from harness.datasets.cifar10 import CIFAR10
+from harness.datasets.images import Data, Split
+from harness.datasets.spec import DataSpec
 from harness.errors import GraphError, UsageError
 from harness.recipe import RecipeSpec
 from harness.record import Training, wilson_interval
 from harness.training.checkpoint import weights_sha256
-from harness.training.data import Data, Split, measured
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import EpochEvent, Event, Model, StepEvent, TrainJob
 from harness.training.loop import Diverged, Inputs, optimised, train
 from harness.training.measure import measure
 from harness.training.network import Network, read
 from harness.training.pixels import Pixels
+from harness.training.stats import measured
 
 Export = Callable[[nn.Module], Model]
 
@@ -207,7 +210,9 @@ def test_a_batch_larger_than_the_data_is_an_error(job: TrainJob, few: Data) -> N
 
 def test_a_wrong_number_of_logits_is_an_error(job: TrainJob, few: Data) -> None:
     with pytest.raises(GraphError, match=r"two images give logits of shape \(2, 10\); expected \(2, 7\)"):
-        trained(job.model_copy(update={"classes": 7}), few)
+        trained(
+            job.model_copy(update={"data": DataSpec(dataset="cifar10", classes=CIFAR10.classes[:7])}), few
+        )
 
 
 class FixedSize(nn.Module):

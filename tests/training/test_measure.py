@@ -3,11 +3,12 @@ import pytest
 import torch
 from torch import nn
 
+from harness.datasets.images import Data
 from harness.errors import GraphError
 from harness.training import measure as module
-from harness.training.data import Data, Stats, measured
 from harness.training.measure import measure
 from harness.training.pixels import Pixels
+from harness.training.stats import Stats, measured
 
 CPU = torch.device("cpu")
 

@@ -295,19 +295,22 @@ class FixedSize(nn.Module):
 
 
 def test_a_graph_written_for_one_size_cannot_run_at_another(tiny: type[nn.Module]) -> None:
-    assert obstacle(rebuilt(tiny()), 16, 10) is None
-    assert obstacle(rebuilt(FixedSize()), 32, 10) is None
-    assert "RuntimeError" in str(obstacle(rebuilt(FixedSize()), 16, 10))
+    assert obstacle(rebuilt(tiny()), (3, 16, 16), 10) is None
+    assert obstacle(rebuilt(FixedSize()), (3, 32, 32), 10) is None
+    assert "RuntimeError" in str(obstacle(rebuilt(FixedSize()), (3, 16, 16), 10))
 
 
 def test_a_wrong_number_of_classes_is_an_obstacle(tiny: type[nn.Module]) -> None:
-    assert obstacle(rebuilt(tiny()), 32, 7) == "two images give logits of shape (2, 10); expected (2, 7)"
+    assert (
+        obstacle(rebuilt(tiny()), (3, 32, 32), 7)
+        == "two images give logits of shape (2, 10); expected (2, 7)"
+    )
 
 
 def test_trying_a_size_changes_nothing(tiny: type[nn.Module]) -> None:
     network = rebuilt(tiny())
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    obstacle(network, 16, 10)
+    obstacle(network, (3, 16, 16), 10)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
@@ -321,8 +324,8 @@ class ViewsRows(nn.Module):
 
 
 def test_a_view_that_needs_nchw_chooses_nchw(tiny: type[nn.Module]) -> None:
-    assert usable_layout(rebuilt(tiny()), 32, 10) == (torch.channels_last, None)
-    layout, reason = usable_layout(rebuilt(ViewsRows()), 32, 10)
+    assert usable_layout(rebuilt(tiny()), (3, 32, 32), 10) == (torch.channels_last, None)
+    layout, reason = usable_layout(rebuilt(ViewsRows()), (3, 32, 32), 10)
     assert layout is torch.contiguous_format
     assert reason is not None
     assert "view" in reason
@@ -330,7 +333,7 @@ def test_a_view_that_needs_nchw_chooses_nchw(tiny: type[nn.Module]) -> None:
 
 def test_a_graph_that_runs_in_no_layout_is_refused(tiny: type[nn.Module]) -> None:
     with pytest.raises(GraphError, match="network: cannot run on 32x32 px images: two images give logits"):
-        usable_layout(rebuilt(tiny()), 32, 7)
+        usable_layout(rebuilt(tiny()), (3, 32, 32), 7)
 
 
 def test_a_failing_layer_is_named() -> None:
@@ -342,14 +345,14 @@ def test_a_failing_layer_is_named() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(x)
 
-    assert str(obstacle(rebuilt(Block()), 16, 10)).endswith("(in layer head.fc)")
+    assert str(obstacle(rebuilt(Block()), (3, 16, 16), 10)).endswith("(in layer head.fc)")
 
 
 def test_dividing_by_nothing_is_an_obstacle_like_any_other() -> None:
     network = one_node("operator.truediv")
     nodes = (plain.Node(name="y", op="operator.truediv", args=(1, 0)),)
     plan = network.model_copy(update={"train": network.train.with_nodes(nodes)})
-    reason = obstacle(Network(plan, {}, CPU), 32, 10)
+    reason = obstacle(Network(plan, {}, CPU), (3, 32, 32), 10)
     assert reason == "ZeroDivisionError: division by zero (in layer y)"
 
 
@@ -482,4 +485,4 @@ class FiveDimensions(nn.Module):
 
 def test_a_parameter_of_five_dimensions_has_one_layout() -> None:
     network = rebuilt(FiveDimensions())
-    assert usable_layout(network, 32, 10) == (torch.channels_last, None)
+    assert usable_layout(network, (3, 32, 32), 10) == (torch.channels_last, None)

@@ -4,7 +4,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from harness.training.data import Data
+from harness.datasets.images import Data
+from harness.datasets.spec import DataSpec
 from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
 from harness.training.probe import probe_all
 
@@ -12,7 +13,11 @@ Export = Callable[..., Model]
 
 
 def probed(data: Data, models: dict[str, Model]) -> ProbeEvent:
-    return probe_all(ProbeJob(models=models, classes=10, batch_size=100, threads=2), data, lambda _: None)
+    return probe_all(
+        ProbeJob(models=models, data=DataSpec(dataset="cifar10"), batch_size=100, threads=2),
+        data,
+        lambda _: None,
+    )
 
 
 def probe_of(model: nn.Module, data: Data, exported: Export) -> Probe:
@@ -145,7 +150,12 @@ def test_what_is_done_to_a_model_is_said_as_it_is_done(
     tiny: type[nn.Module], mini: Data, exported: Export, tmp_path: Path
 ) -> None:
     lost = Model(architecture=tmp_path / "lost.json", weights=tmp_path / "lost.safetensors")
-    job = ProbeJob(models={"lost": lost, "good": exported(tiny())}, classes=10, batch_size=100, threads=2)
+    job = ProbeJob(
+        models={"lost": lost, "good": exported(tiny())},
+        data=DataSpec(dataset="cifar10"),
+        batch_size=100,
+        threads=2,
+    )
     said: list[CheckedEvent | ProbedEvent] = []
     probe_all(job, mini, said.append)
     assert [(type(event), event.model) for event in said] == [

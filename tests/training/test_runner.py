@@ -29,7 +29,7 @@ LONG_S = 120.0
 
 @pytest.fixture
 def probe_job(job: TrainJob) -> ProbeJob:
-    return ProbeJob(models={"basic": job.model}, classes=10, batch_size=128, threads=2)
+    return ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2)
 
 
 @pytest.fixture

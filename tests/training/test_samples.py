@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from harness.datasets.images import Data
+from harness.datasets.spec import DataSpec
 from harness.recipe import RecipeSpec
 from harness.training.batches import Batches
-from harness.training.data import Data, measured
 from harness.training.determinism import make_deterministic
 from harness.training.engine import do
 from harness.training.jobs import AugmentedEvent, AugmentJob, Event, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.network import Network, read
 from harness.training.samples import augmented, write_samples
+from harness.training.stats import measured
 
 
 def training_of(job: TrainJob, data: Data):
@@ -76,7 +78,17 @@ def test_a_training_resumed_at_its_end_writes_the_same_samples(job: TrainJob, fe
 def test_an_augmentation_job_needs_no_training(recipe: RecipeSpec, tmp_path: Path, images: int):
     events: list[Event] = []
     path = tmp_path / "samples.npz"
-    do(AugmentJob(recipe=recipe, seed=1, images=images, data="mini", samples=path), events.append)
+    do(
+        AugmentJob(
+            data=DataSpec(dataset="cifar10"),
+            recipe=recipe,
+            seed=1,
+            images=images,
+            folder="mini",
+            samples=path,
+        ),
+        events.append,
+    )
     assert isinstance(events[-1], AugmentedEvent)
     assert len(events[-1].classes) == 10
     with np.load(path) as file:

@@ -50,16 +50,16 @@ class Samples:
 
 
 def read_samples(path: Path) -> Samples:
-    """Read ``samples.npz``: arrays only, nothing is unpickled.
+    """Read ``samples.npz``: arrays only, nothing is unpickled; grey images come out as RGB.
 
     Raises:
         OSError, ValueError, KeyError: no such file, or not such a file.
     """
     with np.load(path, allow_pickle=False) as file:
-        train = Augmented(file["train_images"], file["train_labels"], file["train_augmented"])
+        train = Augmented(_rgb(file["train_images"]), file["train_labels"], _rgb(file["train_augmented"]))
         found = {
             kind: Classified(
-                file[f"{kind}_images"],
+                _rgb(file[f"{kind}_images"]),
                 file[f"{kind}_labels"],
                 file[f"{kind}_probabilities"],
                 file[f"{kind}_indices"],
@@ -113,6 +113,10 @@ def draw_augmented(path: Path, samples: Augmented, classes: Sequence[str], title
 
 
 # Private functions
+
+
+def _rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
 
 
 def _draw_classified(axes: Axes, classified: Classified, i: int, classes: Sequence[str]) -> None:

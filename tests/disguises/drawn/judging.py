@@ -8,11 +8,11 @@ from torch import nn
 
 from harness.analysis.graph import to_json
 from harness.assignment import AssignmentSpec
+from harness.datasets.images import Data
 from harness.intake.export import architecture_of
 from harness.record import Finding
 from harness.rules.judging import judge
 from harness.rules.network import Network
-from harness.training.data import Data
 from harness.training.jobs import Model, ProbeJob
 from harness.training.probe import probe_all
 
@@ -26,14 +26,14 @@ def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str
         save_file(tensors, files.weights)
         job = ProbeJob(
             models={"": files},
-            classes=assignment.data.classes,
+            data=assignment.data,
             batch_size=assignment.recipe.batch_size,
             threads=assignment.recipe.threads,
             memory_mib=assignment.limits.training_memory_mib,
         )
         event = probe_all(job, data, lambda _: None)
     network = Network(
-        architecture, assignment.data.input_shape, assignment.data.classes, assignment.recipe,
+        architecture, assignment.data.input_shape, assignment.data.num_classes, assignment.recipe,
         event.probes.get(""), event.failures.get("", ""),
     )  # fmt: skip
     findings, _, _ = judge(network, assignment.every_rule(), "basic")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.training.data import Split
-from harness.training.marks import mark
+from harness.datasets.images import Split
+from harness.datasets.marks import mark
 
 
 def split_of(labels: list[int]) -> Split:

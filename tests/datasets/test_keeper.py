@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.datasets.images import Data
+from harness.datasets.keeper import Held, held_data
+from harness.datasets.loading import load_data
+from harness.datasets.spec import DataSpec
 from harness.errors import DataError, TrainingError
-from harness.training.cifar10 import load_cifar10
-from harness.training.data import Data
-from harness.training.keeper import Held, held_data
 
 ROOT = os.environ.get("CIFAR10_ROOT")
 needs_cifar10 = pytest.mark.skipif(not ROOT, reason="CIFAR10_ROOT is not set")
+
+
+SPEC = DataSpec(dataset="cifar10")
 
 
 def never(*_: object) -> None:
@@ -26,7 +30,7 @@ def never(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def held() -> Iterator[Data]:
-    yield held_data(ROOT, never)
+    yield held_data(SPEC, ROOT, never)
     for keeper in active_children():
         keeper.kill()
 
@@ -35,7 +39,7 @@ def held() -> Iterator[Data]:
 def open_data() -> Data:
     """The same data with its labels in this process, which runs no graph."""
     assert ROOT is not None
-    return load_cifar10(Path(ROOT))
+    return load_data(SPEC, ROOT, never)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,9 @@ def loading(module: str, call: str) -> str:
     """A program that loads the data, says so, and waits."""
     name = call.partition("(")[0]
     return (
-        f"from pathlib import Path\nfrom harness.training.{module} import {name}\n"
-        f"if __name__ == '__main__':\n    root = {ROOT!r}\n    data = {call}\n"
+        f"from harness.datasets.{module} import {name}\nfrom harness.datasets.spec import DataSpec\n"
+        f"if __name__ == '__main__':\n    root, spec = {ROOT!r}, DataSpec(dataset='cifar10')\n"
+        f"    data = {call}\n"
         "    print('loaded', flush=True)\n    input()\n"
     )
 
@@ -102,14 +107,14 @@ def test_the_keeper_marks_as_the_split_itself_would(held, open_data, logits):
 @pytest.mark.slow
 def test_the_labels_are_nowhere_in_the_memory_where_a_graph_runs(open_data):
     """A search of every mapping of such a process; where the labels are, it finds them."""
-    assert found_in(loading("keeper", "held_data(root, print)"), open_data) == 0
-    assert found_in(loading("cifar10", "load_cifar10(Path(root))"), open_data) > 0
+    assert found_in(loading("keeper", "held_data(spec, root, print)"), open_data) == 0
+    assert found_in(loading("loading", "load_data(spec, root, print)"), open_data) > 0
 
 
 @needs_cifar10
 @pytest.mark.slow
 def test_a_keeper_that_dies_is_reported_and_never_a_wrong_mark(logits):
-    held = held_data(ROOT, never)
+    held = held_data(SPEC, ROOT, never)
     for keeper in active_children():
         os.kill(keeper.pid, signal.SIGKILL)
     with pytest.raises(TrainingError, match="the process that keeps the test labels has ended"):
@@ -119,4 +124,4 @@ def test_a_keeper_that_dies_is_reported_and_never_a_wrong_mark(logits):
 def test_what_is_wrong_with_the_data_comes_out_of_the_keeper(tmp_path):
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(DataError, match=r"data_batch_1: missing"):
-        held_data(str(tmp_path), never)
+        held_data(SPEC, str(tmp_path), never)

@@ -4,7 +4,6 @@ The keeper loads the data, hands over all but those labels, and then answers wit
 A graph that found a way to read the memory of the process it runs in would not find them there.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -13,24 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.download import Progress
+from harness.datasets.images import Data, Images, Split
+from harness.datasets.loading import load_data
+from harness.datasets.marks import Marks
+from harness.datasets.spec import DataSpec
 from harness.errors import HarnessError, TrainingError
-from harness.training.data import Data, Split
-from harness.training.marks import Marks
 
 
 @dataclass(frozen=True)
 class Held:
-    """A test split whose labels are with a keeper: images (N, 32, 32, 3) uint8 RGB."""
+    """A test split whose labels are with a keeper: images (N, H, W, C) uint8."""
 
-    images: NDArray[np.uint8]
+    images: Images
     keeper: "Connection | None" = field(repr=False, compare=False)
 
     def mark(self, logits: NDArray[np.float32]) -> Marks:
-        """Have logits (N, classes) marked; see `harness.training.marks.mark`."""
+        """Have logits (N, classes) marked; see `harness.datasets.marks.mark`."""
         return self._asked("mark", logits)  # type: ignore[no-any-return]
 
     def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Have images chosen by logits (N, classes); see `harness.training.marks.classified`."""
+        """Have images chosen by logits (N, classes); see `harness.datasets.marks.classified`."""
         return self._asked("classified", logits)  # type: ignore[no-any-return]
 
     def _asked(self, what: str, logits: NDArray[np.float32]) -> Any:
@@ -47,8 +49,8 @@ class Held:
             ) from None
 
 
-def held_data(folder: str | None, progress: Callable[[int, int | None], None]) -> Data:
-    """Load the data as `harness.training.cifar10.load_data` does, its test labels left with a keeper.
+def held_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
+    """Load the data as `harness.datasets.loading.load_data` does, its test labels left with a keeper.
 
     The keeper ends with this process.
 
@@ -58,7 +60,7 @@ def held_data(folder: str | None, progress: Callable[[int, int | None], None]) -
     """
     context = get_context("spawn")
     mine, its = context.Pipe()
-    context.Process(target=_keep, args=(its, folder), daemon=True).start()
+    context.Process(target=_keep, args=(its, spec, folder), daemon=True).start()
     its.close()
     try:
         while not isinstance(said := mine.recv(), Data):
@@ -70,11 +72,9 @@ def held_data(folder: str | None, progress: Callable[[int, int | None], None]) -
     return replace(said, test=Held(said.test.images, mine))
 
 
-def _keep(out: Connection, folder: str | None) -> None:
-    from harness.training.cifar10 import load_data  # torchvision comes with it, which only this process needs
-
+def _keep(out: Connection, spec: DataSpec, folder: str | None) -> None:
     try:
-        data = load_data(folder, lambda *done: out.send(done))
+        data = load_data(spec, folder, lambda *done: out.send(done))
     except HarnessError as error:
         out.send(error)
         return

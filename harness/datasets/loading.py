@@ -1,0 +1,139 @@
+"""Load the data of an assignment from wherever it is."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from harness.datasets.dataset import Own, Public, Wanted
+from harness.datasets.download import Progress, download
+from harness.datasets.images import PREVIEW, Data, Splits
+from harness.datasets.miniature import require_mini
+from harness.datasets.places import DOWNLOADS, checked_files, local_folder, places
+from harness.datasets.preparing import prepared
+from harness.datasets.spec import DataSpec
+from harness.errors import DataError, DataUnavailableError
+
+
+def load_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
+    """Load what a specification asks for; `folder` is looked in first.
+
+    `progress` is called with (bytes done, bytes in all or None) while downloading.
+
+    Raises:
+        DataError: a file is missing, is not the official one or the one that the assignment pins, cannot be
+            read, or does not hold what it should.
+        DataUnavailableError: the data is nowhere and cannot be downloaded.
+    """
+    root, read = (
+        _read_public(spec, folder, progress) if isinstance(spec.of, Public) else _read_own(spec, folder)
+    )
+    train, test = prepared(read, spec)
+    return Data(spec.dataset, str(root), train, test, spec.class_names, secret=spec.test is not None)
+
+
+def check_before(spec: DataSpec, folder: str | None) -> None:
+    """Check, before anything is run, what a grade would find out late.
+
+    Raises:
+        DataError: as `load_data`.
+    """
+    if folder == PREVIEW:
+        require_mini(spec)
+    elif isinstance(spec.of, Own):
+        checked_folder(spec, folder)
+
+
+def checked_folder(spec: DataSpec, folder: str | None) -> Path | None:
+    """Find the data on this machine and check its files; None if they are nowhere. Nothing is downloaded.
+
+    Raises:
+        DataError: as `load_data`.
+    """
+    dataset = spec.of
+    if isinstance(dataset, Public):
+        if (there := local_folder(dataset, folder)) is not None:
+            checked_files(dataset, there)
+        return there
+    try:
+        path, test = _located_both(spec, folder)
+    except DataUnavailableError:
+        return None
+    # Files that the assignment pins were read when it was written.
+    if spec.sha256 != files_sha256(spec, path, test):
+        _read_own(spec, folder)
+    return path
+
+
+def files_sha256(spec: DataSpec, path: Path, test: Path | None) -> str:
+    """SHA-256 (hex) over the files of own images: sorted relative names, each with the SHA-256 of its bytes.
+
+    Those of a test split that lies elsewhere come last.
+    """
+    assert isinstance(spec.of, Own)
+    sha = hashlib.sha256()
+    for root in (path,) if test is None else (path, test):
+        home = root if root.is_dir() else root.parent
+        for file in sorted(spec.of.files(root, spec.class_names)):
+            sha.update(f"{file.relative_to(home).as_posix()}\0".encode())
+            with file.open("rb") as opened:
+                sha.update(hashlib.file_digest(opened, "sha256").digest())
+    return sha.hexdigest()
+
+
+# Private functions
+
+
+def _read_public(spec: DataSpec, folder: str | None, progress: Progress) -> tuple[Path, Splits]:
+    dataset = spec.of
+    assert isinstance(dataset, Public)
+    if (there := local_folder(dataset, folder)) is None:
+        download(dataset, DOWNLOADS, places(dataset, folder), progress)
+        there = DOWNLOADS / dataset.folder
+    # Before anything is unpickled, and with a message that names the file.
+    return there, dataset.read(checked_files(dataset, there))
+
+
+def _read_own(spec: DataSpec, folder: str | None) -> tuple[Path, Splits]:
+    """Read own images once the files are those that the assignment pins.
+
+    A file that cannot be used is named before another SHA-256 is: its value is of files that can be.
+    """
+    dataset = spec.of
+    assert isinstance(dataset, Own)
+    path, test = _located_both(spec, folder)
+    wanted = Wanted(spec.class_names, spec.input_shape, spec.resize)
+    read = dataset.read(path, wanted)
+    if test is not None:
+        read = replace(read, test=dataset.read_test(test, wanted))
+    _check_sha256(spec, path, files_sha256(spec, path, test))
+    return path, read
+
+
+def _located_both(spec: DataSpec, folder: str | None) -> tuple[Path, Path | None]:
+    """Find the images, and the test split that lies elsewhere if there is one."""
+    assert spec.path is not None
+    path = _located(spec, spec.path, folder)
+    return path, None if spec.test is None else _located(spec, spec.test, folder)
+
+
+def _located(spec: DataSpec, path: str, folder: str | None) -> Path:
+    searched = [place / path for place in places(spec.of, folder)] + [Path(path)]
+    for found in searched:
+        if found.exists():
+            return found
+    raise DataUnavailableError(
+        f"{spec.title}: not found; looked for {', '.join(map(str, searched))}. "
+        "Put it there, or name the folder that holds it with --data or HARNESS_DATA."
+    )
+
+
+def _check_sha256(spec: DataSpec, path: Path, actual: str) -> None:
+    if spec.sha256 is None:
+        raise DataError(
+            f'{path}: the assignment does not pin these files. Write sha256 = "{actual}" into its [data].'
+        )
+    if spec.sha256 != actual:
+        raise DataError(
+            f"{path}: not the files that the assignment pins; expected SHA-256 {spec.sha256}, got {actual}. "
+            "Put those files back, or write the new value into [data] of the assignment."
+        )
