@@ -1,5 +1,6 @@
 """The rule about the weights that a network begins with."""
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import model_validator
@@ -10,6 +11,7 @@ from harness.rules.untrained_at_chance import UntrainedAtChance, untrained
 from harness.rules.verdicts import Verdict
 from harness.tables import Share
 
+_ANY = "any accuracy before training"
 _ABOVE_CHANCE = 0.1
 """How much more than chance an untrained network may reach, where an assignment does not say."""
 
@@ -39,4 +41,5 @@ class Initial(NetworkRule):
         elif most is None:
             most = min(1 / network.classes + _ABOVE_CHANCE, 1.0)
         limits = UntrainedAtChance.Settings(max_accuracy=most)
-        return network.in_both(lambda view: untrained(view, network, limits))
+        verdict = network.in_both(lambda view: untrained(view, network, limits))
+        return replace(verdict, expected=_ANY) if most == 1.0 and verdict.status == "passed" else verdict
