@@ -23,6 +23,7 @@ _PLUMBING = frozenset(
     }
 )  # fmt: skip
 """Operators that compute nothing, where they are of no family."""
+_IN_ATTENTION = frozenset({"matmul", "einsum", "softmax"})
 
 
 @rule(asks="no layers but those allowed", needs="graph")
@@ -78,7 +79,7 @@ def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
     told, families = kinds.of(node), set(limits.families)
     if "activation" in told.surely and limits.activations:
         return activation(kinds.view.measured, node) in limits.activations
-    if told.surely & families:
+    if told.surely & families or ("attention" in families and OPS.get(node.op) in _IN_ATTENTION):
         return True
     if told.surely:
         return False

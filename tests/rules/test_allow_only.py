@@ -1,4 +1,5 @@
 import pytest
+from torch import nn
 
 from harness.errors import AssignmentError
 
@@ -61,6 +62,17 @@ PLUMBING = {
 def test_what_computes_nothing_is_always_allowed(sketch, basic, by_rule, middle):
     architecture = basic(middle=lambda x: middle(sketch, x))
     assert by_rule("allow_only", architecture, families=PLAIN).status == "passed"
+
+
+def test_attention_allows_what_it_is_made_of(exported, by_rule):
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        return self.fc(self.look(tokens, tokens, tokens)[0].mean(1))
+
+    layers = {"patches": nn.Conv2d(3, 8, 8, 8), "look": nn.MultiheadAttention(8, 2, batch_first=True)}
+    architecture = exported(forward, fc=nn.Linear(8, 10), **layers)
+    assert by_rule("allow_only", architecture, families=[*PLAIN, "attention"]).status == "passed"
+    assert "a bmm in look" in by_rule("allow_only", architecture, families=PLAIN).actual
 
 
 def test_an_unknown_operator_leaves_it_open(sketch, by_rule):
