@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.analysis.aliases import MAY_SHARE
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node, Ref
-from harness.analysis.layout import Shape
+from harness.analysis.layout import MALFORMED, Shape
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
 
@@ -44,8 +44,8 @@ def sizes_of_one(measured: Measured, name: str) -> Sizes | None:
         elif size == measured.graph.input_shape[0]:
             found.append(1)
         else:
-            return None
-    return tuple(found)
+            found.append(0)
+    return _completed(measured, name, found)
 
 
 def multiply_adds(measured: Measured) -> Mapping[str, int | None]:
@@ -59,7 +59,10 @@ def multiply_adds(measured: Measured) -> Mapping[str, int | None]:
     for node in measured.flow.nodes:
         family = OPS.get(node.op)
         if family in _MULTIPLIES:
-            found[node.name] = _multiply_adds(measured, node)
+            try:
+                found[node.name] = _multiply_adds(measured, node)
+            except MALFORMED:
+                found[node.name] = None
         elif family is None or family in _COMPUTES:
             found[node.name] = None
     return found
@@ -99,6 +102,23 @@ def largest_memory(measured: Measured) -> Memory:
 
 
 # Private functions
+
+
+def _completed(measured: Measured, name: str, sizes: list[int]) -> Sizes | None:
+    """Fill in one size that is not known (0) from what the value is computed from; None where that fails."""
+    if 0 not in sizes:
+        return tuple(sizes)
+    node = measured.by_name.get(name)
+    before = next((ref for ref in data_reads(node) if ref in measured.fields), None) if node else None
+    source = sizes_of_one(measured, before) if before else None
+    if node is None or before is None or source is None or sizes.count(0) > 1:
+        return None
+    if OPS.get(node.op) == "view":
+        missing = math.prod(source) // math.prod(size for size in sizes if size)
+    else:
+        open_ = [n for n, said in zip(source, measured.shapes[before], strict=False) if isinstance(said, str)]
+        missing = open_[0] if len(open_) == 1 else 0
+    return tuple(size or missing for size in sizes) if missing else None
 
 
 def _roots(measured: Measured) -> Mapping[str, str]:

@@ -93,6 +93,8 @@ def _verdict(walk: _Walk, node: Node) -> str | Unknown | None:
         return _maximum(walk, node)
     except Unmeasurable as reason:
         return Unknown(node, str(reason))
+    except MALFORMED:
+        return Unknown(node, "it is called in an unusual way")
 
 
 def _maximum(walk: _Walk, node: Node) -> str | Unknown | None:

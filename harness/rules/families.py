@@ -253,7 +253,8 @@ def _measure(kinds: Kinds, key: str, node: Node) -> tuple[int, ...] | None:
         out = kinds.outputs(node)
         return None if out is None else (out,)
     if key == "groups" and short_name(node.op) == "group_norm":
-        return (int(node.arg(1, "num_groups")),)
+        groups = node.arg(1, "num_groups")
+        return (groups,) if type(groups) is int else None
     window = kinds.window(node)
     if window is None:
         return None

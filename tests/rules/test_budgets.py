@@ -55,6 +55,11 @@ def test_a_product_has_its_multiply_adds(exported, by_rule, forward, layers, mac
     assert by_rule("max_macs", architecture, at_most=10**9).actual == f"{macs:,} multiply-adds"
 
 
+def test_a_product_that_torch_would_refuse_has_none_that_are_known(sketch, by_rule):
+    architecture = sketch.architecture(sketch.call("einsum", shape=("batch", 10)))
+    assert by_rule("max_macs", architecture, at_most=1).status == "not_judged"
+
+
 def test_an_unknown_operator_may_multiply(sketch, by_rule):
     x = sketch.call("mystery", sketch.conv("x", 8))
     architecture = sketch.architecture(sketch.head(x))
