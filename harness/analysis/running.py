@@ -98,7 +98,8 @@ def untrained_at_chance(
     """Check that the untrained network guesses: no trained weights, no table of answers in the submission."""
     rule, most = "untrained_at_chance", limits.untrained_at_chance.max_accuracy
     expected = f"at most {100 * most:g} % before training (chance is {100 / classes:g} %)"
-    if found := lookups(view.measured):
+    steps = probe.evidence.steps if probe and view.is_eval else frozenset()
+    if found := lookups(view.measured, steps):
         return failed(
             rule,
             f"{expected}, and no table of answers",
