@@ -16,7 +16,7 @@ NEAR = 1e-3
 
 
 def steps(trial: Trial, images: torch.Tensor) -> frozenset[str]:
-    """Name the nodes that make steps of the images (N, C, H, W), where a table might be chosen from by them."""
+    """Name the nodes that make steps of images (N, C, H, W), where a table might be chosen from by them."""
     measured = trial.view.measured
     if not chosen_from(measured):
         return frozenset()
