@@ -148,7 +148,7 @@ class AssignmentSpec(Table):
     def parameters_allowed(self, variant: str) -> int | None:
         """Return the number that a variant's parameters must stay below; None where there is none."""
         settings = (one.settings for one in self.rules_for(variant))
-        return next((s.below for s in settings if isinstance(s, MaxParameters.Settings)), None)
+        return next((s.limit for s in settings if isinstance(s, MaxParameters.Settings)), None)
 
     def seeds_needed(self, trainings: Sequence[Training], variant: str) -> int:
         """Return how many trainings decide, given the first ones, which are at least one."""

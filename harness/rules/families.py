@@ -41,6 +41,7 @@ _WORDS: dict[Kind, str] = {
     "attention": "attention layer",
     "residual_add": "residual sum",
     "concatenation": "concatenation",
+    "arithmetic": "element-wise operator",
 }
 _SLIDING: frozenset[Kind] = frozenset(
     {
