@@ -260,9 +260,10 @@ def _versions() -> Mapping[str, str]:
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:
-    """Keep what a graph and its weights do not say of a variant, and its grade depends on."""
+    """Keep what a graph and its weights do not say of a variant, and its grade or its place depends on."""
     traced = run.traced[name]
     return {
+        "folder": run.submission.variants[name].output,
         "recipe": run.submission.variants[name].recipe.model_dump(mode="json", exclude_none=True),
         "seeds_differ": traced.seeds_differ if isinstance(traced, Traced) else None,
     }

@@ -88,13 +88,13 @@ def test_explaining_a_rule_imports_neither_torch_nor_numpy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
-    assert done.stdout.startswith("## `dilation`")
+    assert done.stdout.startswith("# `dilation`")
 
 
 def test_explain_prints_a_page_as_markdown_and_without_a_rule_lists_them_all(harness):
     page, all_rules = harness("explain", "no_max_pool"), harness("explain")
     assert (page.returncode, all_rules.returncode, page.stderr) == (0, 0, "")
-    assert page.stdout.startswith("## `no_max_pool`\n")
+    assert page.stdout.startswith("# `no_max_pool`\n")
     assert page.stdout.count("\n## ") == 0
     assert "- `no_max_pool`: Check that no maximum" in all_rules.stdout
 

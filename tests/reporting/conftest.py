@@ -134,6 +134,7 @@ def record(training: Training) -> Record:
                 "graded_at": "2026-01-01T00:00:00+00:00",
                 "seconds": 1.0,
                 "sandbox": "subprocess",
+                "intake": {"basic": {"folder": "base_model"}, "dilated": {"folder": "dilated_model"}},
             },
         )
     )
