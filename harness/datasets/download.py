@@ -1,4 +1,4 @@
-"""Fetch official files: to a ``.part`` file, checked, then put or unpacked into place in one move."""
+"""Fetch official files: to ``.part`` files, checked, then moved or unpacked into place in one move."""
 
 import http.client
 import os
@@ -33,10 +33,18 @@ def download(dataset: Public, root: Path, looked_in: Sequence[Path], progress: P
         DataUnavailableError: no connection, no such file, or no room.
     """
     url = ""
+    # What belongs into one folder gets there in one move: half of a download must not look like a data set.
+    waiting = root / f"{dataset.folder.replace('/', '-')}.part"
     try:
         for one in dataset.downloads:
             url = _address(dataset, one)
-            _put(dataset, one, url, root, progress)
+            archive = one.name.endswith(_PACKED)
+            path = _fetched(dataset, one, url, root if archive else waiting, progress)
+            if archive:
+                _unpack(path, root, dataset.folder)
+        if waiting.is_dir():
+            (root / dataset.folder).parent.mkdir(parents=True, exist_ok=True)
+            waiting.replace(root / dataset.folder)
     except (OSError, ValueError, http.client.HTTPException, tarfile.TarError) as error:
         searched = ", ".join(str(place) for place in looked_in)
         raise DataUnavailableError(
@@ -56,19 +64,17 @@ def _address(dataset: Public, one: Download) -> str:
     return other if len(dataset.downloads) == 1 else f"{other.rstrip('/')}/{one.name}"
 
 
-def _put(dataset: Public, one: Download, url: str, root: Path, progress: Progress) -> None:
-    """Have one file in place: an archive stays in `root` and is unpacked there, others go to their folder."""
-    archive = one.name.endswith(_PACKED)
-    path = (root if archive else root / dataset.folder) / one.name
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _fetched(dataset: Public, one: Download, url: str, folder: Path, progress: Progress) -> Path:
+    """Have one file in `folder`, the official one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / one.name
     if not path.exists():
         part = path.with_name(path.name + ".part")
         _fetch(url, part, progress)
         _check(part, one.md5, dataset)
         part.replace(path)
     _check(path, one.md5, dataset)
-    if archive:
-        _unpack(path, root, dataset.folder)
+    return path
 
 
 def _fetch(url: str, part: Path, progress: Progress) -> None:

@@ -32,7 +32,7 @@ def load_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
 
 
 def check_before(spec: DataSpec, folder: str | None) -> None:
-    """Check, before anything is run, what a grade would find out late: own images, a sample that is not there.
+    """Check, before anything is run, what a grade would find out late.
 
     Raises:
         DataError: as `load_data`.

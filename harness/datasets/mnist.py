@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets.dataset import Download, File, Public
+from harness.datasets.dataset import Download, File, Miniature, Public
 from harness.datasets.images import Images, Labels, Split, Splits
 
 SHAPE = (1, 28, 28)
@@ -64,5 +64,15 @@ MNIST = Public(
     train_per_class=(5_923, 6_742, 5_958, 6_131, 5_842, 5_421, 5_918, 6_265, 5_851, 5_949),
     test_per_class=(980, 1_135, 1_032, 1_010, 982, 892, 958, 1_028, 974, 1_009),
     licence="CC BY-SA 3.0",
+    miniature=Miniature(
+        folder="mnist",
+        train_per_class=500,
+        test_per_class=100,
+        columns=100,
+        sha256={
+            "train.webp": "10091d2a7da854dccfe9f3670bb95d0253cc66da25a0a7f69c659c5adb69d20a",
+            "test.webp": "2cfe71355afcf7a02d80c5cbe367eec0eb05631fa8d8dc4a236b45a496f75a89",
+        },
+    ),
     sha256="1e35582d42a90940c55b956deb61875c020b567ed20e3c5b174f52bf7809ed9b",
 )

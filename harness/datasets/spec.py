@@ -1,5 +1,6 @@
 """The data of an assignment: the table ``[data]`` of its TOML file, and what follows from it."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -18,8 +19,12 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 def _known(name: str) -> str:
     if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}. {meant(name, DATASETS, 'data sets')[:-1]}")
+        raise ValueError(f"unknown data set {name!r} ({_guess(name, DATASETS, 'data sets')})")
     return name
+
+
+def _guess(name: str, known: Iterable[str], what: str) -> str:
+    return meant(name, known, what).rstrip(".")
 
 
 def _names(schema: dict[str, Any]) -> None:
@@ -151,11 +156,8 @@ def _public_mistake(spec: DataSpec) -> str:
         )
     unknown = [name for name in spec.class_names if name not in dataset.classes]
     if unknown:
-        return (
-            f"classes: {dataset.name} has no {unknown[0]!r}. {meant(unknown[0], dataset.classes, 'classes')}"[
-                :-1
-            ]
-        )
+        guess = _guess(unknown[0], dataset.classes, "classes")
+        return f"classes: {dataset.name} has no {unknown[0]!r} ({guess})"
     train = sum(_counts(spec, dataset.train_per_class))
     if spec.validation >= train:
         return f"validation: expected fewer than the {train:,} training images, got {spec.validation:,}"

@@ -40,7 +40,13 @@ class Augmenter:
         out = np.empty_like(images)
         for row, index in enumerate(indices):
             self._reseed(epoch, index)
-            out[row] = self._compose(image=images[row])["image"].reshape(images.shape[1:])
+            image = self._compose(image=images[row])["image"]
+            if image.shape[:2] != images.shape[1:3]:
+                raise UsageError(
+                    f"recipe.augmentation: images of {images.shape[2]}x{images.shape[1]} px come out as "
+                    f"{image.shape[1]}x{image.shape[0]}. Let the last transform give them their size."
+                )
+            out[row] = image.reshape(images.shape[1:])
         return out
 
     def _reseed(self, epoch: int, index: int) -> None:
@@ -60,13 +66,11 @@ class Augmenter:
         self._python_random.seed(int(self._numpy_random.integers(2**63)))
 
 
-def for_channels(spec: TransformSpec, channels: int) -> TransformSpec:
-    """Give a transform of grey images (`channels` 1) the grey of a colour that it fills with."""
-    fill = spec.arguments.get("fill")
-    if channels > 1 or not isinstance(fill, tuple):
-        return spec
-    grey = sum(map(float, fill)) / len(fill)
-    return spec.model_copy(update={"arguments": {**spec.arguments, "fill": round(grey)}})
+def for_channels(transforms: Iterable[TransformSpec], channels: int) -> tuple[TransformSpec, ...]:
+    """Fit transforms to grey images if `channels` is 1: colours to fill with become grey, ToGray goes."""
+    if channels > 1:
+        return tuple(transforms)
+    return tuple(_in_grey(spec) for spec in transforms if spec.name != "ToGray")
 
 
 def build(spec: TransformSpec) -> albumentations.BasicTransform:
@@ -85,3 +89,14 @@ def build(spec: TransformSpec) -> albumentations.BasicTransform:
                 f"recipe.augmentation: {spec.name}: Albumentations refuses its arguments: {reason[:300]}. "
                 "Correct them in submission.toml or in the assignment."
             ) from None
+
+
+# Private functions
+
+
+def _in_grey(spec: TransformSpec) -> TransformSpec:
+    fill = spec.arguments.get("fill")
+    if not isinstance(fill, tuple):
+        return spec
+    grey = round(sum(map(float, fill)) / len(fill))
+    return spec.model_copy(update={"arguments": {**spec.arguments, "fill": grey}})

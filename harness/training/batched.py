@@ -30,7 +30,7 @@ def augmenter(transforms: Iterable[TransformSpec], seed: int, channels: int) -> 
     Raises:
         UsageError: Albumentations does not know an argument or its value.
     """
-    specs = tuple(for_channels(spec, channels) for spec in transforms)
+    specs = for_channels(transforms, channels)
     batched = [_batched(build(spec)) for spec in specs]
     known = [transform for transform in batched if transform is not None]
     return BatchAugmenter(known, seed) if len(known) == len(specs) else Augmenter(specs, seed)

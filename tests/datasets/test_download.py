@@ -179,6 +179,23 @@ def test_files_that_are_no_archive_come_from_the_mirrors_folder_and_stay_as_they
     assert mirror.paths == [f"/digits/{one.name}" for one in MNIST.downloads]
     there = {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()}
     assert there == {one.name for one in MNIST.downloads}
+    assert [path.name for path in tmp_path.iterdir()] == ["MNIST"]
+
+
+def test_half_of_a_download_is_not_taken_for_the_data_and_is_used_the_next_time(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_URL", mirror.url)
+    md5 = hashlib.md5(mirror.body).hexdigest()
+    first, *others = MNIST.downloads
+    whole = replace(MNIST, downloads=tuple(Download(one.url, md5) for one in MNIST.downloads))
+    half = replace(MNIST, downloads=(Download(first.url, md5), *others))
+    with pytest.raises(DataError, match="not the official file"):
+        fetch(tmp_path, half)
+    assert not (tmp_path / "MNIST").exists()
+    mirror.paths.clear()
+    fetch(tmp_path, whole)
+    assert len(mirror.paths) == 3
 
 
 def test_a_wrong_file_is_kept_and_named(

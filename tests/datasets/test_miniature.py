@@ -28,6 +28,14 @@ def test_the_mini_set_has_500_and_100_images_a_class_in_class_order(mini: Data) 
     assert mini.classes == CIFAR10.classes
 
 
+def test_the_sample_of_mnist_is_grey() -> None:
+    data = load_mini(DataSpec(dataset="mnist"))
+    assert data.train.images.shape == (5000, 28, 28, 1)
+    assert np.array_equal(data.test.labels, np.repeat(np.arange(10), 100))
+    # A digit stands in the middle of a dark square.
+    assert data.train.images[:, 0].mean() < 1 < 50 < data.train.images[:, 14, 14].mean()
+
+
 def test_the_mini_set_is_cut_along_the_right_lines(mini: Data) -> None:
     # Neighbouring pixels of a photograph are alike; across a wrong cut they would not be.
     images = mini.test.images.astype(int)

@@ -57,3 +57,10 @@ def test_arguments_that_albumentations_does_not_know_are_refused(arguments: dict
         UsageError, match=r"recipe\.augmentation: Affine: Albumentations refuses its arguments"
     ):
         Augmenter([spec], seed=1)
+
+
+def test_a_pipeline_that_leaves_images_of_another_size_is_refused(few: Data) -> None:
+    crop = Augmenter([TransformSpec(name="RandomCrop", p=1, arguments={"height": 24, "width": 20})], seed=1)
+    message = r"recipe\.augmentation: images of 32x32 px come out as 20x24\. Let the last transform"
+    with pytest.raises(UsageError, match=message):
+        crop(few.train.images[:1], epoch=0, indices=[0])

@@ -208,3 +208,32 @@ def first_row(hole: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def first_column(hole: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(hole.any((1, 2)), hole.any(1).argmax(1), -1)
+
+
+GREY: dict[str, dict[str, Any]] = {
+    "Affine": {"rotate": [-15, 15], "translate_percent": [-0.1, 0.1], "fill": [120, 150, 180]},
+    "CoarseDropout": {"num_holes_range": [1, 1], "hole_height_range": [4, 9], "hole_width_range": [4, 9],
+                      "fill": [120, 150, 180]},
+    "Rotate": {"fill": [120, 150, 180]}, "ColorJitter": {}, "HorizontalFlip": {},
+    "RandomBrightnessContrast": {}, "ToGray": {}, "VerticalFlip": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_grey_images_stay_grey_images(name: str) -> None:
+    images = np.zeros((8, 28, 28, 1), np.uint8)
+    spec = TransformSpec.model_validate({"name": name, "p": 1, "arguments": GREY[name]})
+    out = augmenter([spec], 1, 1)(images, epoch=0, indices=range(8))
+    assert out.shape == images.shape
+    if "fill" in GREY[name]:
+        assert out.max() == 150
+
+
+@pytest.mark.parametrize("name", ["Affine", "CoarseDropout", "HorizontalFlip"])
+def test_a_grey_image_is_augmented_as_a_colour_of_equal_parts_is(name: str) -> None:
+    arguments = {key: value for key, value in GREY[name].items() if key != "fill"}
+    spec = TransformSpec.model_validate({"name": name, "p": 0.7, "arguments": arguments})
+    grey = np.random.default_rng(0).integers(0, 256, (32, 28, 28, 1), dtype=np.uint8)
+    one = augmenter([spec], 5, 1)(grey, epoch=3, indices=range(32))
+    three = augmenter([spec], 5, 3)(np.repeat(grey, 3, axis=3), epoch=3, indices=range(32))
+    assert np.array_equal(np.repeat(one, 3, axis=3), three)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.images import Data, Split
+from harness.datasets.spec import DataSpec
 from harness.errors import GraphError, UsageError
 from harness.recipe import RecipeSpec
 from harness.record import Training, wilson_interval
@@ -208,7 +210,9 @@ def test_a_batch_larger_than_the_data_is_an_error(job: TrainJob, few: Data) -> N
 
 def test_a_wrong_number_of_logits_is_an_error(job: TrainJob, few: Data) -> None:
     with pytest.raises(GraphError, match=r"two images give logits of shape \(2, 10\); expected \(2, 7\)"):
-        trained(job.model_copy(update={"classes": 7}), few)
+        trained(
+            job.model_copy(update={"data": DataSpec(dataset="cifar10", classes=CIFAR10.classes[:7])}), few
+        )
 
 
 class FixedSize(nn.Module):
