@@ -132,6 +132,11 @@ class AssignmentSpec(Table):
         """Give the rules of each variant."""
         return {variant: self.rules_for(variant) for variant in self.variants}
 
+    @property
+    def counts_layers(self) -> bool:
+        """Whether a rule of any variant counts on layers other than convolutions."""
+        return any(one.rule.counts_layers for rules in self.every_rule().values() for one in rules)
+
     def accuracy_asked(self, variant: str) -> float | None:
         """Return the accuracy that a variant has to reach, a share in [0, 1], or None."""
         settings = (one.settings for one in self.rules_for(variant))

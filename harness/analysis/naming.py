@@ -24,4 +24,7 @@ def layers(nodes: Sequence[Node]) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Say how many of something there are: "1 convolution", "2 convolutions"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    if count == 1:
+        return f"{count} {noun}"
+    head, with_, tail = noun.partition(" with ")
+    return f"{count} {head}s{with_}{tail}"

@@ -40,6 +40,8 @@ class Rule(ABC):
     needs: ClassVar[Needs]
     tells_variants_apart: ClassVar[bool] = False
     """Whether a network that fails it may be meant as the variant whose settings it passes."""
+    counts_layers: ClassVar[bool] = False
+    """Whether it counts on any layer, and not on convolutions alone: all are tried for influence."""
 
     def expected(self, settings: Any) -> str:
         """Say what is expected, where nothing can be measured."""

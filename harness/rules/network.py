@@ -7,6 +7,7 @@ from functools import cached_property
 from harness.analysis.agreement import agreement
 from harness.analysis.evidence import Evidence, Mode
 from harness.analysis.graph import Architecture
+from harness.analysis.joins import is_weighted
 from harness.analysis.naming import layers
 from harness.analysis.ops import unknown_nodes
 from harness.analysis.parameters import Counted, count
@@ -75,8 +76,7 @@ class Network:
             weak = frozenset(self.shown.weak.get(mode, ()))
             if weak:
                 rest = View(view.measured.architecture, view.measured.graph, weak)
-                named = layers([node for node in view.measured.nodes if node.name in weak])
-                found.append((rest, f"the logits do not depend on {named}, whatever its weights are"))
+                found.append((rest, _without(view, weak)))
         return tuple(found)
 
     def in_both(self, judge: Callable[[View], Verdict]) -> Verdict:
@@ -95,6 +95,14 @@ class Network:
                 advice = f"{verdict.help} Or let what has no influence matter: use what it computes."
                 worst = replace(verdict, actual=f"{verdict.actual}; {why}", help=advice)
         return worst
+
+
+def _without(view: View, weak: frozenset[str]) -> str:
+    """Name the layers without influence, those with weights where there are any."""
+    nodes = [node for node in view.measured.nodes if node.name in weak]
+    weighted = [node for node in nodes if is_weighted(view.measured, node)]
+    named = layers(weighted or nodes)
+    return f"the logits do not depend on {named}" + (", whatever its weights are" if weighted else "")
 
 
 def doubted(verdict: Verdict, shown: Evidence, *, by_influence: bool) -> Verdict:

@@ -7,16 +7,21 @@ from typing import Any
 from harness.errors import AssignmentError
 from harness.rules.augmentation import Augmentation
 from harness.rules.base import NetworkRule, Rule, RuleSettings, TrainingRule
+from harness.rules.count import Count
 from harness.rules.depthwise_separable import DepthwiseSeparable
 from harness.rules.dilation import Dilation
 from harness.rules.downsampling import Downsampling
 from harness.rules.gap_linear_head import GapLinearHead
+from harness.rules.layout import Layout
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.min_receptive_field import MinReceptiveField
 from harness.rules.no_max_pool import NoMaxPool
+from harness.rules.residual import Residual
 from harness.rules.same_graph_in_eval import SameGraphInEval
+from harness.rules.shared_weights import SharedWeights
 from harness.rules.untrained_at_chance import UntrainedAtChance
+from harness.rules.weighted_layers import WeightedLayers
 from harness.tables import meant, validate
 
 RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
@@ -32,6 +37,11 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         SameGraphInEval,
         UntrainedAtChance,
         Augmentation,
+        Count,
+        Layout,
+        Residual,
+        WeightedLayers,
+        SharedWeights,
         MinAccuracy,
     )
 }
