@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import graph, rules
+from harness.analysis import graph
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.intake.export import architecture_of
+from harness.rules.judging import judge
+from harness.rules.network import Network
 
 SUBMISSION = Path(__file__).parents[1] / "submission" / "model.py"
 
@@ -43,8 +45,10 @@ def test_judge_a_graph(benchmark, exported, assignment, variant):
 
     def fresh():
         architecture = graph.parse_architecture(exported)
-        return (architecture, None, assignment, variant, assignment.recipe.augmentation, False), {}
+        data, recipe = assignment.data, assignment.recipe_for(variant)
+        network = Network(architecture, data.input_shape, data.num_classes, recipe)
+        return (network, assignment.every_rule(), variant), {}
 
-    _, facts, table = benchmark.pedantic(rules.judge, setup=fresh, rounds=20)
+    _, facts, table = benchmark.pedantic(judge, setup=fresh, rounds=20)
     assert facts.receptive_field_px == {"basic": 55, "dilated": 45}[variant]
     assert table

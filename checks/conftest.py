@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, Points, load_assignment
+from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.errors import HarnessError, UsageError
+from harness.gallery import located
 from harness.grade import grade
 from harness.intake.submission import Submission, open_submission
 from harness.record import Finding, Record, load_record
 from harness.run import Run, Settings
 
-RULES = [name for name in Points.model_fields if name != "min_accuracy"]
-"""Accuracy needs a training: `harness grade` judges it."""
 OPENED = pytest.StashKey[tuple[AssignmentSpec, Submission]]()
 LOADED = pytest.StashKey[Record]()
 
@@ -21,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --submission, --assignment, --variant, --class and --record."""
     group = parser.getgroup("submission")
     group.addoption("--submission", type=Path, help="file or folder to judge; default: submission")
-    group.addoption("--assignment", type=Path, help="assignment TOML")
+    group.addoption("--assignment", type=Path, help="assignment: its TOML file, or the id of a shipped one")
     group.addoption("--variant", action="append", default=[], help="rule set; repeatable")
     group.addoption("--class", dest="class_name", help="the model's class")
     group.addoption("--record", type=Path, help="gate a record that is there, accuracy included")
@@ -64,7 +63,7 @@ def finding(record: Record, variant: str, rule: str) -> Finding:
 
 
 def _opened(config: pytest.Config) -> tuple[AssignmentSpec, Submission]:
-    assignment = load_assignment(config.getoption("--assignment") or DEFAULT_ASSIGNMENT)
+    assignment = load_assignment(located(config.getoption("--assignment") or DEFAULT_ASSIGNMENT))
     submission = open_submission(
         config.getoption("--submission") or Path("submission"),
         assignment,
@@ -90,8 +89,14 @@ def _loaded(config: pytest.Config) -> Record:
 def _gates(config: pytest.Config) -> list[tuple[str, str]]:
     """List variant and rule of every gate."""
     if LOADED not in config.stash:
-        _, submission = config.stash[OPENED]
-        return [(variant, rule) for variant in submission.variants for rule in RULES]
+        assignment, submission = config.stash[OPENED]
+        # What is measured needs a training: `harness grade` judges it.
+        return [
+            (variant, one.name)
+            for variant in submission.variants
+            for one in assignment.rules_for(variant)
+            if not one.is_measured
+        ]
     variants = config.stash[LOADED].variants
     asked = config.getoption("--variant") or list(variants)
     return [(variant, finding.rule) for variant in asked for finding in variants[variant].findings]

@@ -10,7 +10,16 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from harness.commands import cohort, grading, inspecting, measuring, rendering, starting, verifying
+from harness.commands import (
+    assignment,
+    cohort,
+    grading,
+    inspecting,
+    measuring,
+    rendering,
+    starting,
+    verifying,
+)
 from harness.errors import HarnessError
 from harness.reporting.visible import visible
 
@@ -48,6 +57,7 @@ app = typer.Typer(
 )
 for _name, _command, _example in COMMANDS:
     app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)
+app.add_typer(assignment.app, name="assignment")
 app.add_typer(cohort.app, name="cohort")
 
 

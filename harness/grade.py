@@ -15,8 +15,7 @@ from functools import cache
 from typing import Any
 
 from harness import record as records
-from harness.analysis import rules, score
-from harness.analysis.verdicts import counted
+from harness.analysis.naming import counted
 from harness.datasets.loading import check_before
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
@@ -24,6 +23,8 @@ from harness.machine import now
 from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
+from harness.rules import judging, score
+from harness.rules.network import Network
 from harness.run import Run, take_in
 from harness.starter import is_starter
 from harness.tables import content_hash
@@ -109,7 +110,7 @@ def _variant(
         problem = records.Problem(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
-        findings = rules.not_taken_in(judged.cause, run.assignment, full=full)
+        findings = judging.not_taken_in(judged.cause, run.assignment.rules_for(name), full=full)
         return _scored(title, judged.class_name, findings, full=full, problem=problem)
     assert isinstance(traced, Traced)
     findings, facts, table = judged
@@ -117,8 +118,8 @@ def _variant(
     facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
-        trainings, finding = measured or accuracy(run, name, recipe, run.probes.get(name))
-        findings = (*findings, finding)
+        trainings, reached = measured or accuracy(run, name, recipe, run.probes.get(name))
+        findings = (*findings, *reached)
     return _scored(
         title,
         traced.class_name,
@@ -134,13 +135,18 @@ def _variant(
     )
 
 
-def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> rules.Judged | Untraced:
+def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> judging.Judged | Untraced:
     """Judge the rules; a graph that nobody can judge counts as not taken in."""
     try:
-        return rules.judge(
-            traced.architecture, run.probes.get(name), run.assignment, name, recipe.augmentation,
-            traced.seeds_differ, run.not_run.get(name, ""),
-        )  # fmt: skip
+        network = Network(
+            traced.architecture,
+            run.assignment.data.input_shape,
+            run.assignment.data.num_classes,
+            recipe,
+            run.probes.get(name),
+            run.not_run.get(name, ""),
+        )
+        return judging.judge(network, run.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
     except Exception as error:  # noqa: BLE001 - whatever a graph says, there is a verdict and never a crash
         message = (
             f"graph: no rule can be judged by it ({type(error).__name__}: {str(error)[:300]}). "
@@ -254,9 +260,10 @@ def _versions() -> Mapping[str, str]:
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:
-    """Keep what a graph and its weights do not say of a variant, and its grade depends on."""
+    """Keep what a graph and its weights do not say of a variant, and its grade or its place depends on."""
     traced = run.traced[name]
     return {
+        "folder": run.submission.variants[name].output,
         "recipe": run.submission.variants[name].recipe.model_dump(mode="json", exclude_none=True),
         "seeds_differ": traced.seeds_differ if isinstance(traced, Traced) else None,
     }

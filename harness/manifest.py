@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.assignment import Slug
 from harness.errors import AssignmentError
-from harness.recipe import Identifier, RecipeOverride, Scalar
-from harness.tables import Table, read_toml, validate
+from harness.recipe import RecipeOverride, Scalar
+from harness.tables import Identifier, Slug, Table, read_toml, validate
 
 MAX_BYTES = 64 * 1024
 

@@ -83,6 +83,7 @@ def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, _F
             batch_size=run.assignment.recipe.batch_size,
             threads=run.assignment.recipe.threads,
             memory_mib=run.assignment.limits.training_memory_mib,
+            every_layer=run.assignment.counts_layers,
         )
         try:
             child.run(job, hear, START_S, run.assignment.limits.intake_s)

@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
 
-from harness.limits import Positive, Share, TransformName
-from harness.tables import Table, validate
+from harness.tables import Identifier, Positive, Share, Table, validate
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Precision = Literal["float32", "bfloat16"]
 Scalar = Union[bool, int, float, str]
+TransformName = Literal[
+    "Affine", "ColorJitter", "CoarseDropout", "HorizontalFlip", "PadIfNeeded", "RandomCrop",
+    "RandomBrightnessContrast", "Rotate", "ShiftScaleRotate", "ToGray", "VerticalFlip",
+]  # fmt: skip
 
 
 class TransformSpec(Table):
@@ -36,26 +38,27 @@ class RecipeSpec(Table):
     batch_size: Annotated[int, Field(ge=2)]
     lr: Annotated[float, Field(gt=0)]
     """Peak learning rate of the one-cycle schedule."""
-    div_factor: Annotated[float, Field(ge=1)]
+    div_factor: Annotated[float, Field(ge=1)] = 10.0
     """The schedule starts at lr / div_factor."""
-    final_div_factor: Annotated[float, Field(ge=1)]
+    final_div_factor: Annotated[float, Field(ge=1)] = 1000.0
     """The schedule ends at lr / div_factor / final_div_factor."""
-    warmup: Annotated[float, Field(gt=0, lt=1)]
+    warmup: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of all steps spent rising to the peak."""
-    momentum: tuple[Momentum, Momentum]
+    momentum: tuple[Momentum, Momentum] = (0.85, 0.95)
     """Nesterov momentum at the peak of the learning rate, and at both ends of the schedule."""
     muon: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Length of an orthogonalised step, as a share of the learning rate, on the weights of convolutions that
     mix channels; 0 trains them by SGD, as all others are."""
-    weight_decay: Annotated[float, Field(ge=0)]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """On weights only, not on normalisation or biases."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Precision = "float32"
     """Of convolutions and products in training; the weights and the graded measurement are float32."""
-    threads: Positive
+    threads: Positive = 2
     """CPU threads of torch; part of the fingerprint, since sums depend on it."""
     stages: tuple[Stage, ...] = ()
     """Progressive resizing for the first epochs; the rest run at full size."""
-    augmentation: tuple[TransformSpec, ...]
+    augmentation: tuple[TransformSpec, ...] = ()
 
     @model_validator(mode="after")
     def _stages_fit(self) -> "RecipeSpec":

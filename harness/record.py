@@ -50,6 +50,8 @@ class Finding(_Frozen):
     """
 
     rule: str
+    asks: str = ""
+    """What the rule asks for, in a few words."""
     status: Status
     cause: Cause | None = None
     expected: str
@@ -58,6 +60,8 @@ class Finding(_Frozen):
     help: str = ""
     points: int | None = None
     max_points: int = 0
+    measured: bool = False
+    """Whether the rule is about what trainings reach."""
 
 
 class StridedConvolution(_Frozen):

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.analysis.graph import MAX_JSON_BYTES, parse_architecture
-from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment, parse_assignment
+from harness.assignment import AssignmentSpec, load_assignment, parse_assignment
 from harness.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
+from harness.gallery import shipped
 from harness.grade import grade
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Wanted
 from harness.intake.sandbox import Traced, Untraced
@@ -92,8 +93,7 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
     if given is not None:
         found = [load_assignment(given)]
     else:
-        shipped = sorted(DEFAULT_ASSIGNMENT.parent.glob("*.toml"))
-        found = [*_in_provenance(record), *map(load_assignment, shipped)]
+        found = [*_in_provenance(record), *map(load_assignment, shipped().values())]
     for one in found:
         if content_hash(one) == record.assignment_sha256:
             return one
@@ -252,7 +252,7 @@ def _result(record: Record) -> dict[str, Any]:
     result = record.model_dump(mode="json", by_alias=True, exclude={"provenance", "result_sha256"})
     for variant in result["variants"].values():
         for finding in variant["findings"]:
-            if _is_preview(record) and finding["rule"] == "min_accuracy":
+            if _is_preview(record) and finding["measured"]:
                 finding["actual"] = ""
     return result
 

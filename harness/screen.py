@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.analysis.rules import DESCRIPTIONS
 from harness.machine import Check
 from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
@@ -55,9 +54,9 @@ def show_record(record: Record) -> None:
         _show_variant(name, variant)
         if tried := record.provenance.get("influence", {}).get(name):
             say(f"note: {tried}")
-    failed = {f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"}
+    failed = [f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"]
     if failed:
-        say(f"What a rule allows and why: harness explain {next(r for r in DESCRIPTIONS if r in failed)}")
+        say(f"What a rule allows and why: harness explain {failed[0]}")
     screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
 
 

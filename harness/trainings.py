@@ -2,54 +2,59 @@
 
 from dataclasses import replace
 
-from harness.analysis import rules
 from harness.datasets.images import PREVIEW
 from harness.datasets.miniature import miniature_of
+from harness.datasets.places import how_to_get
 from harness.errors import DataUnavailableError, GraphError, HarnessError, TrainingError
 from harness.intake.sandbox import Traced
 from harness.recipe import RecipeSpec
 from harness.record import Finding, Training
+from harness.rules.judging import judge_trainings, not_trained
+from harness.rules.untrained import diverged, not_measured, untrainable
+from harness.rules.verdicts import Verdict
 from harness.run import Run, take_in, train, with_seed
 from harness.training.jobs import DataEvent, DivergedEvent, Probe, TrainedEvent
 
 PREVIEW_EPOCHS = 4
 """Epochs of the preview on the embedded set, when the real data cannot be had."""
 
-Accuracy = tuple[tuple[Training, ...], Finding]
+Accuracy = tuple[tuple[Training, ...], tuple[Finding, ...]]
+"""Trainings by seed, and the verdicts on them."""
 
 
 class _NoTrainingError(HarnessError):
-    """A training of a variant did not come about; `finding` says why."""
+    """A training of a variant did not come about; `verdict` says why."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.actual)
-        self.finding = finding
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.actual)
+        self.verdict = verdict
 
 
 def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> Accuracy:
     """Train for the grade, or preview on the embedded set where the real data cannot be had.
 
-    Returns the trainings, by seed, and the verdict on the accuracy.
+    Returns the trainings, by seed, and the verdicts on them.
 
     Raises:
         HarnessError: there can be no verdict.
     """
+    rules = run.assignment.rules_for(name)
     if probed is None:
         why = run.not_run.get(name)
         unknown = "the network could not be rebuilt from its graph"
-        return (), rules.untrainable("student" if why else "harness", why or unknown, run.assignment)
+        return (), not_trained(untrainable("student" if why else "harness", why or unknown), rules)
     if run.settings.data == PREVIEW:
         return _preview(run, name, recipe, "the embedded mini set was asked for")
     trainings: tuple[Training, ...] = ()
     try:
         trainings = (_trained(run, name, recipe),)
-        while len(trainings) < rules.seeds_needed(trainings, run.assignment):
+        while len(trainings) < run.assignment.seeds_needed(trainings, name):
             trainings += (further(run, name, recipe, run.seed + len(trainings)),)
     except _NoTrainingError as end:
-        return trainings, end.finding
+        return trainings, not_trained(end.verdict, rules)
     except DataUnavailableError as error:
         return _offline(run, name, recipe, error)
-    return trainings, rules.min_accuracy(trainings, run.assignment)
+    return trainings, judge_trainings(trainings, rules)
 
 
 def further(run: Run, name: str, recipe: RecipeSpec, seed: int) -> Training:
@@ -64,7 +69,7 @@ def further(run: Run, name: str, recipe: RecipeSpec, seed: int) -> Training:
     first, traced = run.traced[name], again.traced[name]
     if not isinstance(traced, Traced) or not isinstance(first, Traced) or traced.sha256 != first.sha256:
         why = f"the network could not be built a second time as it was (seed {seed})"
-        raise _NoTrainingError(rules.untrainable("student", why, run.assignment))
+        raise _NoTrainingError(untrainable("student", why))
     try:
         return _trained(again, name, recipe)
     finally:
@@ -80,13 +85,13 @@ def _trained(run: Run, name: str, recipe: RecipeSpec) -> Training:
     try:
         final = train(run, name, recipe)
     except GraphError as error:
-        raise _NoTrainingError(rules.untrainable("student", str(error), run.assignment)) from None
+        raise _NoTrainingError(untrainable("student", str(error))) from None
     except TrainingError as error:
         run.notes.append(str(error))
         why = "training ended without a result"
-        raise _NoTrainingError(rules.untrainable("infrastructure", why, run.assignment)) from None
+        raise _NoTrainingError(untrainable("infrastructure", why)) from None
     if isinstance(final, DivergedEvent):
-        raise _NoTrainingError(rules.diverged(final, run.assignment))
+        raise _NoTrainingError(diverged(final))
     return final.training
 
 
@@ -98,19 +103,20 @@ def _offline(run: Run, name: str, recipe: RecipeSpec, error: DataUnavailableErro
     message = f"{error} {follows if embedded else 'No sample of it is embedded to preview on.'}"
     run.notes.append(message)
     run.listen(name, DataEvent(name=PREVIEW, root="", message=message))
-    return (
-        _preview(run, name, recipe, why) if embedded else ((), rules.not_measured(None, why, run.assignment))
-    )
+    if embedded:
+        return _preview(run, name, recipe, why)
+    return (), not_trained(not_measured(None, why, how_to_get(data)), run.assignment.rules_for(name))
 
 
 def _preview(run: Run, name: str, recipe: RecipeSpec, why: str) -> Accuracy:
     """Train briefly on the embedded set: it shows that everything works, and is never a grade."""
     short = recipe.model_copy(update={"epochs": min(recipe.epochs, PREVIEW_EPOCHS), "stages": ()})
+    rules, how = run.assignment.rules_for(name), how_to_get(run.assignment.data)
     offline = replace(run, settings=replace(run.settings, data=PREVIEW, resume=None))
     try:
         final = train(offline, name, short)
     except (GraphError, TrainingError) as error:
         run.notes.append(str(error))
-        return (), rules.not_measured(None, why, run.assignment)
+        return (), not_trained(not_measured(None, why, how), rules)
     training = final.training if isinstance(final, TrainedEvent) else None
-    return (training,) if training else (), rules.not_measured(training, why, run.assignment)
+    return (training,) if training else (), not_trained(not_measured(training, why, how), rules)

@@ -11,13 +11,16 @@ from dataclasses import replace
 from itertools import combinations
 
 from harness import record as records
-from harness.analysis import rules, score
 from harness.assignment import AssignmentSpec
 from harness.datasets.spec import DataSpec
 from harness.grade import judge, with_accuracy
 from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord, wilson_interval
+from harness.rules import score
+from harness.rules.judging import judge_trainings, not_taken_in, not_trained
+from harness.rules.registry import Asked
+from harness.rules.untrained import untrainable
 from harness.run import Run, take_in
 from harness.tables import content_hash
 
@@ -82,7 +85,7 @@ def doubts(
             for training in theirs.trainings
             for doubt in _statistics_doubts(training, assignment.data, counts)
         ]
-        or list(_points_doubts(uploaded, theirs, assignment))
+        or list(_points_doubts(uploaded, theirs, name, assignment))
     )
     yield from found
 
@@ -154,12 +157,16 @@ def _differences(a: tuple[float, float], b: tuple[float, float]) -> tuple[float,
     return a[0] - b[0], a[1] - b[1]
 
 
-def _points_doubts(uploaded: Record, theirs: VariantRecord, assignment: AssignmentSpec) -> Iterator[str]:
-    if (needed := rules.seeds_needed(theirs.trainings, assignment)) != len(theirs.trainings):
+def _points_doubts(
+    uploaded: Record, theirs: VariantRecord, name: str, assignment: AssignmentSpec
+) -> Iterator[str]:
+    if (needed := assignment.seeds_needed(theirs.trainings, name)) != len(theirs.trainings):
         yield f"it was trained with {len(theirs.trainings)} seeds; its accuracy asks for {needed}"
-    said = [finding for finding in theirs.findings if finding.rule == "min_accuracy"]
-    if said != [rules.min_accuracy(theirs.trainings, assignment)]:
-        yield "its verdict on min_accuracy does not follow from its training"
+    said = {finding.rule: finding for finding in theirs.findings if finding.measured}
+    now = {f.rule: f for f in judge_trainings(theirs.trainings, assignment.rules_for(name))}
+    for rule in said.keys() | now.keys():
+        if said.get(rule) != now.get(rule):
+            yield f"its verdict on {rule} does not follow from its training"
     if score.grade_variant(theirs.findings) != (theirs.verdict, theirs.points, theirs.max_points):
         yield "its points are not the sum of its findings"
     total = (uploaded.verdict, uploaded.points, uploaded.max_points)
@@ -174,29 +181,30 @@ def _completed(
     trained = uploaded is not None and name in uploaded.variants and uploaded.variants[name].full
     if not trained and name != run.assignment.default_variant:
         return live
+    rules = run.assignment.rules_for(name)
     if live.problem is not None:
-        return _scored(live, rules.not_taken_in(live.problem.cause, run.assignment, full=True))
+        return _scored(live, not_taken_in(live.problem.cause, rules, full=True))
     if uploaded is None:
-        return _scored(live, (*live.findings, _unproven(why_none, run.assignment)))
+        return _scored(live, (*live.findings, *_unproven(why_none, rules)))
     why = "; ".join(doubts(name, live, uploaded, run.assignment, run.recipe(name)))
     if why:
         reason = f"the record that came with the submission does not hold up: {why}"
-        return _scored(live, (*live.findings, _unproven(reason, run.assignment)))
+        return _scored(live, (*live.findings, *_unproven(reason, rules)))
     trainings = uploaded.variants[name].trainings
-    findings = (*live.findings, rules.min_accuracy(trainings, run.assignment))
+    findings = (*live.findings, *judge_trainings(trainings, rules))
     taken = {"training": trainings[0], "more_trainings": trainings[1:]}
     return _scored(live, findings).model_copy(update={**taken, "facts": with_accuracy(live.facts, trainings)})
 
 
-def _unproven(why: str, assignment: AssignmentSpec) -> Finding:
-    return rules.untrainable("student", why, assignment).model_copy(update={"actual": why, "help": ADVICE})
+def _unproven(why: str, rules: Sequence[Asked]) -> tuple[Finding, ...]:
+    return not_trained(replace(untrainable("student", why), actual=why, help=ADVICE), rules)
 
 
 def _pending(run: Run, name: str) -> VariantRecord:
     full = name == run.assignment.default_variant
     findings: list[Finding] = [
         finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
-        for finding in rules.not_taken_in("infrastructure", run.assignment, full=full)
+        for finding in not_taken_in("infrastructure", run.assignment.rules_for(name), full=full)
     ]
     verdict, points, most = score.grade_variant(findings)
     return VariantRecord(
@@ -213,7 +221,7 @@ def _pending(run: Run, name: str) -> VariantRecord:
 
 def _scored(variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRecord:
     verdict, points, most = score.grade_variant(findings)
-    full = any(finding.rule == "min_accuracy" for finding in findings)
+    full = any(finding.measured for finding in findings)
     return variant.model_copy(
         update={
             "findings": findings, "verdict": verdict, "points": points, "max_points": most, "full": full,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, Points, load_assignment, parse_assignment
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment, parse_assignment
 from harness.errors import AssignmentError
 from harness.recipe import RecipeOverride
 from harness.tables import content_hash
@@ -23,31 +23,36 @@ def mistakes(table: dict[str, Any]) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_the_shipped_assignment_is_valid_and_its_points_sum_to_100():
+def test_the_shipped_assignment_is_valid_and_worth_100_points_a_variant():
     spec = load_assignment(DEFAULT_ASSIGNMENT)
     assert spec.id == "cifar10-compact-cnn"
-    assert sum(spec.points.model_dump().values()) == 100
+    assert [sum(r.settings.points for r in rules) for rules in spec.every_rule().values()] == [100, 100]
     assert set(spec.variants) == {"basic", "dilated"}
 
 
 def test_every_mistake_is_reported_in_one_message(table):
     table["recipe"]["epoch"] = 3
-    table["points"]["dilation"] += 1
-    table["variants"]["basic"]["dilation"]["distinct"] = 1
+    table["rules"]["min_accuracy"]["points"] = -1
+    table["rules"]["no_maxpool"] = {}
+    table["variants"]["basic"]["rules"]["dilation"]["distinct"] = 1
     table["seed"] = "one"
     del table["title"]
     assert mistakes(table) == [
         "a.toml: title: missing; a value is required.",
-        "a.toml: seed: Input should be a valid integer, got 'one'.",
-        "a.toml: points: the points of all rules must sum to 100, got 101.",
+        "a.toml: seed: expected a whole number, got 'one'.",
         "a.toml: recipe.epoch: unknown key. Did you mean 'epochs'?",
-        "a.toml: variants.basic.dilation.distinct: unknown key. Did you mean 'distinct_at_least'?",
+        "a.toml: variants.basic.rules.dilation.distinct: unknown key. Did you mean 'distinct_at_least'?",
+        "a.toml: rules.min_accuracy.points: expected at least 0, got -1.",
+        "a.toml: rules.no_maxpool: unknown rule no_maxpool. Did you mean 'no_max_pool'?",
     ]
 
 
 def test_an_unknown_key_without_a_near_name_lists_the_known_ones(table):
     table["rules"]["min_accuracy"]["zzz"] = 1
-    assert mistakes(table) == ["a.toml: rules.min_accuracy.zzz: unknown key. Known keys: at_least."]
+    assert mistakes(table) == [
+        "a.toml: rules.min_accuracy.zzz: unknown key. Known keys: after_epochs, asks, at_least, curve, "
+        "in_each_of_last, mean_of_seeds, points, rule."
+    ]
 
 
 def test_a_misspelt_key_inside_a_list_of_tables_is_named_with_its_place(table):
@@ -65,12 +70,12 @@ def test_a_learning_rate_must_be_a_positive_finite_number(table, value):
 
 def test_a_whole_number_is_not_taken_from_a_string(table):
     table["recipe"]["epochs"] = "24"
-    assert mistakes(table)[0].startswith("a.toml: recipe.epochs: Input should be a valid integer")
+    assert mistakes(table)[0].startswith("a.toml: recipe.epochs: expected a whole number")
 
 
 def test_the_default_variant_must_be_one_of_the_variants(table):
     table["default_variant"] = "other"
-    assert mistakes(table) == ["a.toml: default_variant is 'other'; expected one of ['basic', 'dilated']."]
+    assert mistakes(table) == ["a.toml: default_variant: no variant 'other'. Known variants: basic, dilated."]
 
 
 def test_near_the_line_there_are_as_many_seeds_as_at_first_or_more(table):
@@ -156,17 +161,21 @@ OLDER = DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml")
 def test_the_older_edition_differs_in_numbers_and_choices_of_the_rules_alone():
     older, newer = load_assignment(OLDER), load_assignment(DEFAULT_ASSIGNMENT)
     assert (older.id, set(older.variants)) == ("cifar10-c1c2c3c4", {"basic"})
-    for same in ("seed", "data", "points", "recipe", "overrides", "limits"):
+    for same in ("seed", "data", "recipe", "overrides", "limits"):
         assert getattr(older, same) == getattr(newer, same)
-    assert older.rules.min_receptive_field.place == "with_pool"
-    assert older.rules.max_parameters == newer.rules.max_parameters
+    assert [(r.name, r.settings.points) for r in older.rules_for("basic")] == [
+        (r.name, r.settings.points) for r in newer.rules_for("basic")
+    ]
+    assert older.rules["min_receptive_field"]["place"] == "with_pool"
+    assert older.rules["max_parameters"] == newer.rules["max_parameters"]
 
 
 def test_settings_that_are_not_given_are_those_of_the_first_edition(table):
-    spec = parse_assignment(table)
-    assert spec.rules.gap_linear_head.classifier == ("linear_after_pool",)
-    assert spec.variants["basic"].downsampling.kernel == (3,)
-    assert spec.variants["basic"].downsampling.jump.exactly == 8
+    del table["variants"]["basic"]["rules"]["downsampling"]["kernel"]
+    rules = {one.name: one.settings for one in parse_assignment(table).rules_for("basic")}
+    assert rules["gap_linear_head"].classifier == ("linear_after_pool",)
+    assert rules["downsampling"].kernel == (3,)
+    assert rules["downsampling"].jump.exactly == 8
 
 
 @pytest.mark.parametrize(
@@ -174,24 +183,24 @@ def test_settings_that_are_not_given_are_those_of_the_first_edition(table):
     [
         ("strided_convolutions", "one", f": {COUNT}, got 'one'."),
         ("strided_convolutions", True, f": {COUNT}, got True."),
-        ("strided_convolutions", -1, ".exactly: Input should be greater than or equal to 0, got -1."),
+        ("strided_convolutions", -1, ".exactly: expected at least 0, got -1."),
         ("strided_convolutions", {"at_leest": 1}, ".at_leest: unknown key. Did you mean 'at_least'?"),
         ("jump", {}, f": {COUNT}, got neither or both of exactly and at_least."),
         ("jump", {"exactly": 1, "at_least": 2}, f": {COUNT}, got neither or both of exactly and at_least."),
         ("jump", {"at_least": 0}, ": a jump is at least 1, got 0."),
         ("kernel", [], ": expected at least one, got an empty list."),
-        ("kernel", [3, 0], ".1: Input should be greater than 0, got 0."),
+        ("kernel", [3, 0], ".1: expected more than 0, got 0."),
     ],
 )  # fmt: skip
 def test_a_mistake_in_what_may_downsample_is_said_plainly(table, key, value, message):
-    table["variants"]["basic"]["downsampling"][key] = value
-    assert mistakes(table) == [f"a.toml: variants.basic.downsampling.{key}{message}"]
+    table["variants"]["basic"]["rules"]["downsampling"][key] = value
+    assert mistakes(table) == [f"a.toml: variants.basic.rules.downsampling.{key}{message}"]
 
 
 def test_a_place_of_the_classifier_that_does_not_exist_is_answered_with_those_that_do(table):
     table["rules"]["gap_linear_head"] = {"classifier": ["linear"]}
     assert mistakes(table) == [
-        "a.toml: rules.gap_linear_head.classifier.0: Input should be 'linear_after_pool', "
+        "a.toml: rules.gap_linear_head.classifier.0: expected 'linear_after_pool', "
         "'convolution_after_pool' or 'convolution_before_pool', got 'linear'."
     ]
     table["rules"]["gap_linear_head"] = {"classifier": []}
@@ -200,18 +209,31 @@ def test_a_place_of_the_classifier_that_does_not_exist_is_answered_with_those_th
     ]
 
 
-def test_every_rule_has_its_points():
-    assert set(load_assignment(DEFAULT_ASSIGNMENT).points.model_dump()) == set(Points.model_fields)
+def test_a_rule_applies_because_it_is_named_and_a_variant_switches_it_off(table):
+    del table["rules"]["no_max_pool"]
+    table["variants"]["dilated"]["rules"]["min_receptive_field"] = False
+    table["variants"]["dilated"]["rules"]["small"] = {"rule": "max_parameters", "below": 9, "points": 3}
+    basic, dilated = ([one.name for one in rules] for rules in parse_assignment(table).every_rule().values())
+    assert "no_max_pool" not in basic
+    assert set(basic) - set(dilated) == {"min_receptive_field"}
+    assert dilated[-1] == "small"
+
+
+def test_a_rule_may_appear_several_times_under_different_names(table):
+    table["rules"]["tiny"] = {"rule": "max_parameters", "below": 1_000, "points": 7, "asks": "a tiny network"}
+    spec = parse_assignment(table)
+    tiny = next(one for one in spec.rules_for("basic") if one.name == "tiny")
+    assert (tiny.asks, tiny.rule.name, tiny.settings.points) == ("a tiny network", "max_parameters", 7)
 
 
 def test_loading_does_not_depend_on_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_assignment(Path(DEFAULT_ASSIGNMENT)).schema_version == 1
+    assert load_assignment(Path(DEFAULT_ASSIGNMENT)).schema_version == 2
 
 
 def test_values_of_the_command_line_are_checked_like_those_of_a_file():
     recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
-    with pytest.raises(AssignmentError, match=r"recipe: lr: Input should be greater than 0, got 0\.0"):
+    with pytest.raises(AssignmentError, match=r"recipe: lr: expected more than 0, got 0\.0"):
         recipe.changed({"lr": 0.0})
-    with pytest.raises(AssignmentError, match="recipe: lr: Input should be a finite number"):
+    with pytest.raises(AssignmentError, match="recipe: lr: expected a finite number"):
         recipe.changed({"lr": float("nan")})

@@ -1,13 +1,12 @@
-"""Networks that nobody wrote: honest ones pass every rule, disguised ones never the rule that they break."""
+"""Networks that nobody wrote: disguised ones never pass the rule that they break."""
 
 import pytest
 import torch
 from drawn.forbidden import DISGUISES
-from drawn.honest import honest
 from drawn.identities import DEAD, LIVE, SAME
 from drawn.judging import judged
-from drawn.standard import built, standard
-from hypothesis import HealthCheck, Phase, given, note, settings
+from drawn.standard import EVERY, built, standard
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -15,15 +14,6 @@ from harness.datasets.images import Data
 from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
 
-EVERY = settings(
-    deadline=None,
-    derandomize=True,
-    phases=(
-        Phase.explicit,
-        Phase.generate,
-    ),  # the networks are small: to shrink one takes longer than to read it
-    suppress_health_check=list(HealthCheck),
-)
 FEW = settings(EVERY, max_examples=5)
 MANY = settings(EVERY, max_examples=112)
 
@@ -55,26 +45,6 @@ def test_a_rule_that_is_broken_in_disguise_does_not_pass(kind, assignment, mini,
 @given(data=st.data())
 def test_none_of_a_thousand_disguises_passes(kind, assignment, mini, data):
     never_passes(kind, assignment, mini, data)
-
-
-def keeps_every_rule(assignment, mini, source):
-    findings = judged(built(source), assignment, mini)
-    told = {rule: (f.status, f.actual) for rule, f in findings.items() if f.status != "passed"}
-    assert told == {}, source
-
-
-@settings(EVERY, max_examples=40)
-@given(source=honest())
-def test_an_honest_network_passes_every_rule(assignment, mini, source):
-    keeps_every_rule(assignment, mini, source)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1_800)
-@settings(EVERY, max_examples=1_000)
-@given(source=honest())
-def test_a_thousand_honest_networks_pass_every_rule(assignment, mini, source):
-    keeps_every_rule(assignment, mini, source)
 
 
 def run(line: str) -> tuple[torch.Tensor, torch.Tensor]:

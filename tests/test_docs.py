@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.assignment import REPOSITORY, Points
+from harness.assignment import REPOSITORY
 from harness.cohort.graphs import LEVELS
 from harness.commands.cohort import COMMANDS
 from harness.commands.cohort_reports import table_formats
@@ -25,6 +25,7 @@ from harness.record import (
 from harness.reporting.markers import find_sections
 from harness.reporting.readme import SECTIONS
 from harness.reporting.report import formats
+from harness.rules.registry import RULES
 
 MODELS = [
     DataUsed, EpochLog, Facts, Finding, Problem, ReceptiveFieldRow, Record, StridedConvolution, Training,
@@ -41,7 +42,7 @@ def test_every_key_of_the_record_is_documented(model):
     assert not missing
 
 
-@pytest.mark.parametrize("rule", Points.model_fields)
+@pytest.mark.parametrize("rule", RULES)
 def test_every_rule_has_its_place_in_the_rules_page(rule):
     assert f"`{rule}`" in (REPOSITORY / "docs" / "rules.md").read_text()
 

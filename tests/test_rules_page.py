@@ -1,32 +1,38 @@
-"""Every example of docs/rules.md gets, from the rules themselves, the verdict that its comment gives it.
+"""Every example of a rule's page gets, from the rules themselves, the verdict that its comment gives it.
 
-The page holds one network whose lines have marks. An example is a comment, ``# MARK: rule verdict``, and
+docs/rules.md holds one network whose lines have marks. An example is a comment, ``# MARK: rule verdict``, and
 the lines that replace the marked one; ``self.x = ...`` goes into the constructor. What a comment says
 after a second colon is part of the finding's `actual`. An example in TOML is a piece of a submission.toml.
+Where the shipped assignment does not ask for a rule, its table, ``[rules.NAME]``, stands before the examples.
 """
 
 import ast
 import re
 import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from harness.analysis import rules
 from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.analysis.graph import Architecture
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, Points, load_assignment
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.explain import PAGES
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeOverride
 from harness.record import Finding
+from harness.rules.judging import judge
+from harness.rules.network import Network
+from harness.rules.registry import RULES, Asked, asked
 from harness.training.evidence import IMAGES, STEPS, evidence
 
+ASKED = list(load_assignment(DEFAULT_ASSIGNMENT).rules)
 PAGE = REPOSITORY / "docs" / "rules.md"
 FENCE = re.compile(r"^```(python|toml)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(
@@ -43,8 +49,14 @@ STATUS = {"passes": "passed", "fails": "failed", "is not judged": "not_judged"}
 
 @dataclass(frozen=True)
 class Example:
-    """One example: the marks whose lines it replaces, what it says of which rule, and its lines."""
+    """One example: the marks whose lines it replaces, what it says of which rule, and its lines.
 
+    `tables` are the rules that stand before it on its page, as an assignment asks for them.
+    """
+
+    page: str
+    tables: Mapping[str, Mapping[str, Any]]
+    language: str
     line: int
     said: re.Match[str]
     text: str
@@ -52,36 +64,44 @@ class Example:
     def __str__(self) -> str:
         return f"{self.said['rule']}-{self.line}"
 
+    @property
+    def asked(self) -> Asked | None:
+        """The rule as the page asks for it; None where the shipped assignment does."""
+        rule = self.said["rule"]
+        table = self.tables.get(rule)
+        return asked(rule, table, self.page, f"rules.{rule}") if table is not None else None
+
     def verdict(self, finding: Finding) -> bool:
         """Tell whether a finding is what the page says."""
         said = self.said["actual"]
         return finding.status == STATUS[self.said["status"]] and (said is None or said in finding.actual)
 
 
-def fences(language: str) -> Iterator[tuple[int, str]]:
-    text = PAGE.read_text()
-    for fence in FENCE.finditer(text):
-        if fence[1] == language:
-            yield text[: fence.start(2)].count("\n") + 1, fence[2]
-
-
 def examples(language: str) -> list[Example]:
-    found = []
-    for start, block in fences(language):
-        lines = block.splitlines()
+    return [example for rule in RULES for example in examples_of(rule) if example.language == language]
+
+
+def examples_of(page: str) -> Iterator[Example]:
+    text, tables = (PAGES / f"{page}.md").read_text(), {}
+    for fence in FENCE.finditer(text):
+        lines = fence[2].splitlines()
+        if lines[0].startswith("[rules."):
+            tables |= tomllib.loads(fence[2])["rules"]
         if not COMMENT.fullmatch(lines[0]):
             continue
         starts = [i for i, line in enumerate(lines) if COMMENT.fullmatch(line)]
+        first = text[: fence.start(2)].count("\n") + 1
         for here, after in zip(starts, [*starts[1:], len(lines)], strict=True):
             said = COMMENT.fullmatch(lines[here])
             assert said is not None
-            found.append(Example(start + here, said, "\n".join(lines[here + 1 : after])))
-    return found
+            part = "\n".join(lines[here + 1 : after])
+            yield Example(page, dict(tables), fence[1], first + here, said, part)
 
 
 def standard() -> str:
     """The network of the page, as text."""
-    return next(block for _, block in fences("python") if "class Standard" in block)
+    fences = FENCE.finditer(PAGE.read_text())
+    return next(fence[2] for fence in fences if "class Standard" in fence[2])
 
 
 def written(example: Example) -> str:
@@ -132,37 +152,44 @@ def probed(model: nn.Module, shown: Evidence) -> SimpleNamespace:
     )
 
 
-def influence(architecture: Architecture, tensors: dict[str, torch.Tensor]) -> Evidence:
+def influence(architecture: Architecture, tensors: dict[str, torch.Tensor], *, every_layer: bool) -> Evidence:
     draw = torch.Generator().manual_seed(2)
     images = torch.randn(STEPS * IMAGES, 3, 32, 32, generator=draw)
-    return evidence(architecture, tensors, images, torch.arange(len(images)) % 10)
+    labels = torch.arange(len(images)) % 10
+    return evidence(architecture, tensors, images, labels, every_layer=every_layer)
 
 
 def logits(output: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-def judged(source: str, edition: str | None, rule: str) -> Finding:
+def judged(source: str, edition: str | None, rule: str, given: Asked | None = None) -> Finding:
     file = DEFAULT_ASSIGNMENT.with_name(f"{edition}.toml")
     assignment = load_assignment(file if edition and file.exists() else DEFAULT_ASSIGNMENT)
     variant = edition if edition in assignment.variants else "basic"
+    rules = {variant: (given,)} if given else assignment.every_rule()
+    one = next(one for one in rules[variant] if one.name == rule)
     model = network(source)
     architecture, tensors = architecture_of(model, (3, 32, 32))
-    probe = probed(model, Evidence() if rule in WITHOUT_INFLUENCE else influence(architecture, tensors))
-    pipeline = assignment.recipe.augmentation
-    findings, _, _ = rules.judge(architecture, probe, assignment, variant, pipeline)
+    is_run = rule not in WITHOUT_INFLUENCE and one.rule.needs not in ("recipe", "graph")
+    every_layer = one.rule.counts_layers
+    shown = influence(architecture, tensors, every_layer=every_layer) if is_run else Evidence()
+    recipe = assignment.recipe_for(variant)
+    data = assignment.data
+    taken = Network(architecture, data.input_shape, data.num_classes, recipe, probed(model, shown))
+    findings, _, _ = judge(taken, rules, variant)
     return next(finding for finding in findings if finding.rule == rule)
 
 
 def test_the_network_of_the_page_passes_every_rule_in_both_editions():
     for edition in (None, "cifar10-c1c2c3c4"):
-        findings = {rule: judged(standard(), edition, rule) for rule in list(Points.model_fields)[:-1]}
+        findings = {rule: judged(standard(), edition, rule) for rule in ASKED[:-1]}
         assert {rule: f.actual for rule, f in findings.items() if f.status != "passed"} == {}
 
 
 @pytest.mark.parametrize("example", examples("python"), ids=str)
 def test_an_example_of_a_network_gets_the_verdict_the_page_gives_it(example):
-    finding = judged(written(example), example.said["edition"], example.said["rule"])
+    finding = judged(written(example), example.said["edition"], example.said["rule"], example.asked)
     assert example.verdict(finding), finding
 
 
@@ -173,21 +200,26 @@ def test_an_example_of_a_recipe_gets_the_verdict_the_page_gives_it(example, assi
         RecipeOverride.model_validate(tomllib.loads(example.text)["recipe"], strict=False),
         "submission.toml",
     )
-    assert example.verdict(rules.augmentation(recipe.augmentation, assignment.rules))
+    taken = Network(architecture_of(network(standard()), (3, 32, 32))[0], (3, 32, 32), 10, recipe)
+    of_the_assignment = next((one for one in assignment.rules_for("basic") if one.name == example.page), None)
+    one = example.asked or of_the_assignment
+    assert one is not None
+    (finding,), _, _ = judge(taken, {"basic": (one,)}, "basic")
+    assert example.verdict(finding), finding
 
 
-ARCHITECTURE = [rule for rule in Points.model_fields if rule not in ("untrained_at_chance", "min_accuracy")]
+RUN = ("untrained_at_chance", "initial", "min_accuracy")
+"""Rules about what a network does when it is run on images; no example here is."""
 
 
-@pytest.mark.parametrize("rule", ARCHITECTURE)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in RUN])
 def test_every_rule_has_an_example_that_passes_and_one_that_fails(rule):
-    statuses = {e.said["status"] for e in examples("python") + examples("toml") if e.said["rule"] == rule}
+    statuses = {e.said["status"] for e in examples_of(rule)}
     assert {"passes", "fails"} <= statuses
 
 
-@pytest.mark.parametrize("rule", Points.model_fields)
+@pytest.mark.parametrize("rule", RULES)
 def test_every_page_says_what_is_measured_and_why_and_what_can_be_set(rule):
-    pages = re.split(r"^## `", PAGE.read_text(), flags=re.MULTILINE)
-    page = next(page for page in pages if page.startswith(f"{rule}`"))
+    page = (PAGES / f"{rule}.md").read_text()
     for part in ("**Measured.**", "**Allowed.**", "**Not allowed.**", "**Why.**", "**Settings.**"):
         assert part in page, part

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from harness.analysis import rules, score
 from harness.assignment import AssignmentSpec
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
@@ -23,6 +22,8 @@ from harness.record import (
     to_json,
     wilson_interval,
 )
+from harness.rules import score
+from harness.rules.judging import judge_trainings
 from harness.tables import content_hash
 from harness.verify import doubts
 
@@ -63,8 +64,12 @@ def a_training(assignment: AssignmentSpec, **changes) -> Training:
     return Training.model_validate(values | changes)
 
 
+def reached(assignment: AssignmentSpec, *trainings: Training) -> tuple[Finding, ...]:
+    return judge_trainings(trainings, assignment.rules_for("basic"))
+
+
 def a_record(assignment: AssignmentSpec, training: Training | None, *findings: Finding, **changes) -> Record:
-    listed = findings or ((rules.min_accuracy([training], assignment),) if training else ())
+    listed = findings or (reached(assignment, training) if training else ())
     verdict, points, most = score.grade_variant(listed)
     variant = VariantRecord(
         title="three strides", class_name="Net", full=True, verdict=verdict, points=points, max_points=most,
@@ -108,7 +113,7 @@ def near_the_line(assignment: AssignmentSpec, *seeds: int) -> list[Training]:
 
 
 def with_trainings(assignment: AssignmentSpec, trainings: list[Training]) -> Record:
-    record = a_record(assignment, trainings[0], rules.min_accuracy(trainings, assignment))
+    record = a_record(assignment, trainings[0], *reached(assignment, *trainings))
     basic = record.variants["basic"].model_copy(update={"more_trainings": tuple(trainings[1:])})
     return sealed(record.model_copy(update={"variants": {"basic": basic}}))
 
@@ -157,7 +162,7 @@ ROUNDED = tuple(tuple(911 if i == j else 10 for j in range(10)) for i in range(1
 def test_a_doctored_training_is_found_out(assignment, changes, doubt):
     honest = a_training(assignment)
     changed = honest.model_copy(update=changes)
-    finding = rules.min_accuracy([honest], assignment)
+    (finding,) = reached(assignment, honest)
     assert doubt in said(assignment, a_record(assignment, changed, finding))
 
 
@@ -225,7 +230,7 @@ def test_a_network_that_refuses_small_images_has_fewer_epochs_and_says_why(assig
     )
     recipe = assignment.recipe.model_dump(mode="json")
     noted = a_training(short, recipe=recipe, notes=("the graph cannot run at 16 px",))
-    finding = rules.min_accuracy([noted], assignment)
+    (finding,) = reached(assignment, noted)
     doubt = "its log does not have epochs 1 to 16"
     possible = epochs != 14
     assert (doubt not in said(assignment, a_record(assignment, noted, finding))) == possible
@@ -259,7 +264,7 @@ def test_a_record_without_a_training_is_no_evidence(assignment):
 
 def test_points_that_do_not_follow_are_found_out(assignment):
     training = a_training(assignment)
-    finding = rules.min_accuracy([training], assignment)
+    (finding,) = reached(assignment, training)
     more = a_record(assignment, training, finding.model_copy(update={"points": 30, "max_points": 30}))
     assert said(assignment, more) == ["its verdict on min_accuracy does not follow from its training"]
     assert said(assignment, a_record(assignment, training, points=99)) == [
@@ -315,7 +320,7 @@ def test_a_record_that_holds_up_gives_the_accuracys_points(submitted, tmp_path, 
     harness("verify", submitted, "--json", "live.json", cwd=tmp_path)
     live = Record.model_validate_json((tmp_path / "live.json").read_bytes()).variants["basic"]
     training = a_training(assignment)
-    findings = (*live.findings[:-1], rules.min_accuracy([training], assignment))
+    findings = (*live.findings[:-1], *reached(assignment, training))
     record = a_record(assignment, training, *findings)
     basic = record.variants["basic"].model_copy(update={"graph_sha256": live.graph_sha256})
     (submitted / "scorecard.json").write_text(

@@ -1,10 +1,13 @@
 """What to change in a network, and what it would give: measured on the changed graph, not guessed."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from harness.analysis.convolution import Convolution
 from harness.analysis.view import View
-from harness.limits import MinReceptiveField
+
+Place = Literal["before_pool", "with_pool"]
+"""Where the receptive field is measured."""
 
 _LARGEST_DILATION = 8
 """A larger one would mostly see padding."""
@@ -12,21 +15,21 @@ _TRIED = 5
 """Convolutions tried, from the last one backwards."""
 
 
-def wider(view: View, limits: MinReceptiveField) -> str:
+def wider(view: View, above_px: int, place: Place) -> str:
     """Find a convolution whose dilation would make the receptive field large enough, and measure it."""
-    now = _place(view, limits)
+    now = _place(view, place)
     candidates = [c for c in view.convolutions if c.is_spatial and c not in view.strided]
     for chosen in reversed(candidates[-_TRIED:]):
         if now is None:
             break
-        one_more = _place(_with_dilation(view, chosen, chosen.dilation + 1), limits) or now
+        one_more = _place(_with_dilation(view, chosen, chosen.dilation + 1), place) or now
         if one_more <= now:
             continue
-        dilation = chosen.dilation - (now - limits.above_px - 1) // (one_more - now)
+        dilation = chosen.dilation - (now - above_px - 1) // (one_more - now)
         if dilation > _LARGEST_DILATION:
             continue
-        new = _place(_with_dilation(view, chosen, dilation), limits)
-        if new is not None and new > limits.above_px:
+        new = _place(_with_dilation(view, chosen, dilation), place)
+        if new is not None and new > above_px:
             return (
                 f"The receptive field is {now}; dilation {dilation} (and padding {dilation}) in "
                 f"{chosen.node.layer} would add {new - now}: {new}."
@@ -44,8 +47,8 @@ def jump_with_stride(view: View, chosen: Convolution, stride: int) -> int | None
 # Private functions
 
 
-def _place(view: View, limits: MinReceptiveField) -> int | None:
-    before = limits.place == "before_pool"
+def _place(view: View, place: Place) -> int | None:
+    before = place == "before_pool"
     return view.receptive_field_px if before else view.receptive_field_with_pool_px
 
 

@@ -5,8 +5,8 @@ from typing import Protocol
 from harness.analysis.evidence import Evidence
 from harness.analysis.head import describe
 from harness.analysis.maxima import find_maxima
+from harness.analysis.naming import layers
 from harness.analysis.parameters import Counted, numbers
-from harness.analysis.verdicts import layers
 from harness.analysis.view import View
 from harness.record import Facts, SecondMeasurement, StridedConvolution
 

@@ -29,7 +29,7 @@ _CHOOSES = frozenset(
 _FOLLOWED = frozenset(
     {
         "elementwise", "identity", "view", "permute", "slice", "split", "select", "expand", "repeat", "cat",
-        "stack", "number", "maximum", "flip", "roll", "pad", "gather", "unfold",
+        "stack", "scatter", "number", "maximum", "flip", "roll", "pad", "gather", "unfold",
     }
 )  # fmt: skip
 

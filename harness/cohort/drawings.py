@@ -69,10 +69,11 @@ def measured(rows: Sequence[Row], variant: str) -> tuple[Measured, ...]:
     )
 
 
-def histogram(networks: Sequence[Measured], threshold: float) -> Drawn:
-    """Count the networks by accuracy; `threshold` is in percent."""
+def histogram(networks: Sequence[Measured], threshold: float | None) -> Drawn:
+    """Count the networks by accuracy; `threshold` is in percent, None where nothing is asked."""
     values = [one.accuracy for one in networks]
-    low, high = min(*values, threshold), max(*values, threshold)
+    shown = [*values, *_known(threshold)]
+    low, high = min(shown), max(shown)
     width = next((w for w in _WIDTHS if (high - low) / w < MOST_BARS - 1), _WIDTHS[-1])
     first, last = math.floor(low / width), math.floor(high / width)
     counts = [0] * (last - first + 1)
@@ -95,15 +96,15 @@ def histogram(networks: Sequence[Measured], threshold: float) -> Drawn:
         tuple(Tick(x(value), f"{value:g}") for value in nice_ticks(*ends, 6)),
         tuple(Tick(y(value), f"{value:g}") for value in nice_ticks(0, max(counts), 5) if value == int(value)),
         bars=bars,
-        at_x=Tick(x(threshold), f"{threshold:g} % asked"),
+        at_x=None if threshold is None else Tick(x(threshold), f"{threshold:g} % asked"),
     )
 
 
-def scatter(networks: Sequence[Measured], threshold: float, below: int) -> Drawn:
+def scatter(networks: Sequence[Measured], threshold: float | None, below: int | None) -> Drawn:
     """Lay out parameters against accuracy; `threshold` is in percent, `below` a number of parameters."""
     known = [(one, one.parameters) for one in networks if one.parameters is not None]
-    most = max([below, *(count for _, count in known)]) * 1.04
-    values = [threshold, *(one.accuracy for one, _ in known)]
+    most = max([*_known(below), *(count for _, count in known)]) * 1.04
+    values = [*_known(threshold), *(one.accuracy for one, _ in known)]
     ends = max(0.0, min(values) - 1), min(100.0, max(values) + 1)
     x, y = scale((0, most), (LEFT, RIGHT)), scale(ends, (BOTTOM, TOP))
     dots = tuple(
@@ -122,12 +123,16 @@ def scatter(networks: Sequence[Measured], threshold: float, below: int) -> Drawn
         tuple(Tick(x(value), f"{value / 1000:g}") for value in nice_ticks(0, most, 6)),
         tuple(Tick(y(value), f"{value:g}") for value in nice_ticks(*ends, 6)),
         dots=dots,
-        at_x=Tick(x(below), f"below {below:,}"),
-        at_y=Tick(y(threshold), f"{threshold:g} % asked"),
+        at_x=None if below is None else Tick(x(below), f"below {below:,}"),
+        at_y=None if threshold is None else Tick(y(threshold), f"{threshold:g} % asked"),
     )
 
 
 # Private functions
+
+
+def _known(line: float | None) -> list[float]:
+    return [] if line is None else [line]
 
 
 def _variant(row: Row, name: str) -> VariantRecord | None:

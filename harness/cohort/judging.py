@@ -98,7 +98,7 @@ def train(
         if notes := keep_effective_fields(run, record):
             told = {**record.provenance, "notes": [*run.notes, *notes]}
             record = record.model_copy(update={"provenance": told})
-        write_reports(record, out, _folders(run, record), terms.assignment.rules.min_accuracy.at_least)
+        write_reports(record, out, _folders(run, record))
         keep(run, out)
         return work, Outcome(record, objects.adopt(out), round(time.monotonic() - started, 2))
 

@@ -15,7 +15,7 @@ from harness.cohort.table import ClassTable, is_final, seconds
 from harness.record import Facts, Status, VariantRecord
 from harness.reporting.html import page_environment
 from harness.reporting.markdown import TEMPLATES, environment
-from harness.reporting.words import CAUSES, VERDICTS, asks, finding_of
+from harness.reporting.words import CAUSES, VERDICTS, finding_of
 
 STATES: dict[str, str] = {
     "passed": "passed",
@@ -66,6 +66,7 @@ class RuleCount:
 
     variant: str
     rule: str
+    asks: str
     counts: Counter[Status]
 
 
@@ -108,20 +109,24 @@ def rule_counts(table: ClassTable) -> tuple[RuleCount, ...]:
         variants = [record.variants[name] for record in records if name in record.variants]
         for rule in rules:
             findings = [finding for one in variants if (finding := finding_of(one, rule))]
-            found.append(RuleCount(name, rule, Counter(finding.status for finding in findings)))
+            found.append(
+                RuleCount(
+                    name, rule, _asks(table, name, rule), Counter(finding.status for finding in findings)
+                )
+            )
     return tuple(sorted(found, key=lambda one: (-one.counts["failed"], -one.counts["not_judged"])))
 
 
 def drawings(table: ClassTable) -> dict[str, tuple[Drawn, Drawn]]:
     """Draw every variant that anybody trained."""
-    rules = table.assignment.rules
-    threshold, below = 100 * rules.min_accuracy.at_least, rules.max_parameters.below
-    trained = {name: measured(table.rows, name) for name in table.variants}
-    return {
-        name: (histogram(networks, threshold), scatter(networks, threshold, below))
-        for name, networks in trained.items()
-        if networks
-    }
+    found = {}
+    for name in table.variants:
+        if networks := measured(table.rows, name):
+            share = table.assignment.accuracy_asked(name)
+            threshold = None if share is None else 100 * share
+            below = table.assignment.parameters_allowed(name)
+            found[name] = histogram(networks, threshold), scatter(networks, threshold, below)
+    return found
 
 
 def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
@@ -173,7 +178,13 @@ def _heads(table: ClassTable, name: str, rules: tuple[str, ...]) -> Iterator[Hea
     yield Head(f"{prefix}Parameters", "numbers that feed the network")
     yield Head(f"{prefix}RF, px", "receptive field before the pool")
     for rule in rules:
-        yield Head(f"{prefix}{rule}", asks(rule), rule=True)
+        yield Head(f"{prefix}{rule}", _asks(table, name, rule), rule=True)
+
+
+def _asks(table: ClassTable, variant: str, rule: str) -> str:
+    """Say what a rule asks for, in a few words; empty for one that the assignment does not have."""
+    rules = table.assignment.rules_for(variant) if variant in table.assignment.variants else ()
+    return next((one.asks for one in rules if one.name == rule), "")
 
 
 def _answers(table: ClassTable, row: Row) -> Iterator[Cell]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from os import link
 from pathlib import Path
 
-from harness.analysis.accuracy import RULE, min_accuracy, restated, seeds_needed
 from harness.assignment import AssignmentSpec
 from harness.cohort.handing_in import recipe_sha256
 from harness.cohort.kept import Intake, load_intake, traced_of
@@ -25,12 +24,13 @@ from harness.files import write_text
 from harness.grade import judge, variants_to_train
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Wanted
 from harness.intake.submission import Answered, Submission
-from harness.record import Record, Status, VariantRecord, combined, to_json
+from harness.record import Finding, Record, Status, VariantRecord, combined, to_json
 from harness.reporting.files import write_reports
 from harness.reporting.folders import variant_folders
 from harness.reporting.html import render_html
 from harness.reporting.scorecard import pictures_beside, render_scorecard
-from harness.reporting.words import finding_of
+from harness.rules.judging import judge_trainings, not_trained
+from harness.rules.verdicts import Verdict
 from harness.run import Run, Settings
 from harness.trainings import Accuracy
 
@@ -121,8 +121,7 @@ def rejudge(row: Row, before: AssignmentSpec, terms: Terms) -> Rejudged:
         reasons = tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in untrained)
     else:
         reasons = ()
-    lines = before.rules.min_accuracy.at_least, terms.assignment.rules.min_accuracy.at_least
-    line_moved = bool(measured) and lines[0] != lines[1]
+    line_moved = any(before.accuracy_asked(n) != terms.assignment.accuracy_asked(n) for n in measured)
     return Rejudged(row, record, _recipe_sha256(run, row, terms), reasons, line_moved)
 
 
@@ -133,7 +132,7 @@ def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
         out = folder / "artefacts"
         left_out = None if _has_its_trainings(one) else _of_trainings
         shutil.copytree(one.row.folder, out, ignore=left_out, copy_function=_linked)
-        _write_scorecards(one, out, terms.assignment)
+        _write_scorecards(one, out)
         folder_sha256 = store.objects.adopt(out)
     return enter_rejudged(store, one.row.key, terms, one.recipe_sha256, one.record, folder_sha256, worker)
 
@@ -169,20 +168,25 @@ def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[st
     kept: dict[str, Accuracy] = {}
     lost: dict[str, str] = {}
     for name, variant in record.variants.items():
-        finding = finding_of(variant, RULE)
-        if not variant.full or finding is None or variant.problem is not None:
+        reached = [finding for finding in variant.findings if finding.measured]
+        if not variant.full or not reached or variant.problem is not None:
             continue
         changed = _recipe_changes(name, run, before)
-        trainings = variant.trainings
+        trainings, rules = variant.trainings, run.assignment.rules_for(name)
         if changed:
             lost[name] = f"the recipe has changed ({changed})"
         elif not trainings or trainings[0].data.name == "mini":
-            kept[name] = trainings, restated(finding, run.assignment)
-        elif len(trainings) < (needed := seeds_needed(trainings, run.assignment)):
+            kept[name] = trainings, not_trained(_of(reached[0]), rules)
+        elif len(trainings) < (needed := run.assignment.seeds_needed(trainings, name)):
             lost[name] = f"too close to the line for {len(trainings)} seed(s); {needed} are needed"
         else:
-            kept[name] = trainings[:needed], min_accuracy(trainings[:needed], run.assignment)
+            kept[name] = trainings[:needed], judge_trainings(trainings[:needed], rules)
     return kept, lost
+
+
+def _of(finding: Finding) -> Verdict:
+    """Take from a finding why there is no accuracy: whatever is asked for, that stays."""
+    return Verdict(finding.status, "", finding.actual, help=finding.help, cause=finding.cause)
 
 
 def _recipe_changes(name: str, run: Run, before: AssignmentSpec) -> str:
@@ -203,7 +207,7 @@ def _rules_verdict(record: Record) -> Status:
         finding.status
         for variant in record.variants.values()
         for finding in variant.findings
-        if finding.rule != RULE
+        if not finding.measured
     )
 
 
@@ -232,11 +236,11 @@ def _linked(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
-def _write_scorecards(one: Rejudged, out: Path, assignment: AssignmentSpec) -> None:
+def _write_scorecards(one: Rejudged, out: Path) -> None:
     """Write the record and what it is read in; pictures only where they show a line that has moved."""
     record, folders = one.record, variant_folders(one.record, out)
     if one.line_moved:
-        write_reports(record, out, folders, assignment.rules.min_accuracy.at_least)
+        write_reports(record, out, folders)
         return
     write_text(out / "scorecard.json", to_json(record))
     write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))

@@ -168,7 +168,7 @@ def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
         finding
         for variant in row.record.variants.values()
         for finding in variant.findings
-        if finding.rule != "min_accuracy"
+        if not finding.measured
     )
     return "rules" if any(finding.cause in causes for finding in by_rules) else "training"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.commands.cohort_grading import DEFAULT_STORE, FilesOption, StoreOption
-from harness.commands.options import DEFAULT_OUT, AssignmentOption, OutOption
+from harness.commands.options import DEFAULT_OUT, AssignmentOption, OutOption, assignment_file
 from harness.commands.outputs import check_writable
 from harness.errors import UsageError
 
@@ -108,7 +108,12 @@ def similar(
 
 
 def rejudge(
-    assignment: Annotated[Path, typer.Option(metavar="FILE", help="The new assignment's TOML file.")],
+    assignment: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE|ID", help="The new assignment: its TOML file or id.", parser=assignment_file
+        ),
+    ],
     store: StoreOption = DEFAULT_STORE,
     files: FilesOption = None,
     apply: Annotated[  # noqa: FBT002

@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -109,7 +110,7 @@ def grade(
         with nothing_lost(record, out):
             notes = keep_effective_fields(run, record)
             run.listen("", "draw")
-            notes += write_reports(record, out, folders, run.assignment.rules.min_accuracy.at_least)
+            notes += write_reports(record, out, folders)
     for note in notes:
         say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
@@ -118,7 +119,9 @@ def grade(
 
 def train(
     path: PathArgument,
-    model: Annotated[str, typer.Option(help="Which variant to train.")] = "basic",
+    model: Annotated[
+        str | None, typer.Option(help="Which variant to train.", show_default="the assignment's first")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Total epochs.")] = 25,
     batch_size: Annotated[int, typer.Option(min=2, help="Images per step.")] = 128,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 0.1,
@@ -141,6 +144,7 @@ def train(
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
     from harness.datasets.loading import check_before
+    from harness.grade import variants_to_train
     from harness.run import Settings, with_seed
     from harness.screen import Display, say
 
@@ -150,7 +154,10 @@ def train(
         out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
     )
     with alone_in(out), Display() as display:
-        run = opened(path, assignment, [model], class_name, ctor, settings, display)
+        run = opened(path, assignment, [model] if model else [], class_name, ctor, settings, display)
+        model, *_ = sorted(variants_to_train(run, [model] if model else []))
+        alone = replace(run.submission, variants={model: run.submission.variants[model]})
+        run = replace(run, submission=alone)
         check_before(run.assignment.data, data)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
@@ -202,7 +209,7 @@ def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
         raise typer.Exit(1)
     training, folder = final.training, run.folder(model)
     write_training(training, folder)
-    threshold = run.assignment.rules.min_accuracy.at_least
+    threshold = run.assignment.accuracy_asked(model)
     for note in write_training_pictures(training, folder, f"{model}: {traced.class_name}", threshold):
         say(f"note: {note}")
     write_text(folder / "model_summary.txt", traced.summary + "\n")

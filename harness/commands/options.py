@@ -25,9 +25,35 @@ PathArgument = Annotated[
         "repository: ADDRESS or FOLDER, @COMMIT.",
     ),
 ]
+
+
+def assignment_file(given: str) -> Path:
+    """Find the assignment that an option names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from harness.gallery import located
+
+    return located(given)
+
+
 AssignmentOption = Annotated[
     Path | None,
-    typer.Option(help="The assignment's TOML file.", metavar="FILE", show_default="cifar10-compact-cnn"),
+    typer.Option(
+        help="The assignment: its TOML file, or the id of one of harness assignment list.",
+        metavar="FILE|ID",
+        parser=assignment_file,
+        show_default="cifar10-compact-cnn",
+    ),
+]
+AssignmentArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The assignment: its TOML file, or the id of one of harness assignment list.",
+        metavar="FILE|ID",
+        parser=assignment_file,
+    ),
 ]
 VariantOption = Annotated[list[str], typer.Option("--variant", help="Rule set to judge by; repeatable.")]
 ClassOption = Annotated[str | None, typer.Option("--class", metavar="[FILE:]NAME", help="The model's class.")]

@@ -97,7 +97,7 @@ def readme(
     )
     before = path.read_bytes()
     after = fill_readme(before, book, str(path))
-    stale = ", ".join(changed_sections(before, after, str(path)))
+    stale = ", ".join(changed_sections(before, after, book, str(path)))
     if check and stale:
         say(f"{path}: stale: {stale}. Run harness readme {path}, and commit the file.")
         raise typer.Exit(EXIT["failed"])

@@ -14,14 +14,11 @@ from harness.reporting.scorecard import pictures_beside, render_scorecard
 from harness.reporting.scores import class_scores
 
 
-def write_reports(
-    record: Record, out: Path, folders: Mapping[str, Path], threshold: float | None = None
-) -> tuple[str, ...]:
+def write_reports(record: Record, out: Path, folders: Mapping[str, Path]) -> tuple[str, ...]:
     """Write the record and its scorecards under `out`, and each variant's files in its folder.
 
     The record comes first, the scorecards last, as they show the pictures. A picture that cannot be drawn
     is a note in what is returned, and costs no grade.
-    `threshold` is the accuracy that the assignment asks for, a share in [0, 1].
     """
     write_text(out / "scorecard.json", records.to_json(record))
     for name, variant in record.variants.items():
@@ -29,7 +26,7 @@ def write_reports(
             write_text(folders[name] / "model_summary.txt", variant.summary + "\n")
         if variant.training is not None:
             write_training(variant.training, folders[name])
-    notes = write_pictures(record, folders, out, threshold)
+    notes = write_pictures(record, folders, out)
     write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
     write_text(out / "scorecard.html", render_html(record, folders))
     return notes

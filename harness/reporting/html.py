@@ -15,16 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.datasets.spec import DataSpec
-from harness.errors import AssignmentError
 from harness.record import Record, Training, VariantRecord
 from harness.reporting import charts, words
+from harness.reporting.asked import accuracy_asked
 from harness.reporting.charts import Chart, FieldView, Strip
 from harness.reporting.embedded import Embedded, embedded
 from harness.reporting.markdown import TEMPLATES, in_words, percent, pretty_json
 from harness.reporting.visible import short, visible
-from harness.tables import content_hash
 
 CONFUSIONS = 5
 """Pairs of classes that are named as the most often confused."""
@@ -58,9 +56,8 @@ def render_html(record: Record, folders: Mapping[str, Path], templates: Path = T
     A picture that is not there is left out. `folders` may lack a variant.
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
-    threshold = required_accuracy(record)
     drawings = {
-        name: _drawings(variant, folders.get(name), threshold, image_px(record))
+        name: _drawings(variant, folders.get(name), accuracy_asked(record, name), image_px(record))
         for name, variant in record.variants.items()
     }
     return (
@@ -86,23 +83,6 @@ def image_px(record: Record) -> int | None:
         return int(data["input_shape"][-1])
     with suppress(ValidationError):  # of a data set that this harness does not know
         return DataSpec.model_validate(data).input_shape[-1]
-    return None
-
-
-def required_accuracy(record: Record) -> float | None:
-    """Look up the accuracy that the record's assignment asks for, as a share in [0, 1].
-
-    None where the assignment is not among those that come with the harness, or was changed since.
-    """
-    for path in sorted(DEFAULT_ASSIGNMENT.parent.glob("*.toml")):
-        if path.stem != record.assignment:
-            continue
-        try:
-            assignment = load_assignment(path)
-        except AssignmentError:
-            return None
-        if content_hash(assignment) == record.assignment_sha256:
-            return assignment.rules.min_accuracy.at_least
     return None
 
 
@@ -133,10 +113,10 @@ def page_environment(templates: Path) -> Environment:
         "percent": percent,
         "checked": in_words,
         "pretty_json": pretty_json,
+        "asks": words.asks,
         "finding_of": words.finding_of,
         "rules_of": words.rules_of,
         "to_change": words.to_change,
-        "asks": words.asks,
         "shade": _shade,
     }
     jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES}

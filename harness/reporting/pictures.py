@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.analysis.graph import parse_architecture
 from harness.files import write_text
 from harness.record import Record, Training, VariantRecord
+from harness.reporting.asked import accuracy_asked
 from harness.reporting.plots.architecture import draw_architecture
 from harness.reporting.plots.confusion import draw_confusion
 from harness.reporting.plots.curves import (
@@ -28,13 +29,10 @@ PLOTS = "plots"
 COMBINED = "combined"
 
 
-def write_pictures(
-    record: Record, folders: Mapping[str, Path], out: Path, threshold: float | None = None
-) -> tuple[str, ...]:
+def write_pictures(record: Record, folders: Mapping[str, Path], out: Path) -> tuple[str, ...]:
     """Draw what can be drawn of a record; `folders` are the variants' own, `out` that of the results.
 
-    `threshold` is the accuracy that the assignment asks for, a share in [0, 1]. Returns a note for
-    every picture that could not be drawn; one failure leaves the others.
+    Returns a note for every picture that could not be drawn; one failure leaves the others.
     """
     notes: list[str] = []
     images = _images(record, folders)
@@ -42,9 +40,15 @@ def write_pictures(
         title = f"{name}: {variant.class_name}"
         notes += _tried(folders[name] / PLOTS, _of_graph(variant, folders[name], title, images.get(name)))
         if variant.training is not None:
-            notes += write_training_pictures(variant.training, folders[name], title, threshold)
+            notes += write_training_pictures(
+                variant.training, folders[name], title, accuracy_asked(record, name)
+            )
     trained = {folders[n].name: v.training for n, v in record.variants.items() if v.training is not None}
     if trained:
+        asked = {
+            accuracy_asked(record, name) for name, v in record.variants.items() if v.training is not None
+        }
+        threshold = asked.pop() if len(asked) == 1 else None
         plots = {
             "combined_acc.png": lambda path: draw_combined_accuracy(path, trained, threshold),
             "combined_loss.png": lambda path: draw_combined_loss(path, trained),
@@ -57,7 +61,10 @@ def write_pictures(
 def write_training_pictures(
     training: Training, folder: Path, title: str, threshold: float | None = None
 ) -> tuple[str, ...]:
-    """Draw what shows a training, into ``plots/`` of a variant's folder; returns notes likewise."""
+    """Draw what shows a training, into ``plots/`` of a variant's folder; returns notes likewise.
+
+    `threshold` is the accuracy that it had to reach, a share in [0, 1].
+    """
     classes = training.data.classes
     pictures: dict[str, Draw] = {
         "acc_curves.png": lambda path: draw_accuracy(path, training, title, threshold),

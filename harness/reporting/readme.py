@@ -25,15 +25,14 @@ from harness.reporting.summary import COLUMNS, summary_rows
 
 @dataclass(frozen=True)
 class Role:
-    """One of the two networks of the seed README: the variant it answers, and the word for it."""
+    """A network of a README: the variant it answers, and the word for it."""
 
     variant: str
     label: str
 
 
-BASE = Role("basic", "Base")
-DILATED = Role("dilated", "Dilated")
-FIELD_SECTIONS = {"RF_NET": BASE, "RF_DILATED": DILATED}
+SEED_ROLES = {"BASE": Role("basic", "Base"), "DILATED": Role("dilated", "Dilated")}
+"""The two networks of the seed README, by the ends of their markers."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,16 @@ def fill_readme(content: bytes, book: Book, where: str) -> bytes:
     return fill_sections(text, render_sections(book), where).encode(errors="surrogateescape")
 
 
-def changed_sections(before: bytes, after: bytes, where: str) -> list[str]:
+def changed_sections(before: bytes, after: bytes, book: Book, where: str) -> list[str]:
     """Name the blocks that differ."""
-    old, new = _insides(before, where), _insides(after, where)
+    names = list(render_sections(book))
+    old, new = _insides(before, names, where), _insides(after, names, where)
     return [name for name in new if old[name] != new[name]]
+
+
+def field_roles(record: Record | None) -> dict[str, Role]:
+    """Name the sections that show a receptive field, and the network of each."""
+    return {"RF_NET" if end == "BASE" else f"RF_{end}": role for end, role in _roles(record).items()}
 
 
 def field_sections(classes: Sequence[str], record: Record | None) -> list[str]:
@@ -94,39 +99,46 @@ def field_sections(classes: Sequence[str], record: Record | None) -> list[str]:
     Raises:
         UsageError: more classes than there are sections, or one class twice.
     """
-    if len(classes) > len(FIELD_SECTIONS) or len(set(classes)) < len(classes):
+    sections = field_roles(record)
+    if len(classes) > len(sections) or len(set(classes)) < len(classes):
         raise UsageError(
-            f"--rf: expected at most one class for each of {' and '.join(FIELD_SECTIONS)}, "
+            f"--rf: expected at most one class for each of {' and '.join(sections)}, "
             f"got {', '.join(classes)}."
         )
     variants = record.variants if record else {}
     answers = {
         variants[role.variant].class_name: section
-        for section, role in reversed(FIELD_SECTIONS.items())
+        for section, role in reversed(sections.items())
         if role.variant in variants
     }
-    free = [s for s in FIELD_SECTIONS if s not in {answers.get(name) for name in classes}]
+    free = [s for s in sections if s not in {answers.get(name) for name in classes}]
     return [answers.get(name) or free.pop(0) for name in classes]
 
 
 def render_sections(book: Book) -> dict[str, str]:
-    """Render the inside of every block of the seed README, by the markers' names."""
+    """Render the inside of every block that a README may have, by the markers' names.
+
+    Each variant has its own, which end in its name; those of the seed README go on working.
+    """
     jinja = _environment()
     page = _Page(book, jinja)
-    return {
+    roles = _roles(book.record)
+    shown = " vs ".join(dict.fromkeys(role.label for role in roles.values()))
+    sections = {
         "TEST_SAMPLES_GRID": page.sample("test_samples_grid.png", "Test Samples (grid)"),
         "AUGMENTED_SAMPLES_GRID": page.sample("augmented_samples_grid.png", "Augmented Train Samples (grid)"),
-        "MODEL_SUMMARY_BASE": page.summary(BASE),
-        "RF_NET": page.receptive_field("RF_NET"),
-        "MODEL_SUMMARY_DILATED": page.summary(DILATED),
-        "RF_DILATED": page.receptive_field("RF_DILATED"),
         "COMBINED_SUMMARY_TABLE": page.combined_table(),
-        "COMBINED_ACC_PLOT": page.combined_plot("combined_acc.png", "Accuracy — Base vs Dilated"),
-        "COMBINED_LOSS_PLOT": page.combined_plot("combined_loss.png", "Loss — Base vs Dilated"),
-        "CM_BASE": page.confusion(BASE),
-        "CLS_REPORT_BASE": page.class_report(BASE),
-        "CM_DILATED": page.confusion(DILATED),
-        "CLS_REPORT_DILATED": page.class_report(DILATED),
+        "COMBINED_ACC_PLOT": page.combined_plot("combined_acc.png", f"Accuracy — {shown}"),
+        "COMBINED_LOSS_PLOT": page.combined_plot("combined_loss.png", f"Loss — {shown}"),
+    }
+    for end, role in roles.items():
+        sections |= {
+            f"MODEL_SUMMARY_{end}": page.summary(role),
+            f"CM_{end}": page.confusion(role),
+            f"CLS_REPORT_{end}": page.class_report(role),
+        }
+    return sections | {
+        name: page.receptive_field(name, role) for name, role in field_roles(book.record).items()
     }
 
 
@@ -141,9 +153,19 @@ SECTIONS = (
 # Private functions
 
 
-def _insides(content: bytes, where: str) -> dict[str, str]:
+def _insides(content: bytes, names: Sequence[str], where: str) -> dict[str, str]:
     text = content.decode(errors="surrogateescape")
-    return {one.name: text[one.start : one.end] for one in find_sections(text, SECTIONS, where)}
+    return {one.name: text[one.start : one.end] for one in find_sections(text, names, where)}
+
+
+def _roles(record: Record | None) -> dict[str, Role]:
+    """Name the networks by the ends of their markers: those of the record, or the seed README's."""
+    variants = list(record.variants) if record else []
+    seed = {role.variant: (end, role) for end, role in SEED_ROLES.items()}
+    if not variants or set(variants) <= seed.keys():
+        return dict(SEED_ROLES)
+    named = (seed.get(name, (name.upper().replace("-", "_"), Role(name, name))) for name in variants)
+    return dict(named)
 
 
 class _Page:
@@ -155,8 +177,9 @@ class _Page:
 
     def sample(self, file: str, title: str) -> str:
         """Link a grid of samples: of the first network that was trained."""
-        trained = [role for role in (BASE, DILATED) if self._why_untrained(role) is None]
-        return self._training_picture(trained[0] if trained else BASE, file, title)
+        roles = list(_roles(self._book.record).values())
+        trained = [role for role in roles if self._why_untrained(role) is None]
+        return self._training_picture((trained or roles)[0], file, title)
 
     def confusion(self, role: Role) -> str:
         return self._training_picture(role, "cm.png", f"Confusion Matrix — {role.label}")
@@ -172,8 +195,7 @@ class _Page:
         text = variant.summary.replace("Units.MEGABYTES", "MB")
         return self._render("summary", label=role.label, summary=text)
 
-    def receptive_field(self, section: str) -> str:
-        role = FIELD_SECTIONS[section]
+    def receptive_field(self, section: str, role: Role) -> str:
         variant = self._variant(role)
         measured = self._book.fields.get(section)
         if measured is None:
@@ -203,12 +225,12 @@ class _Page:
     def combined_table(self) -> str:
         record = self._book.record
         if record is None:
-            return self._missing("Summary of both models", self._not_graded())
+            return self._missing("Summary of the models", self._not_graded())
         folders = self._book.folders
         rows = [[row[column] for column in COLUMNS] for row in summary_rows(record, folders)]
         untrained = [folders[name].name for name, one in record.variants.items() if one.training is None]
         if not rows:
-            return self._missing("Summary of both models", "no network has been trained.")
+            return self._missing("Summary of the models", "no network has been trained.")
         return self._render("combined", rows=(list(COLUMNS), rows), untrained=untrained)
 
     def combined_plot(self, file: str, title: str) -> str:

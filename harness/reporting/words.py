@@ -11,20 +11,6 @@ CAUSES: Mapping[Cause, str] = {
     "infrastructure": "the machine or its data, not the submission",
     "harness": "the harness itself, not the submission",
 }
-ASKS: Mapping[str, str] = {
-    "max_parameters": "a small network",
-    "no_max_pool": "no max-pooling, under any name",
-    "downsampling": "the right strides, and nothing else that shrinks the maps",
-    "depthwise_separable": "depthwise-separable convolutions, where they belong",
-    "dilation": "dilated convolutions, where they belong",
-    "min_receptive_field": "the last map sees enough of the image",
-    "gap_linear_head": "a global average, then one Linear layer",
-    "same_graph_in_eval": "training and evaluation run the same network",
-    "untrained_at_chance": "no trained weights come with the submission",
-    "augmentation": "the training images are varied",
-    "min_accuracy": "enough test images are named rightly",
-}
-"""What each rule asks for, in a few words; docs/rules.md has the rest."""
 PICTURES: Mapping[str, str] = {
     "acc_curves.png": "Accuracy by epoch",
     "loss_curves.png": "Loss by epoch",
@@ -38,9 +24,10 @@ PICTURES: Mapping[str, str] = {
 """The pictures of one variant, in the order they are shown in."""
 
 
-def asks(rule: str) -> str:
-    """Say what a rule asks for, in a few words; empty for a rule of another version."""
-    return ASKS.get(rule, "")
+def asks(variants: Mapping[str, VariantRecord], rule: str) -> str:
+    """Say what a rule asks for, in a few words: what the first variant that was asked says."""
+    found = (finding_of(variant, rule) for variant in variants.values())
+    return next((finding.asks for finding in found if finding), "")
 
 
 def finding_of(variant: VariantRecord, rule: str) -> Finding | None:

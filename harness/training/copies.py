@@ -21,7 +21,11 @@ BORDER = 2
 """Positions at the border of a map that padding changes when it is moved."""
 FARTHEST = 2
 """Positions by which maps are moved to be compared."""
+NOISE_IMAGES = 8
+"""Enough that in small maps, too, no two learned maps are alike by chance."""
 MOST_SLICES = 64
+LEAST_SHARE = 0.125
+"""Share of the options that are copies of others: of many learned maps, two are alike by chance."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ def moved_copies(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     if not chosen:
         return {}
     names = {name for found in chosen.values() for choice in found for name in choice.values}
-    noise = torch.randn(images[:2].shape, generator=torch.Generator().manual_seed(0)).to(trial.dtype)
+    noise = torch.randn((NOISE_IMAGES, *images.shape[1:]), generator=torch.Generator().manual_seed(0)).to(
+        trial.dtype
+    )
     base = values_of(trial, noise, names)
     seen: dict[str, str] = {}
     for step in _steps(measured, names):
@@ -88,7 +94,10 @@ def _is_moved(
     if still is None or shifted is None:
         return False
     of_moved, of_still = _likeness(shifted, still), _likeness(still, still)
-    return bool(((of_moved > LEAST_LIKENESS) & (of_moved > of_still + 0.05)).any())
+    alike = (of_moved > LEAST_LIKENESS) & (of_moved > of_still + 0.05)
+    copies = (alike.any(1) | alike.any(2)).sum(1)
+    options = (still.std(2) > 0).sum(1)
+    return bool((copies > LEAST_SHARE * options).any())
 
 
 def _options(values: Mapping[str, torch.Tensor], choice: _Choice, field: Field) -> torch.Tensor | None:

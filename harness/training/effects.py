@@ -1,13 +1,17 @@
 """Which layers have influence: their weights are replaced, and the logits have to move."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from harness.analysis.graph import Node
-from harness.analysis.ops import OPS
+from harness.analysis.activations import activation
+from harness.analysis.flow import data_reads
+from harness.analysis.graph import Node, Ref
+from harness.analysis.joins import find_joins
+from harness.analysis.ops import OPS, is_in_place
+from harness.analysis.view import View
 from harness.training.trial import Both, Trial, relative
 
 LEAST_EFFECT = 1e-11
@@ -15,23 +19,41 @@ LEAST_EFFECT = 1e-11
 SMALL_EFFECT = 1e-6
 """Below it, rounding is told by its growth in float32, by 5e8; above it, by what float32 loses."""
 ROUNDING = 1e4
+_LAYERS = frozenset(
+    {
+        "conv", "conv_transpose", "linear", "matmul", "einsum", "recurrent", "attention", "batch_norm",
+        "norm", "avg_pool", "max_pool", "adaptive_avg_pool", "adaptive_max_pool", "cat", "resample",
+    }
+)  # fmt: skip
 ENLARGED = 4
 """How many times as large an image is tried for dilated layers that read only padding beside their middle."""
 
 
-def effects_of(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
+def others_in_question(view: View) -> tuple[Node, ...]:
+    """List the layers that `View.in_question` leaves out: linear ones, norms, activations, pools, sums."""
+    known = {node.name for node in view.in_question}
+    return tuple(
+        node
+        for node in view.measured.nodes
+        if node.name not in known and (OPS.get(node.op) in _LAYERS or activation(view.measured, node))
+    ) + tuple(join.node for join in find_joins(view.measured))
+
+
+def effects_of(
+    both: Both, images: torch.Tensor, fixed: frozenset[str], layers: Sequence[Node]
+) -> dict[str, float]:
     """Try each layer, and dilated ones without influence on a larger image, if the network can be run on one.
 
     A dilated kernel may be larger than the map, and read nothing but padding beside its middle.
     """
-    effects = _tried(both, images, fixed)
+    effects = _tried(both, images, fixed, layers)
     weak = {name for name, effect in effects.items() if not effect}
     dilated = {c.node.name for c in both[0].view.dilated}
     if weak.isdisjoint(dilated):
         return effects
     larger = images.repeat(1, 1, ENLARGED, ENLARGED)
     try:
-        again = _tried(both, larger, fixed)
+        again = _tried(both, larger, fixed, layers)
     except Exception:  # noqa: BLE001 - torch may raise anything on a size the network is not written for
         return effects
     return {
@@ -43,13 +65,16 @@ def effects_of(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[
 
 
 @torch.no_grad()
-def _tried(both: Both, images: torch.Tensor, fixed: frozenset[str]) -> dict[str, float]:
-    """Replace the weights of each layer in question, one after the other; 0 for what has no influence."""
+def _tried(
+    both: Both, images: torch.Tensor, fixed: frozenset[str], layers: Sequence[Node]
+) -> dict[str, float]:
+    """Replace the weights of each layer, or what it reads, one by one; 0 for what has no influence."""
     bases = [one.run(images) for one in both]
     effects: dict[str, float] = {}
-    for node in both[0].view.in_question:
+    for node in layers:
+        effect = _effect if _has_weights(both[0].view, node) else _effect_of_reading
         pairs = zip(both, bases, strict=True)
-        exact, single = (_effect(one, node, images, base, fixed) for one, base in pairs)
+        exact, single = (effect(one, node, images, base, fixed) for one, base in pairs)
         has_influence = exact >= LEAST_EFFECT and not _is_rounding(exact, single)
         effects[node.name] = min(exact, 1e9) if has_influence else 0.0
     return effects
@@ -73,6 +98,46 @@ def _effect(
     return relative(trial.run(images, instead={node.name: with_it}), base)
 
 
+def _has_weights(view: View, node: Node) -> bool:
+    """Tell whether a layer's weight is its second argument, and the image does not reach it."""
+    weight = node.args[1] if len(node.args) > 1 else None
+    if OPS.get(node.op) not in ("conv", "conv_transpose", "linear", "matmul") or not isinstance(weight, Ref):
+        return False
+    return weight.ref not in view.measured.fields and len(view.measured.shapes[weight.ref]) > 1
+
+
+def _effect_of_reading(
+    trial: Trial, node: Node, images: torch.Tensor, base: torch.Tensor, fixed: frozenset[str]
+) -> float:
+    """Change each value of the image that a layer reads; return the least that one moves the logits."""
+    del fixed
+    fields = trial.view.measured.fields
+    effects = []
+    for name in dict.fromkeys(name for name in data_reads(node) if name in fields):
+
+        def with_it(
+            call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], name: str = name
+        ) -> Any:
+            return call(*_with_noise(node, node.args, args, name), **kwargs)
+
+        effects.append(relative(trial.run(images, instead={node.name: with_it}), base))
+    return min(effects)
+
+
+def _with_noise(node: Node, named: Sequence[Any], args: Sequence[Any], name: str) -> list[Any]:
+    """Add noise to one value among the arguments of a call, in place where the call changes it."""
+    changed: list[Any] = []
+    for arg, value in zip(named, args, strict=True):
+        if isinstance(arg, list):
+            changed.append(_with_noise(node, arg, value, name))
+        elif isinstance(arg, Ref) and arg.ref == name:
+            other = _drawn_around(value, torch.Generator().manual_seed(0), trained=True)
+            changed.append(value.copy_(other) if is_in_place(node.op) else other)
+        else:
+            changed.append(value)
+    return changed
+
+
 def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> torch.Tensor:
     """Take only the other weights that make a layer what it is: beside the middle, or of further channels.
 
@@ -84,7 +149,7 @@ def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> t
     if any(side > 1 for side in sides):
         middle: tuple[slice | int, ...] = (slice(None), slice(None), *(side // 2 for side in sides))
         kept[middle] = True
-    elif OPS.get(node.op) != "conv_transpose":
+    elif OPS.get(node.op) != "conv_transpose" and weight.shape[1] > 1:
         kept.scatter_(1, weight.abs().argmax(1, keepdim=True), True)  # noqa: FBT003 - torch's own order
     return torch.where(kept, weight, other.to(weight.dtype))
 

@@ -5,7 +5,7 @@ the pixels at the rim of the receptive field are changed, after a few steps of t
 nothing has no influence. And what the analysis leaves out is changed too, and must move nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from harness.analysis.receptive import Measured
 from harness.analysis.view import View
 from harness.training import behaviour, rims
 from harness.training.copies import moved_copies
-from harness.training.effects import effects_of
+from harness.training.effects import effects_of, others_in_question
 from harness.training.network import one_line
 from harness.training.pools import smooth_maxima
 from harness.training.program import compiled
@@ -46,9 +46,14 @@ _CPU = torch.device("cpu")
 
 
 def evidence(
-    architecture: Architecture, tensors: Tensors, images: torch.Tensor, labels: torch.Tensor
+    architecture: Architecture,
+    tensors: Tensors,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    every_layer: bool = False,
 ) -> Evidence:
-    """Measure what of a network has influence.
+    """Measure what of a network has influence; with `every_layer`, of its layers one by one.
 
     `images` (N, C, H, W) float32 and `labels` (N,) int64 are what it is trained on for a moment, at least
     `STEPS` times `IMAGES`. Whatever cannot be run leaves the rest of the evidence out and says why.
@@ -59,7 +64,7 @@ def evidence(
     try:
         complete = {spec.name: tensors[spec.tied_to or spec.name] for spec in architecture.tensors}
         trained = after_steps(architecture, complete, images, labels)
-        return _measured(architecture, complete, trained, images[:TRIED])
+        return _measured(architecture, complete, trained, images[:TRIED], every_layer=every_layer)
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         return Evidence(broken=one_line(error))
     finally:
@@ -107,7 +112,7 @@ def _stepped(
 
 
 def _measured(
-    architecture: Architecture, tensors: Tensors, trained: Tensors, images: torch.Tensor
+    architecture: Architecture, tensors: Tensors, trained: Tensors, images: torch.Tensor, *, every_layer: bool
 ) -> Evidence:
     views: dict[Mode, View] = {
         "eval": View(architecture, architecture.eval),
@@ -118,12 +123,16 @@ def _measured(
     fixed = fixed if len(fixed) < len(tensors) else frozenset()  # it could not be trained for a moment
     native = trial(of_eval, trained, torch.float32)
     tried = trial(of_eval, trained).with_constants_of(native, images)
-    effects: dict[Mode, dict[str, float]] = {"eval": effects_of((tried, native), images, fixed)}
+    layers: Mapping[Mode, Sequence[Node]] = {
+        mode: (*view.in_question, *others_in_question(view)) if every_layer else view.in_question
+        for mode, view in views.items()
+    }
+    found = effects_of((tried, native), images, fixed, layers["eval"])
+    effects: dict[Mode, dict[str, float]] = {"eval": found}
     if difference(of_train.measured.flow, of_eval.measured.flow):
         # Of equal graphs, what holds in one mode holds in the other.
-        effects["train"] = effects_of(
-            (trial(of_train, trained), trial(of_train, trained, torch.float32)), images, fixed
-        )
+        both = trial(of_train, trained), trial(of_train, trained, torch.float32)
+        effects["train"] = effects_of(both, images, fixed, layers["train"])
     with torch.no_grad():
         broken = _differs_by_precision((tried, native), images)
         mixed = _differs_by_company(tried, images)

@@ -50,6 +50,8 @@ class ProbeJob(_Frozen):
     """Images per forward pass, for the accuracy with batch statistics."""
     threads: int
     memory_mib: int = MEMORY_MIB
+    every_layer: bool = False
+    """Whether all layers are tried for influence, and not only those that the receptive field needs."""
 
 
 class TrainJob(_Frozen):

@@ -21,7 +21,7 @@ _PLAIN_FAMILIES = frozenset(
     {
         "identity", "overwrite", "conv", "conv_transpose", "linear", "avg_pool",
         "adaptive_avg_pool", "batch_norm", "norm", "weight_norm", "dropout", "view", "permute",
-        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
+        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack", "scatter",
         "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle",
         "channel_shuffle", "resample", "creation", "uninitialised", "random", "number", "check",
         "glu",
@@ -117,8 +117,10 @@ def _preferring(
         ).items():
             is_more = few >= 0 and much > MOST_PREFERRED[targets[name]] * max(few, 1e-300)
             if smaller > 0:
-                highest[name] = max(highest[name], much)
-                preferred[name] += is_more and much * larger > 0.05 * value
+                # Less is rounding: a sum that is always the same, as that of shares is.
+                counts = much * larger > 0.05 * value
+                highest[name] = max(highest[name], much if counts else 0.0)
+                preferred[name] += is_more and counts
             else:
                 low[name] += is_more and much > 0.05 * highest[name] > 0
     found: set[str] = set()

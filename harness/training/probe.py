@@ -118,7 +118,7 @@ def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | 
         in_layout(network, memory_format)
         pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
         check_one_image(plan, network, pixels(torch.from_numpy(means.split.images[:1])))
-        shown = _evidence(plan, tensors, pixels, means.train)
+        shown = _evidence(plan, tensors, pixels, means)
         return probe(network, pixels, means.split, job, extents(plan, tensors), shown)
     except Exception as error:  # noqa: BLE001 - as above
         return _said(error)
@@ -138,12 +138,13 @@ def _mixed(split: Split) -> Split:
     return Split(split.images[order][:PROBED], split.labels[order][:PROBED])
 
 
-def _evidence(plan: Architecture, tensors: Tensors, pixels: Pixels, train: Split) -> Evidence:
+def _evidence(plan: Architecture, tensors: Tensors, pixels: Pixels, means: _Means) -> Evidence:
     """Train for a moment, on images of all classes, and measure what has influence."""
-    count = STEPS * IMAGES
+    count, train = STEPS * IMAGES, means.train
     chosen = np.arange(count) * 7919 % len(train.labels)
     images = pixels(torch.from_numpy(train.images[chosen])).contiguous()
-    return evidence(plan, tensors, images, torch.from_numpy(train.labels[chosen]))
+    labels = torch.from_numpy(train.labels[chosen])
+    return evidence(plan, tensors, images, labels, every_layer=means.job.every_layer)
 
 
 def _with_batch_statistics(

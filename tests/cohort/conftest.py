@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from harness.analysis.graph import Architecture, parse_architecture
-from harness.analysis.score import grade_variant
 from harness.assignment import REPOSITORY, AssignmentSpec
 from harness.cohort.keys import Terms
 from harness.cohort.ledger import HandedIn
@@ -23,6 +22,7 @@ from harness.cohort.rows import Row
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
 from harness.record import Facts, Finding, Record, VariantRecord, sealed, wilson_interval
+from harness.rules.score import grade_variant
 
 
 def _server_programs() -> Path | None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import rules
 from harness.cohort.handing_in import hand_in
 from harness.cohort.judging import Means, _run, _with_seed, judge_rules
 from harness.cohort.kept import load_intake, traced_of
@@ -16,6 +15,8 @@ from harness.cohort.store import opened_store
 from harness.errors import DataUnavailableError, UsageError
 from harness.intake.sandbox import Traced
 from harness.record import load_record
+from harness.rules.judging import judge
+from harness.rules.network import Network
 from harness.training.jobs import DataEvent
 from harness.training.runner import Child
 
@@ -51,10 +52,10 @@ def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged,
         traced = traced_of(taken, folder)
         assert isinstance(traced, Traced)
         assert traced.weights.is_file()
-        findings, *_ = rules.judge(
-            traced.architecture, taken.probe, terms.assignment, name,
-            terms.assignment.recipe_with(name, taken.recipe, "").augmentation, traced.seeds_differ,
-        )  # fmt: skip
+        recipe = terms.assignment.recipe_with(name, taken.recipe, "")
+        data = terms.assignment.data
+        network = Network(traced.architecture, data.input_shape, data.num_classes, recipe, taken.probe)
+        findings, *_ = judge(network, terms.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
         assert findings == outcome.record.variants[name].findings
     again = _with_seed(_run(work, terms, Means(), store.objects, tmp_path / "out"), "basic", 2, tmp_path)
     first = traced_of(load_intake(folder).variants["basic"], folder)

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from harness.analysis.accuracy import min_accuracy
 from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.assignment import (
@@ -38,6 +37,7 @@ from harness.grade import judge
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS
 from harness.intake.submission import open_submission
 from harness.record import Problem, Record, load_record, to_json
+from harness.rules.judging import judge_trainings
 from harness.run import Run, Settings
 from harness.training.jobs import Probe
 
@@ -89,8 +89,8 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         run = Run(submission, terms.assignment, Settings(out=folder, seed=terms.seed), lambda *_: None)
         run.traced["basic"] = traced_of(taken, folder)
         run.probes = {} if problem else {"basic": PROBE}
-        trainings = record.trainings
-        trained = {"basic": (trainings, min_accuracy(trainings, terms.assignment))} if full else {}
+        trainings, rules = record.trainings, terms.assignment.rules_for("basic")
+        trained = {"basic": (trainings, judge_trainings(trainings, rules))} if full else {}
         found = judge(run, trained=trained)
         write_text(folder / "scorecard.json", to_json(found))
         return Row(
@@ -99,6 +99,9 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         )  # fmt: skip
 
     return made
+
+
+OTHER_POINTS = {"rules__dilation__points": 15, "rules__no_max_pool__points": 0}
 
 
 def again(row: Row, **places: object) -> Rejudged:
@@ -136,10 +139,8 @@ def test_a_line_inside_the_interval_asks_for_more_seeds(graded):
 
 
 def test_other_points_change_the_total_alone(graded, assignment):
-    points = assignment.points.model_dump()
-    points["dilation"], points["no_max_pool"] = points["no_max_pool"] + points["dilation"], 0
     row = graded()
-    found = again(row, points=points)
+    found = again(row, **OTHER_POINTS)
     assert (found.record.points, found.record.verdict) == (row.record.points, "passed")
     assert statuses(found.record) == statuses(row.record)
     assert [change.split()[1] for change in found.changes] == ["no_max_pool", "dilation"]
@@ -176,10 +177,8 @@ def test_who_was_not_worth_training_and_now_is_has_to_be_trained(graded, assignm
 
 
 def test_what_could_not_be_taken_in_stays_so_at_the_new_points(graded, assignment):
-    points = assignment.points.model_dump()
-    points["dilation"], points["no_max_pool"] = points["no_max_pool"] + points["dilation"], 0
     row = graded(full=False, problem="model.py:3: NameError")
-    found = again(row, points=points)
+    found = again(row, **OTHER_POINTS)
     assert found.record.verdict == "not_judged"
     assert found.record.variants["basic"].problem.message == "model.py:3: NameError"
     assert found.record.variants["basic"].findings[1].max_points == 0
@@ -191,11 +190,9 @@ def test_a_diverged_training_stays_failed_at_the_new_points(graded, assignment):
     diverged = variant.findings[-1].model_copy(update={"status": "failed", "actual": "diverged", "points": 0})
     without = variant.model_copy(update={"training": None, "findings": (*variant.findings[:-1], diverged)})
     row = replace(row, record=row.record.model_copy(update={"variants": {"basic": without}}))
-    points = {**assignment.points.model_dump(), "dilation": 0}
-    points["min_accuracy"] += 100 - sum(points.values())
-    found = again(row, points=points).record.variants["basic"].findings[-1]
+    found = again(row, rules__min_accuracy__points=35).record.variants["basic"].findings[-1]
     assert (found.status, found.actual, found.points) == ("failed", "diverged", 0)
-    assert found.max_points == points["min_accuracy"]
+    assert found.max_points == 35
 
 
 def test_another_seed_is_refused_with_what_to_do(assignment, graded):

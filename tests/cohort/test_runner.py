@@ -132,7 +132,7 @@ def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left
     enter_terms(store, terms)
     open_rule, open_accuracy = record("not_judged", "resource"), record("passed")
     accuracy = Finding(
-        rule="min_accuracy", status="not_judged", cause="resource", expected="", actual="", points=None
+        rule="min_accuracy", status="not_judged", cause="resource", expected="", actual="", measured=True
     )
     (variant,) = open_accuracy.variants.values()
     variant = variant.model_copy(update={"findings": (*variant.findings, accuracy), "verdict": "not_judged"})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from harness.assignment import Points
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -63,6 +63,7 @@ def training() -> Training:
 def record(training: Training) -> Record:
     finding = Finding(
         rule="no_max_pool",
+        asks="no max-pooling, under any name",
         status="failed",
         expected="no maximum over space",
         actual="1 max-pool",
@@ -133,6 +134,7 @@ def record(training: Training) -> Record:
                 "graded_at": "2026-01-01T00:00:00+00:00",
                 "seconds": 1.0,
                 "sandbox": "subprocess",
+                "intake": {"basic": {"folder": "base_model"}, "dilated": {"folder": "dilated_model"}},
             },
         )
     )
@@ -227,7 +229,7 @@ def full_record(record: Record, training: Training) -> Record:
             points=10,
             max_points=10,
         )
-        for rule in Points.model_fields
+        for rule in load_assignment(DEFAULT_ASSIGNMENT).rules
     )
     rows = tuple(
         ReceptiveFieldRow(

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import pytest
+
 from harness.reporting.folders import variant_folders
 
 
@@ -33,6 +35,11 @@ def test_two_variants_with_one_graph_have_two_folders(record, tmp_path):
     assert found == {"basic": base, "dilated": dilated}
 
 
-def test_a_variant_without_a_graph_has_the_usual_folder(record, tmp_path):
-    found = variant_folders(with_graph(record, basic="mine", dilated=None), tmp_path)
-    assert found == {"basic": tmp_path / "base_model", "dilated": tmp_path / "dilated_model"}
+@pytest.mark.parametrize("folder", ["base_model", "../x/base_model", "/etc/base_model"])
+def test_a_variant_without_a_graph_has_the_folder_that_the_record_names_below_the_results(
+    record, tmp_path, folder
+):
+    one = with_graph(record, basic="mine", dilated=None)
+    one.provenance["intake"] = {"basic": {"folder": folder}}
+    found = variant_folders(one, tmp_path)
+    assert found == {"basic": tmp_path / "base_model", "dilated": tmp_path / "dilated"}

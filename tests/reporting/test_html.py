@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
-from harness.reporting.html import image_px, most_confused, render_html, required_accuracy
-from harness.tables import content_hash
+from harness.reporting.asked import accuracy_asked
+from harness.reporting.html import image_px, most_confused, render_html
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -148,17 +148,19 @@ def test_a_page_without_its_pictures_takes_less_than_a_second(full_record):
     assert time.perf_counter() - started < 1
 
 
-def test_the_threshold_is_that_of_the_very_assignment(record):
+def test_the_threshold_is_that_of_the_assignment_in_the_record(record):
     assignment = load_assignment(DEFAULT_ASSIGNMENT)
-    shipped = record.model_copy(
-        update={"assignment": assignment.id, "assignment_sha256": content_hash(assignment)}
-    )
-    assert required_accuracy(shipped) == assignment.rules.min_accuracy.at_least
+    own = assignment.model_dump(mode="json") | {"id": "not-shipped"}
+    own["rules"] = {**own["rules"], "min_accuracy": {"points": 1, "at_least": 0.85}}
+    shipped = record.model_copy(update={"provenance": {**record.provenance, "assignment": own}})
+    assert accuracy_asked(shipped, "basic") == 0.85
     page = Page(render_html(shipped, {}))
     assert "28.33 points below the line of 85 %" in page.text
     assert "85 % asked" in page.text
-    assert required_accuracy(shipped.model_copy(update={"assignment_sha256": "0" * 64})) is None
-    assert required_accuracy(shipped.model_copy(update={"assignment": "../../x"})) is None
+    without = {name: rule for name, rule in own["rules"].items() if name != "min_accuracy"}
+    for other in ({**own, "rules": without}, {"rules": "none"}, {}):
+        changed = record.model_copy(update={"provenance": {"assignment": other}})
+        assert accuracy_asked(changed, "basic") is None
 
 
 def test_the_most_confused_pair_comes_first(training):

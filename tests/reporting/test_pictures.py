@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.reporting.files import write_reports
 from harness.reporting.pictures import write_pictures
 from harness.reporting.plots.sources import EffectiveField, read_effective_field, write_effective_field
@@ -50,8 +51,14 @@ def without_graph(record):
     return record.model_copy(update={"variants": {**record.variants, "basic": basic}})
 
 
+def asking(record):
+    """The record with an assignment that asks for an accuracy."""
+    assignment = load_assignment(DEFAULT_ASSIGNMENT).model_dump(mode="json")
+    return record.model_copy(update={"provenance": {**record.provenance, "assignment": assignment}})
+
+
 def test_a_trained_variant_has_its_curves_its_matrix_and_its_images(record, folders, samples, tmp_path):
-    assert write_pictures(without_graph(record), folders, tmp_path, 0.85) == ()
+    assert write_pictures(asking(without_graph(record)), folders, tmp_path) == ()
     assert plots(folders["basic"]) == CURVES | GRIDS
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from harness.analysis import rules
 from harness.analysis.graph import to_json
 from harness.assignment import AssignmentSpec
 from harness.datasets.images import Data
 from harness.intake.export import architecture_of
 from harness.record import Finding
+from harness.rules.judging import judge
+from harness.rules.network import Network
 from harness.training.jobs import Model, ProbeJob
 from harness.training.probe import probe_all
 
@@ -31,8 +32,9 @@ def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str
             memory_mib=assignment.limits.training_memory_mib,
         )
         event = probe_all(job, data, lambda _: None)
-    findings, _, _ = rules.judge(
-        architecture, event.probes.get(""), assignment, "basic", assignment.recipe.augmentation,
-        not_run=event.failures.get("", ""),
+    network = Network(
+        architecture, assignment.data.input_shape, assignment.data.num_classes, assignment.recipe,
+        event.probes.get(""), event.failures.get("", ""),
     )  # fmt: skip
+    findings, _, _ = judge(network, assignment.every_rule(), "basic")
     return {finding.rule: finding for finding in findings}

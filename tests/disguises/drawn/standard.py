@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import indent
 
 import torch
+from hypothesis import HealthCheck, Phase, settings
 from torch import nn
 
 SETUP = (
@@ -25,6 +26,16 @@ FORWARD: Mapping[str, str] = {
     "LAST": "x = self.wide(x)",
     "HEAD": "return self.fc(x.mean((2, 3)))",
 }
+
+EVERY = settings(
+    deadline=None,
+    derandomize=True,
+    phases=(
+        Phase.explicit,
+        Phase.generate,
+    ),  # the networks are small: to shrink one takes longer than to read it
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def standard(setup: Sequence[str] = (), **replaced: Sequence[str]) -> str:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from harness.analysis.score import grade_record, grade_variant
-from harness.assignment import Points
+from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -18,12 +17,13 @@ from harness.record import (
     sealed,
     wilson_interval,
 )
+from harness.rules.score import grade_record, grade_variant
 
 HOSTILE = (
     "<script>alert(1)</script>|`x` & \"q\" 'a' ]]> \x1b[2J\x1b[31m\x00\x07\u202egnp\u2069\ufffe\r\n"
     "# heading [a](b)"
 )
-RULES = tuple(Points.model_fields)
+RULES = tuple(load_assignment(DEFAULT_ASSIGNMENT).rules)
 WORTH = dict(zip(RULES, (10, 5, 10, 10, 10, 10, 5, 5, 5, 5, 25), strict=True))
 ARCHITECTURE = RULES[:-1]
 

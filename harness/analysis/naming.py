@@ -1,0 +1,30 @@
+"""How nodes are named in a sentence."""
+
+from collections.abc import Sequence
+
+from harness.analysis.graph import Node
+from harness.record import Where
+
+MOST_PLACES = 8
+"""Places named in one finding; more do not help."""
+
+
+def at(*nodes: Node) -> tuple[Where, ...]:
+    """Name the places of nodes, each once."""
+    places = (Where(layer=node.layer, source=node.source, op=node.op) for node in nodes)
+    return tuple(dict.fromkeys(places))[:MOST_PLACES]
+
+
+def layers(nodes: Sequence[Node]) -> str:
+    """List the layers of nodes for a sentence."""
+    names = list(dict.fromkeys(node.layer for node in nodes))
+    more = f" and {len(names) - MOST_PLACES} more" if len(names) > MOST_PLACES else ""
+    return ", ".join(names[:MOST_PLACES]) + more
+
+
+def counted(count: int, noun: str) -> str:
+    """Say how many of something there are: "1 convolution", "2 convolutions"."""
+    if count == 1:
+        return f"{count} {noun}"
+    head, with_, tail = noun.partition(" with ")
+    return f"{count} {head}s{with_}{tail}"

@@ -1,0 +1,52 @@
+"""What strikes one who reads an assignment, before anything is tried: valid, and perhaps not meant."""
+
+from collections.abc import Iterator
+
+from harness.assignment import AssignmentSpec
+from harness.authoring.forecast import full_epochs
+from harness.authoring.listing import points_of
+from harness.machine import Check
+
+_MEANT = "Is it what you meant?"
+
+
+def remarks(spec: AssignmentSpec) -> Iterator[Check]:
+    """Say what the assignment is worth, and what is odd about it."""
+    for variant in spec.variants:
+        yield _points(spec, variant)
+        yield from _stages(spec, variant)
+        yield from _overrides(spec, variant)
+
+
+# Private functions
+
+
+def _points(spec: AssignmentSpec, variant: str) -> Check:
+    rules, points = spec.rules_for(variant), points_of(spec, variant)
+    said = f"{variant}: {len(rules)} rules, {points} points"
+    if not points:
+        return Check("points", "CAUTION", said, "Nothing is worth a point: give rules points = ….")
+    if not any(one.is_measured for one in rules):
+        return Check(
+            "points", "CAUTION", f"{said}, and none is about a training", "Nothing is trained. " + _MEANT
+        )
+    return Check("points", "PASS", said)
+
+
+def _stages(spec: AssignmentSpec, variant: str) -> Iterator[Check]:
+    side, recipe = spec.data.input_shape[-1], spec.recipe_for(variant)
+    larger = [stage.size_px for stage in recipe.stages if stage.size_px > side]
+    if larger:
+        found = f"{variant}: a stage of {larger[0]} px, and images of {side} px"
+        fix = f"{_MEANT} Such stages cost as much as {full_epochs(recipe, side):.0f} epochs at full size."
+        yield Check("stages", "CAUTION", found, fix)
+
+
+def _overrides(spec: AssignmentSpec, variant: str) -> Iterator[Check]:
+    """Find numbers of the recipe that a submission could not ask for itself."""
+    recipe = spec.recipe_for(variant)
+    for name, bounds in spec.overrides:
+        value = getattr(recipe, name)
+        if bounds is not None and not bounds.min <= value <= bounds.max:
+            found = f"{variant}: {name} is {value:g}, outside of {bounds.min:g} to {bounds.max:g}"
+            yield Check("overrides", "CAUTION", found, _MEANT)

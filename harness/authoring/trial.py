@@ -1,0 +1,193 @@
+"""An assignment tried out: its reference passes, what should not pass does not, an epoch runs, and how long.
+
+Each step gives checks. CAUTION: it may not be what the teacher means. FAIL: it cannot be graded by.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.analysis.naming import counted
+from harness.assignment import AssignmentSpec
+from harness.authoring import imagined
+from harness.authoring.data import data_path
+from harness.authoring.forecast import forecast, in_words
+from harness.authoring.opponents import Opponent, altered, broken_by, exported
+from harness.authoring.remarks import remarks
+from harness.datasets.images import PREVIEW
+from harness.datasets.miniature import miniature_of
+from harness.datasets.places import how_to_get
+from harness.errors import DataUnavailableError, HarnessError, UsageError
+from harness.grade import grade
+from harness.intake.sandbox import Traced
+from harness.intake.submission import open_submission
+from harness.machine import Check
+from harness.record import Finding, Record, Training
+from harness.rules.network import Network
+from harness.run import Listener, Run, Settings, Stage, train
+from harness.training.jobs import EpochEvent, Event, TrainedEvent
+
+Checks = Iterator[Check]
+NOT_JUDGED = "reference"
+"""The check that fails where the reference could not be taken in."""
+
+
+def try_out(spec: AssignmentSpec, submission: Path | None, settings: Settings, listen: Listener) -> Checks:
+    """Try an assignment with a submission that should pass it; results of the training go to `settings.out`.
+
+    Raises:
+        HarnessError: the submission cannot be opened, or no process can be locked on this machine.
+    """
+    yield from remarks(spec)
+    yield _data(spec, settings.data)
+    opponents = exported(spec, lambda _, event: listen("networks that should not pass", event))
+    if submission is None:
+        fix = "Name one with --submission, or put one into a folder beside the file, of the same name."
+        yield Check("reference", "CAUTION", "no submission to try it with", fix)
+        for variant in spec.variants:
+            yield from _rules(spec, variant, {}, opponents)
+        return
+    run = _opened(spec, submission, settings, listen)
+    record = grade(run)
+    for variant in spec.variants:
+        yield from _answered(variant, record)
+        yield from _rules(spec, variant, _findings(record, variant), (*opponents, *_altered(run, variant)))
+    yield from _training(run)
+
+
+def outcome(checks: tuple[Check, ...]) -> int:
+    """Return the exit code: 0 where nothing failed, 3 where something could not be tried, 1 else."""
+    failed = {check.name for check in checks if check.level == "FAIL"}
+    return 3 if failed & {"epoch", NOT_JUDGED} else int(bool(failed))
+
+
+# Private functions
+
+
+def _data(spec: AssignmentSpec, folder: str | None) -> Check:
+    where = data_path(spec.data, folder)
+    if where is not None:
+        return Check("data", "PASS", f"{spec.data.title}: {where}")
+    return Check("data", "CAUTION", f"{spec.data.title} is not on this machine", how_to_get(spec.data))
+
+
+def _opened(spec: AssignmentSpec, path: Path, settings: Settings, listen: Listener) -> Run:
+    """Open the submission with those of the assignment's variants that it answers."""
+    try:
+        submission = open_submission(path, spec)
+    except UsageError:
+        submission = open_submission(path, spec, variants=tuple(spec.variants))
+    return Run(submission, spec, settings, listen)
+
+
+def _answered(variant: str, record: Record) -> Checks:
+    """Say of a variant that the submission does not answer it, or cannot be taken in."""
+    if variant not in record.variants:
+        yield Check(
+            variant, "CAUTION", "the reference does not answer this variant", "Add it to the submission.toml."
+        )
+    elif (problem := record.variants[variant].problem) is not None:
+        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Mend the submission.")
+
+
+def _findings(record: Record, variant: str) -> dict[str, Finding]:
+    """Give what the rules found on the reference, by name; nothing where it was not taken in."""
+    answered = record.variants.get(variant)
+    if answered is None or answered.problem is not None:
+        return {}
+    return {finding.rule: finding for finding in answered.findings}
+
+
+def _rules(
+    spec: AssignmentSpec, variant: str, kept: dict[str, Finding], opponents: tuple[Opponent, ...]
+) -> Checks:
+    for rule, opponent in broken_by(spec, variant, opponents).items():
+        yield _rule(f"{variant}: {rule}", kept.get(rule), opponent)
+
+
+def _rule(name: str, finding: Finding | None, opponent: str) -> Check:
+    """Say whether the reference passes a rule, and what does not."""
+    if finding is not None and finding.status != "passed":
+        found = f"the reference does not pass: expected {finding.expected}, found {finding.actual}"
+        return Check(name, "FAIL", found, f"{finding.help} Or ask for something else.")
+    passes = f"the reference passes: {finding.actual}; " if finding is not None else ""
+    if not opponent:
+        found = f"{passes}no generated network breaks it"
+        return Check(name, "CAUTION", found, "Is it what you meant?")
+    return Check(name, "PASS", f"{passes}fails for {opponent}")
+
+
+def _altered(run: Run, variant: str) -> Iterator[Opponent]:
+    network = _network(run, variant)
+    return iter(()) if network is None else altered(network, run.probes.get(variant), run.assignment)
+
+
+def _network(run: Run, variant: str) -> Network | None:
+    traced = run.traced.get(variant)
+    if not isinstance(traced, Traced):
+        return None
+    data = run.assignment.data
+    recipe, probe = run.recipe(variant), run.probes.get(variant)
+    return Network(traced.architecture, data.input_shape, data.num_classes, recipe, probe)
+
+
+def _training(run: Run) -> Checks:
+    """Train the default variant for an epoch, and say what it reached and how long a grade would take."""
+    spec, variants = run.assignment, run.submission.variants
+    variant = spec.default_variant if spec.default_variant in variants else next(iter(variants))
+    if not isinstance(run.traced[variant], Traced):
+        return
+    try:
+        training, seconds = _one_epoch(run, variant)
+    except HarnessError as error:
+        yield Check("epoch", "FAIL", f"{variant}: {error}", "Mend what the message says.")
+        return
+    yield Check("epoch", "PASS", _reached(variant, training, seconds))
+    yield from imagined.judged(spec, variant, training)
+    yield _how_long(run, variant, training, seconds)
+
+
+def _one_epoch(run: Run, variant: str) -> tuple[Training, float]:
+    """Train one epoch at full size, on the data that is here, else on the embedded sample."""
+    epochs: list[EpochEvent] = []
+
+    def listen(name: str, event: Event | Stage) -> None:
+        if isinstance(event, EpochEvent):
+            epochs.append(event)
+        run.listen(name, event)
+
+    data = run.assignment.data
+    is_here = data_path(data, run.settings.data) is not None
+    if not is_here and miniature_of(data) is None:
+        raise DataUnavailableError(f"{data.title} is not here, and no sample is embedded. {how_to_get(data)}")
+    settings = run.settings if is_here else replace(run.settings, data=PREVIEW)
+    once = run.recipe(variant).model_copy(update={"epochs": 1, "stages": ()})
+    final = train(replace(run, listen=listen, settings=settings), variant, once)
+    if not isinstance(final, TrainedEvent):
+        raise HarnessError(final.message)
+    return final.training, epochs[-1].seconds
+
+
+def _reached(variant: str, training: Training, seconds: float) -> str:
+    preview = " (the embedded sample, not the data set)" if training.data.name == PREVIEW else ""
+    return (
+        f"{variant}: {100 * training.accuracy:.2f} % after one epoch of {in_words(seconds)} on "
+        f"{training.data.train_images:,} images{preview}"
+    )
+
+
+def _how_long(run: Run, variant: str, training: Training, seconds: float) -> Check:
+    images = run.assignment.data.train_images or training.data.train_images
+    found = forecast(run.assignment, variant, seconds * images / training.data.train_images)
+    if not found.trainings:
+        return Check("time", "PASS", "a grade takes seconds: no rule is about trainings")
+    said = f"a grade of {variant} takes about {in_words(found.first_s)} here, as busy as the machine is now"
+    said += f": {counted(found.trainings, 'training')} of {found.epochs} epochs"
+    if found.most_trainings > found.trainings:
+        close = in_words(found.borderline_s)
+        said += f"; about {close} where it is close, and {found.most_trainings} trainings decide"
+    limit = run.assignment.limits.training_s
+    if found.first_s / found.trainings > limit:
+        fix = f"A training is stopped after limits.training_s = {limit}: allow more, or ask for less."
+        return Check("time", "FAIL", said, fix)
+    return Check("time", "PASS", said)

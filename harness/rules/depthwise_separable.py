@@ -1,0 +1,98 @@
+"""The rule about depthwise-separable convolutions."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.analysis.convolution import Convolution
+from harness.analysis.graph import Node
+from harness.analysis.naming import counted, layers
+from harness.analysis.view import View
+from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.network import Network
+from harness.rules.verdicts import Verdict, failed, not_judged, opaque, passed
+
+
+@rule(asks="depthwise-separable convolutions, where they belong", needs="influence")
+class DepthwiseSeparable(NetworkRule):
+    """Check that depthwise-separable convolutions are used, and none in block 1 where it is kept free."""
+
+    class Settings(RuleSettings):
+        """How many depthwise-separable convolutions there must be, and where block 1, free of them, ends."""
+
+        at_least: Annotated[int, Field(ge=0)] = 1
+        block_1_ends: Literal["with_first_strided", "before_first_dilated"] | None = None
+        """Not given: they may stand anywhere."""
+
+    def judge(self, network: Network, settings: Settings) -> Verdict:
+        """Judge both graphs, and what has influence alone."""
+        return network.by_influence(lambda view: _depthwise_separable(view, settings))
+
+
+# Private functions
+
+Settings = DepthwiseSeparable.Settings
+
+
+def _depthwise_separable(view: View, limits: Settings) -> Verdict:
+    expected = f"at least {counted(limits.at_least, 'depthwise-separable convolution')}"
+    expected += ", none in block 1" if limits.block_1_ends else ""
+    found = view.separable
+    actual = f"{len(found)}: {layers([c.node for c in found])}" if found else "none"
+    if len(found) < limits.at_least:
+        if view.opaque and not view.convolutions:
+            return opaque(expected, view.opaque[0])
+        return failed(expected, actual, *_nearly(view), advice=_depthwise_advice(view))
+    nodes = [c.node for c in found]
+    if limits.block_1_ends is None:
+        return passed(expected, actual, *nodes)
+    if not (view.strided if limits.block_1_ends == "with_first_strided" else view.dilated):
+        what = "no strided convolution" if limits.block_1_ends == "with_first_strided" else "no dilated one"
+        first = "downsampling" if limits.block_1_ends == "with_first_strided" else "dilation"
+        return not_judged(
+            expected,
+            f"{actual}; but there is {what}, so nobody can say where block 1 ends (see {first})",
+            cause="student",
+            advice=f"Make {first} pass first.",
+        )
+    early = [c.node for c in view.loosely_separable if _is_in_block_1(view, c, limits)]
+    if early:
+        advice = f"Use ordinary convolutions in block 1: {layers(early)}."
+        return failed(expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)
+    return passed(expected, actual, *nodes)
+
+
+def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bool:
+    """Tell whether a convolution works at the first resolution; or on what no dilated one has come before."""
+    if limits.block_1_ends == "with_first_strided":
+        return view.is_at_first_resolution(convolution)
+    first = min(view.depth(c) for c in view.dilated)
+    return convolution not in view.dilated and view.depth(convolution) < first
+
+
+def _nearly(view: View) -> list[Node]:
+    """List convolutions that look depthwise-separable and are not."""
+    return [c.node for c in view.convolutions if c.window.groups > 1]
+
+
+def _depthwise_advice(view: View) -> str:
+    for c in view.convolutions:
+        if c.window.groups > 1 and not c.is_depthwise:
+            kernel = "x".join(map(str, c.window.kernel))
+            return (
+                f"{c.node.layer} is a {kernel} convolution with groups={c.window.groups} on {c.channels} "
+                f"channels; depthwise is a 3x3 convolution with groups={c.channels}."
+            )
+        if c.is_depthwise:
+            return (
+                f"{c.node.layer} is depthwise, but no pointwise convolution (1x1, groups=1) follows it "
+                "with only normalisation, activation or dropout in between."
+            )
+    plain = [c for c in view.convolutions if c.is_spatial and c.channels > 3]
+    if not plain:
+        return "Use a depthwise 3x3 (groups = in_channels) followed by a 1x1 convolution."
+    c = plain[-1]
+    return (
+        f"Replace {c.node.layer} by a depthwise 3x3 (groups={c.channels}) followed by a 1x1 convolution; "
+        f"the 3x3 kernels then take {9 * c.channels:,} numbers."
+    )

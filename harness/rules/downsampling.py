@@ -1,0 +1,150 @@
+"""The rule about what changes the size of a map."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, field_validator
+
+from harness.analysis.advice import jump_with_stride
+from harness.analysis.convolution import Convolution
+from harness.analysis.field import Unknown
+from harness.analysis.naming import counted, layers
+from harness.analysis.ops import short_name
+from harness.analysis.view import View
+from harness.analysis.windows import SLIDES_OVER_MIXED
+from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.counts import Count
+from harness.rules.network import Network
+from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.tables import Positive, not_empty
+
+_TRIED = 8
+"""Convolutions whose stride is changed, from the last one backwards, to find an example for the help."""
+
+
+@rule(asks="the right strides, and nothing else that shrinks the maps", needs="influence")
+class Downsampling(NetworkRule):
+    """Check that the wanted strided convolutions, and nothing else, raise the jump to the wanted value."""
+
+    tells_variants_apart = True
+
+    class Settings(RuleSettings):
+        """How many convolutions of which kernels and stride may raise the jump, and to what.
+
+        Nothing else may change it. With ``{ at_least = 1 }`` strided convolutions and a jump of
+        ``{ at_least = 2 }`` the last thing that raises the jump is a strided convolution, wherever it stands.
+        """
+
+        strided_convolutions: Count
+        kernel: Annotated[tuple[Positive, ...], AfterValidator(not_empty)] = (3,)
+        """Sides of the square kernels that may have a stride; one number stands for a list of one."""
+        stride: Annotated[int, Field(ge=2)] = 2
+        jump: Count
+        """Jump of the last map."""
+
+        @field_validator("kernel", mode="before")
+        @classmethod
+        def _one_kernel(cls, value: Any) -> Any:
+            return tuple(value) if isinstance(value, list) else (value,)
+
+        @field_validator("jump")
+        @classmethod
+        def _jump_is_possible(cls, value: Count) -> Count:
+            if value.smallest < 1:
+                raise ValueError(f"a jump is at least 1, got {value.smallest}")
+            return value
+
+    def judge(self, network: Network, settings: Settings) -> Verdict:
+        """Judge both graphs, and what has influence alone."""
+        return network.by_influence(lambda view: _downsampling(view, settings))
+
+
+# Private functions
+
+Settings = Downsampling.Settings
+
+
+def _downsampling(view: View, limits: Settings) -> Verdict:
+    expected, sides = _expected(limits), _sides(limits)
+    strided = view.strided
+    wrong = [c for c in strided if not _is_wanted(c, limits)]
+    others = [*(c.node for c in wrong), *view.resampling]
+    actual = _found(view, limits, wrong)
+    if others:
+        advice = f"Only {sides} stride-{limits.stride} convolutions may change the size of the map; change "
+        none_at_all = limits.strided_convolutions.exactly == 0
+        advice += f"{layers(others)} to stride 1." if none_at_all else f"{layers(others)}."
+        return failed(expected, actual, *others, advice=advice)
+    nodes = [c.node for c in strided]
+    if not limits.strided_convolutions.allows(len(strided)):
+        return failed(expected, actual, *nodes, advice=_count_advice(view, limits))
+    if view.unknown:
+        return opaque(expected, view.unknown)
+    for reason in view.opaque:
+        if reason.why == SLIDES_OVER_MIXED:
+            return opaque(expected, reason)
+    if view.mixing:
+        why = "it computes rows or columns from several others"
+        return opaque(expected, Unknown(view.mixing[0], why))
+    if not view.final_maps:
+        return without_head(expected, view)
+    if len(view.jumps) != 1 or not limits.jump.allows(view.jumps[0]):
+        advice = "Put the strided convolutions one after the other on the path that every output takes."
+        return failed(expected, actual, *nodes, advice=advice)
+    return passed(expected, actual, *nodes)
+
+
+def _expected(limits: Settings) -> str:
+    jump, count = limits.jump, limits.strided_convolutions
+    wanted = f"jump {jump.exactly}" if jump.exactly is not None else f"a jump of at least {jump.smallest}"
+    if count.exactly == 0:
+        return f"{wanted} at the head, raised by nothing"
+    how_many = "exactly" if count.exactly is not None else "at least"
+    convolutions = f"{counted(count.smallest, 'convolution')} ({_sides(limits)}, stride {limits.stride})"
+    return f"{wanted} at the head, raised by {how_many} {convolutions} and nothing else"
+
+
+def _sides(limits: Settings) -> str:
+    return " or ".join(f"{kernel}x{kernel}" for kernel in limits.kernel)
+
+
+def _is_wanted(convolution: Convolution, limits: Settings) -> bool:
+    return _has_kernel(convolution, limits.kernel) and set(convolution.window.stride) == {limits.stride}
+
+
+def _has_kernel(convolution: Convolution, sides: Sequence[int]) -> bool:
+    kernel = set(convolution.window.kernel)
+    return short_name(convolution.node.op) == "conv2d" and len(kernel) == 1 and kernel <= set(sides)
+
+
+def _found(view: View, limits: Settings, wrong: Sequence[Convolution]) -> str:
+    right = len(view.strided) - len(wrong)
+    wanted = f"({_sides(limits)}, stride {limits.stride})"
+    parts = [f"{counted(right, 'convolution')} {wanted}"] if right else []
+    for c in wrong:
+        kernel = "x".join(map(str, c.window.kernel))
+        strides = _side_by_side(c.window.stride)
+        parts.append(f"{kernel} stride-{strides} {short_name(c.node.op)} in {c.node.layer}")
+    parts += [f"{short_name(node.op)} in {node.layer}" for node in view.resampling]
+    jump = " and ".join(map(str, view.jumps)) or "unknown"
+    return f"jump {jump}: " + (", ".join(parts) or "nothing raises it")
+
+
+def _side_by_side(stride: Sequence[int]) -> str:
+    """Write a stride as "2", or as "2x1" where its sides differ."""
+    return str(stride[0]) if len(set(stride)) == 1 else "x".join(map(str, stride))
+
+
+def _count_advice(view: View, limits: Settings) -> str:
+    """Say how many convolutions need another stride, and what one of them would make of the jump."""
+    missing = limits.strided_convolutions.smallest - len(view.strided)
+    stride = limits.stride if missing > 0 else 1
+    advice = f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions"
+    plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
+    # A dilated one last: without it another rule would fail.
+    plain.sort(key=lambda c: c.dilation == 1)
+    for chosen in reversed((plain if missing > 0 else view.strided)[-_TRIED:]):
+        jump = jump_with_stride(view, chosen, stride)
+        if jump is not None and (jump,) != view.jumps:
+            return f"{advice}; in {chosen.node.layer} it would make the jump {jump}."
+    return f"{advice}."

@@ -1,0 +1,35 @@
+"""The rule against maxima over space."""
+
+from collections.abc import Mapping
+
+from harness.analysis.maxima import find_maxima
+from harness.analysis.view import View
+from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.network import Network
+from harness.rules.verdicts import Verdict, failed, opaque, passed
+
+
+@rule(asks="no max-pooling, under any name", needs="influence")
+class NoMaxPool(NetworkRule):
+    """Check that no maximum is taken over rows, columns or windows, whatever it is called."""
+
+    def judge(self, network: Network, settings: RuleSettings) -> Verdict:
+        """Judge both graphs by their operators, and by how they behave."""
+        return network.in_both(lambda view: _no_max_pool(view, network.shown.pools))
+
+
+# Private functions
+
+
+def _no_max_pool(view: View, behaving: Mapping[str, str]) -> Verdict:
+    """Judge one graph; `behaving` are nodes that were found to be one by what they do, and how."""
+    expected = "no maximum over space"
+    maxima = find_maxima(view.measured, behaving)
+    if maxima.found:
+        named = "; ".join(f"{reason} in {node.layer}" for node, reason in maxima.found[:5])
+        layers = ", ".join(dict.fromkeys(node.layer for node, _ in maxima.found[:5]))
+        advice = f"Remove {layers}: downsample with a strided convolution, pool globally with an average."
+        return failed(expected, named, *(node for node, _ in maxima.found), advice=advice)
+    if maxima.undecided:
+        return opaque(expected, maxima.undecided[0])
+    return passed(expected, "none")

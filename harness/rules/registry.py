@@ -1,0 +1,80 @@
+"""The rules there are, by name, in the order in which they are listed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import AssignmentError
+from harness.rules.augmentation import Augmentation
+from harness.rules.base import NetworkRule, Rule, RuleSettings, TrainingRule
+from harness.rules.count import Count
+from harness.rules.depthwise_separable import DepthwiseSeparable
+from harness.rules.dilation import Dilation
+from harness.rules.downsampling import Downsampling
+from harness.rules.gap_linear_head import GapLinearHead
+from harness.rules.layout import Layout
+from harness.rules.max_parameters import MaxParameters
+from harness.rules.min_accuracy import MinAccuracy
+from harness.rules.min_receptive_field import MinReceptiveField
+from harness.rules.no_max_pool import NoMaxPool
+from harness.rules.residual import Residual
+from harness.rules.same_graph_in_eval import SameGraphInEval
+from harness.rules.shared_weights import SharedWeights
+from harness.rules.untrained_at_chance import UntrainedAtChance
+from harness.rules.weighted_layers import WeightedLayers
+from harness.tables import meant, validate
+
+RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
+    rule.name: rule
+    for rule in (
+        MaxParameters,
+        NoMaxPool,
+        Downsampling,
+        DepthwiseSeparable,
+        Dilation,
+        MinReceptiveField,
+        GapLinearHead,
+        SameGraphInEval,
+        UntrainedAtChance,
+        Augmentation,
+        Count,
+        Layout,
+        Residual,
+        WeightedLayers,
+        SharedWeights,
+        MinAccuracy,
+    )
+}
+"""Every rule by its name; a new one takes a line here."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rule as an assignment asks for it: under a name, with settings."""
+
+    name: str
+    rule: Rule
+    settings: RuleSettings
+
+    @property
+    def asks(self) -> str:
+        """What it asks for, in a few words."""
+        return self.settings.asks or self.rule.asks
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is judged by a training."""
+        return self.rule.needs == "training"
+
+
+def asked(name: str, table: Mapping[str, Any], where: str, place: str) -> Asked:
+    """Read one table of ``[rules]``; `where` names its file in messages, `place` where in the file it is.
+
+    Raises:
+        AssignmentError: there is no such rule, or its settings are none; one line for every mistake.
+    """
+    kind = table.get("rule", name)
+    if not isinstance(kind, str) or kind not in RULES:
+        raise AssignmentError(f"{where}: {place}: unknown rule {kind}. {meant(str(kind), RULES, 'rules')}")
+    rule = RULES[kind]()
+    return Asked(name, rule, validate(rule.Settings, table, where, place))

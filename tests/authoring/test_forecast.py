@@ -1,0 +1,38 @@
+"""A grade's time is told from one epoch: stages of smaller images cost less, seeds cost a training each."""
+
+import pytest
+
+from harness.assignment import parse_assignment
+from harness.authoring.forecast import forecast, in_words
+
+
+def spec(**changes):
+    return parse_assignment(
+        {
+            "schema_version": 2, "id": "a", "title": "a", "data": {"dataset": "cifar10"},
+            "rules": {"min_accuracy": {"at_least": 0.5}},
+            "recipe": {"epochs": 10, "batch_size": 8, "lr": 0.1, "stages": [{"epochs": 4, "size_px": 16}]},
+            "seeds": {"first": 1, "borderline": 3},
+        }
+        | changes
+    )  # fmt: skip
+
+
+def test_an_epoch_of_half_the_side_costs_a_quarter():
+    found = forecast(spec(), "basic", epoch_s=10)
+    assert (found.first_s, found.borderline_s) == (70, 210)
+    assert (found.epochs, found.trainings, found.most_trainings) == (10, 1, 3)
+
+
+def test_a_rule_about_the_mean_of_seeds_takes_as_many_trainings():
+    asked = spec(rules={"min_accuracy": {"at_least": 0.5, "mean_of_seeds": 3}})
+    assert forecast(asked, "basic", epoch_s=10).first_s == 210
+
+
+def test_without_a_rule_about_trainings_nothing_is_trained():
+    assert forecast(spec(rules={}), "basic", epoch_s=10).most_trainings == 0
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(40, "40 seconds"), (200, "3 minutes"), (9000, "2.5 hours")])
+def test_a_time_is_said_in_the_unit_it_is_felt_in(seconds, said):
+    assert in_words(seconds) == said

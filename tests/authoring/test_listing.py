@@ -1,0 +1,21 @@
+"""The list of the assignments there are."""
+
+from harness.authoring.listing import listed
+from harness.gallery import shipped
+
+
+def test_every_shipped_assignment_is_listed_with_its_points():
+    by_id = {one.id: one for one in listed()}
+    assert list(by_id) == list(shipped())
+    assert by_id["cifar10-compact-cnn"].points == 100
+
+
+def test_the_list_says_whether_the_data_is_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
+    compact = {one.id: one.data_is_here for one in listed()}
+    assert not compact["cifar10-compact-cnn"]
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    monkeypatch.setenv("CIFAR10_ROOT", str(tmp_path))
+    compact = {one.id: one.data_is_here for one in listed()}
+    assert compact["cifar10-compact-cnn"]

@@ -1,0 +1,67 @@
+"""An assignment is tried: its reference, networks that should not pass, an epoch, and how long it takes."""
+
+import pytest
+
+from harness.assignment import load_assignment
+from harness.authoring.trial import outcome, try_out
+from harness.authoring.writing import write_for
+from harness.machine import Check
+from harness.run import Settings
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """A new assignment about MNIST, on a machine that does not have the data."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MNIST_ROOT", "HARNESS_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    return write_for(tmp_path / "new", "mnist")
+
+
+def tried(written, tmp_path, change=lambda text: text, submission=True):
+    written.assignment.write_text(change(written.assignment.read_text()))
+    spec = load_assignment(written.assignment)
+    settings = Settings(out=tmp_path / "out", stats_cache=tmp_path / "stats.json")
+    found = tuple(try_out(spec, written.reference if submission else None, settings, lambda *_: None))
+    return outcome(found), {check.name: check for check in found}
+
+
+@pytest.mark.slow
+def test_a_new_assignment_can_be_graded_by(written, tmp_path):
+    code, checks = tried(written, tmp_path)
+    assert code == 0
+    assert {check.level for check in checks.values()} == {"PASS", "CAUTION"}
+    assert [name for name, check in checks.items() if check.level == "CAUTION"] == ["data"]
+    assert "the reference passes: 70,330; fails for a network that" in checks["basic: max_parameters"].found
+    assert "the embedded sample, not the data set" in checks["epoch"].found
+    assert checks["time"].found.startswith("a grade of basic takes about")
+
+
+def test_a_reference_that_breaks_a_rule_is_named_with_what_it_breaks(written, tmp_path):
+    def stricter(text):
+        return text.replace("below = 110_000", "below = 50_000").replace(
+            "[rules.min_accuracy]", "[rules.no_max_pool]", 1
+        )
+
+    code, checks = tried(written, tmp_path, lambda text: without_accuracy(stricter(text)))
+    assert code == 1
+    check = checks["basic: max_parameters"]
+    assert check.level == "FAIL"
+    assert check.found == "the reference does not pass: expected fewer than 50,000, found 70,330"
+
+
+def without_accuracy(text):
+    return text.replace("at_least = ", "# at_least = ")
+
+
+def test_without_a_reference_the_rules_are_tried_by_themselves(written, tmp_path):
+    code, checks = tried(written, tmp_path, submission=False)
+    assert code == 0
+    assert checks["reference"].level == "CAUTION"
+    assert checks["basic: max_parameters"].found.startswith("fails for a network that")
+
+
+def test_what_fails_decides_the_exit_code():
+    assert outcome((Check("a", "PASS", ""), Check("b", "CAUTION", ""))) == 0
+    assert outcome((Check("basic: dilation", "FAIL", ""),)) == 1
+    assert outcome((Check("epoch", "FAIL", ""), Check("basic: dilation", "FAIL", ""))) == 3

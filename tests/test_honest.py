@@ -1,0 +1,36 @@
+"""Networks that nobody wrote: honest ones pass every rule."""
+
+import pytest
+from drawn.honest import honest
+from drawn.judging import judged
+from drawn.standard import EVERY, built
+from hypothesis import given, settings
+
+from harness.datasets.images import Data
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
+
+
+@pytest.fixture(scope="session")
+def mini() -> Data:
+    return load_mini(DataSpec(dataset="cifar10"))
+
+
+def keeps_every_rule(assignment, mini, source):
+    findings = judged(built(source), assignment, mini)
+    told = {rule: (f.status, f.actual) for rule, f in findings.items() if f.status != "passed"}
+    assert told == {}, source
+
+
+@settings(EVERY, max_examples=40)
+@given(source=honest())
+def test_an_honest_network_passes_every_rule(assignment, mini, source):
+    keeps_every_rule(assignment, mini, source)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@settings(EVERY, max_examples=1_000)
+@given(source=honest())
+def test_a_thousand_honest_networks_pass_every_rule(assignment, mini, source):
+    keeps_every_rule(assignment, mini, source)
