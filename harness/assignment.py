@@ -34,9 +34,11 @@ class VariantSpec(Table):
     """One variant: what differs in its rules and in its recipe."""
 
     title: str
+    """What it is, in a few words."""
     rules: dict[Identifier, Union[Literal[False], RuleTable]] = Field(default_factory=dict)
     """Settings that take the place of those of ``[rules]``, or false for a rule that does not apply."""
     recipe: RecipeChanges = RecipeChanges()
+    """What differs from `[recipe]`."""
 
 
 class Bounds(Table):
@@ -86,9 +88,13 @@ class Limits(Table):
     intake_s: Positive = 120
     """Wall-clock seconds to import, build and export a model."""
     intake_cpu_s: Positive = 60
+    """Seconds of a processor for the same."""
     intake_memory_mib: Positive = 6_144
+    """Memory for the same."""
     intake_output_mib: Positive = 64
+    """Size of the exported graph with its weights."""
     training_s: Positive = 28_800
+    """Wall-clock seconds of one training."""
     training_memory_mib: Positive = 12_288
     """Of the values of one batch together."""
 
@@ -100,16 +106,23 @@ class AssignmentSpec(Table):
     id: Slug
     """Small letters, digits and hyphens."""
     title: str
+    """Heads every report."""
     seed: int = 1
+    """Decides initial weights, the order of the images, augmentation, dropout."""
     seeds: Seeds = Seeds()
+    """How many trainings decide."""
     default_variant: Slug
     """The first one if not given."""
     data: DataSpec
+    """Which images."""
     rules: dict[Identifier, RuleTable]
     """Those that apply, in the order in which they are shown; a rule that is not here is not asked for."""
     recipe: RecipeSpec
+    """How a network is trained."""
     overrides: Overrides = Overrides()
+    """What of it a submission may change."""
     limits: Limits = Limits()
+    """What a submission may use."""
     variants: Annotated[dict[Slug, VariantSpec], Field(min_length=1)]
     """One that is as the assignment itself if none is given."""
 

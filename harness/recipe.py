@@ -20,14 +20,18 @@ class TransformSpec(Table):
     """One Albumentations transform; `arguments` are passed to it as they are."""
 
     name: TransformName
+    """As Albumentations calls it."""
     p: Share
+    """Share of the images that it is applied to."""
     arguments: dict[Identifier, Union[Scalar, tuple[Scalar, ...]]] = Field(default_factory=dict)
+    """As Albumentations calls them."""
 
 
 class Stage(Table):
     """A stretch of epochs trained on images resized to `size_px` (square)."""
 
     epochs: Positive
+    """How many, counted from the end of the stage before."""
     size_px: Annotated[int, Field(ge=8, le=512)]
 
 
@@ -35,7 +39,9 @@ class RecipeSpec(Table):
     """Everything that decides a training, besides the graph, the data and the seed."""
 
     epochs: Positive
+    """How often every training image is seen."""
     batch_size: Annotated[int, Field(ge=2)]
+    """Images per step."""
     lr: Annotated[float, Field(gt=0)]
     """Peak learning rate of the one-cycle schedule."""
     div_factor: Annotated[float, Field(ge=1)] = 10.0
@@ -52,6 +58,7 @@ class RecipeSpec(Table):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """On weights only, not on normalisation or biases."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target that is spread over all classes."""
     precision: Precision = "float32"
     """Of convolutions and products in training; the weights and the graded measurement are float32."""
     threads: Positive = 2
@@ -59,6 +66,7 @@ class RecipeSpec(Table):
     stages: tuple[Stage, ...] = ()
     """Progressive resizing for the first epochs; the rest run at full size."""
     augmentation: tuple[TransformSpec, ...] = ()
+    """Transforms of Albumentations, in their order."""
 
     @model_validator(mode="after")
     def _stages_fit(self) -> "RecipeSpec":

@@ -56,7 +56,7 @@ MAX_SHOWN = 200
 class Table(BaseModel):
     """A table that knows its keys and does not change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 def content_hash(spec: BaseModel) -> str:

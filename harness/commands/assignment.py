@@ -11,6 +11,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("new", authoring.new, "harness assignment new my-assignment --dataset mnist"),
     ("check", authoring.check, "harness assignment check my-assignment/my-assignment.toml"),
     ("list", authoring.show_list, "harness assignment list"),
+    ("schema", authoring.schema, "harness assignment schema > assignment.schema.json"),
 )
 """Name, function, and an example for --help."""
 

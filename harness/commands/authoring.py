@@ -1,5 +1,6 @@
 """assignment new, check, list, schema: what they do."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -84,3 +85,10 @@ def new(
     say("Now see whether it is what you mean, and grade the submission beside it:")
     say(f"  harness assignment check {written.assignment}{data}")
     say(f"  harness grade {written.reference} --assignment {written.assignment}{data}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of an assignment file, with the settings of every rule, for editors."""
+    from harness.authoring.schema import as_text
+
+    sys.stdout.write(as_text())

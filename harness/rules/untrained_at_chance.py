@@ -29,7 +29,8 @@ def untrained(view: View, network: Network, settings: UntrainedAtChance.Settings
     expected = (
         f"at most {100 * settings.max_accuracy:g} % before training (chance is {100 / network.classes:g} %)"
     )
-    if found := lookups(view.measured):
+    steps = network.shown.steps if network.probe and view.is_eval else frozenset[str]()
+    if found := lookups(view.measured, steps):
         return failed(
             f"{expected}, and no table of answers",
             f"stored numbers are looked up by the image: {layers(found)}",

@@ -1,0 +1,47 @@
+"""The page about assignments has every key, rule and data set as the code has them.
+
+``HARNESS_WRITE_DOCS=1 pytest tests/authoring/test_reference.py`` writes the generated parts again.
+"""
+
+import os
+import tomllib
+
+import pytest
+
+from harness.assignment import REPOSITORY, parse_assignment
+from harness.authoring.reference import sections
+from harness.commands.assignment import COMMANDS
+from harness.gallery import shipped
+from harness.reporting.markers import fill_sections
+from harness.rules.registry import RULES
+
+PAGE = REPOSITORY / "docs" / "assignments.md"
+
+
+def test_the_generated_parts_are_those_of_the_registries():
+    text = PAGE.read_text()
+    filled = fill_sections(text, sections(), PAGE.name)
+    if os.environ.get("HARNESS_WRITE_DOCS"):
+        PAGE.write_text(filled)
+    assert filled == PAGE.read_text()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_its_place(name):
+    assert f"**`{name}`**" in sections()["RULES"]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_gallery_names_every_shipped_assignment(name):
+    assert f"| [`{name}`](../checks/assignments/{name}.toml) |" in PAGE.read_text()
+
+
+@pytest.mark.parametrize("example", [example for _, _, example in COMMANDS])
+def test_every_command_is_shown(example):
+    assert " ".join(example.split()[:3]) in PAGE.read_text()
+
+
+def test_the_smallest_assignment_of_the_page_works():
+    text = PAGE.read_text().split("```toml\n")[1].split("```")[0]
+    spec = parse_assignment(tomllib.loads(text))
+    assert list(spec.variants) == ["basic"]
