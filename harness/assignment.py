@@ -16,7 +16,10 @@ from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.registry import Asked, asked
 from harness.tables import Identifier, Positive, Slug, Table, meant, read_toml, validate
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = _PACKAGE / "shipped"
+REPOSITORY = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
+"""Where templates, assignments and the reference are: the top of a checkout, or below the package."""
 DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
 
 ONLY_VARIANT = "basic"
@@ -158,7 +161,7 @@ class AssignmentSpec(Table):
     def parameters_allowed(self, variant: str) -> int | None:
         """Return the number that a variant's parameters must stay below; None where there is none."""
         settings = (one.settings for one in self.rules_for(variant))
-        return next((s.below for s in settings if isinstance(s, MaxParameters.Settings)), None)
+        return next((s.limit for s in settings if isinstance(s, MaxParameters.Settings)), None)
 
     def seeds_needed(self, trainings: Sequence[Training], variant: str) -> int:
         """Return how many trainings decide, given the first ones, which are at least one."""

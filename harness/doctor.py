@@ -28,12 +28,17 @@ def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
 
 
 def _versions() -> Check:
+    found = {name: version(name) for name in _PINNED}
+    pinned = REPOSITORY / "constraints.txt"
+    if not pinned.is_file():
+        said = ", ".join(f"{name} {found[name]}" for name in _PINNED)
+        fix = "For equal bytes everywhere, install from a checkout with make setup."
+        return Check("versions", "CAUTION", f"{said}; an installation without a checkout pins none", fix)
     pins = dict(
         line.split("==", 1)
-        for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
+        for line in pinned.read_text().splitlines()
         if "==" in line and not line.startswith("#")
     )
-    found = {name: version(name) for name in _PINNED}
     others = [f"{name} {found[name]} (pinned {pins[name]})" for name in _PINNED if found[name] != pins[name]]
     if others:
         return Check("versions", "CAUTION", f"other bytes than elsewhere: {', '.join(others)}", "make setup")

@@ -16,13 +16,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.assignment import DEFAULT_ASSIGNMENT
+from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
 from harness.commands.options import _argument
 from harness.errors import UsageError
 from harness.record import Record, sealed
 
 NO_DATA = {"CIFAR10_URL": "http://127.0.0.1:9/cifar-10-python.tar.gz"}
 """An address where nobody answers: the data cannot be had."""
+
+ORIGINALS = REPOSITORY.parent / "shared" / "reference" / "original-checkpoints"
+"""What the first authors of the two networks trained; outside the repository."""
 
 TINY = """
     from torch import nn
@@ -406,6 +409,16 @@ def test_a_checkpoint_measures_what_its_training_said(harness, write, tmp_path):
     wrong = harness("evaluate", folder, "--weights", last, "--data", "mini", "--ctor", "width=5")
     assert wrong.returncode == 2
     assert "another network: conv.weight: expected float32 [5, 3, 3, 3], got float32 [4, 3" in wrong.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ORIGINALS.is_dir(), reason=f"the original checkpoints are not in {ORIGINALS}")
+@pytest.mark.skipif("CIFAR10_ROOT" not in os.environ, reason="CIFAR10_ROOT is not set")
+@pytest.mark.parametrize(("variant", "accuracy"), [("basic", "87.70%"), ("dilated", "92.01%")])
+def test_the_original_checkpoints_measure_what_their_authors_said(harness, reference, variant, accuracy):
+    weights, data = ORIGINALS / f"{variant}.pth", os.environ["CIFAR10_ROOT"]
+    done = harness("evaluate", reference, "--variant", variant, "--weights", weights, "--data", data)
+    assert f"accuracy: {accuracy} of 10,000 test images" in done.stdout, done.stderr
 
 
 @pytest.mark.slow

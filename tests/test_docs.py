@@ -6,6 +6,9 @@ from harness.assignment import REPOSITORY
 from harness.cohort.graphs import LEVELS
 from harness.commands.cohort import COMMANDS
 from harness.commands.cohort_reports import table_formats
+from harness.datasets.dataset import Public
+from harness.datasets.registry import DATASETS
+from harness.datasets.spec import DataSpec
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -22,7 +25,6 @@ from harness.record import (
 from harness.reporting.markers import find_sections
 from harness.reporting.readme import SECTIONS
 from harness.reporting.report import formats
-from harness.rules.registry import RULES
 
 MODELS = [
     DataUsed, EpochLog, Facts, Finding, Problem, ReceptiveFieldRow, Record, StridedConvolution, Training,
@@ -37,11 +39,6 @@ def test_every_key_of_the_record_is_documented(model):
         f.alias or name for name, f in model.model_fields.items() if f"`{f.alias or name}`" not in text
     ]
     assert not missing
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_every_rule_has_its_place_in_the_rules_page(rule):
-    assert f"`{rule}`" in (REPOSITORY / "docs" / "rules.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -78,3 +75,19 @@ def test_every_section_is_documented_and_in_the_submissions_readme(section):
     assert f"`{section}`" in (REPOSITORY / "docs" / "formats.md").read_text()
     readme = (REPOSITORY / "submission" / "README.md").read_text()
     assert [one.name for one in find_sections(readme, SECTIONS, "README.md")].count(section) == 1
+
+
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=lambda dataset: dataset.name)
+def test_every_data_set_and_how_to_get_it_is_in_the_data_page(dataset):
+    text = (REPOSITORY / "docs" / "data.md").read_text()
+    assert f"`{dataset.name}`" in text or f'dataset = "{dataset.name}"' in text
+    assert f"`${dataset.root_variable}`" in text
+    if isinstance(dataset, Public):
+        assert f"`{dataset.folder}`" in text
+        assert f"`${dataset.url_variable}`" in text
+        assert dataset.licence.partition(",")[0] in text
+
+
+@pytest.mark.parametrize("key", [key for key in DataSpec.model_fields if key not in ("dataset", "stored")])
+def test_every_key_of_the_data_table_is_in_the_data_page(key):
+    assert f"{key} = " in (REPOSITORY / "docs" / "data.md").read_text()

@@ -6,12 +6,14 @@ from drawn.judging import judged
 from drawn.standard import EVERY, built
 from hypothesis import given, settings
 
-from harness.training.data import Data, load_mini
+from harness.datasets.images import Data
+from harness.datasets.miniature import load_mini
+from harness.datasets.spec import DataSpec
 
 
 @pytest.fixture(scope="session")
 def mini() -> Data:
-    return load_mini()
+    return load_mini(DataSpec(dataset="cifar10"))
 
 
 def keeps_every_rule(assignment, mini, source):

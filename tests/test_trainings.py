@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from harness.assignment import AssignmentSpec, Seeds
-from harness.errors import HarnessError
+from harness.datasets.spec import DataSpec
+from harness.errors import DataError, HarnessError
 from harness.grade import grade
 from harness.intake.submission import open_submission
+from harness.probing import probe
 from harness.reproduce import reproduce
 from harness.run import Run, Settings, take_in, train
-from harness.training.jobs import TrainedEvent
-from harness.trainings import further
+from harness.training.jobs import DataEvent, TrainedEvent
+from harness.trainings import accuracy, further
 
 MODEL = """
     from torch import nn
@@ -67,6 +69,32 @@ def test_a_further_seed_trains_what_a_grade_with_that_seed_trains(opened: Callab
         second.folder("basic") / "initial.safetensors"
     ).read_bytes()
     assert list(first.seconds) == ["basic, seed 2"]
+
+
+def test_data_that_cannot_be_had_and_has_no_sample_leaves_the_accuracy_open(
+    opened: Callable[..., Run], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SVHN_URL", "http://127.0.0.1:9/none")
+    told: list[object] = []
+    run = replace(opened(data=None, out="svhn"), listen=lambda _, event: told.append(event))
+    run.assignment = run.assignment.model_copy(update={"data": DataSpec(dataset="svhn")})
+    take_in(run)
+    probe(run)
+    trainings, finding = accuracy(run, "basic", run.recipe("basic"), run.probes["basic"])
+    assert (trainings, finding.status, finding.cause) == ((), "not_judged", "infrastructure")
+    assert finding.actual == "not measured: SVHN could not be had"
+    assert finding.help.startswith("Put the folder SVHN into ./data, or name the folder that holds it with")
+    (event,) = (event for event in told if isinstance(event, DataEvent))
+    assert event.root == ""
+    assert event.message.endswith("No sample of it is embedded to preview on.")
+
+
+def test_a_sample_that_is_not_there_is_refused_before_anything_is_run(opened: Callable[..., Run]) -> None:
+    run = opened(data="mini")
+    run.assignment = run.assignment.model_copy(update={"data": DataSpec(dataset="svhn")})
+    with pytest.raises(DataError, match="--data mini: no sample of SVHN is embedded"):
+        grade(run, frozenset(["basic"]))
+    assert not run.traced
 
 
 def test_a_network_that_is_another_one_with_another_seed_is_not_judged(opened: Callable[..., Run]) -> None:

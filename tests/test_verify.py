@@ -9,6 +9,7 @@ import pytest
 
 from harness.assignment import AssignmentSpec
 from harness.datasets.cifar10 import CIFAR10
+from harness.datasets.spec import DataSpec
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -177,6 +178,49 @@ def test_other_data_is_found_out(assignment, changes, doubt):
     honest = a_training(assignment)
     changed = honest.model_copy(update={"data": honest.data.model_copy(update=changes)})
     assert any(one.startswith(doubt) for one in said(assignment, a_record(assignment, changed)))
+
+
+def on_digits(assignment: AssignmentSpec, **changes) -> tuple[AssignmentSpec, Training]:
+    """A training on MNIST, whose classes differ in number, and its assignment."""
+    digits = DataSpec(dataset="mnist")
+    counts = digits.test_per_class
+    confusion = tuple(tuple(n - 90 if i == j else 10 for j in range(10)) for i, n in enumerate(counts))
+    names = {"name": "mnist", "sha256": digits.known_sha256, "train_images": 60_000}
+    data = a_training(assignment).data.model_copy(update=names | {"classes": digits.class_names})
+    training = a_training(assignment, data=data, confusion=confusion, **changes)
+    return assignment.model_copy(update={"data": digits}), training
+
+
+def test_of_classes_that_differ_in_number_each_has_its_own(assignment):
+    spec, training = on_digits(assignment)
+    assert said(spec, a_record(spec, training)) == []
+    spec, training = on_digits(assignment)
+    (first, *others) = training.confusion
+    moved = (
+        (*first[:-1], first[-1] + 1),
+        (others[0][0], others[0][1] - 1, *others[0][2:]),
+        *others[1:],
+    )
+    changed = training.model_copy(update={"confusion": moved})
+    assert "its confusion matrix does not count the test images of each class" in said(
+        spec, a_record(spec, changed)
+    )
+
+
+def test_of_own_images_the_matrix_has_to_count_those_there_are(assignment):
+    own = DataSpec.model_validate(
+        {"dataset": "folder", "path": "pets", "classes": tuple("abcdefghij"), "resize": 32}
+    )
+    spec = assignment.model_copy(update={"data": own})
+    data = a_training(assignment).data.model_copy(update={"name": "folder", "classes": own.class_names})
+    training = a_training(assignment, data=data)
+    assert said(spec, a_record(spec, training)) == []
+    fewer = training.model_copy(update={"data": data.model_copy(update={"test_images": 11_000})})
+    assert "its confusion matrix does not count the 11,000 test images" in said(spec, a_record(spec, fewer))
+    other = training.model_copy(update={"data": data.model_copy(update={"classes": tuple("bacdefghij")})})
+    assert any(
+        "other data than the folder pets (folder, " in one for one in said(spec, a_record(spec, other))
+    )
 
 
 @pytest.mark.parametrize("epochs", [9, 12, 14])

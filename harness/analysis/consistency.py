@@ -238,7 +238,7 @@ _ALONG = {
     "slice": 1, "narrow": 1, "select": 1, "index_select": 1, "gather": 1, "unfold": 1, "roll": 2, "flip": 1,
     "softmax": 1, "log_softmax": 1, "cumsum": 1, "cumprod": 1, "logcumsumexp": 1, "cummax": 1, "cummin": 1,
     "sort": 1, "argsort": 1, "cat": 1, "concat": 1, "concatenate": 1, "split": 2, "split_with_sizes": 2,
-    "chunk": 2, "tensor_split": 2, "unbind": 1, "glu": 1,
+    "slice_scatter": 2, "select_scatter": 2, "chunk": 2, "tensor_split": 2, "unbind": 1, "glu": 1,
 }  # fmt: skip
 _KEYWORD = {"roll": "dims", "flip": "dims", "unfold": "dimension"}
 _LAST = frozenset({"sort", "argsort", "glu"})
@@ -269,8 +269,9 @@ def _dimensions(node: Node, field: Field) -> Iterator[int]:
 
 def _takes_all(node: Node, name: str) -> bool:
     """Tell whether a slice or a list takes everything there is in its order: ``x[:]``, a list of one."""
-    if name == "slice":
-        start, end, step = (node.arg(i, key) for i, key in ((2, "start"), (3, "end"), (4, "step")))
+    if name in ("slice", "slice_scatter"):
+        first = 2 if name == "slice" else 3
+        start, end, step = (node.arg(first + i, key) for i, key in enumerate(("start", "end", "step")))
         return start in (None, 0) and (end is None or end >= 2**63 - 1) and step in (None, 1)
     return name in ("cat", "concat", "concatenate") and len(node.arg(0, "tensors")) == 1
 

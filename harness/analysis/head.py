@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
+from harness.analysis.field import Field
 from harness.analysis.flow import data_reads, literal
 from harness.analysis.graph import Node, Ref
 from harness.analysis.layout import Unmeasurable, extent
@@ -98,9 +99,10 @@ def name_of(measured: Measured, node: Node) -> str:
     name, weight = short_name(node.op).rstrip("_"), measured.weight_shape(node)
     kind = _kind(measured, node)
     if kind == "average":
-        return "global average pool" if name != "sum" else "global sum"
-    if OPS.get(node.op) == "linear" and len(weight) > 1:
-        return f"Linear({weight[1]}, {weight[0]})"
+        return "global average pool" if name not in ("sum", "einsum") else "global sum"
+    if kind == "Linear":
+        before, after = measured.sources(node)[0], measured.fields[node.name]
+        return f"Linear({_width(before)}, {_width(after)})"
     if OPS.get(node.op) == "conv" and len(weight) > 2:
         kernel = "x".join(str(k) for k in weight[2:])
         return f"{kernel} convolution to {weight[0]} channels"
@@ -190,16 +192,17 @@ def _kind(measured: Measured, node: Node) -> str | None:
         return "dropout"
     if name == "log_softmax":
         return _LOG_SOFTMAX
-    if family == "linear" or (name in ("matmul", "mm") and _reads_tensor(measured, node)):
+    if family == "linear" or (family in ("matmul", "einsum") and _is_by_stored(measured, node)):
         return "Linear"
     if family == "conv" and not fields[0].axes and _is_pointwise(measured, node):
         return "1x1 convolution"
-    is_average = family in ("adaptive_avg_pool", "avg_pool") or name in ("mean", "sum")
+    is_sum = name in ("mean", "sum") or (name == "einsum" and len(node.refs) == 1)
+    is_average = is_sum or family in ("adaptive_avg_pool", "avg_pool")
     if is_average and not measured.fields[node.name].is_map and fields[0].axes and _only_axes(measured, node):
         return "average"
     if name in ("mul", "div", "multiply", "divide", "true_divide") and _by_number(measured, node):
         return "scale"
-    if name == "add" and _reads_tensor(measured, node):
+    if name == "add" and _is_by_stored(measured, node):
         return "bias"
     return None
 
@@ -219,6 +222,11 @@ def _only_axes(measured: Measured, node: Node) -> bool:
     return _channels(before.layout) == _channels(after.layout)
 
 
+def _width(field: Field) -> int:
+    """Count the channels of a value."""
+    return prod(size or 1 for _, size in _channels(field.layout))
+
+
 def _channels(layout: object) -> list[tuple[str, int | None]]:
     assert isinstance(layout, tuple)
     return [factor for dimension in layout for factor in dimension if factor[0] in "ck"]
@@ -236,8 +244,10 @@ def _by_number(measured: Measured, node: Node) -> bool:
     return False
 
 
-def _reads_tensor(measured: Measured, node: Node) -> bool:
-    return any(name in measured.graph.bindings for name in node.refs)
+def _is_by_stored(measured: Measured, node: Node) -> bool:
+    """Tell whether a node combines what depends on the image with stored numbers, or what is made of them."""
+    others = [name for name in node.refs if name not in measured.fields]
+    return not measured.leading_to(*others).isdisjoint(measured.graph.bindings)
 
 
 def _steps(measured: Measured, head: Head) -> Iterator[str]:

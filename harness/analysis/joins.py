@@ -65,11 +65,16 @@ def _operands(node: Node) -> tuple[str, ...]:
 
 
 def _adds_maps(measured: Measured, node: Node) -> bool:
-    """Tell whether a node adds two different maps; a bias and a gate are none."""
+    """Tell whether a node adds two maps, or what may be two; a bias and a gate are none."""
     if short_name(node.op).rstrip("_") != "add":
         return False
-    fields = [measured.fields[name] for name in dict.fromkeys(_operands(node)) if name in measured.fields]
-    return len(fields) == 2 and all(field.is_map for field in fields)
+    names = [name for name in dict.fromkeys(_operands(node)) if name in measured.fields]
+    if len(names) < 2:
+        return False
+    if all(measured.fields[name].layout is None for name in names):
+        one, other = (tuple(measured.shapes.get(name, ())) for name in names)
+        return one == other and len(one) > 2
+    return all(measured.fields[name].is_map for name in names)
 
 
 def _shortcut(measured: Measured, layers: list[Node]) -> Shortcut | None:

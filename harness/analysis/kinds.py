@@ -26,7 +26,7 @@ Kind = Literal[
     "convolution", "depthwise", "pointwise", "grouped", "separable", "transposed", "linear", "recurrent",
     "weighted", "batch_norm", "layer_norm", "group_norm", "instance_norm", "normalisation", "dropout",
     "activation", "softmax", "max_pool", "global_max_pool", "average_pool", "global_average_pool",
-    "interpolation", "attention", "residual_add", "concatenation",
+    "interpolation", "attention", "residual_add", "concatenation", "arithmetic",
 ]  # fmt: skip
 
 KINDS: frozenset[Kind] = frozenset(get_args(Kind))
@@ -38,6 +38,9 @@ _IN_PLACE: frozenset[Kind] = NORMS | {"normalisation", "dropout", "activation", 
 _POINT = Window((1, 1), (1, 1), (0, 0), (1, 1))
 """The window of a linear layer over the channels of a map."""
 _LEADS_TO_PRODUCT = frozenset({"elementwise", "dropout", "identity", "view", "permute", "expand"})
+_LINEAR_ARITHMETIC = frozenset(
+    {"add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative"}
+)
 _PRODUCTS = frozenset({"tensordot", "bilinear", "inner"})
 
 
@@ -210,8 +213,10 @@ class Kinds:
             self.view.measured.fields[name] for name in data_reads(node) if name in self.view.measured.fields
         ]
         is_open = len(maps) > 1 and any(one.layout is None for one in maps)
-        is_sum = short_name(node.op).rstrip("_") == "add"
-        return Told(perhaps=frozenset({"residual_add"}) if is_open and is_sum else NOTHING)
+        name = short_name(node.op).rstrip("_")
+        is_scaled = len(maps) == 1 and name in _LINEAR_ARITHMETIC
+        surely: frozenset[Kind] = NOTHING if is_scaled else frozenset({"arithmetic"})
+        return Told(surely, frozenset({"residual_add"}) if is_open and name == "add" else NOTHING)
 
     def _drops(self, node: Node) -> bool:
         """Tell whether a dropout drops anything in training; in eval, whether it would."""

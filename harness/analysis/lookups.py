@@ -29,30 +29,48 @@ _CHOOSES = frozenset(
 _FOLLOWED = frozenset(
     {
         "elementwise", "identity", "view", "permute", "slice", "split", "select", "expand", "repeat", "cat",
-        "stack", "number", "maximum", "flip", "roll", "pad", "gather", "unfold",
+        "stack", "scatter", "number", "maximum", "flip", "roll", "pad", "gather", "unfold",
     }
 )  # fmt: skip
 
 
-def lookups(measured: Measured) -> tuple[Node, ...]:
+_JOINS = frozenset({"elementwise", "maximum", "cat", "stack", "scatter"})
+_REPEATS = frozenset({"expand", "repeat", "view", "permute", "identity"})
+
+
+def lookups(measured: Measured, behaving: Collection[str] = ()) -> tuple[Node, ...]:
     """Find the live nodes that read a table by the image, or compare the image with a table.
 
     A table is what does not depend on the image: parameters, buffers, constants and what is computed from
-    them alone. It is read by its indices, by a choice between its parts, and by steps that multiply it;
-    steps may multiply the weights of a layer, which are trained.
+    them alone, or together with less of the image than it has numbers. It is read by its indices, by a choice
+    between its parts, and by steps that multiply it; steps may multiply the weights of a layer, which are
+    trained. `behaving` are nodes that were found to make steps by what they do.
     """
-    of_image, steps = set(measured.graph.inputs), set[str]()
+    of_image, steps, tables = set(measured.graph.inputs), set[str](), set[str]()
     found = []
     for node in measured.flow.nodes:
         reads = data_reads(node)
         if of_image.isdisjoint(reads):
             continue
+        if _carries_a_table(measured, node, of_image - tables, tables):
+            tables.add(node.name)
         of_image.add(node.name)
-        if _makes_steps(node) or (OPS.get(node.op) in _FOLLOWED and not steps.isdisjoint(reads)):
+        if (
+            node.name in behaving
+            or _makes_steps(node)
+            or (OPS.get(node.op) in _FOLLOWED and not steps.isdisjoint(reads))
+        ):
             steps.add(node.name)
-        if _is_lookup(measured, node, of_image) or _is_choice(measured, node, of_image, steps):
+        beside = of_image - tables
+        if _is_lookup(measured, node, beside) or _is_choice(measured, node, beside, steps):
             found.append(node)
     return tuple(found)
+
+
+def chosen_from(measured: Measured) -> tuple[Node, ...]:
+    """List the live nodes that would choose from a table, if what multiplies it made steps."""
+    names = {node.name for node in measured.nodes}
+    return tuple(node for node in measured.nodes if _is_choice(measured, node, names, names))
 
 
 def _is_lookup(measured: Measured, node: Node, of_image: set[str]) -> bool:
@@ -62,6 +80,26 @@ def _is_lookup(measured: Measured, node: Node, of_image: set[str]) -> bool:
     if name in _COMPARISONS:
         return _stored(measured, node.refs, of_image) > MOST_COMPARED
     return False
+
+
+def _carries_a_table(measured: Measured, node: Node, of_image: set[str], tables: set[str]) -> bool:
+    """Tell whether a node joins a table of more numbers with what it gets of an image, or passes one on."""
+    if OPS.get(node.op) not in _FOLLOWED:
+        return False
+    fixed = [ref for ref in node.refs if ref not in of_image and not _is_trained(measured, ref)]
+    if tables.isdisjoint(fixed) and OPS.get(node.op) not in _JOINS:
+        return False
+    joined = [_smallest(measured, ref) for ref in node.refs if ref in of_image]
+    return _stored(measured, fixed, of_image) > max([MOST_COMPARED, *joined])
+
+
+def _smallest(measured: Measured, name: str) -> int:
+    """Count the numbers that a value of one image has, before they were repeated."""
+    least = _numbers(measured, name)
+    while (node := measured.by_name.get(name)) is not None and OPS.get(node.op) in _REPEATS:
+        name = node.refs[0]
+        least = min(least, _numbers(measured, name))
+    return least
 
 
 def _is_choice(measured: Measured, node: Node, of_image: set[str], steps: set[str]) -> bool:

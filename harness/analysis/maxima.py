@@ -20,7 +20,7 @@ from harness.analysis.receptive import Measured
 _MOVERS = frozenset(
     {
         "view", "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat",
-        "stack", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
+        "stack", "scatter", "gather", "unfold", "im2col", "resample", "pixel_shuffle", "pixel_unshuffle",
         "channel_shuffle", "glu", "identity", "number", "elementwise", "batch_norm", "norm", "dropout",
         "overwrite",
     }
@@ -93,6 +93,8 @@ def _verdict(walk: _Walk, node: Node) -> str | Unknown | None:
         return _maximum(walk, node)
     except Unmeasurable as reason:
         return Unknown(node, str(reason))
+    except MALFORMED:
+        return Unknown(node, "it is called in an unusual way")
 
 
 def _maximum(walk: _Walk, node: Node) -> str | Unknown | None:
@@ -215,7 +217,7 @@ def _steps(measured: Measured, node: Node, sources: list[str], moved: Moves) -> 
 
 def _is_recognisable(node: Node, sources: list[str]) -> bool:
     family = OPS.get(node.op)
-    return family in _MOVERS and (len(sources) == 1 or family in ("cat", "stack"))
+    return family in _MOVERS and (len(sources) == 1 or family in ("cat", "stack", "scatter"))
 
 
 def _place(field: Field) -> object:

@@ -1,9 +1,8 @@
-"""What operators that combine values do to a field of view: arithmetic, sums, products, normalisation."""
+"""What operators that combine values do to a field of view: arithmetic, sums, normalisation."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any
 
 from harness.analysis.field import Call, Field
 from harness.analysis.graph import Node
@@ -11,14 +10,13 @@ from harness.analysis.layout import (
     Dimension,
     Layout,
     Unmeasurable,
-    computed,
     is_mixed,
     letters,
     places,
     resized,
 )
 from harness.analysis.ops import short_name
-from harness.analysis.span import Span, union
+from harness.analysis.span import Span, pointed, union
 
 # Where an operator names the dimensions it works along, when not in second place.
 _DIMENSION_ARGUMENT = {
@@ -42,7 +40,8 @@ def combined(call: Call) -> Field:
     axes = frozenset().union(*(field.axes for field in fields))
     local = [f for f in fields if not axes or (f.axes == axes and not _is_spread(call, f))]
     if not local:
-        raise Unmeasurable("it combines rows of one map with columns of another")
+        call.sees_all = True
+        return _spread_out(call, _crossed(fields))
     call.sees_all = len(local) < len(fields)
     return _spread_out(call, reduce(merged, local))
 
@@ -130,49 +129,6 @@ def ordered(call: Call) -> Field:
     return field
 
 
-def linear(call: Call) -> Field:
-    """Multiply the last dimension by a matrix; rows and columns in it are seen as a whole."""
-    if call.field(call.node.arg(1, "weight")) is not None:
-        raise Unmeasurable("its weights are computed from the image")
-    field = call.first()
-    layout = field.known_layout()
-    _refuse_images(layout[-1])
-    return field.laid_out((*layout[:-1], computed(call.shape[-1], layout[-1])))
-
-
-def multiplied(call: Call) -> Field:
-    """Multiply matrices: sums over the last dimension of one and the next to last of the other."""
-    name = short_name(call.node.op)
-    if name not in ("matmul", "mm", "bmm"):
-        raise Unmeasurable("which dimensions it sums over is not followed")
-    left, right = call.node.args[0], call.node.args[1]
-    ranks = len(call.shape_of(left)), len(call.shape_of(right))
-    if min(ranks) < 2:
-        raise Unmeasurable("it multiplies by a vector")
-    rank = len(call.shape)
-    batch = [chr(ord("A") + i) for i in range(rank - 2)]
-    terms = [[*batch[rank - ranks[0] :], "i", "k"], [*batch[rank - ranks[1] :], "k", "j"]]
-    return _contracted(call, [left, right], terms, [*batch, "i", "j"])
-
-
-def einsummed(call: Call) -> Field:
-    """Follow an Einstein sum letter by letter."""
-    equation = str(call.node.args[0]).replace(" ", "")
-    inputs, arrow, output = equation.partition("->")
-    if not arrow or "." in equation:
-        raise Unmeasurable("its equation is not written out")
-    tensors: Any = call.node.args[1]
-    return _contracted(call, tensors, [list(term) for term in inputs.split(",")], list(output))
-
-
-def attended(call: Call) -> Field:
-    """Attend: every query looks at all keys; the whole image is seen and adds nothing."""
-    query = call.first()
-    layout = query.known_layout()
-    call.sees_all = bool(query.axes)
-    return query.laid_out((*layout[:-1], resized(layout[-1], call.shape[-1])))
-
-
 def reduced_dimensions(node: Node, rank: int) -> frozenset[int]:
     """Read which dimensions an operator works along; all of them when it names none."""
     name = short_name(node.op)
@@ -255,41 +211,21 @@ def _overlaid(a: Layout, b: Layout) -> Layout:
     return tuple(result)
 
 
-def _contracted(call: Call, tensors: list[Any], terms: list[list[str]], output: list[str]) -> Field:
-    held: dict[str, Dimension] = {}
-    fields: list[Field] = []
-    for tensor, term in zip(tensors, terms, strict=True):
-        field = call.field(tensor)
-        if field is None:
-            continue
-        fields.append(field)
-        for letter, dimension in zip(term, field.known_layout(), strict=True):
-            _hold(held, letter, dimension)
-    summed = [dimension for letter, dimension in held.items() if letter not in output]
-    _refuse_images(*summed)
-    new = tuple(
-        held.get(letter) or computed(size, *summed) for letter, size in zip(output, call.shape, strict=True)
+def _crossed(fields: Sequence[Field]) -> Field:
+    """Join rows of one value with columns of another: each position has looked at a whole row and column.
+
+    That adds nothing beside the position itself.
+
+    Raises:
+        Unmeasurable: one of them is a map of one position, spread over a larger one.
+    """
+    by_axes = {axis: [f for f in fields if f.axes == {axis}] for axis in "hw"}
+    if not all(by_axes.values()) or any(len(f.axes) > 1 for f in fields):
+        raise Unmeasurable("it combines rows of one map with columns of another")
+    rows, columns = (reduce(merged, by_axes[axis]) for axis in "hw")
+    layout = tuple(
+        one or other for one, other in zip(rows.known_layout(), columns.known_layout(), strict=True)
     )
-    call.sees_all = any(places(held[letter]) for letter in held if letter not in output)
-    return _seen_by(fields, new)
-
-
-def _refuse_images(*summed: Dimension) -> None:
-    if any(letter == "n" for dimension in summed for letter, _ in dimension):
-        raise Unmeasurable("it adds up images of the batch")
-
-
-def _hold(held: dict[str, Dimension], letter: str, dimension: Dimension) -> None:
-    known = held.get(letter)
-    if known and dimension and places(known) != places(dimension):
-        raise Unmeasurable("it matches rows with columns or channels")
-    held[letter] = known or dimension
-
-
-def _seen_by(fields: Iterable[Field], layout: Layout) -> Field:
-    """Keep the fields that hold the result's axes; others were summed over and add nothing."""
-    axes = letters(layout) & {"h", "w"}
-    local = [f for f in fields if axes <= f.axes] if axes else list(fields)
-    if not local:
-        raise Unmeasurable("it joins rows of one tensor with columns of another")
-    return reduce(merged, [field.laid_out(layout) for field in local])
+    if any(len(letters((d,)) & {"h", "w"}) > 1 for d in layout):
+        raise Unmeasurable("it combines rows of one map with columns of another")
+    return Field(layout, pointed(rows.h), pointed(columns.w), rows.unknown or columns.unknown)

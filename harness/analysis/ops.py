@@ -27,7 +27,7 @@ Family = Literal[
     "scan",  # cumulative sums
     "view",  # another shape, the same order of elements
     "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
-    "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
+    "scatter", "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
     "resample", "frequency", "complex_pairs", "linalg",
     "opaque",  # may be run, and what it does to rows and columns is not followed
     "creation", "uninitialised", "random",
@@ -72,7 +72,7 @@ _ATEN: Mapping[Family, str] = {
     "conv": "conv1d conv1d.padding conv2d conv2d.padding conv3d conv3d.padding",
     "conv_transpose": "conv_transpose1d conv_transpose2d.input conv_transpose3d.input",
     "linear": "linear",
-    "matmul": "matmul mm bmm mv dot vdot addmm baddbmm addmv addbmm outer",
+    "matmul": "matmul mm bmm mv dot vdot addmm baddbmm addmv addbmm outer tensordot",
     "einsum": "einsum",
     "attention": "scaled_dot_product_attention",
     "recurrent": "lstm.input gru.input rnn_tanh.input rnn_relu.input",
@@ -116,6 +116,7 @@ _ATEN: Mapping[Family, str] = {
     "pad": "pad constant_pad_nd",
     "cat": "cat concat concatenate hstack vstack dstack",
     "stack": "stack",
+    "scatter": "slice_scatter select_scatter",
     "gather": "index.Tensor index_select gather embedding tril triu diagonal",
     "unfold": "unfold",
     "im2col": "im2col",
@@ -131,8 +132,8 @@ _ATEN: Mapping[Family, str] = {
     "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv matrix_exp",
     "opaque": """
         index_add index_copy index_fill.int_Scalar index_put scatter.src scatter.value scatter_add
-        scatter_reduce.two slice_scatter select_scatter diagonal_scatter masked_scatter take
-        take_along_dim tensordot kron cdist cross linalg_cross renorm diag_embed block_diag diff inner
+        scatter_reduce.two diagonal_scatter masked_scatter take
+        take_along_dim kron cdist cross linalg_cross renorm diag_embed block_diag diff inner
         trapezoid.x trapezoid.dx cumulative_trapezoid.x cumulative_trapezoid.dx bucketize.Tensor
         searchsorted.Tensor one_hot max_unpool2d bilinear pairwise_distance lgamma digamma isclose signbit
         ldexp.Tensor nextafter""",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.analysis import mixing, shapes, windows
+from harness.analysis import mixing, products, shapes, windows
 from harness.analysis.field import Call, Field, Unknown
 from harness.analysis.flow import Flow, data_reads, functional
 from harness.analysis.graph import Architecture, Graph, Node, Ref
@@ -38,10 +38,10 @@ _HANDLERS: Mapping[Family, Handler] = {
     "reduce_max": mixing.reduced,
     "order": mixing.ordered,
     "scan": mixing.ordered,
-    "linear": mixing.linear,
-    "matmul": mixing.multiplied,
-    "einsum": mixing.einsummed,
-    "attention": mixing.attended,
+    "linear": products.linear,
+    "matmul": products.multiplied,
+    "einsum": products.einsummed,
+    "attention": products.attended,
     "conv": windows.convolved,
     "conv_transpose": windows.convolved,
     "avg_pool": windows.pooled,
@@ -66,6 +66,7 @@ _HANDLERS: Mapping[Family, Handler] = {
     "roll": shapes.rolled,
     "cat": shapes.concatenated,
     "stack": shapes.stacked,
+    "scatter": shapes.scattered,
     "gather": shapes.gathered,
     "channel_shuffle": mixing.kept,
 }

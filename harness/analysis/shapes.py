@@ -11,6 +11,7 @@ from harness.analysis.layout import (
     Layout,
     Shape,
     Unmeasurable,
+    is_mixed,
     permuted_order,
     places,
     reshaped,
@@ -18,7 +19,7 @@ from harness.analysis.layout import (
 )
 from harness.analysis.mixing import merged
 from harness.analysis.ops import OPS, short_name
-from harness.analysis.span import coarsened, shifted, windowed
+from harness.analysis.span import coarsened, shifted, transposed, windowed
 
 
 def viewed(call: Call) -> Field:
@@ -78,8 +79,12 @@ def expanded(call: Call) -> Field:
     if short_name(call.node.op) == "broadcast_tensors":
         raise Unmeasurable("it has several results")
     field = call.first()
-    layout = field.known_layout()
-    return replace(field, layout=((),) * (len(call.shape) - len(layout)) + layout)
+    layout = ((),) * (len(call.shape) - len(field.known_layout())) + field.known_layout()
+    if not field.axes and not any(map(is_mixed, layout)):
+        # One value for all positions: what is repeated is the same everywhere.
+        sizes = zip(layout, call.shape, strict=True)
+        layout = tuple(d or ((("c", n),) if isinstance(n, int) and n > 1 else ()) for d, n in sizes)
+    return replace(field, layout=layout)
 
 
 def repeated(call: Call) -> Field:
@@ -159,6 +164,29 @@ def stacked(call: Call) -> Field:
     return replace(joined, layout=(*layout[:position], new, *layout[position:]))
 
 
+def scattered(call: Call) -> Field:
+    """Put a value in the place of a slice, or of one position, of another: padding, and the union of both."""
+    base, part = call.field(call.node.arg(0, "self")), call.field(call.node.arg(1, "src"))
+    rank = len(call.shape)
+    dimension = call.node.arg(2, "dim", 0) % rank
+    is_slice = short_name(call.node.op) == "slice_scatter"
+    start, step = call.node.arg(3, "start" if is_slice else "index", 0) or 0, 1
+    if is_slice:
+        step = call.node.arg(5, "step", 1)
+    is_whole = (
+        is_slice and part is not None and call.shape_of(call.node.args[1])[dimension] == call.shape[dimension]
+    )
+    if isinstance(call.shape[dimension], str) and not is_whole:
+        raise Unmeasurable("it changes some images of the batch")
+    if part is None:
+        return call.first()
+    if not is_slice:
+        layout = part.known_layout()
+        part = replace(part, layout=(*layout[:dimension], (), *layout[dimension:]))
+    placed = part if is_whole else _placed(part, dimension, start, step, call.shape[dimension])
+    return placed if base is None else merged(base, placed)
+
+
 def gathered(call: Call) -> Field:
     """Pick channels by a fixed list; picking rows or columns by list is not followed."""
     field = call.first()
@@ -198,6 +226,24 @@ def _cut(field: Field, dimension: int, start: int, step: int, shape: Shape) -> F
         first = start + before if start < 0 else start
         field = field.seeing({axis: windowed(shifted(field.span(axis), first), kernel=1, stride=step)})
     return replace(field, layout=(*layout[:position], new, *layout[position + 1 :]))
+
+
+def _placed(part: Field, dimension: int, start: int, step: int, size: int | str) -> Field:
+    """Lay out a part along a dimension of the whole, `size` long."""
+    layout = part.known_layout()
+    here = layout[dimension]
+    held = places(here)
+    if held and start < 0:
+        raise Unmeasurable("it counts rows or columns from the end")
+    if not here:
+        # Rows put in one by one would add up to a map.
+        new: Dimension = (("c" if part.is_map else "m", int(size)),)
+    else:
+        new = resized(here, size)
+    spans = {
+        axis: transposed(part.span(axis), kernel=1, stride=step, padding=-start, dilation=1) for axis in held
+    }
+    return part.seeing(spans, (*layout[:dimension], new, *layout[dimension + 1 :]))
 
 
 def _picked(field: Field, dimension: int) -> Field:

@@ -112,6 +112,11 @@ def whole(span: Span, positions: int) -> Span:
     return replace(span, rf_px=span.rf_px + (positions - 1) * span.jump)
 
 
+def pointed(span: Span) -> Span:
+    """See the pixel in the middle alone."""
+    return replace(span, rf_px=1, start=span.start + (span.rf_px - 1) // 2)
+
+
 def union(a: Span, b: Span) -> Span | None:
     """Cover what either sees; None when their jumps differ, so that no one field describes both."""
     if a == b:

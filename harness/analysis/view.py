@@ -18,7 +18,7 @@ from harness.analysis.span import pixels
 _BETWEEN = frozenset(
     {
         "batch_norm", "norm", "dropout", "identity", "elementwise", "maximum", "glu", "permute", "view",
-        "channel_shuffle", "pad", "cat", "split", "number", "slice", "gather",
+        "channel_shuffle", "pad", "cat", "scatter", "split", "number", "slice", "gather",
     }
 )  # fmt: skip
 # What names part of a tensor that is then changed in place.

@@ -99,6 +99,10 @@ def interpolated(call: Call) -> Field:
         before, after = call.shape_of(call.node.args[0])[dimension], call.shape[dimension]
         if not isinstance(before, int) or not isinstance(after, int):
             raise Unmeasurable("it resizes the batch")
+        if before == 1 < after:
+            # One position, spread over a larger map, is the same everywhere.
+            field = field.laid_out(_with(field.known_layout(), dimension, ()))
+            continue
         change = _resampling(before, after, count)
         field = _along(field, dimension, after, change)
     return field

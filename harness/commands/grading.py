@@ -155,10 +155,10 @@ def train(
     )
     with alone_in(out), Display() as display:
         run = opened(path, assignment, [model] if model else [], class_name, ctor, settings, display)
-        check_before(run.assignment.data, data)
         model, *_ = sorted(variants_to_train(run, [model] if model else []))
         alone = replace(run.submission, variants={model: run.submission.variants[model]})
         run = replace(run, submission=alone)
+        check_before(run.assignment.data, data)
         recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
         accuracies = [_practised(one, model, recipe).accuracy for one in runs]

@@ -278,6 +278,11 @@ def _capture(one: Mistake) -> str:
             "A batch-norm with momentum=None averages over all batches so far, which no graph can hold: give "
             "it a number, as in momentum=0.1."
         )
+    if "Generator" in said or "generator" in one.line:
+        return (
+            "A graph holds no torch.Generator: draw without `generator=` (the seed is set before), or once "
+            "in `__init__`."
+        )
     if re.search(r"data-dependent|DataDependent|aten\.(item|_local_scalar_dense|nonzero)", said):
         return (
             "The forward pass must run the same operations for every image: no `if`, loop or index on the "

@@ -12,13 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from harness.assignment import REPOSITORY
-
 Backend = Literal["bwrap", "lock"]
 Wanted = Literal["auto", "bwrap", "lock"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
-HIDDEN = REPOSITORY / "pyproject.toml"
+HIDDEN = Path("/etc/passwd")
 """What no process inside bubblewrap can see to exist."""
 _KEPT_CAPABILITIES = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL")
 """What the lock needs to become another user, whereupon it drops them, and the process to end a child."""
@@ -46,7 +44,7 @@ def environment() -> Mapping[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": "/",
         "LANG": "C.UTF-8",
         # -P and -s keep the working directory and the user's packages off the path; this is the harness.
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": str(PACKAGE.parent),
         # An initialisation that walks over a set must walk alike every time.
         "PYTHONHASHSEED": "0",
         "OMP_NUM_THREADS": "1",

@@ -19,6 +19,7 @@ import gc
 import os
 import select
 import signal
+import site
 import socket
 import sys
 import sysconfig
@@ -39,8 +40,9 @@ def main() -> int:
     """Serve until the socket is closed; returns the exit code, 3 where no process can be locked."""
     if sys.argv[1] == SELF_CHECK:
         return _check_oneself(Path(sys.argv[2]))
-    # The repository holds the assignment; the package alone is needed from here on.
-    sys.path[:] = [entry for entry in sys.path if entry and Path(entry) != _PACKAGE.parent]
+    # A checkout holds the assignment; the package alone is needed from here on.
+    checkout = {str(_PACKAGE.parent)} - set(site.getsitepackages())
+    sys.path[:] = [entry for entry in sys.path if entry and entry not in checkout]
     hidden = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     with socket.socket(fileno=int(sys.argv[1])) as control:
         # Before torch is imported: where no process can be locked, that is known at once.

@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
+from harness.analysis.writes import without_view_writes
 from harness.intake.literals import write_out
 from harness.intake.modes import flags_of, in_eval
 from harness.intake.no_grad import Blocks, detach_what_has_no_gradient
@@ -81,13 +82,14 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
     outputs = program.graph.output_node().args[0]
-    return plain.Graph(
+    graph = plain.Graph(
         inputs=tuple(inputs),
         input_shape=("batch", *input_shape),
         bindings=bindings,
         nodes=tuple(map(_node, calls)),
         outputs=tuple(_output_names(outputs, program)),
     )
+    return without_view_writes(graph)
 
 
 def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list[str]]:
@@ -96,6 +98,9 @@ def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list
     for spec in program.graph_signature.input_specs:
         if spec.kind is InputKind.USER_INPUT:
             inputs.append(spec.arg.name)
+        elif spec.kind is InputKind.CUSTOM_OBJ:
+            kind = type(program.constants.get(spec.target or "")).__name__
+            raise TypeError(f"forward uses a {kind}; a graph can hold tensors alone")
         elif spec.kind in _BOUND and spec.target is not None:
             tensor = stored[spec.target].detach()
             bindings[spec.arg.name] = table.add(_clean(spec.target), _BOUND[spec.kind], tensor)

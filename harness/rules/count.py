@@ -139,5 +139,4 @@ def _more(kinds: Kinds, wanted: Layers, missing: int) -> str:
         "weighted",
     ):
         return f"The output does not depend on {layers(dead)}: use what they compute."
-    almost = nearly(wanted, kinds)
-    return almost[:1].upper() + almost[1:] if almost else f"Add {missing} {wanted.words(missing)}."
+    return nearly(wanted, kinds) or f"Add {missing} {wanted.words(missing)}."

@@ -41,6 +41,7 @@ _WORDS: dict[Kind, str] = {
     "attention": "attention layer",
     "residual_add": "residual sum",
     "concatenation": "concatenation",
+    "arithmetic": "element-wise operator",
 }
 _SLIDING: frozenset[Kind] = frozenset(
     {
@@ -180,7 +181,8 @@ def find(layers: Layers, kinds: Kinds, among: Sequence[Node] | None = None) -> F
 
 def nearly(layers: Layers, kinds: Kinds) -> str:
     """Say what would make another layer of the family one that was looked for; empty where there is none."""
-    others = [node for node in kinds.nodes if layers.family in kinds.of(node).surely]
+    slides = ("conv", "conv_transpose", "avg_pool", "max_pool")
+    others = [n for n in kinds.nodes if layers.family in kinds.of(n).surely and OPS.get(n.op) in slides]
     for node in reversed(others):
         wrong = [
             key for key in _TAKES if getattr(layers, key) is not None and not _fits(layers, key, kinds, node)
@@ -188,7 +190,7 @@ def nearly(layers: Layers, kinds: Kinds) -> str:
         if len(wrong) == 1 and wrong[0] not in ("name", "bias", "p"):
             now = "x".join(map(str, dict.fromkeys(_measure(kinds, wrong[0], node) or ())))
             wanted = f"{wrong[0]} {getattr(layers, wrong[0])}"
-            return f"{node.layer} has {wrong[0]} {now or 'of no fixed size'}; give it {wanted}."
+            return f"Give {node.layer} {wanted}: it has {wrong[0]} {now or 'of no fixed size'}."
     return ""
 
 
@@ -251,7 +253,8 @@ def _measure(kinds: Kinds, key: str, node: Node) -> tuple[int, ...] | None:
         out = kinds.outputs(node)
         return None if out is None else (out,)
     if key == "groups" and short_name(node.op) == "group_norm":
-        return (int(node.arg(1, "num_groups")),)
+        groups = node.arg(1, "num_groups")
+        return (groups,) if type(groups) is int else None
     window = kinds.window(node)
     if window is None:
         return None

@@ -96,8 +96,10 @@ def _layout(kinds: Kinds, limits: Settings) -> Verdict:
     families = _PLACES | {one.family for one in limits.letters.values()}
     places, beside = _path(kinds, families)
     doubtful = [Unknown(n, "it may take a place") for n in kinds.nodes if _may_be(kinds, n, families)]
-    verdict = _matched(kinds, limits, places, expected)
-    if verdict.status == "failed" and doubtful:
+    verdict, deviates = _matched(kinds, limits, places, expected)
+    first = doubtful[0].node if doubtful else None
+    is_open = first is not None and (deviates is None or not _is_before(kinds, deviates, first))
+    if verdict.status == "failed" and is_open:
         return opaque(expected, doubtful[0])
     stray = [node for node in beside if not _may_stand_beside(kinds, node, limits.letters)]
     if verdict.status == "passed" and stray:
@@ -128,8 +130,10 @@ def _path(kinds: Kinds, families: frozenset[Kind]) -> tuple[list[Node], list[Nod
     return [node for node in places if node.name in on], [node for node in places if node.name not in on]
 
 
-def _matched(kinds: Kinds, limits: Settings, places: Sequence[Node], expected: str) -> Verdict:
-    """Follow the pattern along the places, and stop at the first that deviates."""
+def _matched(
+    kinds: Kinds, limits: Settings, places: Sequence[Node], expected: str
+) -> tuple[Verdict, Node | None]:
+    """Follow the pattern along the places, and stop at the first that deviates; return it too."""
     slots = _slots(limits.pattern)
     at, undecided = _with_optional({0}, slots), None
     for number, node in enumerate(places, 1):
@@ -147,15 +151,21 @@ def _matched(kinds: Kinds, limits: Settings, places: Sequence[Node], expected: s
             advice = (
                 f"Let {wanted} come there." if wanted != "the end" else f"Remove what follows: {node.layer}."
             )
-            return failed(expected, f"place {number}: expected {wanted}, got {got}", node, advice=advice)
+            actual = f"place {number}: expected {wanted}, got {got}"
+            return failed(expected, actual, node, advice=advice), node
         at = _with_optional(after, slots)
     if len(slots) not in at:
         wanted = _wanted(limits, slots, at)
         actual = f"place {len(places) + 1}: expected {wanted}, got the end"
-        return failed(expected, actual, *places[-1:], advice=f"Add {wanted}.")
+        return failed(expected, actual, *places[-1:], advice=f"Add {wanted}."), None
     if undecided is not None:
-        return opaque(expected, undecided)
-    return passed(expected, f"{len(places)} places: {layers(places)}", *places)
+        return opaque(expected, undecided), None
+    return passed(expected, f"{len(places)} places: {layers(places)}", *places), None
+
+
+def _is_before(kinds: Kinds, one: Node, other: Node) -> bool:
+    names = [node.name for node in kinds.nodes]
+    return names.index(one.name) < names.index(other.name)
 
 
 def _with_optional(at: set[int], slots: Sequence[_Slot]) -> set[int]:

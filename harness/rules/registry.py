@@ -5,18 +5,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import AssignmentError
+from harness.rules.allow_only import AllowOnly
 from harness.rules.augmentation import Augmentation
 from harness.rules.base import NetworkRule, Rule, RuleSettings, TrainingRule
 from harness.rules.count import Count
 from harness.rules.depthwise_separable import DepthwiseSeparable
 from harness.rules.dilation import Dilation
 from harness.rules.downsampling import Downsampling
+from harness.rules.epochs import Epochs
 from harness.rules.gap_linear_head import GapLinearHead
+from harness.rules.head import Head
+from harness.rules.initial import Initial
 from harness.rules.layout import Layout
+from harness.rules.max_activation_bytes import MaxActivationBytes
+from harness.rules.max_bytes import MaxBytes
+from harness.rules.max_macs import MaxMacs
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.min_receptive_field import MinReceptiveField
 from harness.rules.no_max_pool import NoMaxPool
+from harness.rules.norm import Norm
+from harness.rules.optimiser import Optimiser
+from harness.rules.receptive_field import ReceptiveField
 from harness.rules.residual import Residual
 from harness.rules.same_graph_in_eval import SameGraphInEval
 from harness.rules.shared_weights import SharedWeights
@@ -42,6 +52,16 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
         Residual,
         WeightedLayers,
         SharedWeights,
+        ReceptiveField,
+        MaxBytes,
+        MaxMacs,
+        MaxActivationBytes,
+        Norm,
+        Head,
+        AllowOnly,
+        Initial,
+        Epochs,
+        Optimiser,
         MinAccuracy,
     )
 }

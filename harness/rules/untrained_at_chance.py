@@ -21,17 +21,16 @@ class UntrainedAtChance(NetworkRule):
 
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs for tables, and the accuracy with either statistics."""
-        return network.in_both(lambda view: _untrained(view, network, settings))
+        return network.in_both(lambda view: untrained(view, network, settings))
 
 
-# Private functions
-
-
-def _untrained(view: View, network: Network, settings: UntrainedAtChance.Settings) -> Verdict:
+def untrained(view: View, network: Network, settings: UntrainedAtChance.Settings) -> Verdict:
+    """Judge one graph for tables, and what the network reaches before it is trained."""
     expected = (
         f"at most {100 * settings.max_accuracy:g} % before training (chance is {100 / network.classes:g} %)"
     )
-    if found := lookups(view.measured):
+    steps = network.shown.steps if network.probe and view.is_eval else frozenset[str]()
+    if found := lookups(view.measured, steps):
         return failed(
             f"{expected}, and no table of answers",
             f"stored numbers are looked up by the image: {layers(found)}",

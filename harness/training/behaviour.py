@@ -4,25 +4,32 @@ Names and forms can be changed without changing what is computed. Here the last 
 comes out is compared, in float64, operators as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
 from harness.analysis.flow import data_reads
+from harness.analysis.graph import Ref
 from harness.analysis.head import positions
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
+from harness.training.program import Instead
 from harness.training.trial import Trial, place_dimensions, values_of
 
 TOLERANCE = 1e-6
 """Of a change of the logits, relative to how far two random maps are apart."""
+LEAST_SHARE = 0.1
+"""Of what a position of the last map counts on the mean, that each of them has to count."""
 LEAST_LOCAL = 0.01
 """Share of what tells images apart that has to come from the positions of the last map."""
 # What passes a map on, changing what each position holds, or which positions there are.
 _PASSES_ON = frozenset(
     {
         "elementwise", "batch_norm", "dropout", "identity", "slice", "select", "pad", "roll", "flip", "view",
-        "permute", "gather", "expand", "repeat", "number", "split", "overwrite",
+        "permute", "gather", "scatter", "expand", "repeat", "number", "split", "overwrite",
     }
 )  # fmt: skip
 
@@ -48,22 +55,76 @@ def head(trial: Trial, images: torch.Tensor) -> str:
     if places is None:
         return ""
     map_ = _like(values[source], draw)
-    moved = _shuffled(map_, places, draw)
-    before, after = (_apart(_with(trial, images, {source: x})) for x in (map_, moved))
-    scale = (before - before.mean(0)).abs().max().item() or 1.0
-    if (before - after).abs().max().item() > TOLERANCE * scale:
+    if _differs_when_moved(trial, images, source, (map_, _shuffled(map_, places, draw))):
         return "not all positions of the map have the same weight"
+    if _hardly_reads_some(trial, images, source, (map_, places)):
+        return "some positions of the map hardly count"
     return ""
 
 
 # Private functions
 
 
-def _with(trial: Trial, images: torch.Tensor, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Run the network with other values in place of some."""
+def _with(
+    trial: Trial,
+    images: torch.Tensor,
+    values: Mapping[str, torch.Tensor],
+    others: Instead = MappingProxyType({}),
+) -> torch.Tensor:
+    """Run the network with other values in place of some, and other operators in place of others."""
     given = trial.view.measured.graph.inputs[0]
     instead = {name: (lambda *_, x=value: x.clone()) for name, value in values.items() if name != given}
-    return trial.run(values.get(given, images), instead=instead)
+    return trial.run(values.get(given, images), instead={**others, **instead})
+
+
+def _differs_when_moved(
+    trial: Trial, images: torch.Tensor, source: str, maps: tuple[torch.Tensor, torch.Tensor]
+) -> bool:
+    """Tell whether the logits of two maps differ, what pads a map or is added to it left out."""
+    before, after = (
+        _apart(_with(trial, images, {source: x}, _plain_ends(trial.view.measured))) for x in maps
+    )
+    scale = (before - before.mean(0)).abs().max().item() or 1.0
+    return (before - after).abs().max().item() > TOLERANCE * scale
+
+
+def _hardly_reads_some(
+    trial: Trial, images: torch.Tensor, source: str, at: tuple[torch.Tensor, tuple[int, ...]]
+) -> bool:
+    """Tell whether a position of a map counts next to nothing beside the others, all as it is."""
+    map_, places = at
+    with torch.enable_grad():
+        map_ = map_.requires_grad_()
+        logits = _with(trial, images, {source: map_})
+        (gradient,) = torch.autograd.grad(logits.sum(0).square().sum(), map_)
+    by_place = gradient.abs().sum([i for i in range(map_.ndim) if i not in places])
+    return bool(by_place.min() < LEAST_SHARE * by_place.mean())
+
+
+def _plain_ends(measured: Measured) -> Instead:
+    """Pad maps with zeros, however they are padded, and add zeros to them in place of what is stored."""
+    instead: dict[str, Any] = {}
+    for node in measured.nodes:
+        name = short_name(node.op)
+        if name == "pad" and node.arg(2, "mode", "constant") != "constant":
+            instead[node.name] = _padded_with_zeros
+        if name in ("add", "sub") and node.op.endswith(".Tensor"):
+            stored = [
+                i
+                for i, arg in enumerate(node.args)
+                if isinstance(arg, Ref) and arg.ref not in measured.fields
+            ]
+            instead |= {node.name: partial(_without, stored)} if len(stored) == 1 else {}
+    return instead
+
+
+def _padded_with_zeros(call: Callable[..., Any], args: list[Any], _: dict[str, Any]) -> Any:
+    return call(args[0], args[1], "constant", 0.0)
+
+
+def _without(which: list[int], call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    left = [torch.zeros_like(arg) if i in which else arg for i, arg in enumerate(args)]
+    return call(*left, **kwargs)
 
 
 def _like(value: torch.Tensor, draw: torch.Generator) -> torch.Tensor:

@@ -25,6 +25,7 @@ from harness.training.effects import effects_of, others_in_question
 from harness.training.network import one_line
 from harness.training.pools import smooth_maxima
 from harness.training.program import compiled
+from harness.training.steps import steps
 from harness.training.trial import Both, Tensors, Trial, relative, trial
 
 MOST_ROUNDING = 0.05
@@ -64,7 +65,7 @@ def evidence(
     try:
         complete = {spec.name: tensors[spec.tied_to or spec.name] for spec in architecture.tensors}
         trained = after_steps(architecture, complete, images, labels)
-        return _measured(architecture, complete, trained, images[:TRIED], every_layer=every_layer)
+        return _measured(architecture, complete, trained, images, every_layer=every_layer)
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         return Evidence(broken=one_line(error))
     finally:
@@ -112,8 +113,14 @@ def _stepped(
 
 
 def _measured(
-    architecture: Architecture, tensors: Tensors, trained: Tensors, images: torch.Tensor, *, every_layer: bool
+    architecture: Architecture,
+    tensors: Tensors,
+    trained: Tensors,
+    several: torch.Tensor,
+    *,
+    every_layer: bool,
 ) -> Evidence:
+    images = several[:TRIED]
     views: dict[Mode, View] = {
         "eval": View(architecture, architecture.eval),
         "train": View(architecture, architecture.train),
@@ -149,6 +156,7 @@ def _measured(
         pools=smooth_maxima(tried, images[:1]) | moved_copies(tried, images),
         filled=_filled(views.values(), tensors),
         mixed=mixed,
+        steps=steps(tried, several),
         switch=_switch(tried, images),
         broken=broken,
     )

@@ -25,7 +25,7 @@ from harness.errors import GraphError
 from harness.training.checkpoint import trained_tensors
 from harness.training.jobs import FieldEvent, FieldJob
 from harness.training.network import check_weights, one_line, read
-from harness.training.program import compiled
+from harness.training.program import compiled, keeping_images_apart
 
 LARGEST_PX = 512
 """Side of the largest image measured on; a larger receptive field is not measured."""
@@ -143,10 +143,10 @@ def _extents_of(view: View, name: str, weights: Mapping[str, torch.Tensor]) -> l
     if roomy is not None and (roomy == own or not _has_fixed_sizes(view, graph)):
         try:
             image = _ones(graph, roomy)
-            value = program.run(image, weights)
             # A reshape to fixed sizes either refuses or cuts one image into several.
-            if value.shape[0] == 1:
-                return _seen_from(name, field, image, value, [_middle(field, value, roomy)])
+            apart = keeping_images_apart(view.measured.nodes, 1)
+            value = program.run(image, weights, watch=apart)
+            return _seen_from(name, field, image, value, [_middle(field, value, roomy)])
         except Unmeasurable:
             raise
         except Exception:  # noqa: BLE001, S110 - torch may raise anything; then it runs at its own size

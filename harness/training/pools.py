@@ -13,6 +13,7 @@ from harness.analysis.graph import Node, Ref
 from harness.analysis.layout import is_mixed
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
+from harness.training.preference import ALL_LEVELS, LEVELS, Level, Weights, prefers_larger
 from harness.training.trial import Trial, place_dimensions, values_of
 
 _LAYERS = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum"})
@@ -21,7 +22,7 @@ _PLAIN_FAMILIES = frozenset(
     {
         "identity", "overwrite", "conv", "conv_transpose", "linear", "avg_pool",
         "adaptive_avg_pool", "batch_norm", "norm", "weight_norm", "dropout", "view", "permute",
-        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
+        "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack", "scatter",
         "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle",
         "channel_shuffle", "resample", "creation", "uninitialised", "random", "number", "check",
         "glu",
@@ -40,20 +41,14 @@ _PLAIN = frozenset(
 _STATISTICS = frozenset({"var", "std", "var_mean", "std_mean", "linalg_vector_norm", "norm"})
 _DETACHES = frozenset({"aten.detach.default", "aten.detach_.default"})
 _PRODUCTS = frozenset({"mul", "multiply", "matmul", "bmm", "mm", "einsum", "addcmul", "lerp"})
-LEVELS = tuple((low, 4 * low) for low in (0.03, 0.1, 0.2, 0.3, 3.0, 30.0, 300.0))
-"""Smaller and larger positive values of a map."""
-LOW_LEVELS = tuple((low, low + 2) for low in (-100.0, -30.0, -20.0, -10.0, -5.0))
-"""The same of negative ones, where some activations are nearly an exponential."""
+JITTER = 0.01
+"""Share of a value by which those of a map differ, so that none are equal."""
 ELEMENTS, ELEMENTS_SEEDS = 16, 2
 """Elements of a value, and different maps, that are looked at to tell how many positions it reads."""
-MANY_LEVELS, MANY_LOW_LEVELS = 3, 2
-"""How many of each have to show a preference: an activation has its bend at one or two."""
-MOST_PREFERRED = {"window": 1.5, "whole": 6.0}
-"""How many times as much as the smaller values the larger may weigh, in a window or the whole map."""
 
 
 def smooth_maxima(trial: Trial, images: torch.Tensor) -> dict[str, str]:
-    """Find sums over positions, with no learned layer in them, that weigh larger values more.
+    """Find sums over positions that weigh larger values more.
 
     `images` (1, C, H, W) give what other layers make its values. Returns what each node is, by its name.
     """
@@ -61,11 +56,11 @@ def smooth_maxima(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     if not any(_is_bent(node, measured.fields) for node in measured.nodes):
         return {}
     found: dict[str, str] = {}
-    sources = _sources(measured)
-    held = values_of(trial, images, set(sources))
-    for source in sources:
+    learned, normalised = _sources(measured)
+    held = values_of(trial, images, set(learned))
+    for source in (*learned, *normalised, measured.graph.inputs[0]):
         for name, kind in _preferring(trial, images, source, held):
-            where = "positions of a window" if kind == "window" else "rows and columns"
+            where = "rows and columns" if kind == "whole" else "positions of a window"
             found[name] = f"{short_name(measured.by_name[name].op)} that weighs the larger {where} more"
     return found
 
@@ -96,55 +91,67 @@ def _is_learned(measured: Measured, node: Node) -> bool:
     return any(tensor is not None and tensor.trainable for tensor in tensors)
 
 
-def _sources(measured: Measured) -> list[str]:
-    """Name the maps that learned layers make, and the image."""
-    made = [n.name for n in measured.nodes if _is_learned(measured, n) and measured.fields[n.name].is_map]
-    return [*made, measured.graph.inputs[0]]
+def _sources(measured: Measured) -> tuple[list[str], list[str]]:
+    """Name the maps that learned layers make, and those whose size is made one."""
+    maps = [node for node in measured.nodes if measured.fields[node.name].is_map]
+    learned = [node.name for node in maps if _is_learned(measured, node)]
+    return learned, [node.name for node in maps if _is_normalised(measured, node)]
+
+
+def _is_normalised(measured: Measured, node: Node) -> bool:
+    """Tell whether a node's values have a size of their own, whatever that of what it reads is."""
+    is_divided = short_name(node.op).rstrip("_") in ("div", "divide", "true_divide")
+    by_image = any(isinstance(arg, Ref) and arg.ref in measured.fields for arg in node.args[1:2])
+    return OPS.get(node.op) == "norm" or (is_divided and by_image)
 
 
 def _preferring(
     trial: Trial, images: torch.Tensor, source: str, held: Mapping[str, torch.Tensor]
 ) -> Iterator[tuple[str, str]]:
-    targets = _targets(trial.view.measured, source)
+    targets, layers = _targets(trial.view.measured, source)
     if not targets:
         return
-    preferred = dict.fromkeys(targets, 0)
-    low = dict.fromkeys(targets, 0)
-    highest = dict.fromkeys(targets, 0.0)
-    for smaller, larger in (*LEVELS, *LOW_LEVELS):
-        for name, (few, much, value) in _weights(
-            trial, images, source, targets, (smaller, larger), held
-        ).items():
-            is_more = few >= 0 and much > MOST_PREFERRED[targets[name]] * max(few, 1e-300)
-            if smaller > 0:
-                highest[name] = max(highest[name], much)
-                preferred[name] += is_more and much * larger > 0.05 * value
-            else:
-                low[name] += is_more and much > 0.05 * highest[name] > 0
+    kept = {name: value for name, value in held.items() if name not in layers}
+    weights: dict[str, dict[Level, Weights]] = {name: {} for name in targets}
+    for level in ALL_LEVELS:
+        for name, one in _weights(trial, images, source, targets, level, kept).items():
+            weights[name][level] = one
     found: set[str] = set()
     for name, kind in targets.items():
         if not found.isdisjoint(trial.view.measured.by_name[name].refs):
             found.add(name)  # computed from one that is named already
             continue
-        is_preferred = preferred[name] >= MANY_LEVELS or low[name] >= MANY_LOW_LEVELS
-        if is_preferred and _reads_several(trial, images, source, name, held):
+        if prefers_larger(weights[name], kind) and _reads_several(trial, images, source, name, kept):
             found.add(name)
             yield name, kind
 
 
-def _targets(measured: Measured, source: str) -> dict[str, str]:
-    """Name what is summed over positions of a map with no learned layer in between, and bent on the way."""
-    reached, bent, found = {source}, set[str](), dict[str, str]()
+def _targets(measured: Measured, source: str) -> tuple[dict[str, str], set[str]]:
+    """Name what is summed over positions of a map, and bent on the way, and the learned layers on the way.
+
+    Behind a learned layer that reads what was bent counts alone what is bent again: a root, a logarithm.
+    """
+    reached, bent, behind, layers = {source}, set[str](), set[str](), set[str]()
+    found: dict[str, str] = {}
     for node in measured.nodes:
-        if reached.isdisjoint(node.refs) or _is_learned(measured, node):
+        if (reached | behind).isdisjoint(node.refs):
             continue
-        is_bent = _is_bent(node, reached) or not bent.isdisjoint(node.refs)
-        reached.add(node.name)
-        if is_bent:
-            bent.add(node.name)
-        if is_bent and node.shape is not None and (kind := _mixes(measured, source, node.name)):
+        if _is_learned(measured, node):
+            if not bent.isdisjoint(node.refs) and behind.isdisjoint(node.refs):
+                layers.add(node.name)
+                behind.add(node.name)
+            continue
+        if not behind.isdisjoint(node.refs):
+            behind.add(node.name)
+            kind = "layer" if _is_bent(node, behind) and OPS.get(node.op) == "elementwise" else ""
+        else:
+            reached.add(node.name)
+            is_bent = _is_bent(node, reached) or not bent.isdisjoint(node.refs)
+            bent |= {node.name} if is_bent else set()
+            kind = _mixes(measured, source, node.name) if is_bent else ""
+        if kind and node.shape is not None and _mixes(measured, source, node.name):
             found[node.name] = kind
-    return found
+    return found, layers
 
 
 def _mixes(measured: Measured, source: str, name: str) -> str:
@@ -166,9 +173,9 @@ def _weights(
     images: torch.Tensor,
     source: str,
     targets: Mapping[str, str],
-    level: tuple[float, float],
+    level: Level,
     held: Mapping[str, torch.Tensor],
-) -> dict[str, tuple[float, float, float]]:
+) -> dict[str, Weights]:
     """Give, for each target, the mean weight of the smaller and of the larger values, and its own size.
 
     What other learned layers make keeps the values it has for the images, those of `held`.
@@ -185,7 +192,8 @@ def _weights(
         if gradient is None or not gradient.isfinite().all():
             continue
         few, much = gradient[~is_large].mean().item(), gradient[is_large].mean().item()
-        result[name] = (few, much, value.abs().mean().item() * value.numel() / map_.numel())
+        size = value.abs().mean().item() * value.numel() / map_.numel()
+        result[name] = Weights(few, much, size)
     return result
 
 
@@ -194,15 +202,17 @@ def _run_on(
     images: torch.Tensor,
     source: str,
     names: set[str],
-    level: tuple[float, float],
+    level: Level,
     held: Mapping[str, torch.Tensor],
     seed: int = 0,
 ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Run the graph on a map of two values: the map, where it has the larger, and the values asked for."""
     smaller, larger = level
     shape = _shape(trial, images, source)
-    is_large = torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.5
-    map_ = torch.where(is_large, larger, smaller).to(trial.dtype).requires_grad_()
+    draw = torch.Generator().manual_seed(seed)
+    is_large = torch.rand(shape, generator=draw) < 0.5
+    map_ = torch.where(is_large, larger, smaller).to(trial.dtype)
+    map_ = (map_ * (1 + JITTER * torch.rand(shape, generator=draw))).requires_grad_()
     kept: dict[str, torch.Tensor] = {}
 
     def keep(name: str, value: Any) -> None:

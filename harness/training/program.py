@@ -6,7 +6,7 @@ then in `torch.ops.aten`, or in the small table of number arithmetic below.
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +123,24 @@ def compiled(graph: plain.Graph, device: torch.device) -> Program:
         for node, call in zip(graph.nodes, map(_callable, graph.nodes), strict=True)
     )
     return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
+
+
+def keeping_images_apart(nodes: Iterable[plain.Node], count: int) -> Watch:
+    """Watch a run on `count` images that may be of another size than the graph's own.
+
+    Raises:
+        GraphError: on the way, that a reshape to fixed sizes cuts the images into others.
+    """
+    batched = {node.name: node.layer for node in nodes if node.shape and node.shape[0] == "batch"}
+
+    def watch(name: str, value: Any) -> None:
+        if name in batched and isinstance(value, torch.Tensor) and value.shape[0] != count:
+            raise GraphError(
+                f"graph: {batched[name]}: made for one size of images; expected {count} of them at another "
+                f"size, got {value.shape[0]}."
+            )
+
+    return watch
 
 
 # Private functions

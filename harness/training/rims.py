@@ -17,6 +17,7 @@ from harness.analysis.linearised import up_to
 from harness.analysis.ops import OPS
 from harness.analysis.span import Span
 from harness.analysis.view import View
+from harness.training.program import keeping_images_apart
 from harness.training.trial import Tensors, Trial, trial
 
 LARGEST_PX = 192
@@ -25,7 +26,7 @@ CHANGE = 10.0
 LEAST_CHANGE = 1e-15
 """Of a position, relative to the largest value of its map."""
 AXES = "hw"
-_ARITHMETIC = frozenset({"elementwise", "maximum", "overwrite", "random", "cat", "stack"})
+_ARITHMETIC = frozenset({"elementwise", "maximum", "overwrite", "random", "cat", "stack", "scatter"})
 
 Pair = tuple[int, int]
 
@@ -120,7 +121,8 @@ class _Frozen:
         self._global = self._apart | joined
         self._norms = {n for n in joined if OPS.get(view.measured.graph.by_name[n].op) == "norm"}
         self._kept: dict[str, tuple[Any, Any]] = {}
-        self.base = one.run(image, instead={name: self._keeping(name) for name in self._global})
+        apart = keeping_images_apart(view.measured.nodes, len(image))
+        self.base = one.run(image, apart, instead={name: self._keeping(name) for name in self._global})
 
     def moved(self, pixels: list[int], axis: str, dimension: int) -> list[list[bool]]:
         """Change one row or column of pixels after the other; say for each which positions moved."""

@@ -200,6 +200,14 @@ CASES: dict[str, Case] = {
     "momentum_none": (
         NET.replace("BatchNorm2d(8)", "BatchNorm2d(8, momentum=None)"), "model.py:14: the model runs, but its graph could not be captured",
         "A batch-norm with momentum=None averages over all batches so far, which no graph can hold: give it a number, as in momentum=0.1."),
+    "generator_in_forward": (
+        NET.replace("self.conv1(x)", "self.conv1(x + torch.randn(1, 3, 32, 32, generator=torch.Generator()))"),
+        "export: the model runs, but its graph could not be captured: TypeError: forward uses a Generator;",
+        "A graph holds no torch.Generator: draw without `generator=` (the seed is set before), or once in `__init__`."),
+    "generator_for_any_batch": (
+        NET.replace("self.conv1(x)", "self.conv1(x + torch.rand(x.shape, generator=torch.Generator()))"),
+        "model.py:14: the model runs, but its graph could not be captured: RuntimeError",
+        "A graph holds no torch.Generator: draw without `generator=` (the seed is set before), or once in `__init__`."),
     "script_module": (
         NET.replace("class Net(nn.Module)", "class Net(torch.jit.ScriptModule)"), "Net: the model could not be built: RuntimeError",
         "A model needs no TorchScript: remove torch.jit from it, and derive its classes from nn.Module."),

@@ -9,7 +9,7 @@ import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.reporting.asked import accuracy_asked
-from harness.reporting.html import most_confused, render_html
+from harness.reporting.html import image_px, most_confused, render_html
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -175,6 +175,23 @@ def test_a_preview_is_no_grade_and_has_no_threshold(record):
     page = Page(render_html(record.model_copy(update={"variants": {"basic": preview}}), {}))
     assert "Training: a preview on the embedded mini set, not a grade" in page.text
     assert "asked" not in page.text.split("Evidence")[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "side"),
+    [
+        ({"dataset": "mnist"}, 28),
+        ({"dataset": "mnist", "resize": 64}, 64),
+        ({"dataset": "cifar10", "input_shape": [3, 32, 32], "classes": 10}, 32),
+        ({"dataset": "of another harness"}, None),
+        (None, None),
+    ],
+)
+def test_the_receptive_field_is_drawn_around_an_image_of_the_size_the_record_says(record, data, side):
+    there = record.model_copy(update={"provenance": record.provenance | {"assignment": {"data": data}}})
+    assert image_px(there) == side
+    page = Page(render_html(there, {}))
+    assert (f"Frame: the image, {side} × {side} px" in page.text) == (side is not None)
 
 
 def test_a_name_in_a_template_that_does_not_exist_is_an_error(record, tmp_path):

@@ -280,7 +280,14 @@ def test_receptive_fields_are_measured_anew_when_asked(project, reference):
 
 def test_variants_of_any_name_have_blocks_of_their_own(record, tmp_path):
     renamed = dict(zip(("batch-norm", "layer-norm"), record.variants.values(), strict=True))
-    sections = render_sections(Book(tmp_path, tmp_path, record.model_copy(update={"variants": renamed})))
+    sections = render_sections(
+        Book(
+            tmp_path,
+            tmp_path,
+            record.model_copy(update={"variants": renamed}),
+            dict.fromkeys(renamed, tmp_path),
+        )
+    )
     for kind in ("MODEL_SUMMARY", "RF", "CM", "CLS_REPORT"):
         assert {f"{kind}_BATCH_NORM", f"{kind}_LAYER_NORM"} <= sections.keys()
     assert "CM_BASE" not in sections

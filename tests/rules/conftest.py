@@ -1,5 +1,6 @@
 """Judge a network by a single rule, with the settings that a TOML would give it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,10 +15,11 @@ from harness.rules.registry import asked
 def by_rule(assignment, probe, network_of):
     """Return a function that judges an architecture by one rule."""
 
-    def judged(rule, architecture, evidence=None, recipe=None, **settings):
+    def judged(rule, architecture, evidence=None, recipe=None, run=None, **settings):
         one = asked(rule, settings, "test.toml", f"rules.{rule}")
-        changes = {"evidence": evidence} if evidence else {}
+        changes = (run or {}) | ({"evidence": evidence} if evidence else {})
         network = network_of(architecture, assignment, probe=SimpleNamespace(**{**vars(probe), **changes}))
+        network = replace(network, recipe=network.recipe.changed(recipe or {}))
         (finding,), _, _ = judge(network, {"basic": (one,)}, "basic")
         return finding
 

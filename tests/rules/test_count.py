@@ -18,7 +18,7 @@ def test_too_few_say_what_would_make_one_more(basic, by_rule):
     finding = by_rule("count", basic(), family="convolution", kernel=3, stride=2, at_least=4)
     assert finding.status == "failed"
     assert finding.actual == "3: s1, s2, s3"
-    assert finding.help == "Dil.dw has stride 1; give it stride 2."
+    assert finding.help == "Give dil.dw stride 2: it has stride 1."
 
 
 def test_too_many_say_how_many_to_remove(basic, by_rule):

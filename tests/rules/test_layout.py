@@ -110,6 +110,12 @@ def test_a_slice_that_makes_the_map_smaller_takes_a_place(sketch, by_layout):
     assert finding.actual == "place 2: expected GAP (global average pool), got a slice in v1 (model.py:2)"
 
 
+def test_what_deviates_before_an_unknown_operator_fails(sketch, by_layout):
+    x = sketch.call("mystery", sketch.conv("x", 8, k=1))
+    finding = by_layout("C GAP F", sketch.architecture(sketch.head(x)))
+    assert finding.actual.startswith("place 1: expected C")
+
+
 def test_an_unknown_operator_may_take_a_place(sketch, by_layout):
     x = sketch.call("mystery", sketch.conv("x", 8))
     finding = by_layout("C GAP F", sketch.architecture(sketch.head(x)))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from harness.datasets.cifar10 import CIFAR10
+from harness.datasets.spec import DataSpec
 from harness.errors import (
     AssignmentError,
     DataError,
@@ -61,6 +62,22 @@ def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None
     assert (started, checked) == (StartedEvent(), CheckedEvent(model="basic"))
     assert isinstance(result, ProbeEvent)
     assert probed == ProbedEvent(model="basic", found=result.probes["basic"])
+
+
+def test_a_network_for_data_without_a_sample_is_probed_on_drawn_images(
+    job: TrainJob, events: list[Event]
+) -> None:
+    data = DataSpec(dataset="svhn")
+    do(ProbeJob(models={"basic": job.model}, data=data, batch_size=128, threads=2), events.append)
+    assert isinstance(events[-1], ProbeEvent)
+    assert 0.05 < events[-1].probes["basic"].accuracy_running < 0.15
+
+
+def test_a_network_for_other_images_than_the_datas_is_refused(job: TrainJob, events: list[Event]) -> None:
+    data = DataSpec(dataset="mnist")
+    do(ProbeJob(models={"basic": job.model}, data=data, batch_size=128, threads=2), events.append)
+    assert isinstance(events[-1], ProbeEvent)
+    assert "(batch, 1, 28, 28)" in events[-1].failures["basic"]
 
 
 def test_a_train_job_says_which_data_and_ends_in_a_result(job: TrainJob, events: list[Event]) -> None:

@@ -1,6 +1,7 @@
 """The samples show what a training did, to the same bytes, and change nothing about it."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,12 @@ def test_a_training_resumed_at_its_end_writes_the_same_samples(job: TrainJob, fe
     again = {"samples": tmp_path / "other.npz", "resume": job.checkpoints / "last.pth"}
     training_of(job.model_copy(update=again), few)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()
+
+
+def test_no_image_of_a_secret_test_split_is_kept(job: TrainJob, few: Data, tmp_path: Path):
+    training_of(job.model_copy(update={"samples": tmp_path / "samples.npz"}), replace(few, secret=True))
+    with np.load(tmp_path / "samples.npz") as file:
+        assert {name.partition("_")[0] for name in file} == {"train"}
 
 
 @pytest.mark.parametrize("images", [3, 20])

@@ -75,3 +75,17 @@ def test_a_file_that_would_have_to_be_unpickled_is_refused(tmp_path):
     np.savez(tmp_path / "samples.npz", train_images=np.array([object()], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         read_samples(tmp_path / "samples.npz")
+
+
+def test_grey_images_are_shown_grey(tmp_path, classified):
+    grey = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4, 1)
+    arrays = {
+        "train_images": grey, "train_labels": classified.labels, "train_augmented": grey[:, None],
+        "test_images": grey, "test_labels": classified.labels, "test_indices": classified.indices,
+        "test_probabilities": classified.probabilities,
+    }  # fmt: skip
+    np.savez(tmp_path / "samples.npz", **arrays)
+    samples = read_samples(tmp_path / "samples.npz")
+    assert samples.wrong is None
+    for images in (samples.train.images, samples.train.augmented[:, 0], samples.test.images):
+        assert np.array_equal(images, np.repeat(grey, 3, axis=3))

@@ -1,0 +1,89 @@
+"""The rule that a network is made of certain families of layers alone."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, field_validator
+
+from harness.analysis.activations import NAMES, activation
+from harness.analysis.field import Unknown
+from harness.analysis.graph import Node
+from harness.analysis.kinds import Kind, Kinds
+from harness.analysis.naming import layers
+from harness.analysis.ops import OPS
+from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.families import described
+from harness.rules.network import Network
+from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.tables import meant, not_empty
+
+_PLUMBING = frozenset(
+    {
+        "view", "permute", "identity", "number", "check", "creation", "uninitialised", "split", "select",
+        "slice", "expand", "pad", "dropout", "cat", "stack", "avg_pool", "adaptive_avg_pool", "elementwise",
+    }
+)  # fmt: skip
+"""Operators that compute nothing, where they are of no family."""
+_IN_ATTENTION = frozenset({"matmul", "einsum", "softmax"})
+
+
+@rule(asks="no layers but those allowed", needs="graph")
+class AllowOnly(NetworkRule):
+    """Check that only layers of the given families are executed."""
+
+    class Settings(RuleSettings):
+        """Families that may occur; of activations, those named, or any."""
+
+        families: Annotated[tuple[Kind, ...], AfterValidator(not_empty)]
+        activations: tuple[str, ...] = ()
+
+        @field_validator("activations")
+        @classmethod
+        def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+            for name in names:
+                if name not in NAMES:
+                    raise ValueError(
+                        f"unknown activation {name}. {meant(name, NAMES, 'activations').rstrip('.')}"
+                    )
+            return names
+
+    def judge(self, network: Network, settings: Settings) -> Verdict:
+        """Judge both graphs."""
+        return network.in_both(lambda view: _allow_only(Kinds(view, network.shown.pools), settings))
+
+
+# Private functions
+
+Settings = AllowOnly.Settings
+
+
+def _allow_only(kinds: Kinds, limits: Settings) -> Verdict:
+    allowed = [*limits.families, *limits.activations]
+    expected = f"nothing but {', '.join(allowed)}"
+    told = [(node, _is_allowed(kinds, node, limits)) for node in kinds.nodes]
+    wrong = [node for node, is_allowed in told if is_allowed is False]
+    if wrong:
+        named = "; ".join(f"{described(kinds, node)} in {_at(node)}" for node in wrong[:5])
+        return failed(expected, named, *wrong, advice=f"Replace {layers(wrong)} by what is allowed.")
+    unknown = [node for node, is_allowed in told if is_allowed is None]
+    if unknown:
+        return opaque(expected, Unknown(unknown[0], "whether it is one of those allowed is not known"))
+    return passed(expected, "as expected")
+
+
+def _at(node: Node) -> str:
+    return node.layer + (f" ({node.source})" if node.source else "")
+
+
+def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
+    """Tell whether a node may be there; None where nobody can tell."""
+    told, families = kinds.of(node), set(limits.families)
+    if "activation" in told.surely and limits.activations:
+        return activation(kinds.view.measured, node) in limits.activations
+    if told.surely & families or ("attention" in families and OPS.get(node.op) in _IN_ATTENTION):
+        return True
+    if told.surely:
+        return False
+    if told.perhaps - families:
+        return None
+    moves = any(node.name == other.name for other in kinds.view.resampling)
+    return not moves and OPS.get(node.op) in _PLUMBING

@@ -1,0 +1,104 @@
+"""The rule about what may stand in the head of a network."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from harness.analysis.graph import Node
+from harness.analysis.head import classifiers, describe, positions
+from harness.analysis.kinds import Kind, Kinds
+from harness.analysis.ops import OPS, short_name
+from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.families import described
+from harness.rules.network import Network
+from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.tables import not_empty
+
+Step = Literal[
+    "global_average_pool", "global_max_pool", "flatten", "linear", "hidden_linear", "pointwise_convolution",
+    "dropout", "activation", "normalisation", "softmax", "log_softmax",
+]  # fmt: skip
+
+_OF_A_KIND: dict[Kind, Step] = {
+    "global_average_pool": "global_average_pool",
+    "global_max_pool": "global_max_pool",
+    "pointwise": "pointwise_convolution",
+    "dropout": "dropout",
+    "activation": "activation",
+    "normalisation": "normalisation",
+}
+_MOVES = frozenset(
+    {"view", "identity", "permute", "select", "slice", "expand", "number", "dropout", "elementwise"}
+)
+
+
+@rule(asks="the head holds what it may, and nothing else", needs="influence")
+class Head(NetworkRule):
+    """Check which steps lead from the last feature map to the logits."""
+
+    counts_layers = True
+
+    class Settings(RuleSettings):
+        """Steps that may stand in the head, and those of them that must."""
+
+        may_hold: Annotated[tuple[Step, ...], AfterValidator(not_empty)]
+        must_hold: tuple[Step, ...] = ()
+
+    def judge(self, network: Network, settings: Settings) -> Verdict:
+        """Judge both graphs, and what has influence alone."""
+        pools = network.shown.pools
+        return network.by_influence(lambda view: _head(Kinds(view, pools), settings, network.classes))
+
+
+# Private functions
+
+Settings = Head.Settings
+
+
+def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
+    measured, head = kinds.view.measured, kinds.view.head
+    allowed = tuple(dict.fromkeys([*limits.may_hold, *limits.must_hold]))
+    expected = f"nothing but {', '.join(allowed)}"
+    expected += f"; with {', '.join(limits.must_hold)}" if limits.must_hold else ""
+    if head.unknown is not None:
+        return opaque(expected, kinds.view.opaque[0])
+    if not head.nodes:
+        return without_head(expected, kinds.view)
+    actual = describe(measured, head)
+    shape = tuple(measured.shapes.get(measured.flow.output, ()))
+    if shape[1:] != (classes,):
+        sizes = ", ".join(map(str, shape))
+        advice = f"Return one tensor of logits, shape (N, {classes})."
+        return failed(expected, f"{actual}; the network returns ({sizes})", *head.nodes[-1:], advice=advice)
+    steps = {node.name: _steps(kinds, node) for node in head.nodes}
+    for node in head.nodes:
+        found = steps[node.name]
+        stray = "" if found is None else next((step for step in found if step not in allowed), "")
+        if found is None or stray:
+            why = stray or f"{described(kinds, node)} in {node.layer}"
+            advice = f"Take {node.layer} out of the head: it may hold {', '.join(allowed)}."
+            return failed(expected, f"{actual}; {why} is not allowed", node, advice=advice)
+    held = {step for found in steps.values() for step in found or ()}
+    missing = [step for step in limits.must_hold if step not in held]
+    if missing:
+        return failed(expected, f"{actual}; no {missing[0]}", *head.nodes[-1:], advice=f"Add {missing[0]}.")
+    return passed(expected, actual, *head.nodes)
+
+
+def _steps(kinds: Kinds, node: Node) -> list[Step] | None:
+    """Name the steps that a node of the head is; none for what only moves numbers, None for anything else."""
+    measured, told = kinds.view.measured, kinds.of(node)
+    if "linear" in told.surely:
+        last = classifiers(measured, kinds.view.head)[-1:]
+        linear: Step = "linear" if node in last else "hidden_linear"
+        reads = next((name for name in node.refs if name in measured.fields), "")
+        return ["flatten", linear] if positions(measured, reads) > 1 else [linear]
+    if "softmax" in told.surely:
+        return ["log_softmax" if short_name(node.op) == "log_softmax" else "softmax"]
+    for kind, step in _OF_A_KIND.items():
+        if kind in told.surely:
+            return [step]
+    if told.surely:
+        return None
+    is_half_a_pool = short_name(node.op) in ("mean", "sum") and bool(measured.fields[node.name].axes)
+    return [] if is_half_a_pool or OPS.get(node.op) in _MOVES else None
