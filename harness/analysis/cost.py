@@ -86,7 +86,7 @@ def largest_memory(measured: Measured) -> Memory:
     image, nodes = measured.graph.inputs[0], measured.flow.nodes
     root = _roots(measured)
     last = {root[ref]: position for position, node in enumerate(nodes) for ref in node.refs if ref in root}
-    last[root[measured.flow.output]] = len(nodes)
+    last[root.get(measured.flow.output, image)] = len(nodes)
     held = {image: bytes_of(measured.graph.input_shape, "float32")}
     found = Memory(sum(held.values()))
     for position, node in enumerate(nodes):

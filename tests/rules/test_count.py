@@ -4,6 +4,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from harness.analysis.evidence import Evidence
+from harness.assignment import parse_assignment
 from harness.errors import AssignmentError
 
 
@@ -214,3 +215,10 @@ def test_a_mistake_in_the_settings_is_named(basic, by_rule, message):
     with pytest.raises(AssignmentError) as error:
         by_rule("count", basic(), **MISTAKES[message])
     assert message in str(error.value)
+
+
+def test_a_rule_that_counts_layers_has_all_of_them_tried(assignment):
+    table = assignment.model_dump(exclude_unset=True)
+    table["rules"]["some"] = {"rule": "count", "family": "linear", "at_least": 1}
+    assert parse_assignment(table).counts_layers
+    assert not assignment.counts_layers
