@@ -6,6 +6,7 @@ from harness.analysis import consistency
 from harness.analysis.agreement import Extents
 from harness.analysis.evidence import Evidence
 from harness.analysis.lookups import lookups
+from harness.analysis.signs import signs_of_mode
 from harness.analysis.verdicts import failed, layers, not_judged, opaque, passed
 from harness.analysis.view import View
 from harness.limits import Rules
@@ -67,6 +68,8 @@ def same_graph_in_eval(train: View, evaluation: View, probe: Probe | None, not_r
         (consistency.switches(train.measured) or consistency.switches(evaluation.measured),
          "what the image does not reach is normalised or dropped, which only tells train from eval",
          "Apply batch-norm and dropout to what is computed from the image."),
+        (signs_of_mode(train.measured), "what a dropout gives is compared with what it was given",
+         "Use what a dropout gives as a value, not as a sign of the mode."),
         (consistency.unread_statistics(flows[0]), "statistics follow what nobody reads",
          "Do not call a batch-norm whose result is not used."),
         (consistency.shared_statistics(flows[0]), "running statistics are used that a batch just changes",
@@ -128,6 +131,9 @@ def _same_when_run(rule: str, expected: str, probe: Probe | None, not_run: str) 
     """Check by running what the graph does not show: chance and the influence of batch mates."""
     if probe is None:
         return _not_run(rule, expected, not_run)
+    if probe.evidence.normalised:
+        actual = f"{probe.evidence.normalised} normalises what is nearly the same for all images"
+        return failed(rule, expected, actual, advice="Normalise what differs from image to image.")
     if probe.evidence.switch:
         actual = "what is computed depends on whether a dropout drops anything"
         return failed(rule, expected, actual, advice="Use what a dropout gives as a value, not as a sign.")
