@@ -1,5 +1,6 @@
 """What a rule means: its page, which lies beside its code, and the list of all rules. Markdown out."""
 
+import inspect
 from pathlib import Path
 
 from harness.errors import HarnessError, UsageError
@@ -12,8 +13,8 @@ MARKS = (
 )
 
 
-def page(rule: str, folder: Path = PAGES) -> str:
-    """Read one rule's page.
+def page(rule: str, folder: Path | None = None) -> str:
+    """Read one rule's page, which lies in `folder`, beside the rule's code if not given.
 
     Raises:
         UsageError: there is no such rule; the message names the one that was probably meant.
@@ -21,7 +22,7 @@ def page(rule: str, folder: Path = PAGES) -> str:
     """
     if rule not in RULES:
         raise UsageError(f"explain {rule}: no such rule. {meant(rule, RULES, 'rules')}")
-    file = folder / f"{rule}.md"
+    file = (folder or Path(inspect.getfile(RULES[rule])).parent) / f"{rule}.md"
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from harness.datasets.images import PREVIEW
-from harness.datasets.miniature import miniature_of
+from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
 from harness.errors import DataUnavailableError, GraphError, HarnessError, TrainingError
 from harness.intake.sandbox import Traced
@@ -98,7 +97,7 @@ def _trained(run: Run, name: str, recipe: RecipeSpec) -> Training:
 def _offline(run: Run, name: str, recipe: RecipeSpec, error: DataUnavailableError) -> Accuracy:
     """Preview on the embedded set in place of data that cannot be had, where there is such a set."""
     data = run.assignment.data
-    why, embedded = f"{data.title} could not be had", miniature_of(data) is not None
+    why, embedded = f"{data.title} could not be had", data.miniature is not None
     follows = "A short preview on the embedded mini set follows; it is not a grade."
     message = f"{error} {follows if embedded else 'No sample of it is embedded to preview on.'}"
     run.notes.append(message)

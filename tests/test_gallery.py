@@ -1,10 +1,17 @@
 """An assignment is named by its file or by its id; each that comes with the harness has an answer."""
 
+from contextlib import closing
+
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
 from harness.errors import UsageError
 from harness.gallery import located, reference_of, shipped
+from harness.grade import judge
+from harness.intake.submission import open_submission
+from harness.probing import probe_in
+from harness.run import Run, Settings, take_in
+from harness.training.runner import Child
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -40,3 +47,22 @@ def test_the_reference_lies_beside_the_assignment_in_a_folder_of_its_name(tmp_pa
     (tmp_path / "own").mkdir()
     assert reference_of(tmp_path / "own.toml") == tmp_path / "own"
     assert reference_of(DEFAULT_ASSIGNMENT) == REPOSITORY / "submission"
+
+
+@pytest.fixture(scope="module")
+def child():
+    """One process that runs every network untrained."""
+    with closing(Child()) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, box, child):
+    spec = load_assignment(shipped()[name])
+    submission = open_submission(reference_of(shipped()[name]), spec, variants=tuple(spec.variants))
+    run = Run(submission, spec, Settings(out=tmp_path), lambda *_: None)
+    take_in(run, box=box)
+    probe_in(child, run)
+    record = judge(run)
+    assert record.verdict == "passed"
+    assert set(record.variants) == set(spec.variants)

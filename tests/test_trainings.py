@@ -80,7 +80,7 @@ def test_data_that_cannot_be_had_and_has_no_sample_leaves_the_accuracy_open(
     run.assignment = run.assignment.model_copy(update={"data": DataSpec(dataset="svhn")})
     take_in(run)
     probe(run)
-    trainings, finding = accuracy(run, "basic", run.recipe("basic"), run.probes["basic"])
+    trainings, (finding,) = accuracy(run, "basic", run.recipe("basic"), run.probes["basic"])
     assert (trainings, finding.status, finding.cause) == ((), "not_judged", "infrastructure")
     assert finding.actual == "not measured: SVHN could not be had"
     assert finding.help.startswith("Put the folder SVHN into ./data, or name the folder that holds it with")

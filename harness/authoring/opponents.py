@@ -26,6 +26,8 @@ from harness.training.jobs import Probe
 
 SOURCE = REPOSITORY / "templates" / "opponents" / "networks.py"
 LEAST_WIDTH = 64
+_BYTES = {"max_parameters": 1, "max_bytes": 4}
+"""Rules that a large matrix breaks, and how much of their limit each of its numbers takes."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,15 @@ def _what_they_do() -> dict[str, str]:
 
 
 def _too_wide(spec: AssignmentSpec) -> int:
-    """Return the width of a square matrix that alone exceeds every limit on parameters."""
-    limits = [spec.parameters_allowed(variant) or 0 for variant in spec.variants]
-    return max(LEAST_WIDTH, math.isqrt(max(limits)) + 1)
+    """Return the width of a square matrix that alone exceeds every limit on parameters or their bytes."""
+    rules = [one for variant in spec.variants for one in spec.rules_for(variant)]
+    numbers = [
+        (getattr(one.settings, key, None) or 0) / size
+        for one in rules
+        if (size := _BYTES.get(one.rule.name)) is not None
+        for key in ("below", "at_most")
+    ]
+    return max(LEAST_WIDTH, math.isqrt(round(max(numbers, default=0))) + 1)
 
 
 def _recipes(spec: AssignmentSpec) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,8 +14,7 @@ from harness.authoring.data import data_path
 from harness.authoring.forecast import forecast, in_words
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
 from harness.authoring.remarks import remarks
-from harness.datasets.images import PREVIEW
-from harness.datasets.miniature import miniature_of
+from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
 from harness.errors import DataUnavailableError, HarnessError, UsageError
 from harness.grade import grade
@@ -158,7 +157,7 @@ def _one_epoch(run: Run, variant: str) -> tuple[Training, float]:
 
     data = run.assignment.data
     is_here = data_path(data, run.settings.data) is not None
-    if not is_here and miniature_of(data) is None:
+    if not is_here and data.miniature is None:
         raise DataUnavailableError(f"{data.title} is not here, and no sample is embedded. {how_to_get(data)}")
     settings = run.settings if is_here else replace(run.settings, data=PREVIEW)
     once = run.recipe(variant).model_copy(update={"epochs": 1, "stages": ()})

@@ -17,7 +17,7 @@ from harness.cohort.kept import keep, load_intake, traced_of
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Claimed, Outcome
 from harness.cohort.objects import Objects
-from harness.datasets.images import PREVIEW
+from harness.datasets.dataset import PREVIEW
 from harness.errors import DataUnavailableError, HarnessError, SandboxError
 from harness.files import write_text
 from harness.grade import judge, variants_to_train

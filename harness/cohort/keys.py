@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.assignment import AssignmentSpec
-from harness.datasets.images import PREVIEW
+from harness.datasets.dataset import PREVIEW
 from harness.tables import content_hash
 
 VERSION = importlib.metadata.version("harness")

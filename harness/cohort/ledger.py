@@ -20,7 +20,7 @@ from harness.cohort.schema import (
     WorkTable,
 )
 from harness.cohort.store import Store
-from harness.datasets.images import PREVIEW
+from harness.datasets.dataset import PREVIEW
 from harness.errors import UsageError
 from harness.record import Record, to_json
 from harness.tables import content_hash

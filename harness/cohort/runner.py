@@ -20,7 +20,7 @@ from harness.cohort.rows import Row
 from harness.cohort.staging import begin_anew, promote
 from harness.cohort.store import Store
 from harness.cohort.worker import Shift
-from harness.datasets.images import PREVIEW
+from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
 from harness.record import Cause
 

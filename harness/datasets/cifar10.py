@@ -2,47 +2,20 @@
 Layers of Features from Tiny Images.
 """
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import Download, File, Miniature, Public
-from harness.datasets.images import Split, Splits
 
-SHAPE = (3, 32, 32)
-
-_ALLOWED = {("_reconstruct", "multiarray"), ("ndarray", "numpy"), ("dtype", "numpy")}
+if TYPE_CHECKING:
+    from harness.datasets.images import Splits
 
 
-class _Arrays(pickle.Unpickler):
-    """Unpickles arrays, lists and text; the name of anything else is refused."""
+def _read(paths: Sequence[Path]) -> "Splits":
+    from harness.datasets.images import Splits
+    from harness.datasets.pickled import batches, unpickled
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Find one of the three names that an array is pickled with."""
-        if (name, module.rpartition(".")[2]) not in _ALLOWED or not module.startswith("numpy"):
-            raise pickle.UnpicklingError(f"{module}.{name} is not a part of an array")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def unpickled(path: Path) -> dict[str, Any]:
-    """Read a batch, whose MD5 was checked: a dictionary of arrays and lists."""
-    with path.open("rb") as file:
-        content: dict[str, Any] = _Arrays(file, encoding="latin1").load()
-    return content
-
-
-def batches(paths: Sequence[Path], labels: str) -> Split:
-    """Join batches; `labels` is the key of their labels."""
-    read = [unpickled(path) for path in paths]
-    planes = np.concatenate([batch["data"] for batch in read]).reshape(-1, *SHAPE)
-    numbers = np.concatenate([np.asarray(batch[labels], dtype=np.int64) for batch in read])
-    return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), numbers)
-
-
-def _read(paths: Sequence[Path]) -> Splits:
     *train, test, meta = paths
     classes = tuple(unpickled(meta)["label_names"])
     return Splits(batches(train, "labels"), batches([test], "labels"), classes)
@@ -52,7 +25,7 @@ CIFAR10 = Public(
     name="cifar10",
     title="CIFAR-10",
     about="60,000 colour photographs of animals and vehicles",
-    shape=SHAPE,
+    shape=(3, 32, 32),
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     folder="cifar-10-batches-py",
     files=(

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.datasets.cifar10 import SHAPE, batches, unpickled
 from harness.datasets.dataset import Download, File, Public
-from harness.datasets.images import Splits
+
+if TYPE_CHECKING:
+    from harness.datasets.images import Splits
 
 
-def _read(paths: Sequence[Path]) -> Splits:
+def _read(paths: Sequence[Path]) -> "Splits":
+    from harness.datasets.images import Splits
+    from harness.datasets.pickled import batches, unpickled
+
     train, test, meta = paths
     classes = tuple(unpickled(meta)["fine_label_names"])
     return Splits(batches([train], "fine_labels"), batches([test], "fine_labels"), classes)
@@ -32,7 +37,7 @@ CIFAR100 = Public(
     name="cifar100",
     title="CIFAR-100",
     about="60,000 colour photographs, 600 of each class, by the fine labels",
-    shape=SHAPE,
+    shape=(3, 32, 32),
     classes=_NAMES,
     folder="cifar-100-python",
     files=(

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.datasets.images import Shape, Split, Splits
+# What reads images needs NumPy; what only names a data set does not.
+if TYPE_CHECKING:
+    from harness.datasets.images import Split, Splits
+
+Shape = tuple[int, int, int]
+"""(C, H, W) of one image."""
+
+PREVIEW = "mini"
+"""What data is called that is never graded, whatever set it is a sample of."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class Public(Dataset):
     """Below the place it is looked for in, as torchvision lays it out."""
     files: tuple[File, ...]
     downloads: tuple[Download, ...]
-    read: Callable[[Sequence[Path]], Splits]
+    read: Callable[[Sequence[Path]], "Splits"]
     """Reads the checked `files`, given in their order."""
     train_per_class: tuple[int, ...]
     test_per_class: tuple[int, ...]
@@ -94,9 +103,9 @@ class Own(Dataset):
     """Where images and labels lie, for the page of data sets and for messages."""
     files: Callable[[Path, tuple[str, ...]], Sequence[Path]] = field(repr=False)
     """Lists the files that are read of a path, for these classes."""
-    read: Callable[[Path, "Wanted"], Splits] = field(repr=False)
+    read: Callable[[Path, "Wanted"], "Splits"] = field(repr=False)
     """Reads a path."""
-    read_test: Callable[[Path, "Wanted"], Split] = field(repr=False)
+    read_test: Callable[[Path, "Wanted"], "Split"] = field(repr=False)
     """Reads a test split that lies elsewhere."""
 
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import Download, File, Public
-from harness.datasets.images import Splits
-from harness.datasets.mnist import NAMES, SHAPE, digits
+from harness.datasets.mnist import NAMES
+
+if TYPE_CHECKING:
+    from harness.datasets.images import Splits
 
 
-def _read(paths: Sequence[Path]) -> Splits:
+def _read(paths: Sequence[Path]) -> "Splits":
+    from harness.datasets.idx import digits
+
     return digits(paths, FASHION_MNIST.classes)
 
 
@@ -26,7 +31,7 @@ FASHION_MNIST = Public(
     name="fashion_mnist",
     title="Fashion-MNIST",
     about="70,000 grey images of clothes, shoes and bags",
-    shape=SHAPE,
+    shape=(1, 28, 28),
     classes=_NAMES,
     folder="FashionMNIST/raw",
     files=tuple(File({f"{name}.gz": md5}) for name, md5 in zip(NAMES, _MD5, strict=True)),

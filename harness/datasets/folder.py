@@ -2,90 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import Own, Wanted
-from harness.datasets.images import Images, Split, Splits
-from harness.errors import DataError
+
+if TYPE_CHECKING:
+    from harness.datasets.images import Split, Splits
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp")
-_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "WEBP")
-_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "CMYK"}
 
 
-def _read(path: Path, wanted: Wanted) -> Splits:
-    """Read the class folders in ``train`` and ``test``, or right below `path` where there is no ``train``."""
-    test = _split(path / "test", wanted) if (path / "test").is_dir() else None
-    return Splits(_split(_below(path, "train"), wanted), test, wanted.classes)
-
-
-def _read_test(path: Path, wanted: Wanted) -> Split:
-    return _split(_below(path, "test"), wanted)
-
-
-def _files(path: Path, classes: tuple[str, ...]) -> Sequence[Path]:
-    found = (_in_class(path / part / name) for part in ("", "train", "test") for name in classes)
-    return [file for files in found for file in files]
-
-
-def _below(path: Path, part: str) -> Path:
-    return path / part if (path / part).is_dir() else path
-
-
-def _in_class(folder: Path) -> list[Path]:
+def in_class(folder: Path) -> list[Path]:
     """List the images of a class by name."""
     if not folder.is_dir():
         return []
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
-def _split(folder: Path, wanted: Wanted) -> Split:
-    files = [_in_class(folder / name) for name in wanted.classes]
-    for name, those in zip(wanted.classes, files, strict=True):
-        if not those:
-            raise DataError(
-                f"{folder / name}: no images; expected at least one file that ends with "
-                f"{', '.join(SUFFIXES)}. Add images, or take the class out of the assignment."
-            )
-    listed = [file for those in files for file in those]
-    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(those) for those in files])
-    return Split(_images(listed, wanted), labels)
+def _read(path: Path, wanted: Wanted) -> "Splits":
+    from harness.datasets.image_files import splits
+
+    return splits(path, wanted)
 
 
-def _images(files: Sequence[Path], wanted: Wanted) -> Images:
-    channels, height, width = wanted.shape
-    images = np.empty((len(files), height, width, channels), np.uint8)
-    for row, file in enumerate(files):
-        images[row] = _image(file, wanted).reshape(images.shape[1:])
-    return images
+def _read_test(path: Path, wanted: Wanted) -> "Split":
+    from harness.datasets.image_files import test_split
+
+    return test_split(path, wanted)
 
 
-def _image(file: Path, wanted: Wanted) -> Images:
-    """Read one image (H, W) or (H, W, C); it is resized by averages of neighbours where that is asked for."""
-    from PIL import Image  # takes a while
-
-    channels, height, width = wanted.shape
-    try:
-        with Image.open(file, formats=_FORMATS) as opened:
-            mode, picture = opened.mode, opened.convert("L" if channels == 1 else "RGB")
-    except Exception as error:  # noqa: BLE001 - Pillow may raise anything on a broken file
-        why = " ".join(str(error).replace(f"{str(file)!r}", "it").split()) or type(error).__name__
-        raise DataError(
-            f"{file}: cannot be read as an image ({why}). Replace the file or remove it."
-        ) from None
-    if mode not in _MODES:
-        raise DataError(
-            f"{file}: pixels of the kind {mode}; expected 8 bits a channel. Save it as such a file."
-        )
-    if wanted.resize is not None:
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    elif picture.size != (width, height):
-        raise DataError(
-            f"{file}: another size; expected {width}x{height} px, got {picture.size[0]}x{picture.size[1]}. "
-            "Write resize = N into [data] of the assignment, or mend the file."
-        )
-    return np.asarray(picture)
+def _files(path: Path, classes: tuple[str, ...]) -> Sequence[Path]:
+    found = (in_class(path / part / name) for part in ("", "train", "test") for name in classes)
+    return [file for files in found for file in files]
 
 
 FOLDER = Own(

@@ -8,15 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.dataset import Shape
 from harness.datasets.marks import Marks, classified, mark
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
-Shape = tuple[int, int, int]
-"""(C, H, W) of one image."""
-
-PREVIEW = "mini"
-"""What data is called that is never graded, whatever set it is a sample of."""
 
 
 @dataclass(frozen=True)

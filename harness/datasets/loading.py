@@ -3,18 +3,20 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.datasets.dataset import Own, Public, Wanted
+from harness.datasets.dataset import PREVIEW, Own, Public, Wanted
 from harness.datasets.download import Progress, download
-from harness.datasets.images import PREVIEW, Data, Splits
-from harness.datasets.miniature import require_mini
-from harness.datasets.places import DOWNLOADS, checked_files, local_folder, places
-from harness.datasets.preparing import prepared
+from harness.datasets.places import DOWNLOADS, checked_files, local_folder, places, require_mini
 from harness.datasets.spec import DataSpec
 from harness.errors import DataError, DataUnavailableError
 
+# What reads images needs NumPy; what looks whether they are there does not.
+if TYPE_CHECKING:
+    from harness.datasets.images import Data, Splits
 
-def load_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
+
+def load_data(spec: DataSpec, folder: str | None, progress: Progress) -> "Data":
     """Load what a specification asks for; `folder` is looked in first.
 
     `progress` is called with (bytes done, bytes in all or None) while downloading.
@@ -24,6 +26,9 @@ def load_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
             read, or does not hold what it should.
         DataUnavailableError: the data is nowhere and cannot be downloaded.
     """
+    from harness.datasets.images import Data
+    from harness.datasets.preparing import prepared
+
     root, read = (
         _read_public(spec, folder, progress) if isinstance(spec.of, Public) else _read_own(spec, folder)
     )
@@ -83,7 +88,7 @@ def files_sha256(spec: DataSpec, path: Path, test: Path | None) -> str:
 # Private functions
 
 
-def _read_public(spec: DataSpec, folder: str | None, progress: Progress) -> tuple[Path, Splits]:
+def _read_public(spec: DataSpec, folder: str | None, progress: Progress) -> tuple[Path, "Splits"]:
     dataset = spec.of
     assert isinstance(dataset, Public)
     if (there := local_folder(dataset, folder)) is None:
@@ -93,7 +98,7 @@ def _read_public(spec: DataSpec, folder: str | None, progress: Progress) -> tupl
     return there, dataset.read(checked_files(dataset, there))
 
 
-def _read_own(spec: DataSpec, folder: str | None) -> tuple[Path, Splits]:
+def _read_own(spec: DataSpec, folder: str | None) -> tuple[Path, "Splits"]:
     """Read own images once the files are those that the assignment pins.
 
     A file that cannot be used is named before another SHA-256 is: its value is of files that can be.

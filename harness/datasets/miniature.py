@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets.dataset import Miniature, Public
-from harness.datasets.images import PREVIEW, Data, Labels, Shape, Split, Splits
+from harness.datasets.dataset import PREVIEW, Miniature, Public, Shape
+from harness.datasets.images import Data, Labels, Split, Splits
+from harness.datasets.places import require_mini
 from harness.datasets.preparing import prepared
 from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
@@ -46,31 +47,12 @@ def load_for_probe(spec: DataSpec) -> Data:
     Raises:
         DataError: as `load_mini`.
     """
-    if miniature_of(spec) is None:
+    if spec.miniature is None:
         return Data(PREVIEW, "drawn images", _drawn(spec, "train"), _drawn(spec, "test"), spec.class_names)
     small = load_mini(spec.model_copy(update={"resize": None}))
     assert isinstance(small.test, Split)
     train, test = (_thinned(split, spec.input_shape) for split in (small.train, small.test))
     return Data(PREVIEW, small.root, train, test, spec.class_names)
-
-
-def miniature_of(spec: DataSpec) -> Miniature | None:
-    """Find the embedded sample of a data set; None if it has none."""
-    return spec.of.miniature if isinstance(spec.of, Public) else None
-
-
-def require_mini(spec: DataSpec) -> Miniature:
-    """Find the embedded sample of a data set.
-
-    Raises:
-        DataError: it has none.
-    """
-    if (mini := miniature_of(spec)) is None:
-        raise DataError(
-            f"--data mini: no sample of {spec.title} is embedded in the harness. "
-            "Leave --data out, or name the folder that holds the data."
-        )
-    return mini
 
 
 # Private functions

@@ -1,42 +1,24 @@
 """MNIST: handwritten digits. Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database."""
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import Download, File, Miniature, Public
-from harness.datasets.images import Images, Labels, Split, Splits
 
-SHAPE = (1, 28, 28)
+if TYPE_CHECKING:
+    from harness.datasets.images import Splits
+
 NAMES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
 )  # fmt: skip
 """Of the four files, training split first; Fashion-MNIST has the same."""
 
 
-def digits(paths: Sequence[Path], classes: tuple[str, ...]) -> Splits:
-    """Read the four files, packed or not."""
-    train, test = (Split(_images(paths[n]), _labels(paths[n + 1])) for n in (0, 2))
-    return Splits(train, test, classes)
+def _read(paths: Sequence[Path]) -> "Splits":
+    from harness.datasets.idx import digits
 
-
-def _read(paths: Sequence[Path]) -> Splits:
     return digits(paths, MNIST.classes)
-
-
-def _content(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-
-
-def _images(path: Path) -> Images:
-    pixels = np.frombuffer(_content(path), np.uint8, offset=16)
-    return pixels.reshape(-1, *SHAPE[1:], 1).copy()  # of memory that may be written to
-
-
-def _labels(path: Path) -> Labels:
-    return np.frombuffer(_content(path), np.uint8, offset=8).astype(np.int64)
 
 
 _URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
@@ -55,7 +37,7 @@ MNIST = Public(
     name="mnist",
     title="MNIST",
     about="70,000 grey images of handwritten digits",
-    shape=SHAPE,
+    shape=(1, 28, 28),
     classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
     folder="MNIST/raw",
     files=tuple(File({form: _MD5[form] for form in (name, f"{name}.gz")}) for name in NAMES),

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.datasets.dataset import Dataset, File, Public
+from harness.datasets.dataset import Dataset, File, Miniature, Public
 from harness.datasets.spec import DataSpec
 from harness.errors import DataError
 from harness.files import md5_of
@@ -51,6 +51,20 @@ def how_to_get(spec: DataSpec) -> str:
         f"Put {what} into ./data, or name the folder that holds it with --data or "
         f"{variable}, and grade again."
     )
+
+
+def require_mini(spec: DataSpec) -> Miniature:
+    """Find the embedded sample of a data set.
+
+    Raises:
+        DataError: it has none.
+    """
+    if (mini := spec.miniature) is None:
+        raise DataError(
+            f"--data mini: no sample of {spec.title} is embedded in the harness. "
+            "Leave --data out, or name the folder that holds the data."
+        )
+    return mini
 
 
 # Private functions

@@ -2,7 +2,7 @@
 
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.cifar100 import CIFAR100
-from harness.datasets.dataset import Dataset
+from harness.datasets.dataset import PREVIEW, Dataset
 from harness.datasets.fashion_mnist import FASHION_MNIST
 from harness.datasets.folder import FOLDER
 from harness.datasets.mnist import MNIST
@@ -21,7 +21,7 @@ def register(dataset: Dataset) -> None:
     Raises:
         ValueError: there is one of this name.
     """
-    if dataset.name in DATASETS:
+    if dataset.name in (*DATASETS, PREVIEW):
         raise ValueError(f"{dataset.name}: there is a data set of this name; choose another")
     DATASETS[dataset.name] = dataset
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from harness.datasets.images import Images, Shape
+from harness.datasets.dataset import Shape
+from harness.datasets.images import Images
 
 _LUMA = np.array([19_595, 38_470, 7_471], dtype=np.uint32)
 """Shares of red, green and blue in grey, in 65,536ths. Source: ITU-R BT.601, as Pillow rounds it."""

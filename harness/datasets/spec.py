@@ -1,12 +1,12 @@
 """The data of an assignment: the table ``[data]`` of its TOML file, and what follows from it."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from harness.datasets.dataset import Dataset, Own, Public
-from harness.datasets.images import Shape
+from harness.datasets.dataset import Dataset, Miniature, Own, Public, Shape
 from harness.datasets.registry import DATASETS
 from harness.tables import Table, meant
 
@@ -23,6 +23,14 @@ def _known(name: str) -> str:
     return name
 
 
+def _sha256(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError(
+            f"expected 64 hexadecimal digits, got {text[:80]!r}; leave it out, and a grade says them"
+        )
+    return text
+
+
 def _guess(name: str, known: Iterable[str], what: str) -> str:
     return meant(name, known, what).rstrip(".")
 
@@ -37,7 +45,7 @@ class DataSpec(Table):
     model_config = ConfigDict(serialize_by_alias=True)
 
     dataset: Annotated[str, AfterValidator(_known), Field(json_schema_extra=_names)]
-    classes: Annotated[tuple[Text, ...], Field(min_length=2)] | None = None
+    classes: tuple[Text, ...] | None = None
     """Names of the classes, in the order of the logits; all of the data set, in its order, if not given."""
     validation: Annotated[int, Field(ge=0)] = 0
     """Training images that are set apart, the last of each class; the test split where there is no other."""
@@ -49,7 +57,7 @@ class DataSpec(Table):
     """(C, H, W) of the images of an own data set, as they are stored."""
     path: Text | None = None
     """Of an own data set; relative to where data is looked for."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, AfterValidator(_sha256)] | None = None
     """Of an own data set's files; see `harness.datasets.loading.files_sha256`."""
     test: Text | None = None
     """Path of a test split of an own data set that lies elsewhere; none of its images is ever shown."""
@@ -57,7 +65,7 @@ class DataSpec(Table):
     @model_validator(mode="after")
     def _fits_the_data_set(self) -> "DataSpec":
         mistake = _own_mistake(self) if isinstance(self.of, Own) else _public_mistake(self)
-        mistake = mistake or _repeated(self)
+        mistake = mistake or _classes_mistake(self)
         if mistake:
             raise ValueError(mistake)
         return self
@@ -119,6 +127,11 @@ class DataSpec(Table):
         return sum(_counts(self, self.of.train_per_class)) - self.validation
 
     @property
+    def miniature(self) -> Miniature | None:
+        """The embedded sample of the data set; None if it has none."""
+        return self.of.miniature if isinstance(self.of, Public) else None
+
+    @property
     def known_sha256(self) -> str:
         """SHA-256 of the images and labels in memory; "" where it is not known."""
         changed = self.classes or self.validation or self.resize or self.channels
@@ -134,7 +147,9 @@ def _counts(spec: DataSpec, per_class: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(counted[name] for name in spec.class_names)
 
 
-def _repeated(spec: DataSpec) -> str:
+def _classes_mistake(spec: DataSpec) -> str:
+    if spec.num_classes < 2:
+        return f"classes: expected two or more, got {spec.num_classes}; one is nothing to tell apart"
     if twice := sorted({name for name in spec.class_names if spec.class_names.count(name) > 1}):
         return f"classes: {', '.join(twice)} is there more than once; name every class once"
     return ""

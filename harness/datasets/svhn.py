@@ -4,20 +4,26 @@ Natural Images with Unsupervised Feature Learning.
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.dataset import Download, File, Public
-from harness.datasets.images import Split, Splits
+
+if TYPE_CHECKING:
+    from harness.datasets.images import Split, Splits
 
 
-def _read(paths: Sequence[Path]) -> Splits:
+def _read(paths: Sequence[Path]) -> "Splits":
+    from harness.datasets.images import Splits
+
     train, test = map(_split, paths)
     return Splits(train, test, SVHN.classes)
 
 
-def _split(path: Path) -> Split:
-    from scipy.io import loadmat  # takes a while, and nothing else needs it
+def _split(path: Path) -> "Split":
+    import numpy as np
+    from scipy.io import loadmat
+
+    from harness.datasets.images import Split
 
     content = loadmat(path)
     images = np.ascontiguousarray(content["X"].transpose(3, 0, 1, 2))

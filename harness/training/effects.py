@@ -71,8 +71,10 @@ def _tried(
     """Replace the weights of each layer, or what it reads, one by one; 0 for what has no influence."""
     bases = [one.run(images) for one in both]
     effects: dict[str, float] = {}
+    shared = _sharing(both[0].view)
     for node in layers:
         effect = _effect if _has_weights(both[0].view, node) else _effect_of_reading
+        effect = _effect_of_sharing if node.name in shared else effect
         pairs = zip(both, bases, strict=True)
         exact, single = (effect(one, node, images, base, fixed) for one, base in pairs)
         has_influence = exact >= LEAST_EFFECT and not _is_rounding(exact, single)
@@ -96,6 +98,31 @@ def _effect(
         return call(args[0], _where_it_counts(args[1], weight, node), *args[2:], **kwargs)
 
     return relative(trial.run(images, instead={node.name: with_it}), base)
+
+
+def _effect_of_sharing(
+    trial: Trial, node: Node, images: torch.Tensor, base: torch.Tensor, fixed: frozenset[str]
+) -> float:
+    """Try a layer alone, and all that use its weights together: what they compute may cancel out."""
+    together = replace(trial, tensors=_other_tensors(trial, node, fixed), constants={})
+    return min(_effect(trial, node, images, base, fixed), relative(together.run(images), base))
+
+
+def _sharing(view: View) -> frozenset[str]:
+    """Name the layers whose weights are computed from stored tensors that another layer uses too."""
+    users: dict[str, set[str]] = {}
+    for node in view.measured.nodes:
+        if _has_weights(view, node):
+            for owner in _owners(view, node.args[1].ref):
+                users.setdefault(owner, set()).add(node.name)
+    return frozenset[str]().union(*(names for names in users.values() if len(names) > 1))
+
+
+def _owners(view: View, name: str) -> frozenset[str]:
+    """Name the stored tensors that a value is computed from; tied ones are one."""
+    measured = view.measured
+    found = (measured.architecture.tensor(measured.graph, value) for value in measured.leading_to(name))
+    return frozenset(tensor.name for tensor in found if tensor is not None)
 
 
 def _has_weights(view: View, node: Node) -> bool:
@@ -155,18 +182,9 @@ def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> t
 
 
 def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozenset[str]) -> torch.Tensor:
-    """Compute the weight of a layer from other stored tensors, drawn around those it is computed from.
-
-    `fixed` are those that some steps of training did not change.
-    """
-    name = node.args[1].ref
-    graph, draw = trial.view.measured.graph, torch.Generator().manual_seed(0)
-    others = dict(trial.tensors)
-    for value in sorted(trial.view.measured.leading_to(name) & set(graph.bindings)):
-        tensor = trial.view.measured.architecture.tensor(graph, value)
-        stored = others[graph.bindings[value]]
-        trained = tensor is not None and tensor.trainable and graph.bindings[value] not in fixed
-        others[graph.bindings[value]] = _drawn_around(stored, draw, trained=trained)
+    """Compute the weight of a layer from other stored tensors; see `_other_tensors`."""
+    name, graph = node.args[1].ref, trial.view.measured.graph
+    others = _other_tensors(trial, node, fixed)
     if name in graph.bindings:
         return others[graph.bindings[name]]
     kept: dict[str, torch.Tensor] = {}
@@ -177,6 +195,23 @@ def _other_weight(trial: Trial, node: Node, images: torch.Tensor, fixed: frozens
 
     replace(trial, tensors=others, constants={}).run(images, watch=keep)
     return kept[name]
+
+
+def _other_tensors(trial: Trial, node: Node, fixed: frozenset[str]) -> dict[str, torch.Tensor]:
+    """Draw other tensors around those that a layer's weight is computed from; tied ones stay tied.
+
+    `fixed` are those that some steps of training did not change.
+    """
+    measured, draw = trial.view.measured, torch.Generator().manual_seed(0)
+    others = dict(trial.tensors)
+    for value in sorted(measured.leading_to(node.args[1].ref) & set(measured.graph.bindings)):
+        tensor = measured.architecture.tensor(measured.graph, value)
+        name = measured.graph.bindings[value]
+        trained = tensor is not None and tensor.trainable and name not in fixed
+        others[name] = _drawn_around(others[name], draw, trained=trained)
+        tied = (one.name for one in measured.architecture.tensors if tensor and one.tied_to == tensor.name)
+        others |= dict.fromkeys([*tied, *([tensor.name] if tensor else [])], others[name])
+    return others
 
 
 def _drawn_around(tensor: torch.Tensor, draw: torch.Generator, *, trained: bool) -> torch.Tensor:

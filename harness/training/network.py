@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from harness.analysis import graph as plain
-from harness.datasets.images import Shape
+from harness.datasets.dataset import Shape
 from harness.errors import GraphError, HarnessError
 from harness.training.program import Watch, compiled
 

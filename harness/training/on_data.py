@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from harness.datasets.dataset import PREVIEW
 from harness.datasets.download import Progress
-from harness.datasets.images import PREVIEW, Data
+from harness.datasets.images import Data
 from harness.datasets.keeper import held_data
 from harness.datasets.miniature import load_mini
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory

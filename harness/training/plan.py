@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.datasets.images import Shape
+from harness.datasets.dataset import Shape
 from harness.recipe import RecipeSpec
 from harness.training.network import Network, obstacle, usable_layout
 

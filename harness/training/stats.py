@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets.images import PREVIEW, Data, Images
+from harness.datasets.dataset import PREVIEW
+from harness.datasets.images import Data, Images
 from harness.files import write_text
 from harness.record import DataUsed
 

@@ -123,7 +123,7 @@ class Deep(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, width: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(conv(channels, 32), *(conv(32, 32) for _ in range(39)))
+        self.features = nn.Sequential(conv(channels, 32), *(conv(32, 32, dilation=2) for _ in range(39)))
         self.fc = nn.Linear(32, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,10 +1,20 @@
 """Each rule of an assignment fails for a network that was made to break it."""
 
+from pathlib import Path
+
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment, parse_assignment
-from harness.authoring.opponents import SOURCE, broken_by, exported
+from harness.authoring.opponents import SOURCE, altered, broken_by, exported
+from harness.gallery import reference_of, shipped
+from harness.grade import grade
+from harness.intake.submission import open_submission
+from harness.rules.network import Network
 from harness.rules.registry import RULES
+from harness.run import Run, Settings
+
+EVERY_RULE = Path(__file__).with_name("every_rule.toml")
+"""An assignment that asks for every rule there is; a new one has its line there."""
 
 
 def silent(*_):
@@ -47,3 +57,21 @@ def test_every_rule_about_the_graph_of_the_compact_cnn_is_broken_by_one(compact,
 
 def test_without_an_opponent_no_rule_is_broken(compact):
     assert set(broken_by(compact, "basic", ()).values()) == {""}
+
+
+def test_every_rule_there_is_can_be_broken(tmp_path):
+    spec = load_assignment(EVERY_RULE)
+    assert set(spec.rules) == set(RULES)
+    run = Run(
+        open_submission(reference_of(shipped()["mnist-20k"]), spec), spec, Settings(out=tmp_path), silent
+    )
+    grade(run)
+    data, traced = spec.data, run.traced["basic"]
+    reference = Network(
+        traced.architecture, data.input_shape, data.num_classes, spec.recipe, run.probes["basic"]
+    )
+    tried = (*exported(spec, silent), *altered(reference, run.probes["basic"], spec))
+    broken = broken_by(spec, "basic", tried)
+    assert [rule for rule, name in broken.items() if not name] == []
+    assert broken["epochs"] == "the reference with epochs = 50"
+    assert broken["untrained_at_chance"] == "the reference with trained weights"

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import tomllib
 
 import pytest
@@ -41,7 +42,13 @@ def test_every_command_is_shown(example):
     assert " ".join(example.split()[:3]) in PAGE.read_text()
 
 
-def test_the_smallest_assignment_of_the_page_works():
-    text = PAGE.read_text().split("```toml\n")[1].split("```")[0]
-    spec = parse_assignment(tomllib.loads(text))
+EXAMPLES = [
+    tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: next(iter(example)))
+def test_every_example_of_the_page_is_valid(example):
+    small = EXAMPLES[0]
+    spec = parse_assignment({**small, **example, "rules": {**small["rules"], **example.get("rules", {})}})
     assert list(spec.variants) == ["basic"]

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.datasets.cifar10 import CIFAR10, unpickled
+from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.dataset import File
 from harness.datasets.images import Data
 from harness.datasets.loading import load_data
+from harness.datasets.pickled import unpickled
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
 from harness.errors import DataError, DataUnavailableError

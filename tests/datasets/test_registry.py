@@ -34,6 +34,8 @@ def test_a_data_set_from_outside_is_found_in_the_schema_and_in_an_assignment(reg
 def test_a_name_is_registered_once(registered):
     with pytest.raises(ValueError, match="cifar10: there is a data set of this name; choose another"):
         register(CIFAR10)
+    with pytest.raises(ValueError, match="mini: there is a data set of this name"):
+        register(replace(CIFAR10, name="mini"))
 
 
 def test_every_data_set_has_its_own_variables():

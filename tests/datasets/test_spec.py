@@ -59,10 +59,10 @@ def test_shape_and_classes_follow_from_the_table(table, shape, classes):
             "classes: cifar10 has no 'dogs' (Did you mean 'dog'?)",
         ),
         ({"dataset": "cifar10", "classes": ["cat", "cat"]}, "classes: cat is there more than once"),
-        ({"dataset": "cifar10", "classes": ["cat"]}, "at least 2 items"),
+        ({"dataset": "cifar10", "classes": ["cat"]}, "classes: expected two or more, got 1"),
         ({"dataset": "cifar10", "classes": 10}, "data.classes: "),
         ({"dataset": "cifar10", "validation": 50_000}, "validation: expected fewer than the 50,000 training"),
-        ({"dataset": "cifar10", "resize": 600}, "less than or equal to 512"),
+        ({"dataset": "cifar10", "resize": 600}, "data.resize: "),
         ({"dataset": "cifar10", "channels": 2}, "1 or 3"),
         ({"dataset": "cifar10", "clases": ["cat", "dog"]}, "data.clases: unknown key. Did you mean 'cl"),
         (OWN | {"path": None}, "path: missing; name the folder, relative to where data is looked for"),
@@ -73,7 +73,7 @@ def test_shape_and_classes_follow_from_the_table(table, shape, classes):
             "input_shape: expected 1 or 3 channels and a square of 8 to 512 px, got [3, 32, 48]; resize = N",
         ),
         (OWN | {"resize": None, "input_shape": [4, 32, 32]}, "got [4, 32, 32]"),
-        (OWN | {"sha256": "abc"}, "data.sha256: "),
+        (OWN | {"sha256": "abc"}, "data.sha256: expected 64 hexadecimal digits, got 'abc'; leave it out"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_in_words(table, message):
