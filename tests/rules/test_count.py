@@ -230,6 +230,12 @@ def test_a_dropout_made_of_random_numbers_is_not_judged(exported, by_rule):
 
 
 MISTAKES = {
+    'rules.count: ReLU is no family; write family = "activation", name = "relu"': {
+        "family": "ReLU", "exactly": 1,
+    },
+    "rules.count: unknown activation GeLU. Did you mean 'gelu'": {
+        "family": "activation", "name": "GeLU", "exactly": 1,
+    },
     "test.toml: rules.count.p: at least 0.5 and at most 0.2: no probability is allowed": {
         "family": "dropout", "p": {"at_least": 0.5, "at_most": 0.2}, "exactly": 0,
     },
