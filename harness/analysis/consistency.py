@@ -260,11 +260,20 @@ def _dimensions(node: Node, field: Field) -> Iterator[int]:
     name, rank = short_name(node.op), len(field.layout or ())
     if OPS.get(node.op) in ("reduce", "reduce_max"):
         yield from reduced_dimensions(node, rank)
+    elif OPS.get(node.op) == "norm":
+        yield from range(*_normalised_together(node, name, rank))
     elif name == "index":
         yield from (i for i, index in enumerate(node.arg(1, "indices")) if index is not None)
     elif name in _ALONG and not _takes_all(node, name):
         given = node.arg(_ALONG[name], _KEYWORD.get(name, "dim"), -1 if name in _LAST else 0)
         yield from (d % rank for d in (given if isinstance(given, list) else [given]))
+
+
+def _normalised_together(node: Node, name: str, rank: int) -> tuple[int, int]:
+    """Give the first dimension that a normalisation works along, and the one behind the last."""
+    if name == "group_norm":
+        return 1, rank
+    return (2, rank) if name == "instance_norm" else (rank - len(node.arg(1, "normalized_shape")), rank)
 
 
 def _takes_all(node: Node, name: str) -> bool:

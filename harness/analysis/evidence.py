@@ -33,6 +33,8 @@ class Evidence(BaseModel):
     """Running statistics that are not those of a new layer: means of 0, variances of 1."""
     mixed: bool = False
     """Whether, after some steps of training, an image's logits depend on the others of its batch."""
+    normalised: str = ""
+    """A batch-norm that reads next to a constant, which only tells train from eval; else empty."""
     steps: frozenset[str] = frozenset()
     """Nodes of the eval graph that give next to nothing but their least and their largest value."""
     switch: bool = False

@@ -151,14 +151,17 @@ def _dimension(letter: str, size: int | str) -> Dimension:
 
 
 def _symbolic(rest: list[Factor], before: Shape) -> Dimension:
-    """Take the batch, with all that is left when nothing stands before it."""
+    """Take the batch, and what lies inside of it; all that is left when nothing stands before it."""
     if all(size == 1 for size in before):
         taken = tuple(rest)
         rest.clear()
         return taken
-    if not rest or rest[-1][0] != "n":
+    batch = next((i for i in reversed(range(len(rest))) if rest[i][0] == "n"), None)
+    if batch is None:
         raise Unmeasurable("its new shape splits the batch")
-    return (rest.pop(),)
+    taken = tuple(rest[batch:])
+    del rest[batch:]
+    return taken
 
 
 def _take(rest: list[Factor], size: int, split: dict[str, int], *, places_left: int) -> Dimension:

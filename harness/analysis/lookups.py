@@ -13,9 +13,9 @@ MOST_COMPARED = 1_000
 _READERS = frozenset(
     {"index", "index_select", "gather", "embedding", "take", "take_along_dim", "grid_sampler"}
 )
-_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isclose", "bucketize", "searchsorted"})
+COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isclose", "bucketize", "searchsorted"})
 # What makes steps of a smooth value: whoever multiplies by them chooses.
-_STEPS = _COMPARISONS | {
+_STEPS = COMPARISONS | {
     "sign", "sgn", "floor", "ceil", "round", "trunc", "frac", "heaviside", "argmax", "argmin", "argsort",
     "remainder", "fmod", "floor_divide", "logical_and", "logical_or", "logical_not", "logical_xor",
 }  # fmt: skip
@@ -26,7 +26,7 @@ _CHOOSES = frozenset(
         "max", "min", "sub",
     }
 )  # fmt: skip
-_FOLLOWED = frozenset(
+FOLLOWED = frozenset(
     {
         "elementwise", "identity", "view", "permute", "slice", "split", "select", "expand", "repeat", "cat",
         "stack", "scatter", "number", "maximum", "flip", "roll", "pad", "gather", "unfold",
@@ -57,8 +57,8 @@ def lookups(measured: Measured, behaving: Collection[str] = ()) -> tuple[Node, .
         of_image.add(node.name)
         if (
             node.name in behaving
-            or _makes_steps(node)
-            or (OPS.get(node.op) in _FOLLOWED and not steps.isdisjoint(reads))
+            or makes_steps(node)
+            or (OPS.get(node.op) in FOLLOWED and not steps.isdisjoint(reads))
         ):
             steps.add(node.name)
         beside = of_image - tables
@@ -77,14 +77,25 @@ def _is_lookup(measured: Measured, node: Node, of_image: set[str]) -> bool:
     name = short_name(node.op)
     if name in _READERS:
         return node.refs[0] not in of_image
-    if name in _COMPARISONS:
+    if name in COMPARISONS:
         return _stored(measured, node.refs, of_image) > MOST_COMPARED
     return False
 
 
+def makes_steps(node: Node) -> bool:
+    """Tell whether an operator makes steps of smooth values, by its name."""
+    name = short_name(node.op).rstrip("_")
+    dtype = node.arg(1, "dtype")
+    is_cast = name == "to" and isinstance(dtype, Special) and "float" not in dtype.value
+    return name in _STEPS or is_cast or node.arg(2, "rounding_mode") in ("floor", "trunc")
+
+
+# Private functions
+
+
 def _carries_a_table(measured: Measured, node: Node, of_image: set[str], tables: set[str]) -> bool:
     """Tell whether a node joins a table of more numbers with what it gets of an image, or passes one on."""
-    if OPS.get(node.op) not in _FOLLOWED:
+    if OPS.get(node.op) not in FOLLOWED:
         return False
     fixed = [ref for ref in node.refs if ref not in of_image and not _is_trained(measured, ref)]
     if tables.isdisjoint(fixed) and OPS.get(node.op) not in _JOINS:
@@ -112,13 +123,6 @@ def _is_choice(measured: Measured, node: Node, of_image: set[str], steps: set[st
         fixed = [ref for ref in node.refs if not _is_trained(measured, ref)]
         return _stored(measured, fixed, of_image) > MOST_COMPARED
     return False
-
-
-def _makes_steps(node: Node) -> bool:
-    name = short_name(node.op).rstrip("_")
-    dtype = node.arg(1, "dtype")
-    is_cast = name == "to" and isinstance(dtype, Special) and "float" not in dtype.value
-    return name in _STEPS or is_cast or node.arg(2, "rounding_mode") in ("floor", "trunc")
 
 
 def _is_trained(measured: Measured, name: str) -> bool:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from harness.analysis.channelwise import channelwise
 from harness.analysis.convolution import Convolution, find_convolutions
 from harness.analysis.field import Field, Unknown
 from harness.analysis.flow import data_reads
@@ -74,7 +75,8 @@ class View:
     def loosely_separable(self) -> tuple[Convolution, ...]:
         """Depthwise convolutions that a pointwise mixing follows, with no other layer in between."""
         mixing = {node.name for node in self.pointwise}
-        return tuple(c for c in self.convolutions if c.is_depthwise and mixing & self._next_layers(c.node))
+        apart = channelwise(self.measured, self.convolutions)
+        return tuple(c for c in apart if mixing & self._next_layers(c.node))
 
     @cached_property
     def pointwise(self) -> tuple[Node, ...]:

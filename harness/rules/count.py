@@ -63,7 +63,8 @@ def by_number(
     if most < limits.smallest:
         return failed(expected, actual, *nodes, advice=_more(kinds, wanted, limits.smallest - len(nodes)))
     some = f" {len(nodes) - (limits.largest or 0)} of" if limits.largest else ""
-    return failed(expected, actual, *nodes, advice=f"Remove{some} {layers(nodes)}.")
+    do = "Change or remove" if wanted.is_narrow else "Remove"
+    return failed(expected, actual, *nodes, advice=f"{do}{some} {layers(nodes)}.")
 
 
 def expected_number(limits: Limits, wanted: Layers) -> str:

@@ -107,10 +107,39 @@ class Sizes(Table):
 
 
 class Chances(Table):
-    """Probabilities that are allowed, inclusive."""
+    """Probabilities that are allowed: ``0.5``, or ``{ at_least = 0.1, at_most = 0.5 }``, inclusive.
 
-    at_least: Share = 0.0
-    at_most: Share = 1.0
+    Of ``{ above = 0.1 }`` 0.1 is none.
+    """
+
+    at_least: Share | None = None
+    above: Share | None = None
+    at_most: Share | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        return {"at_least": value, "at_most": value} if type(value) in (int, float) else value
+
+    @model_validator(mode="after")
+    def _allows_some(self) -> "Chances":
+        if self == Chances.model_construct():
+            raise ValueError("expected a number, at_least, above or at_most, got none of them")
+        if not (self.allows(1.0 if self.at_most is None else self.at_most)):
+            raise ValueError(f"{self}: no probability is allowed")
+        return self
+
+    def allows(self, p: float) -> bool:
+        """Tell whether a probability is allowed."""
+        is_large = p >= (self.at_least or 0.0) and (self.above is None or p > self.above)
+        return is_large and p <= (1.0 if self.at_most is None else self.at_most)
+
+    def __str__(self) -> str:
+        """Say the probabilities: "0.5", "above 0.1", "at least 0.2 and at most 0.5"."""
+        if self.at_least is not None and self.at_least == self.at_most:
+            return f"{self.at_least:g}"
+        parts = (("at least", self.at_least), ("above", self.above), ("at most", self.at_most))
+        return " and ".join(f"{words} {value:g}" for words, value in parts if value is not None)
 
 
 class Layers(Table):
@@ -142,6 +171,11 @@ class Layers(Table):
             )
         return self
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a layer of the family may be none of these."""
+        return any(getattr(self, key) is not None for key in _TAKES)
+
     def words(self, number: int = 1) -> str:
         """Say which layers are meant, for so many of them: "convolutions with kernel 3 and stride 2"."""
         noun = f"{self.name} {_WORDS[self.family]}" if self.name else _WORDS[self.family]
@@ -150,7 +184,7 @@ class Layers(Table):
         if self.bias is not None:
             given.append("a bias" if self.bias else "no bias")
         if self.p is not None:
-            given.append(f"p from {self.p.at_least:g} to {self.p.at_most:g}")
+            given.append(f"p {self.p}")
         return noun + (f" with {_listed(given)}" if given else "")
 
     def matches(self, kinds: Kinds, node: Node) -> bool | None:
@@ -241,7 +275,7 @@ def _fits(layers: Layers, key: str, kinds: Kinds, node: Node) -> bool | None:
         return (node.arg(2, "bias") is not None) is layers.bias
     if key == "p":
         p = literal(node.arg(1, "p"))
-        return None if p is None or layers.p is None else layers.p.at_least <= p <= layers.p.at_most
+        return None if p is None or layers.p is None else layers.p.allows(p)
     sizes: Sizes = getattr(layers, key)
     found = _measure(kinds, key, node)
     return None if found is None else sizes.allows(found)

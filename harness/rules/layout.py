@@ -1,8 +1,6 @@
 """The rule about the order of layers: a pattern over the path from the image to the logits."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -16,10 +14,10 @@ from harness.analysis.ops import OPS
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
+from harness.rules.patterns import Pattern, letters_of, pattern_of
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 from harness.tables import Identifier, meant
 
-_TOKEN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:([?*+])|\{([0-9]{1,2})\})?")
 _PLACES: frozenset[Kind] = frozenset(
     {
         "convolution", "transposed", "linear", "recurrent", "max_pool", "average_pool", "global_average_pool",
@@ -41,21 +39,19 @@ class Layout(NetworkRule):
     counts_layers = True
 
     class Settings(RuleSettings):
-        """A pattern of letters, as in ``"C C c P C{3} GAP c10"``, and which layers each letter stands for."""
+        """A pattern of letters, as in ``"C C c P (C c)+ GAP"``, and which layers each letter stands for."""
 
         pattern: str
         letters: Annotated[dict[Identifier, Layers], Field(min_length=1)]
 
         @model_validator(mode="after")
         def _pattern_is_of_letters(self) -> "Layout.Settings":
-            named = [_TOKEN.fullmatch(token) for token in self.pattern.split()]
-            for token, read in zip(self.pattern.split(), named, strict=True):
-                if read is None:
-                    raise ValueError(f"{token} in the pattern is no letter; write C, C?, C*, C+ or C{{3}}")
-                if read[1] not in self.letters:
-                    known = meant(read[1], self.letters, "letters").rstrip(".")
-                    raise ValueError(f"the pattern has {read[1]}, which letters does not define. {known}")
-            unused = set(self.letters) - {read[1] for read in named if read}
+            named = letters_of(self.pattern)
+            for letter in named:
+                if letter not in self.letters:
+                    known = meant(letter, self.letters, "letters").rstrip(".")
+                    raise ValueError(f"the pattern has {letter}, which letters does not define. {known}")
+            unused = set(self.letters) - set(named)
             if unused:
                 raise ValueError(f"the pattern does not use the letters {', '.join(sorted(unused))}")
             return self
@@ -70,30 +66,12 @@ class Layout(NetworkRule):
 Settings = Layout.Settings
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """One letter of the pattern; one that may be left out may also be one that is repeated."""
-
-    letter: str
-    optional: bool = False
-    repeated: bool = False
-
-
-def _slots(pattern: str) -> tuple[_Slot, ...]:
-    found: list[_Slot] = []
-    for read in _TOKEN.finditer(pattern):
-        letter, sign, number = read[1], read[2], read[3]
-        if sign in ("+", None):
-            found += [_Slot(letter)] * int(number or 1)
-        if sign is not None:
-            found.append(_Slot(letter, optional=True, repeated=sign in "*+"))
-    return tuple(found)
-
-
 def _layout(kinds: Kinds, limits: Settings) -> Verdict:
     """Judge one graph: the places on its longest path, and what stands beside it."""
     expected = limits.pattern
     families = _PLACES | {one.family for one in limits.letters.values()}
+    if kinds.view.is_eval:
+        families -= {"dropout"}
     places, beside = _path(kinds, families)
     doubtful = [Unknown(n, "it may take a place") for n in kinds.nodes if _may_be(kinds, n, families)]
     verdict, deviates = _matched(kinds, limits, places, expected)
@@ -134,28 +112,18 @@ def _matched(
     kinds: Kinds, limits: Settings, places: Sequence[Node], expected: str
 ) -> tuple[Verdict, Node | None]:
     """Follow the pattern along the places, and stop at the first that deviates; return it too."""
-    slots = _slots(limits.pattern)
-    at, undecided = _with_optional({0}, slots), None
+    pattern = pattern_of(limits.pattern, _without(kinds, limits))
+    at, undecided = pattern.start(), None
     for number, node in enumerate(places, 1):
-        after = set[int]()
-        for position in at - {len(slots)}:
-            fits = limits.letters[slots[position].letter].matches(kinds, node)
-            if fits is not False:
-                after |= {position + 1} | ({position} if slots[position].repeated else set())
-                undecided = undecided or (
-                    Unknown(node, "what it is like is not known") if fits is None else None
-                )
+        fits = {name: limits.letters[name].matches(kinds, node) for name in pattern.next(at)}
+        after = pattern.step(at, {name for name, fit in fits.items() if fit is not False})
         if not after:
-            got = f"{described(kinds, node)} in {node.layer}" + (f" ({node.source})" if node.source else "")
-            wanted = _wanted(limits, slots, at)
-            advice = (
-                f"Let {wanted} come there." if wanted != "the end" else f"Remove what follows: {node.layer}."
-            )
-            actual = f"place {number}: expected {wanted}, got {got}"
-            return failed(expected, actual, node, advice=advice), node
-        at = _with_optional(after, slots)
-    if len(slots) not in at:
-        wanted = _wanted(limits, slots, at)
+            return _deviates(kinds, limits, number, node, _wanted(limits, pattern, at)), node
+        if undecided is None and None in fits.values():
+            undecided = Unknown(node, "what it is like is not known")
+        at = after
+    if pattern.end not in at:
+        wanted = _wanted(limits, pattern, at)
         actual = f"place {len(places) + 1}: expected {wanted}, got the end"
         return failed(expected, actual, *places[-1:], advice=f"Add {wanted}."), None
     if undecided is not None:
@@ -163,24 +131,28 @@ def _matched(
     return passed(expected, f"{len(places)} places: {layers(places)}", *places), None
 
 
+def _without(kinds: Kinds, limits: Settings) -> tuple[str, ...]:
+    """Name the letters that the graph of evaluation has no places for: dropouts do nothing there."""
+    return tuple(
+        name for name, one in limits.letters.items() if kinds.view.is_eval and one.family == "dropout"
+    )
+
+
+def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, wanted: str) -> Verdict:
+    """Say what stands where the path leaves the pattern, and what to do about it."""
+    got = f"{described(kinds, node)} in {node.layer}" + (f" ({node.source})" if node.source else "")
+    advice = f"Let {wanted} come there." if wanted != "the end" else f"Remove what follows: {node.layer}."
+    return failed(limits.pattern, f"place {number}: expected {wanted}, got {got}", node, advice=advice)
+
+
 def _is_before(kinds: Kinds, one: Node, other: Node) -> bool:
     names = [node.name for node in kinds.nodes]
     return names.index(one.name) < names.index(other.name)
 
 
-def _with_optional(at: set[int], slots: Sequence[_Slot]) -> set[int]:
-    """Add the positions that are reached by leaving letters out."""
-    found = set(at)
-    for position, slot in enumerate(slots):
-        if position in found and slot.optional:
-            found.add(position + 1)
-    return found
-
-
-def _wanted(limits: Settings, slots: Sequence[_Slot], at: set[int]) -> str:
-    letters = dict.fromkeys(slots[i].letter for i in sorted(at) if i < len(slots))
-    words = [f"{letter} ({limits.letters[letter].words()})" for letter in letters]
-    return " or ".join([*words, *(["the end"] if len(slots) in at else [])])
+def _wanted(limits: Settings, pattern: Pattern, at: frozenset[int]) -> str:
+    words = [f"{letter} ({limits.letters[letter].words()})" for letter in pattern.next(at)]
+    return " or ".join([*words, *(["the end"] if pattern.end in at else [])])
 
 
 def _may_be(kinds: Kinds, node: Node, families: frozenset[Kind]) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.analysis.field import Unknown
-from harness.analysis.joins import Join
+from harness.analysis.joins import Join, Shortcut
 from harness.analysis.kinds import Kinds
 from harness.analysis.naming import counted, layers
 from harness.analysis.stages import stage_made, stages
@@ -15,6 +15,7 @@ from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 
 _Number = Annotated[int, Field(ge=0)]
+_SHORTCUTS: dict[Shortcut, str] = {"identity": "identity shortcuts", "projection": "1x1 shortcuts"}
 
 
 @rule(asks="residual connections, where they belong", needs="influence")
@@ -33,13 +34,20 @@ class Residual(NetworkRule):
         per_stage: Limits | None = None
         """At each resolution where two convolutions larger than 1x1 make maps, or more."""
         shortcut: Literal["identity", "projection", "any"] = "any"
+        identities: Limits | None = None
+        """Of those with nothing that has weights on the shortcut."""
+        projections: Limits | None = None
+        """Of those with 1x1 convolutions on the shortcut."""
         layers: Limits | None = None
         """Layers with weights on the path that the shortcut passes by."""
 
         @model_validator(mode="after")
         def _asks_for_some(self) -> "Residual.Settings":
-            if self.adds is None and self.stages is None and self.per_stage is None:
-                raise ValueError("expected adds, stages or per_stage, got none of them")
+            numbers = (self.adds, self.stages, self.per_stage, self.identities, self.projections)
+            if all(number is None for number in numbers):
+                raise ValueError(
+                    "expected adds, stages, per_stage, identities or projections, got none of them"
+                )
             return self
 
     def judge(self, network: Network, settings: Settings) -> Verdict:
@@ -69,6 +77,15 @@ def _residual(kinds: Kinds, limits: Settings) -> Verdict:
     return passed(expected, actual, *nodes)
 
 
+def _of_kind(limits: Settings) -> list[tuple[Shortcut, Limits]]:
+    """List the kinds of shortcuts of which a number is asked for."""
+    both: tuple[tuple[Shortcut, Limits | None], ...] = (
+        ("identity", limits.identities),
+        ("projection", limits.projections),
+    )
+    return [(kind, number) for kind, number in both if number is not None]
+
+
 def _expected(limits: Settings) -> str:
     last = limits.adds and (limits.adds.smallest if limits.adds.largest is None else limits.adds.largest)
     parts = (
@@ -78,8 +95,10 @@ def _expected(limits: Settings) -> str:
         parts.append(f"at the resolutions {', '.join(map(str, limits.stages))}")
     if limits.per_stage is not None:
         parts.append(f"{limits.per_stage.said} in each stage")
+    for kind, number in _of_kind(limits):
+        parts.append(f"{number.said} with {_SHORTCUTS[kind]}")
     if limits.shortcut != "any":
-        parts.append("with 1x1 shortcuts" if limits.shortcut == "projection" else "with identity shortcuts")
+        parts.append(f"with {_SHORTCUTS[limits.shortcut]}")
     if limits.layers is not None:
         parts.append(f"each around {limits.layers.said} layers with weights")
     return ", ".join(parts)
@@ -122,6 +141,10 @@ def _number_wrong(kinds: Kinds, joins: tuple[Join, ...], limits: Settings) -> st
             if missing > 0
             else f"Remove {counted(surplus, 'residual sum')}."
         )
+    for kind, number in _of_kind(limits):
+        found = sum(join.shortcut == kind for join in joins)
+        if not number.allows(found):
+            return f"Have {number.said} with {_SHORTCUTS[kind]}; there are {found}."
     made = _stages_of(kinds, joins)
     if limits.stages is not None:
         size = max(len(made), len(limits.stages))

@@ -2,6 +2,7 @@
 
 from harness.analysis import consistency
 from harness.analysis.naming import layers
+from harness.analysis.signs import signs_of_mode
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.running import no_number, not_run
@@ -42,6 +43,8 @@ def _same_graph(network: Network) -> Verdict:
         (consistency.switches(train.measured) or consistency.switches(evaluation.measured),
          "what the image does not reach is normalised or dropped, which only tells train from eval",
          "Apply batch-norm and dropout to what is computed from the image."),
+        (signs_of_mode(train.measured), "what a dropout gives is compared with what it was given",
+         "Use what a dropout gives as a value, not as a sign of the mode."),
         (consistency.unread_statistics(flows[0]), "statistics follow what nobody reads",
          "Do not call a batch-norm whose result is not used."),
         (consistency.shared_statistics(flows[0]), "running statistics are used that a batch just changes",
@@ -72,6 +75,9 @@ def _same_when_run(expected: str, network: Network) -> Verdict:
     probe = network.probe
     if probe is None:
         return not_run(expected, network)
+    if probe.evidence.normalised:
+        actual = f"{probe.evidence.normalised} normalises what is nearly the same for all images"
+        return failed(expected, actual, advice="Normalise what differs from image to image.")
     if probe.evidence.switch:
         actual = "what is computed depends on whether a dropout drops anything"
         return failed(expected, actual, advice="Use what a dropout gives as a value, not as a sign.")

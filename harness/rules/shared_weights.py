@@ -1,6 +1,9 @@
 """The rule about weights that several layers share."""
 
 from collections import defaultdict
+from typing import Annotated
+
+from pydantic import Field
 
 from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node
@@ -22,6 +25,9 @@ class SharedWeights(NetworkRule):
     class Settings(RuleSettings, Limits):
         """How many weights: `exactly`, or `at_least` and `at_most`."""
 
+        times: Annotated[int, Field(ge=2)] = 2
+        """A weight counts that so many layers use, or more."""
+
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""
         return network.by_influence(lambda view: _shared_weights(view, settings))
@@ -29,12 +35,20 @@ class SharedWeights(NetworkRule):
 
 # Private functions
 
+Settings = SharedWeights.Settings
+_NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
-def _shared_weights(view: View, limits: Limits) -> Verdict:
-    expected = f"{limits.said} {_weights(limits)} in two layers or more"
-    shared = {names: nodes for names, nodes in _users(view).items() if len(nodes) > 1}
-    said = ", ".join(f"{' and '.join(sorted(names))} ({len(nodes)} times)" for names, nodes in shared.items())
-    actual = f"{len(shared)}: {said}" if shared else "none"
+
+def _shared_weights(view: View, limits: Settings) -> Verdict:
+    expected = (
+        f"{limits.said} {_weights(limits)} in {_NUMBERS.get(limits.times, limits.times)} layers or more"
+    )
+    several = {names: nodes for names, nodes in _users(view).items() if len(nodes) > 1}
+    shared = {names: nodes for names, nodes in several.items() if len(nodes) >= limits.times}
+    said = ", ".join(
+        f"{' and '.join(sorted(names))} ({len(nodes)} times)" for names, nodes in several.items()
+    )
+    actual = f"{len(shared)}: {said}" if several else "none"
     nodes = [node for used in shared.values() for node in used]
     unknown = [reason for reason in view.opaque if reason.node in view.measured.flow.unknown]
     if unknown and (limits.allows(len(shared)) or len(shared) < limits.smallest):
@@ -42,7 +56,8 @@ def _shared_weights(view: View, limits: Limits) -> Verdict:
     if limits.allows(len(shared)):
         return passed(expected, actual, *nodes)
     if len(shared) < limits.smallest:
-        advice = "Call one layer several times, or give two layers one weight."
+        number = _NUMBERS.get(limits.times, limits.times)
+        advice = f"Call one layer {number} times, or give {number} layers one weight."
         return failed(expected, actual, *nodes, advice=advice)
     return failed(expected, actual, *nodes, advice="Give each layer weights of its own.")
 

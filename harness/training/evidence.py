@@ -25,7 +25,7 @@ from harness.training.effects import effects_of, others_in_question
 from harness.training.network import one_line
 from harness.training.pools import smooth_maxima
 from harness.training.program import compiled
-from harness.training.steps import steps
+from harness.training.steps import nearly_constant, steps
 from harness.training.trial import Both, Tensors, Trial, relative, trial
 
 MOST_ROUNDING = 0.05
@@ -156,6 +156,7 @@ def _measured(
         pools=smooth_maxima(tried, images[:1]) | moved_copies(tried, images),
         filled=_filled(views.values(), tensors),
         mixed=mixed,
+        normalised=nearly_constant(tried, images),
         steps=steps(tried, several),
         switch=_switch(tried, images),
         broken=broken,

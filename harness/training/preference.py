@@ -49,7 +49,8 @@ def prefers_larger(found: Mapping[Level, Weights], kind: str) -> bool:
     ]
     if kind == "layer":
         return max(preferred) >= MANY_LEVELS and _grows_as_a_maximum(found)
-    return max(preferred) >= MANY_LEVELS or max(_low(found, most), _mild(found)) >= MANY_LOW_LEVELS
+    mild = _mild(found) if kind == "window" else 0
+    return max(preferred) >= MANY_LEVELS or max(_low(found, most), mild) >= MANY_LOW_LEVELS
 
 
 # Private functions
@@ -73,9 +74,14 @@ def _mild(found: Mapping[Level, Weights]) -> int:
 
 def _rising(found: Mapping[Level, Weights], levels: tuple[Level, ...], least: float) -> int:
     """Count the levels with a preference, where the smallest value of all weighs less than the larger one."""
-    tried = [found[level] for level in levels if level in found]
-    preferring = [one for one in tried if one.prefers(MOST_MILDLY_PREFERRED) and one.much > least]
-    return sum(one.much > tried[0].few for one in preferring)
+    tried = [level for level in levels if level in found]
+    preferring = [
+        found[level]
+        for level in tried
+        if found[level].prefers(MOST_MILDLY_PREFERRED) and found[level].much > least and _counts(found, level)
+    ]
+    # What weighs nothing at all is below the bend of an activation.
+    return sum(one.much > found[tried[0]].few and one.few > 0 for one in preferring)
 
 
 def _grows_as_a_maximum(found: Mapping[Level, Weights]) -> bool:

@@ -25,7 +25,7 @@ def test_too_few_say_what_would_make_one_more(basic, by_rule):
 def test_too_many_say_how_many_to_remove(basic, by_rule):
     finding = by_rule("count", basic(), family="convolution", stride=2, at_least=1, at_most=2)
     assert finding.expected == "at least 1 and at most 2 convolutions with stride 2"
-    assert finding.help == "Remove 1 of s1, s2, s3."
+    assert finding.help == "Change or remove 1 of s1, s2, s3."
 
 
 def test_what_is_forbidden_is_none_at_all(basic, by_rule):
@@ -184,6 +184,11 @@ def test_dropout_is_counted_where_it_drops_something(exported, by_rule):
     architecture = exported(forward, **layers)
     assert by_rule("count", architecture, family="dropout", exactly=2).status == "passed"
     assert by_rule("count", architecture, family="dropout", p={"at_most": 0.2}, exactly=1).status == "passed"
+    assert by_rule("count", architecture, family="dropout", p=0.5, exactly=1).status == "passed"
+    assert by_rule("count", architecture, family="dropout", p={"above": 0.1}, exactly=1).status == "passed"
+    finding = by_rule("count", architecture, family="dropout", p={"above": 0.05, "at_most": 0.2}, exactly=0)
+    assert (finding.status, finding.expected) == ("failed", "no dropout with p above 0.05 and at most 0.2")
+    assert finding.help == "Change or remove drop."
 
 
 def test_a_dropout_made_of_random_numbers_is_not_judged(exported, by_rule):
@@ -196,6 +201,12 @@ def test_a_dropout_made_of_random_numbers_is_not_judged(exported, by_rule):
 
 
 MISTAKES = {
+    "test.toml: rules.count.p: at least 0.5 and at most 0.2: no probability is allowed": {
+        "family": "dropout", "p": {"at_least": 0.5, "at_most": 0.2}, "exactly": 0,
+    },
+    "test.toml: rules.count.p: expected a number, at_least, above or at_most, got none of them": {
+        "family": "dropout", "p": {}, "exactly": 0,
+    },
     "test.toml: rules.count: batch_norm has no kernel; kernel belongs to": {
         "family": "batch_norm", "kernel": 3, "at_least": 1,
     },

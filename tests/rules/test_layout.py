@@ -1,4 +1,5 @@
 import pytest
+from torch import nn
 
 from harness.errors import AssignmentError
 
@@ -41,8 +42,12 @@ def chain(sketch):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["C C c P C GAP c10", "C{2} c P C GAP c10", "C+ c P C+ GAP c10", "C C c* P C c? GAP c10"]
-)
+    "pattern",
+    [
+        "C C c P C GAP c10", "C{2} c P C GAP c10", "C+ c P C+ GAP c10", "C C c* P C c? GAP c10",
+        "C{1,2} c P{0,3} C GAP c10", "(C+ c? P?)+ GAP c10", "(C c? P?){3} GAP c10", "(C (C c P)? )* GAP c10",
+    ],
+)  # fmt: skip
 def test_a_chain_follows_its_pattern(chain, by_layout, pattern):
     finding = by_layout(pattern, chain)
     assert (finding.status, finding.expected) == ("passed", pattern)
@@ -54,6 +59,8 @@ DEVIATIONS = {
     "C C c C P C GAP c10": "place 4: expected C (convolution with kernel 3), got a 2x2 max-pool (stride 2)",
     "C C c P C GAP c10 F": "place 8: expected F (linear layer), got the end",
     "C C c P C GAP": "place 7: expected the end, got a 1x1 convolution to 10 channels in last (model.py:8)",
+    "(C C P)+ GAP c10": "place 3: expected P (max-pool with kernel 2), got a 1x1 convolution to 4 channels",
+    "C{3} c P C GAP c10": "place 3: expected C (convolution with kernel 3), got a 1x1 convolution to 4",
     "C C? c* C P GAP": "place 4: expected c (convolution with kernel 1) or C (convolution with kernel 3)",
 }
 
@@ -76,6 +83,21 @@ def test_an_activation_takes_a_place_where_a_letter_names_it(chain, by_layout):
     assert by_layout("C R C R c P C GAP c10", chain).actual.startswith(
         "place 4: expected R (relu activation)"
     )
+
+
+def test_a_dropout_takes_a_place_in_the_graph_of_training_alone(exported, by_rule):
+    letters = {"C": C, "D": {"family": "dropout", "p": {"at_most": 0.3}}} | {
+        k: LETTERS[k] for k in ("GAP", "F")
+    }
+    architecture = exported(
+        lambda net, x: net.fc(net.drop(net.conv(x)).mean((2, 3))),
+        conv=nn.Conv2d(3, 8, 3), drop=nn.Dropout(0.3), fc=nn.Linear(8, 10),
+    )  # fmt: skip
+    assert by_rule("layout", architecture, pattern="C D GAP F", letters=letters).status == "passed"
+    finding = by_rule("layout", architecture, pattern="C GAP D F", letters=letters)
+    assert finding.actual.startswith("in the graph used for training: place 2: expected GAP")
+    letters["D"]["p"]["at_most"] = 0.2
+    assert by_rule("layout", architecture, pattern="C D GAP F", letters=letters).status == "failed"
 
 
 def residual(sketch, shortcut):
@@ -123,7 +145,11 @@ def test_an_unknown_operator_may_take_a_place(sketch, by_layout):
 
 
 MISTAKES = {
-    "C %": "% in the pattern is no letter; write C, C?, C*, C+ or C{3}",
+    "C %": "% in the pattern is no letter; write C, C?, C*, C+, C{3}, C{1,3} or (C P)+",
+    "C{3,2} c": "{3,2} in the pattern: at most 2 is less than at least 3",
+    "C c)+": "the pattern has a ) without letters in parentheses before it",
+    "() C c": "the pattern has a ) without letters in parentheses before it",
+    "(C c": "the pattern has a ( without a )",
     "C D": "the pattern has D, which letters does not define. Known letters: C, c",
     "C": "the pattern does not use the letters c",
 }

@@ -56,6 +56,17 @@ def test_each_stage_is_told_by_its_resolution(resnet, by_rule):
     )
 
 
+def test_shortcuts_of_either_kind_are_counted(resnet, by_rule):
+    architecture = resnet()
+    finding = by_rule("residual", architecture, identities=4, projections=2)
+    assert (finding.status, finding.expected) == (
+        "passed", "residual sums, exactly 4 with identity shortcuts, exactly 2 with 1x1 shortcuts",
+    )  # fmt: skip
+    assert by_rule("residual", architecture, identities={"at_least": 5}).help == (
+        "Have at least 5 with identity shortcuts; there are 4."
+    )
+
+
 def test_a_shortcut_of_another_kind_is_named(resnet, by_rule):
     finding = by_rule("residual", resnet(), adds=6, shortcut="identity")
     assert finding.status == "failed"
@@ -119,6 +130,7 @@ def test_an_unknown_operator_may_be_a_sum(sketch, by_rule):
 
 def test_settings_that_ask_for_nothing_are_refused(resnet, by_rule):
     with pytest.raises(
-        AssignmentError, match=r"rules\.residual: expected adds, stages or per_stage, got none of them"
+        AssignmentError,
+        match=r"rules\.residual: expected adds, stages, per_stage, identities or projections, got none",
     ):
         by_rule("residual", resnet(), shortcut="identity")

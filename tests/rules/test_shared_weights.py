@@ -17,10 +17,20 @@ def test_a_weight_that_two_layers_use_is_shared(sketch, by_rule):
     assert finding.expected == "exactly 1 weight used in two layers or more"
 
 
+def test_a_weight_may_have_to_be_used_more_often(sketch, by_rule):
+    architecture = drawn(sketch, 3)
+    assert by_rule("shared_weights", architecture, exactly=1, times=3).status == "passed"
+    finding = by_rule("shared_weights", architecture, at_least=1, times=4)
+    assert (finding.status, finding.expected, finding.actual) == (
+        "failed", "at least 1 weight used in four layers or more", "0: shared.weight (3 times)",
+    )  # fmt: skip
+    assert finding.help == "Call one layer four times, or give four layers one weight."
+
+
 def test_layers_with_weights_of_their_own_share_none(sketch, by_rule):
     finding = by_rule("shared_weights", drawn(sketch, 1), at_least=1)
     assert (finding.status, finding.actual) == ("failed", "none")
-    assert finding.help == "Call one layer several times, or give two layers one weight."
+    assert finding.help == "Call one layer two times, or give two layers one weight."
 
 
 def test_sharing_can_be_forbidden(sketch, by_rule):
