@@ -47,6 +47,14 @@ def test_every_mistake_is_reported_in_one_message(table):
     ]
 
 
+def test_a_family_in_place_of_a_rule_is_told_where_it_belongs(table):
+    table["rules"]["dropout"] = {"exactly": 0}
+    assert mistakes(table) == [
+        "a.toml: rules.dropout: unknown rule dropout. dropout is a family of layers: "
+        'write rule = "count", family = "dropout".'
+    ]
+
+
 def test_an_unknown_key_without_a_near_name_lists_the_known_ones(table):
     table["rules"]["min_accuracy"]["zzz"] = 1
     assert mistakes(table) == [

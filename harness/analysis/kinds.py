@@ -19,6 +19,7 @@ from harness.analysis.maxima import Maxima, find_maxima
 from harness.analysis.mixing import reduced_dimensions
 from harness.analysis.normalised import norm_by_hand
 from harness.analysis.ops import OPS, short_name
+from harness.analysis.tokens import holds_windows, may_hold_windows
 from harness.analysis.view import View
 from harness.analysis.window import Window
 
@@ -177,11 +178,15 @@ class Kinds:
             return Told(frozenset({"attention"}) if self._reads_softmax(node) else NOTHING)
         field, after = measured.sources(node)[0], measured.fields[node.name]
         if field.layout is None or after.layout is None:
-            return Told(_LINEAR, frozenset({"pointwise", "convolution"}))
-        slid = any(letter == "k" for dimension in field.layout for letter, _ in dimension)
+            slid = field.layout is None and may_hold_windows(measured, data_reads(node)[0], self._is_product)
+            return Told(_LINEAR, _POINTWISE | ({"convolution"} if slid else NOTHING))
+        slid = holds_windows(field)
         is_point = after.is_map and (OPS[node.op] != "linear" or not places(field.layout[-1]))
         surely = _LINEAR | _POINTWISE if is_point else _LINEAR
         return Told(surely, frozenset({"convolution"}) if slid else NOTHING)
+
+    def _is_product(self, node: Node) -> bool:
+        return bool(self.of(node).surely & {"weighted", "attention"})
 
     def _average(self, node: Node) -> Told:
         """Look at an average or a sum: over the whole map, over windows, or of something else."""

@@ -11,7 +11,7 @@ from harness.analysis.kinds import Kind, Kinds
 from harness.analysis.naming import layers
 from harness.analysis.ops import OPS
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.families import described
+from harness.rules.families import Layers, described
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 from harness.tables import meant, not_empty
@@ -56,9 +56,16 @@ class AllowOnly(NetworkRule):
 Settings = AllowOnly.Settings
 
 
+def _allowed(limits: Settings) -> list[str]:
+    """Name what is allowed; of activations those alone that are given."""
+    named = [name for name in limits.families if name != "activation" or not limits.activations]
+    return [Layers(family=name).words(2) for name in named] + [
+        Layers(family="activation", name=name).words(2) for name in limits.activations
+    ]
+
+
 def _allow_only(kinds: Kinds, limits: Settings) -> Verdict:
-    allowed = [*limits.families, *limits.activations]
-    expected = f"nothing but {', '.join(allowed)}"
+    expected = f"nothing but {', '.join(_allowed(limits))}"
     told = [(node, _is_allowed(kinds, node, limits)) for node in kinds.nodes]
     wrong = [node for node, is_allowed in told if is_allowed is False]
     if wrong:

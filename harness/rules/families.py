@@ -10,7 +10,7 @@ from harness.analysis.activations import NAMES, activation
 from harness.analysis.field import Unknown
 from harness.analysis.flow import literal
 from harness.analysis.graph import Node
-from harness.analysis.kinds import Kind, Kinds
+from harness.analysis.kinds import KINDS, Kind, Kinds
 from harness.analysis.naming import counted
 from harness.analysis.ops import OPS, short_name
 from harness.tables import Positive, Share, Table, meant
@@ -143,7 +143,10 @@ class Chances(Table):
 
 
 class Layers(Table):
-    """Layers of one family, and what they have to be like; what is not given may be anything."""
+    """Layers of one family, and what they have to be like; what is not given may be anything.
+
+    The name of a family alone stands for all of its layers.
+    """
 
     family: Kind
     name: str | None = None
@@ -158,6 +161,15 @@ class Layers(Table):
     p: Chances | None = None
     """Of a dropout."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_toml(cls, value: Any) -> Any:
+        given = {"family": value} if isinstance(value, str) else value
+        family = given.get("family") if isinstance(given, dict) else None
+        if isinstance(family, str) and family not in KINDS and family.lower() in NAMES:
+            raise ValueError(f'{family} is no family; write family = "activation", name = "{family.lower()}"')
+        return given
+
     @model_validator(mode="after")
     def _fits_the_family(self) -> "Layers":
         for key, families in _TAKES.items():
@@ -166,9 +178,8 @@ class Layers(Table):
                     f"{self.family} has no {key}; {key} belongs to {', '.join(sorted(families))}"
                 )
         if self.name is not None and self.name not in NAMES:
-            raise ValueError(
-                f"unknown activation {self.name}. {meant(self.name, NAMES, 'activations').rstrip('.')}"
-            )
+            known = meant(self.name.lower(), NAMES, "activations").rstrip(".")
+            raise ValueError(f"unknown activation {self.name}. {known}")
         return self
 
     @property

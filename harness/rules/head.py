@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from harness.analysis.graph import Node
 from harness.analysis.head import classifiers, describe, positions
@@ -41,8 +41,15 @@ class Head(NetworkRule):
     class Settings(RuleSettings):
         """Steps that may stand in the head, and those of them that must."""
 
-        may_hold: Annotated[tuple[Step, ...], AfterValidator(not_empty)]
+        may_hold: Annotated[tuple[Step, ...], AfterValidator(not_empty)] | None = None
+        """Besides those that must; not given: any."""
         must_hold: tuple[Step, ...] = ()
+
+        @model_validator(mode="after")
+        def _asks_for_some(self) -> "Head.Settings":
+            if self.may_hold is None and not self.must_hold:
+                raise ValueError("expected may_hold or must_hold, got none of them")
+            return self
 
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""
@@ -57,8 +64,9 @@ Settings = Head.Settings
 
 def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
     measured, head = kinds.view.measured, kinds.view.head
-    allowed = tuple(dict.fromkeys([*limits.may_hold, *limits.must_hold]))
-    expected = f"nothing but {', '.join(allowed)}"
+    is_open = limits.may_hold is None
+    allowed = tuple(dict.fromkeys([*(limits.may_hold or ()), *limits.must_hold]))
+    expected = "anything" if is_open else f"nothing but {', '.join(allowed)}"
     expected += f"; with {', '.join(limits.must_hold)}" if limits.must_hold else ""
     if head.unknown is not None:
         return opaque(expected, kinds.view.opaque[0])
@@ -73,6 +81,8 @@ def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
     steps = {node.name: _steps(kinds, node) for node in head.nodes}
     for node in head.nodes:
         found = steps[node.name]
+        if is_open:
+            continue
         stray = "" if found is None else next((step for step in found if step not in allowed), "")
         if found is None or stray:
             why = stray or f"{described(kinds, node)} in {node.layer}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.analysis.kinds import KINDS
 from harness.errors import AssignmentError
 from harness.rules.allow_only import AllowOnly
 from harness.rules.augmentation import Augmentation
@@ -95,6 +96,16 @@ def asked(name: str, table: Mapping[str, Any], where: str, place: str) -> Asked:
     """
     kind = table.get("rule", name)
     if not isinstance(kind, str) or kind not in RULES:
-        raise AssignmentError(f"{where}: {place}: unknown rule {kind}. {meant(str(kind), RULES, 'rules')}")
+        raise AssignmentError(f"{where}: {place}: unknown rule {kind}. {_instead(str(kind))}")
     rule = RULES[kind]()
     return Asked(name, rule, validate(rule.Settings, table, where, place))
+
+
+# Private functions
+
+
+def _instead(kind: str) -> str:
+    """Say what to write in place of the name of a rule that there is not."""
+    if kind in KINDS:
+        return f'{kind} is a family of layers: write rule = "count", family = "{kind}".'
+    return meant(kind, RULES, "rules")

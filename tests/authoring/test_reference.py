@@ -52,3 +52,10 @@ def test_every_example_of_the_page_is_valid(example):
     small = EXAMPLES[0]
     spec = parse_assignment({**small, **example, "rules": {**small["rules"], **example.get("rules", {})}})
     assert list(spec.variants) == ["basic"]
+
+
+def test_every_rule_is_shown_in_an_example():
+    asked = {
+        table.get("rule", name) for example in EXAMPLES for name, table in example.get("rules", {}).items()
+    }
+    assert asked | {"min_receptive_field", "untrained_at_chance"} == set(RULES)

@@ -10,7 +10,7 @@ def test_what_is_made_of_the_families_alone_passes(basic, by_rule):
     finding = by_rule("allow_only", basic(), families=PLAIN)
     assert (finding.status, finding.expected) == (
         "passed",
-        "nothing but convolution, global_average_pool, linear",
+        "nothing but convolutions, global average pools, linear layers",
     )
 
 

@@ -6,6 +6,7 @@ from torch.nn import functional as F  # noqa: N812
 from harness.analysis.evidence import Evidence
 from harness.assignment import parse_assignment
 from harness.errors import AssignmentError
+from harness.intake.export import architecture_of
 
 
 def test_convolutions_of_one_kernel_and_stride_are_counted(basic, by_rule):
@@ -100,6 +101,34 @@ def test_an_unknown_operator_leaves_a_count_open_that_it_could_decide(sketch, by
     finding = by_rule("count", architecture, family="convolution", exactly=2)
     assert (finding.status, finding.cause) == ("not_judged", "harness")
     assert "mystery" in finding.actual
+
+
+class Attentive(nn.Module):
+    """Patches, a class token, one layer of attention written out."""
+
+    def __init__(self, tokens=1):
+        super().__init__()
+        self.patch, self.token = nn.Conv2d(3, 16, 4, 4), nn.Parameter(torch.zeros(1, 1, 16))
+        self.ask, self.out, self.tokens = nn.Linear(16 * tokens, 48), nn.Linear(16, 10), tokens
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.size(0), -1, -1), x], 1)
+        x = self.ask(x.reshape(x.size(0), 65 // self.tokens, -1))
+        q, k, v = x.reshape(x.size(0), 65 // self.tokens, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        x = ((q @ k.transpose(-2, -1)).softmax(-1) @ v).transpose(1, 2).flatten(2)
+        return self.out(x[:, 0])
+
+
+def test_a_linear_layer_over_tokens_is_no_convolution(by_rule):
+    architecture = architecture_of(Attentive(), (3, 32, 32))[0]
+    assert by_rule("count", architecture, family="convolution", exactly=1).status == "passed"
+    assert by_rule("count", architecture, family="attention", exactly=1).status == "passed"
+
+
+def test_a_linear_layer_over_several_tokens_may_be_a_convolution(by_rule):
+    architecture = architecture_of(Attentive(tokens=5), (3, 32, 32))[0]
+    assert by_rule("count", architecture, family="convolution", exactly=1).status == "not_judged"
 
 
 def test_an_amax_is_a_max_pool_without_a_kernel(sketch, by_rule):
@@ -201,6 +230,12 @@ def test_a_dropout_made_of_random_numbers_is_not_judged(exported, by_rule):
 
 
 MISTAKES = {
+    'rules.count: ReLU is no family; write family = "activation", name = "relu"': {
+        "family": "ReLU", "exactly": 1,
+    },
+    "rules.count: unknown activation GeLU. Did you mean 'gelu'": {
+        "family": "activation", "name": "GeLU", "exactly": 1,
+    },
     "test.toml: rules.count.p: at least 0.5 and at most 0.2: no probability is allowed": {
         "family": "dropout", "p": {"at_least": 0.5, "at_most": 0.2}, "exactly": 0,
     },

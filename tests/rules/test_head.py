@@ -33,6 +33,17 @@ def test_the_steps_that_are_allowed_may_stand_there(ending, by_rule):
     )
 
 
+def test_what_must_stand_there_may_be_all_that_is_asked_for(ending, by_rule):
+    architecture = ending(lambda m, x: m.fc(x.mean((2, 3))).softmax(1), fc=nn.Linear(8, 10))
+    finding = by_rule("head", architecture, must_hold=[GAP])
+    assert (finding.status, finding.expected) == ("passed", "anything; with global_average_pool")
+    assert by_rule("head", architecture, must_hold=["dropout"]).help == "Add dropout."
+    with pytest.raises(
+        AssignmentError, match=r"rules\.head: expected may_hold or must_hold, got none of them"
+    ):
+        by_rule("head", architecture)
+
+
 STRAY = {
     "hidden_linear": lambda m, x: m.fc(m.hidden(x.mean((2, 3)))),
     "activation": lambda m, x: m.fc(x.mean((2, 3)).relu()),

@@ -54,6 +54,11 @@ def test_a_chain_follows_its_pattern(chain, by_layout, pattern):
     assert finding.actual == "7 places: conv1, conv2, conv3, pool, conv4, gap, last"
 
 
+def test_a_letter_may_stand_for_a_whole_family(chain, by_rule):
+    letters = {"C": "convolution", "P": "max_pool", "GAP": "global_average_pool"}
+    assert by_rule("layout", chain, pattern="C{3} P C GAP C", letters=letters).status == "passed"
+
+
 DEVIATIONS = {
     "C C P C GAP c10": "place 3: expected P (max-pool with kernel 2), got a 1x1 convolution to 4 channels",
     "C C c C P C GAP c10": "place 4: expected C (convolution with kernel 3), got a 2x2 max-pool (stride 2)",
