@@ -13,7 +13,7 @@ from harness.record import Training
 from harness.rules.base import TrainingRule
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
-from harness.rules.registry import Asked, asked
+from harness.rules.registry import RULES, Asked, asked
 from harness.tables import Identifier, Positive, Slug, Table, meant, read_toml, validate
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -116,7 +116,7 @@ class AssignmentSpec(Table):
     data: DataSpec
     """Which images."""
     rules: dict[Identifier, RuleTable]
-    """Those that apply, in the order in which they are shown; a rule that is not here is not asked for."""
+    """Those that apply; a rule that is not here is not asked for."""
     recipe: RecipeSpec
     """How a network is trained."""
     overrides: Overrides = Overrides()
@@ -136,13 +136,16 @@ class AssignmentSpec(Table):
         return self
 
     def rules_for(self, variant: str) -> tuple[Asked, ...]:
-        """Give the rules of a variant: ``[rules]``, with what ``[variants.NAME.rules]`` changes.
+        """Give the rules of a variant, in the registry's order: ``[rules]``, with what the variant changes.
 
         Raises:
             AssignmentError: there is no such rule, or its settings are none; one line for every mistake.
         """
         merged = _merged(self.rules, self.variants[variant].model_dump(include={"rules"}), variant)
-        return tuple(asked(name, table, self.id, place) for name, (table, place) in merged.items())
+        found = [asked(name, table, self.id, place) for name, (table, place) in merged.items()]
+        # Not the order of the file: it is lost in a record, whose keys are sorted.
+        order = list(RULES)
+        return tuple(sorted(found, key=lambda one: (order.index(one.rule.name), one.name)))
 
     def every_rule(self) -> dict[str, tuple[Asked, ...]]:
         """Give the rules of each variant."""

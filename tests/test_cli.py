@@ -111,7 +111,7 @@ def test_grading_never_imports_torch_into_the_parent():
     ("args", "message"),
     [
         (["explain", "no_maxpool"], "no such rule. Did you mean 'no_max_pool'?"),
-        (["explain", "zzz"], "no such rule. Known rules: augmentation, "),
+        (["explain", "zzz"], "no such rule. Known rules: allow_only, "),
         (["chek"], "Did you mean 'check'"),
         (["check"], "Missing argument 'path'"),
         (["check", "nowhere"], "no such file or folder"),

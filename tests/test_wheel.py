@@ -63,6 +63,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
         (["check", "model.py", "--class", "Net", "--assignment", "cifar10-c1c2c3c4"], "basic"),
         (["explain", "max_parameters"], "# `max_parameters`"),
         (["assignment", "list"], "cifar10-compact-cnn"),
+        (["assignment", "new", "own", "--dataset", "mnist"], "wrote own/own.toml"),
+        (["check", "own/own", "--assignment", "own/own.toml"], "passed, 60 of 60 points"),
         (["new", "mine"], "wrote mine/model.py"),
         (["grade", "model.py", "--class", "Net", "--data", "mini"], "Scorecard: results/scorecard.md"),
     ],

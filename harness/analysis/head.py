@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from harness.analysis.field import Field
 from harness.analysis.flow import data_reads, literal
 from harness.analysis.graph import Node, Ref
 from harness.analysis.layout import Unmeasurable, extent
@@ -100,9 +99,8 @@ def name_of(measured: Measured, node: Node) -> str:
     kind = _kind(measured, node)
     if kind == "average":
         return "global average pool" if name not in ("sum", "einsum") else "global sum"
-    if kind == "Linear":
-        before, after = measured.sources(node)[0], measured.fields[node.name]
-        return f"Linear({_width(before)}, {_width(after)})"
+    if OPS.get(node.op) == "linear" and len(weight) > 1:
+        return f"Linear({weight[1]}, {weight[0]})"
     if OPS.get(node.op) == "conv" and len(weight) > 2:
         kernel = "x".join(str(k) for k in weight[2:])
         return f"{kernel} convolution to {weight[0]} channels"
@@ -220,11 +218,6 @@ def _only_axes(measured: Measured, node: Node) -> bool:
     """Tell whether a reduction leaves the channels alone."""
     before, after = measured.sources(node)[0], measured.fields[node.name]
     return _channels(before.layout) == _channels(after.layout)
-
-
-def _width(field: Field) -> int:
-    """Count the channels of a value."""
-    return prod(size or 1 for _, size in _channels(field.layout))
 
 
 def _channels(layout: object) -> list[tuple[str, int | None]]:

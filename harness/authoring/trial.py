@@ -138,6 +138,9 @@ def _training(run: Run) -> Checks:
         return
     try:
         training, seconds = _one_epoch(run, variant)
+    except DataUnavailableError as error:
+        yield Check("epoch", "CAUTION", "nothing was trained, and nobody knows how long it takes", str(error))
+        return
     except HarnessError as error:
         yield Check("epoch", "FAIL", f"{variant}: {error}", "Mend what the message says.")
         return

@@ -20,9 +20,10 @@ from harness.rules.registry import RULES
 from harness.tables import meant
 
 TEMPLATES = REPOSITORY / "templates" / "assignment"
-MANY_CLASSES = 10
-"""From so many on, an untrained network hardly tells any apart by luck."""
-MANY_IMAGES, SOME_IMAGES = 5_000, 1_000
+RARE = 0.1
+"""Where chance is at most this, an untrained network hardly tells classes apart by luck."""
+EPOCHS_AND_BATCH = ((5_000, (12, 128)), (1_000, (20, 64)), (0, (40, 16)))
+"""Epochs and images per step, from so many training images on."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,14 @@ class Written:
     files: tuple[Path, ...]
 
 
-def write_for(folder: Path, dataset: str) -> Written:
-    """Write an assignment for a data set that everybody has.
+def write_for(folder: Path, dataset: str | None = None) -> Written:
+    """Write an assignment for a data set that everybody has, the first of the registry if not given.
 
     Raises:
         UsageError: there is no such data set, or the folder holds something or cannot be written.
     """
     known = [name for name, one in DATASETS.items() if isinstance(one, Public)]
+    dataset = dataset or known[0]
     if dataset not in known:
         raise UsageError(
             f"--dataset {dataset}: no such data set. {meant(dataset, known, 'data sets')} For images of your "
@@ -118,8 +120,8 @@ def _numbers(spec: DataSpec, images: int) -> dict[str, Any]:
     """Choose numbers that make sense for so many classes and training images."""
     classes, chance = spec.num_classes, spec.chance
     channels, side, _ = spec.input_shape
-    untrained = chance + 0.1 if classes >= MANY_CLASSES else (1 + chance) / 2
-    epochs, batch = (10, 128) if images >= MANY_IMAGES else (20, 64) if images >= SOME_IMAGES else (40, 16)
+    untrained = chance + RARE if chance <= RARE else (1 + chance) / 2
+    epochs, batch = next(chosen for least, chosen in EPOCHS_AND_BATCH if images >= least)
     return {
         "below": 10_000 * (11 + 64 * classes // 10_000),
         "untrained": round(untrained, 3),

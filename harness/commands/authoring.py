@@ -54,7 +54,7 @@ def show_list() -> None:
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="cifar10, mnist, ...: what everybody has.")
+        str | None, typer.Option(metavar="NAME", help="A data set that everybody has; see docs/data.md.")
     ] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="ID", help="Begin with one of harness assignment list.")
@@ -79,7 +79,7 @@ def new(
     elif source is not None:
         written = copy_from(folder, source)
     else:
-        written = write_for(folder, dataset or "cifar10")
+        written = write_for(folder, dataset)
     for file in written.files:
         say(f"wrote {file}")
     say("Now see whether it is what you mean, and grade the submission beside it:")

@@ -61,6 +61,17 @@ def test_without_a_reference_the_rules_are_tried_by_themselves(written, tmp_path
     assert checks["basic: max_parameters"].found.startswith("fails for a network that")
 
 
+def test_without_data_and_without_a_sample_nothing_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("FASHION_MNIST_ROOT", "HARNESS_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    code, checks = tried(write_for(tmp_path / "new", "fashion_mnist"), tmp_path)
+    assert code == 0
+    assert (checks["epoch"].level, checks["data"].level) == ("CAUTION", "CAUTION")
+    assert "Fashion-MNIST is not here, and no sample is embedded. Put" in checks["epoch"].fix
+    assert "time" not in checks
+
+
 def test_what_fails_decides_the_exit_code():
     assert outcome((Check("a", "PASS", ""), Check("b", "CAUTION", ""))) == 0
     assert outcome((Check("basic: dilation", "FAIL", ""),)) == 1

@@ -39,7 +39,7 @@ def test_the_archive_does_not_hold_the_reference_answer(archive):
 
 def test_the_harness_in_the_archive_runs_where_it_is_unpacked(archive, tmp_path):
     archive.extractall(tmp_path)
-    for command, shown in ((["--help"], "verify"), (["explain", "dilation"], "## `dilation`")):
+    for command, shown in ((["--help"], "verify"), (["explain", "dilation"], "# `dilation`")):
         done = subprocess.run(
             [sys.executable, "-P", "-m", "harness", *command],
             cwd=tmp_path / "docs",

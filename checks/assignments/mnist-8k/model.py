@@ -17,7 +17,7 @@ class Separable(nn.Sequential):
 
 
 class Net(nn.Module):
-    """One 5x5 convolution and four separable ones, 28 -> 14 -> 7 px, the average, a 1x1 convolution."""
+    """A 5x5 convolution and four separable ones, 28 -> 14 -> 7 px, the average, a 1x1 convolution."""
 
     def __init__(self) -> None:
         super().__init__()

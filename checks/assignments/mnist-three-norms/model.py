@@ -2,24 +2,14 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 Norm = Callable[[int], nn.Module]
 
 
-class LayerNorm(nn.Module):
-    """Layer normalisation of an image's whole map (C, H, W), then a scale and a shift a channel."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise maps (N, C, H, W) of any size."""
-        return F.layer_norm(x, x.shape[1:]) * self.weight + self.bias
+def layer_norm(channels: int) -> nn.Module:
+    """Layer normalisation of an image's whole map: group normalisation with one group."""
+    return nn.GroupNorm(1, channels)
 
 
 def group_norm(channels: int) -> nn.Module:
@@ -65,7 +55,7 @@ class NetLayerNorm(Net):
     """The same with layer normalisation."""
 
     def __init__(self) -> None:
-        super().__init__(LayerNorm)
+        super().__init__(layer_norm)
 
 
 class NetGroupNorm(Net):
