@@ -140,4 +140,5 @@ def _more(kinds: Kinds, wanted: Layers, missing: int) -> str:
         "weighted",
     ):
         return f"The output does not depend on {layers(dead)}: use what they compute."
-    return nearly(wanted, kinds) or f"Add {missing} {wanted.words(missing)}."
+    near, add = nearly(wanted, kinds), f"Add {missing} {wanted.words(missing)}."
+    return near if near and missing == 1 else f"{add} {near}".strip()

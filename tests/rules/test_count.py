@@ -17,10 +17,15 @@ def test_convolutions_of_one_kernel_and_stride_are_counted(basic, by_rule):
 
 
 def test_too_few_say_what_would_make_one_more(basic, by_rule):
-    finding = by_rule("count", basic(), family="convolution", kernel=3, stride=2, at_least=4)
+    architecture = basic()
+    finding = by_rule("count", architecture, family="convolution", kernel=3, stride=2, at_least=4)
     assert finding.status == "failed"
     assert finding.actual == "3: s1, s2, s3"
     assert finding.help == "Give dil.dw stride 2: it has stride 1."
+    finding = by_rule("count", architecture, family="convolution", kernel=3, stride=2, exactly=5)
+    assert finding.help == (
+        "Add 2 convolutions with kernel 3 and stride 2. Give dil.dw stride 2: it has stride 1."
+    )
 
 
 def test_too_many_say_how_many_to_remove(basic, by_rule):
