@@ -289,5 +289,7 @@ def _merged(
         change = changes.get(name, {})
         if isinstance(change, Mapping):
             place = f"variants.{variant}.rules.{name}" if change else f"rules.{name}"
-            found[name] = ({**rules.get(name, {}), **change}, place)
+            before = rules.get(name, {})
+            kept = {key: before[key] for key in ("points",) if key in before} if "rule" in change else before
+            found[name] = ({**kept, **change}, place)
     return found

@@ -227,6 +227,20 @@ def test_a_rule_applies_because_it_is_named_and_a_variant_switches_it_off(table)
     assert dilated[-1] == "small"
 
 
+def test_a_table_of_a_variant_with_a_rule_of_its_own_replaces_all_but_the_points(table):
+    table["rules"]["shortcuts"] = {"rule": "residual", "adds": 0, "points": 5}
+    table["variants"]["basic"]["rules"]["shortcuts"] = {"layers": 2}
+    table["variants"]["dilated"]["rules"]["shortcuts"] = {"rule": "residual", "per_stage": 1}
+    rules = parse_assignment(table).every_rule()
+    basic, dilated = (
+        next(one.settings for one in rules[variant] if one.name == "shortcuts").model_dump(exclude_none=True)
+        for variant in ("basic", "dilated")
+    )
+    assert (basic["adds"], basic["layers"]) == ({"exactly": 0}, {"exactly": 2})
+    assert "adds" not in dilated
+    assert (dilated["per_stage"], dilated["points"]) == ({"exactly": 1}, 5)
+
+
 def test_a_rule_may_appear_several_times_under_different_names(table):
     table["rules"]["tiny"] = {"rule": "max_parameters", "below": 1_000, "points": 7, "asks": "a tiny network"}
     spec = parse_assignment(table)

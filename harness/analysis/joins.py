@@ -18,9 +18,10 @@ _WEIGHTED = frozenset({"conv", "conv_transpose", "linear", "recurrent"})
 
 @dataclass(frozen=True)
 class Join:
-    """A sum of two maps: what either path has computed that the other has not.
+    """A sum of two maps, or sequences, or vectors: what either path has computed that the other has not.
 
-    `shortcut`: the shorter path holds no layer with weights (identity), or 1x1 ones alone (projection).
+    `shortcut`: the shorter path holds no layer with weights (identity), or 1x1 ones alone (projection); of
+    vectors, which every linear layer could project, none.
     """
 
     node: Node
@@ -47,12 +48,13 @@ def find_joins(measured: Measured) -> Iterator[Join]:
     """Find the sums that join a path of layers and a shortcut around them, in order of execution."""
     weighted = {node.name: node for node in measured.nodes if is_weighted(measured, node)}
     for node in measured.nodes:
-        if not _adds_maps(measured, node):
+        if not _adds_values(measured, node):
             continue
         one, other = (weighted.keys() & measured.leading_to(name) for name in _operands(node))
         short, long = sorted((one - other, other - one), key=len)
         shortcut = _shortcut(measured, [weighted[name] for name in short])
-        if long and shortcut:
+        is_branch = bool(short) and len(node.shape or ()) == 2
+        if long and shortcut and not is_branch:
             yield Join(node, shortcut, tuple(n for name, n in weighted.items() if name in long))
 
 
@@ -64,17 +66,15 @@ def _operands(node: Node) -> tuple[str, ...]:
     return tuple(arg.ref for arg in chosen if isinstance(arg, Ref))
 
 
-def _adds_maps(measured: Measured, node: Node) -> bool:
-    """Tell whether a node adds two maps, or what may be two; a bias and a gate are none."""
+def _adds_values(measured: Measured, node: Node) -> bool:
+    """Tell whether a node adds two maps, or two values of one shape; a bias and a gate are none."""
     if short_name(node.op).rstrip("_") != "add":
         return False
     names = [name for name in dict.fromkeys(_operands(node)) if name in measured.fields]
     if len(names) < 2:
         return False
-    if all(measured.fields[name].layout is None for name in names):
-        one, other = (tuple(measured.shapes.get(name, ())) for name in names)
-        return one == other and len(one) > 2
-    return all(measured.fields[name].is_map for name in names)
+    one, other = (tuple(measured.shapes.get(name, ())) for name in names)
+    return (len(one) > 1 and one == other) or all(measured.fields[name].is_map for name in names)
 
 
 def _shortcut(measured: Measured, layers: list[Node]) -> Shortcut | None:

@@ -38,7 +38,7 @@ def norm_by_hand(measured: Measured, node: Node) -> ByHand | None:
         if not isinstance(arg, Ref):
             continue
         for statistic, passed in _statistics(measured, arg.ref):
-            is_spread = short_name(statistic.op) in _SPREADS
+            is_spread = short_name(statistic.op) in _SPREADS or _is_variance(measured, statistic)
             by_root = bool(passed & _ROOTS) or short_name(statistic.op) in _SIZES
             if (divides or passed & _INVERSE) and (is_spread or by_root):
                 kinds = _kind(measured, statistic)
@@ -63,6 +63,33 @@ def _statistics(measured: Measured, name: str) -> Iterator[tuple[Node, frozenset
             yield node, passed
         elif word in _SCALARS or OPS.get(node.op) in _MOVES:
             pending += [(ref, passed | {word}) for ref in node.refs]
+
+
+def _is_variance(measured: Measured, statistic: Node) -> bool:
+    """Tell whether a mean is one of squared distances from the mean over the same dimensions."""
+    distance = _squared(measured.by_name.get(statistic.refs[0]), measured)
+    word = short_name(distance.op).rstrip("_") if distance is not None else ""
+    if distance is None or word not in ("sub", "subtract") or len(distance.refs) != 2:
+        return False
+    value, centre = (measured.by_name.get(ref) for ref in distance.refs)
+    if centre is None or short_name(centre.op) != "mean" or value is None or value.name not in centre.refs:
+        return False
+    ranks = (len(node.shape or ()) for node in (distance, value))
+    over, inside = (
+        set(reduced_dimensions(n, rank)) for n, rank in zip((statistic, centre), ranks, strict=True)
+    )
+    return over == inside
+
+
+def _squared(node: Node | None, measured: Measured) -> Node | None:
+    """Return what a node squares; None where it does not."""
+    word = short_name(node.op).rstrip("_") if node is not None else ""
+    if node is None or word not in ("pow", "square", "mul", "multiply"):
+        return None
+    is_square = {"pow": node.arg(1, "exponent") == 2, "square": True}.get(
+        word, len(set(node.refs)) == 1 < len(node.args)
+    )
+    return measured.by_name.get(node.refs[0]) if is_square else None
 
 
 def _kind(measured: Measured, statistic: Node) -> frozenset[Norm]:

@@ -44,6 +44,14 @@ def test_what_must_stand_there_may_be_all_that_is_asked_for(ending, by_rule):
         by_rule("head", architecture)
 
 
+def test_a_dropout_that_must_stand_there_is_looked_for_in_training(ending, by_rule):
+    layers = {"fc": nn.Linear(8, 10), "drop": nn.Dropout(0.2)}
+    architecture = ending(lambda m, x: m.fc(m.drop(x.mean((2, 3)))), **layers)
+    assert by_rule("head", architecture, may_hold=ALL, must_hold=["dropout"]).status == "passed"
+    finding = by_rule("head", ending(lambda m, x: m.fc(x.mean((2, 3))), **layers), must_hold=["dropout"])
+    assert (finding.status, finding.help) == ("failed", "Add dropout.")
+
+
 STRAY = {
     "hidden_linear": lambda m, x: m.fc(m.hidden(x.mean((2, 3)))),
     "activation": lambda m, x: m.fc(x.mean((2, 3)).relu()),

@@ -86,3 +86,24 @@ def test_where_nothing_normalises_help_says_where_to(normalised, by_rule):
 def test_an_unknown_operator_may_normalise(sketch, by_rule):
     x = sketch.call("mystery", sketch.conv("x", 8))
     assert by_rule("norm", sketch.architecture(sketch.head(x)), kind="none").status == "not_judged"
+
+
+def centred(x, dims):
+    """The normalisation of ConvNeXt's code: distances from the mean over the root of their mean square."""
+    mean = x.mean(dims, keepdim=True)
+    return (x - mean) / torch.sqrt((x - mean).pow(2).mean(dims, keepdim=True) + 1e-6)
+
+
+@pytest.mark.parametrize(("kind", "dims"), [("layer", 1), ("instance", (2, 3)), ("batch", (0, 2, 3))])
+def test_a_mean_of_squared_distances_from_the_mean_is_a_variance(normalised, by_rule, kind, dims):
+    architecture = normalised(lambda m, x: centred(x, dims), {})
+    assert by_rule("norm", architecture, kind=kind).status == "passed"
+    assert by_rule("norm", architecture, kind="group").status == "failed"
+
+
+def test_distances_from_another_mean_leave_it_open(normalised, by_rule):
+    def middle(m, x):
+        distance = x - x.mean((2, 3), keepdim=True)
+        return distance / distance.pow(2).mean(1, keepdim=True).sqrt()
+
+    assert by_rule("norm", normalised(middle, {}), kind="layer").status == "not_judged"

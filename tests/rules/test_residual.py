@@ -3,6 +3,7 @@ from torch import nn
 
 from harness.analysis.evidence import Evidence
 from harness.errors import AssignmentError
+from harness.intake.export import architecture_of
 
 
 def block(sketch, x, out, name, s=1, shortcut="identity"):
@@ -121,6 +122,29 @@ def test_addition_in_place_is_a_sum_too(exported, by_rule):
         "fc": nn.Linear(8, 10),
     }
     assert by_rule("residual", exported(forward, **parts), adds=1, shortcut="identity").status == "passed"
+
+
+class Mixer(nn.Module):
+    """Patches, tokens mixed by one layer and channels by another, a hidden layer, each with a shortcut."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.tokens, self.channels = nn.Conv2d(3, 8, 4, 4), nn.Linear(64, 64), nn.Linear(8, 8)
+        self.hidden, self.out, self.other = nn.Linear(8, 8), nn.Linear(8, 10), nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2)
+        x = x + self.tokens(x)
+        x = x.transpose(1, 2)
+        x = (x + self.channels(x)).mean(1)
+        x = x + self.hidden(x)
+        return self.out(x) + self.other(x)
+
+
+def test_shortcuts_around_tokens_and_vectors_are_some_and_two_heads_none(by_rule):
+    architecture = architecture_of(Mixer(), (3, 32, 32))[0]
+    finding = by_rule("residual", architecture, adds=3, identities=3, layers=1)
+    assert (finding.status, finding.actual[:16]) == ("passed", "3 residual sums:")
 
 
 def test_an_unknown_operator_may_be_a_sum(sketch, by_rule):
