@@ -9,7 +9,8 @@ from harness.errors import HarnessError, SandboxError
 from harness.intake.box import open_box
 from harness.machine import Check, now
 from harness.training import runner
-from harness.training.jobs import DoctorEvent, DoctorJob
+from harness.training.events import DoctorEvent
+from harness.training.jobs import DoctorJob
 
 _PINNED = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
 

@@ -6,7 +6,8 @@ from contextlib import closing
 from harness.errors import TrainingError
 from harness.intake.sandbox import Traced, Untraced
 from harness.run import Run
-from harness.training.jobs import CheckedEvent, Event, Model, Probe, ProbedEvent, ProbeJob, Refused
+from harness.training.events import CheckedEvent, Event, Probe, ProbedEvent, Refused
+from harness.training.jobs import Model, ProbeJob
 from harness.training.runner import Child
 
 START_S = 600

@@ -11,7 +11,7 @@ from harness.intake.sandbox import Untraced
 from harness.record import ReceptiveFieldRow, Record, SecondMeasurement
 from harness.reporting.plots.sources import EFFECTIVE_FIELD, EffectiveField, Weights, write_effective_field
 from harness.run import LAST_CHECKPOINT, Run, measure_field
-from harness.training.jobs import FieldEvent
+from harness.training.events import FieldEvent
 
 IMAGES = 32
 """Random images that the effective receptive field of a graded network is averaged over."""

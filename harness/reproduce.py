@@ -26,7 +26,7 @@ from harness.record import Record
 from harness.reporting.folders import variant_folders
 from harness.run import Listener, Run, Settings, Stage
 from harness.tables import content_hash, validate
-from harness.training.jobs import DataEvent, EpochEvent, Event, ReadyEvent
+from harness.training.events import DataEvent, EpochEvent, Event, ReadyEvent
 
 ADVICE = "Copy the whole results folder, or reproduce the record where it was made."
 

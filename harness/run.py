@@ -27,21 +27,17 @@ from harness.recipe import RecipeSpec
 from harness.reporting.plots.sources import SAMPLES
 from harness.seeds import seed_for
 from harness.training import runner
-from harness.training.jobs import (
+from harness.training.events import (
     AugmentedEvent,
-    AugmentJob,
     DivergedEvent,
-    EvaluateJob,
     Event,
     FieldEvent,
-    FieldJob,
     MeasuredEvent,
-    Model,
     Probe,
     ReadyEvent,
     TrainedEvent,
-    TrainJob,
 )
+from harness.training.jobs import AugmentJob, EvaluateJob, FieldJob, Model, TrainJob
 
 RESULTS = Path("results")
 """Where results go if nobody says otherwise."""

@@ -19,7 +19,7 @@ from harness.reporting.scores import class_scores
 from harness.reporting.visible import visible
 from harness.reproduce import Reproduction
 from harness.run import Stage
-from harness.training.jobs import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
+from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
 STAGES = {

@@ -12,7 +12,7 @@ from harness.rules.judging import judge_trainings, not_trained
 from harness.rules.untrained import diverged, not_measured, untrainable
 from harness.rules.verdicts import Verdict
 from harness.run import Run, take_in, train, with_seed
-from harness.training.jobs import DataEvent, DivergedEvent, Probe, TrainedEvent
+from harness.training.events import DataEvent, DivergedEvent, Probe, TrainedEvent
 
 PREVIEW_EPOCHS = 4
 """Epochs of the preview on the embedded set, when the real data cannot be had."""

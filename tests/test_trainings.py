@@ -14,7 +14,7 @@ from harness.intake.submission import open_submission
 from harness.probing import probe
 from harness.reproduce import reproduce
 from harness.run import Run, Settings, take_in, train
-from harness.training.jobs import DataEvent, TrainedEvent
+from harness.training.events import DataEvent, TrainedEvent
 from harness.trainings import accuracy, further
 
 MODEL = """

@@ -22,7 +22,7 @@ from harness.rules.base import NetworkRule
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.run import Listener, Run, Settings, take_in
-from harness.training.jobs import Probe
+from harness.training.events import Probe
 
 SOURCE = REPOSITORY / "templates" / "opponents" / "networks.py"
 LEAST_WIDTH = 64

@@ -24,7 +24,7 @@ from harness.machine import Check
 from harness.record import Finding, Record, Training
 from harness.rules.network import Network
 from harness.run import Listener, Run, Settings, Stage, train
-from harness.training.jobs import EpochEvent, Event, TrainedEvent
+from harness.training.events import EpochEvent, Event, TrainedEvent
 
 Checks = Iterator[Check]
 NOT_JUDGED = "reference"

@@ -31,7 +31,7 @@ from harness.reporting.files import write_reports
 from harness.reporting.html import render_html
 from harness.reporting.scorecard import render_scorecard
 from harness.run import Run, Settings, take_in
-from harness.training.jobs import DataEvent
+from harness.training.events import DataEvent
 from harness.training.runner import Child
 
 

@@ -14,7 +14,7 @@ from harness.intake.sandbox import Traced, Untraced
 from harness.recipe import RecipeOverride
 from harness.record import Problem
 from harness.run import Run
-from harness.training.jobs import Probe
+from harness.training.events import Probe
 
 SCHEMA: Literal["harness/intake/1"] = "harness/intake/1"
 

@@ -197,7 +197,7 @@ def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
     from harness.reporting.pictures import write_training_pictures
     from harness.run import take_in, train
     from harness.screen import say
-    from harness.training.jobs import TrainedEvent
+    from harness.training.events import TrainedEvent
 
     take_in(run)
     traced = run.traced[model]

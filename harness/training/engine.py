@@ -17,21 +17,10 @@ from harness.datasets.miniature import load_for_probe
 from harness.errors import DataError, HarnessError, TrainingError
 from harness.training.budget import WORKSPACE_MIB, bounded_memory
 from harness.training.determinism import device_of, make_deterministic, switches
+from harness.training.events import ERRORS, DoctorEvent, Emit, ErrorEvent, Event, StartedEvent
 from harness.training.fingerprint import fingerprint
 from harness.training.gradients import measure_field
-from harness.training.jobs import (
-    ERRORS,
-    JOBS,
-    DoctorEvent,
-    DoctorJob,
-    Emit,
-    ErrorEvent,
-    Event,
-    FieldJob,
-    Job,
-    ProbeJob,
-    StartedEvent,
-)
+from harness.training.jobs import JOBS, DoctorJob, FieldJob, Job, ProbeJob
 from harness.training.network import one_line
 from harness.training.probe import probe_all
 

@@ -5,7 +5,8 @@ import math
 from harness.errors import UsageError
 from harness.record import wilson_interval
 from harness.training.checkpoint import weights_sha256
-from harness.training.jobs import EvaluateJob, MeasuredEvent
+from harness.training.events import MeasuredEvent
+from harness.training.jobs import EvaluateJob
 from harness.training.loop import Inputs
 from harness.training.measure import measure
 from harness.training.network import in_layout, usable_layout

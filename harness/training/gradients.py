@@ -23,7 +23,8 @@ from harness.analysis.span import Span
 from harness.analysis.view import View
 from harness.errors import GraphError
 from harness.training.checkpoint import trained_tensors
-from harness.training.jobs import FieldEvent, FieldJob
+from harness.training.events import FieldEvent
+from harness.training.jobs import FieldJob
 from harness.training.network import check_weights, one_line, read
 from harness.training.program import compiled, keeping_images_apart
 

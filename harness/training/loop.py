@@ -23,7 +23,8 @@ from harness.tables import content_hash
 from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
-from harness.training.jobs import DivergedEvent, Emit, EpochEvent, StepEvent, TrainJob
+from harness.training.events import DivergedEvent, Emit, EpochEvent, StepEvent
+from harness.training.jobs import TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
 from harness.training.network import Network, in_layout, running

@@ -14,18 +14,9 @@ from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import device_of, make_deterministic
 from harness.training.evaluate import evaluate
+from harness.training.events import AugmentedEvent, DataEvent, DownloadEvent, Emit, ReadyEvent, TrainedEvent
 from harness.training.fingerprint import fingerprint
-from harness.training.jobs import (
-    AugmentedEvent,
-    AugmentJob,
-    DataEvent,
-    DownloadEvent,
-    Emit,
-    EvaluateJob,
-    ReadyEvent,
-    TrainedEvent,
-    TrainJob,
-)
+from harness.training.jobs import AugmentJob, EvaluateJob, TrainJob
 from harness.training.loop import Diverged, Inputs, train
 from harness.training.network import Network, read
 from harness.training.samples import augmented, write_samples

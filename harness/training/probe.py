@@ -15,9 +15,10 @@ from harness.analysis.ops import unknown_ops
 from harness.datasets.images import Data, Split
 from harness.errors import GraphError
 from harness.training.budget import check_memory
+from harness.training.events import CheckedEvent, Probe, ProbedEvent, ProbeEvent, Refused
 from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
-from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
+from harness.training.jobs import Model, ProbeJob
 from harness.training.measure import measure
 from harness.training.network import (
     Network,

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from harness.datasets.registry import environment
 from harness.errors import TrainingError
-from harness.training.jobs import (
+from harness.training.events import (
     ERRORS,
     EVENTS,
     AugmentedEvent,
@@ -27,11 +27,11 @@ from harness.training.jobs import (
     ErrorEvent,
     Event,
     FieldEvent,
-    Job,
     MeasuredEvent,
     ProbeEvent,
     TrainedEvent,
 )
+from harness.training.jobs import Job
 
 Result = Union[
     ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent

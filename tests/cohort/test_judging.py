@@ -17,7 +17,7 @@ from harness.intake.sandbox import Traced
 from harness.record import load_record
 from harness.rules.judging import judge
 from harness.rules.network import Network
-from harness.training.jobs import DataEvent
+from harness.training.events import DataEvent
 from harness.training.runner import Child
 
 

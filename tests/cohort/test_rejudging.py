@@ -39,7 +39,7 @@ from harness.intake.submission import open_submission
 from harness.record import Problem, Record, load_record, to_json
 from harness.rules.judging import judge_trainings
 from harness.run import Run, Settings
-from harness.training.jobs import Probe
+from harness.training.events import Probe
 
 REFERENCE = REPOSITORY / "submission"
 BASE = REFERENCE / "results" / "base_model"

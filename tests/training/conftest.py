@@ -18,7 +18,8 @@ from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
 from harness.intake.export import architecture_of
 from harness.recipe import RecipeSpec
-from harness.training.jobs import Event, Model, TrainJob
+from harness.training.events import Event
+from harness.training.jobs import Model, TrainJob
 
 
 class Tiny(nn.Module):

@@ -21,7 +21,7 @@ from harness.errors import (
 )
 from harness.recipe import TransformSpec
 from harness.training.engine import do, error_event
-from harness.training.jobs import (
+from harness.training.events import (
     EVENTS,
     CheckedEvent,
     DataEvent,
@@ -29,15 +29,13 @@ from harness.training.jobs import (
     DownloadEvent,
     ErrorEvent,
     Event,
-    Model,
     ProbedEvent,
     ProbeEvent,
-    ProbeJob,
     ReadyEvent,
     StartedEvent,
     TrainedEvent,
-    TrainJob,
 )
+from harness.training.jobs import Model, ProbeJob, TrainJob
 
 
 def short(job: TrainJob, **changes: object) -> TrainJob:

@@ -11,7 +11,8 @@ from torch import nn
 from harness.errors import UsageError
 from harness.recipe import RecipeSpec
 from harness.training.engine import do
-from harness.training.jobs import EvaluateJob, Event, MeasuredEvent, Model, TrainedEvent, TrainJob
+from harness.training.events import Event, MeasuredEvent, TrainedEvent
+from harness.training.jobs import EvaluateJob, Model, TrainJob
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.record import Training
-from harness.training.jobs import EVENTS, StepEvent, TrainedEvent, TrainJob
+from harness.training.events import EVENTS, StepEvent, TrainedEvent
+from harness.training.jobs import TrainJob
 
 KILLS = 10
 

@@ -16,7 +16,8 @@ from harness.recipe import RecipeSpec
 from harness.record import Training, wilson_interval
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import make_deterministic
-from harness.training.jobs import EpochEvent, Event, Model, StepEvent, TrainJob
+from harness.training.events import EpochEvent, Event, StepEvent
+from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Diverged, Inputs, optimised, train
 from harness.training.measure import measure
 from harness.training.network import Network, read

@@ -6,7 +6,8 @@ from torch import nn
 
 from harness.datasets.images import Data
 from harness.datasets.spec import DataSpec
-from harness.training.jobs import CheckedEvent, Model, Probe, ProbedEvent, ProbeEvent, ProbeJob, Refused
+from harness.training.events import CheckedEvent, Probe, ProbedEvent, ProbeEvent, Refused
+from harness.training.jobs import Model, ProbeJob
 from harness.training.probe import probe_all
 
 Export = Callable[..., Model]

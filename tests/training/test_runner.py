@@ -11,17 +11,16 @@ import pytest
 
 from harness.errors import DataError, DataUnavailableError, GraphError, TrainingError, UsageError
 from harness.training import runner
-from harness.training.jobs import (
+from harness.training.events import (
     DataEvent,
     ErrorEvent,
     Event,
     ProbeEvent,
-    ProbeJob,
     StartedEvent,
     StepEvent,
     TrainedEvent,
-    TrainJob,
 )
+from harness.training.jobs import ProbeJob, TrainJob
 from harness.training.runner import Child, run
 
 LONG_S = 120.0

@@ -14,7 +14,8 @@ from harness.recipe import RecipeSpec
 from harness.training.batches import Batches
 from harness.training.determinism import make_deterministic
 from harness.training.engine import do
-from harness.training.jobs import AugmentedEvent, AugmentJob, Event, TrainJob
+from harness.training.events import AugmentedEvent, Event
+from harness.training.jobs import AugmentJob, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.network import Network, read
 from harness.training.samples import augmented, write_samples
