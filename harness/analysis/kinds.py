@@ -127,6 +127,8 @@ class Kinds:
         if node.name in self._not_followed:
             return Told(perhaps=_IN_PLACE)
         if node.name in self._maxima:
+            if OPS[node.op] == "max_pool" and (window := self.window(node)) and set(window.kernel) == {1}:
+                return Told()  # the largest of one number
             is_global = not self.view.measured.fields[node.name].axes
             return Told(frozenset({"max_pool", "global_max_pool"} if is_global else {"max_pool"}))
         told = self._by_operator(node)

@@ -303,3 +303,11 @@ def test_a_gain_before_a_pool_is_no_linear_layer(exported, by_rule):
         gain=nn.Parameter(torch.ones(10, 1, 1)),
     )
     assert by_rule("count", architecture, family="linear", exactly=0).status == "passed"
+
+
+def test_a_max_pool_of_single_pixels_is_none(exported, by_rule):
+    architecture = exported(
+        lambda m, x: F.max_pool2d(F.max_pool2d(m.conv(x), 2), 1).mean((2, 3)), conv=nn.Conv2d(3, 10, 3)
+    )
+    assert by_rule("count", architecture, family="max_pool", exactly=1).status == "passed"
+    assert by_rule("count", architecture, family="max_pool", exactly=2).status == "failed"
