@@ -1,6 +1,7 @@
 """What a network costs for one image: multiply-adds, and bytes that its values take at the same time."""
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,7 +19,18 @@ _BYTES = {
 _MULTIPLIES = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum", "attention"})
 _COMPUTES = frozenset({"recurrent", "frequency", "linalg"})
 """Families whose multiply-adds no formula here counts."""
+_PRODUCTS = frozenset(
+    {
+        "bilinear", "cdist", "cross", "linalg_cross", "kron", "pairwise_distance", "cosine_similarity",
+        "trapezoid", "cumulative_trapezoid", "addbmm", "outer", "addr",
+    }
+)  # fmt: skip
+"""Products besides, whose multiply-adds no formula here counts."""
+_BY_ELEMENT = frozenset({"mul", "multiply", "div", "divide", "true_divide", "addcmul", "addcdiv", "lerp"})
+"""Products and quotients of values of one place."""
 _WITH_ADDEND = frozenset({"addmm", "baddbmm", "addmv"})
+
+_ITEM = "operator.getitem"
 
 Sizes = tuple[int, ...]
 
@@ -53,18 +65,19 @@ def multiply_adds(measured: Measured) -> Mapping[str, int | None]:
 
     A convolution has (channels in / groups) x kernel of them for each number that it makes, a transposed
     one (channels out / groups) x kernel for each that it reads, a product as many for each number that it
-    makes as it sums over. Everything else (normalisation, activation, pools, sums) has none.
+    makes as it sums over, one of two tensors by element a single one. Everything else (normalisation,
+    activation, pools, sums) has none.
     """
     found: dict[str, int | None] = {}
     for node in measured.flow.nodes:
         family = OPS.get(node.op)
-        if family in _MULTIPLIES:
+        if family is None or family in _COMPUTES or short_name(node.op) in _PRODUCTS:
+            found[node.name] = None
+        elif _multiplies(measured, node):
             try:
                 found[node.name] = _multiply_adds(measured, node)
             except MALFORMED:
                 found[node.name] = None
-        elif family is None or family in _COMPUTES:
-            found[node.name] = None
     return found
 
 
@@ -85,16 +98,17 @@ def largest_memory(measured: Measured) -> Memory:
     """
     image, nodes = measured.graph.inputs[0], measured.flow.nodes
     root = _roots(measured)
+    made = _results(measured, root)
     last = {root[ref]: position for position, node in enumerate(nodes) for ref in node.refs if ref in root}
     last[root.get(measured.flow.output, image)] = len(nodes)
     held = {image: bytes_of(measured.graph.input_shape, "float32")}
     found = Memory(sum(held.values()))
     for position, node in enumerate(nodes):
-        if root[node.name] == node.name and node.shape is not None:
-            sizes = sizes_of_one(measured, node.name)
+        for value in made.get(node.name, ()):
+            sizes = sizes_of_one(measured, value.name)
             if sizes is None:
-                return Memory(found.most, found.where, unknown=node)
-            held[node.name] = bytes_of(sizes, node.dtype)
+                return Memory(found.most, found.where, unknown=value)
+            held[value.name] = bytes_of(sizes, value.dtype)
         if sum(held.values()) > found.most:
             found = Memory(sum(held.values()), node)
         held = {name: size for name, size in held.items() if last.get(name, -1) > position}
@@ -126,9 +140,27 @@ def _roots(measured: Measured) -> Mapping[str, str]:
     root = {measured.graph.inputs[0]: measured.graph.inputs[0]}
     for node in measured.flow.nodes:
         shared = next((name for name in node.refs if name in root), None)
-        is_view = shared is not None and node.op in MAY_SHARE
+        is_result = node.op == _ITEM and root.get(shared or "") == shared
+        is_view = shared is not None and node.op in MAY_SHARE and not is_result
         root[node.name] = root[shared] if is_view and shared is not None else node.name
     return root
+
+
+def _results(measured: Measured, root: Mapping[str, str]) -> Mapping[str, list[Node]]:
+    """List what each operator makes in memory of its own; of several results, those that are used."""
+    made = defaultdict[str, list[Node]](list)
+    for node in measured.flow.nodes:
+        if root[node.name] == node.name and node.shape is not None:
+            made[node.refs[0] if node.op == _ITEM else node.name].append(node)
+    return made
+
+
+def _multiplies(measured: Measured, node: Node) -> bool:
+    """Tell whether a node is a product: of matrices, or by element of a value of the image and a tensor."""
+    name = short_name(node.op).rstrip("_")
+    if OPS.get(node.op) != "elementwise":
+        return OPS.get(node.op) in _MULTIPLIES or name == "inner"
+    return name in _BY_ELEMENT and len(node.refs) > 1 and node.name in measured.fields
 
 
 def _multiply_adds(measured: Measured, node: Node) -> int | None:
@@ -149,6 +181,8 @@ def _multiply_adds(measured: Measured, node: Node) -> int | None:
             return _of_attention(known)
         case "einsum":
             return _of_einsum(node, known)
+        case "elementwise":
+            return math.prod(made)
         case _:
             return _of_product(measured, node, made)
 
@@ -158,8 +192,11 @@ def _of_product(measured: Measured, node: Node, made: Sizes) -> int | None:
     name = short_name(node.op)
     first = node.args[1 if name in _WITH_ADDEND else 0]
     sizes = sizes_of_one(measured, first.ref) if isinstance(first, Ref) else None
-    if name in ("addbmm", "outer", "addr") or not sizes:
+    if not sizes:
         return None
+    if name == "tensordot":
+        over: list[int] = node.arg(2, "dims_self")
+        return math.prod(made) * math.prod(sizes[dimension] for dimension in over)
     return math.prod(made) * sizes[-1]
 
 
@@ -177,7 +214,8 @@ def _of_einsum(node: Node, operands: list[Sizes]) -> int | None:
     terms = equation.partition("->")[0].split(",")
     if len(terms) != len(operands) or "." in equation:
         return None
-    pairs = (
-        pair for term, sizes in zip(terms, operands, strict=True) for pair in zip(term, sizes, strict=False)
-    )
-    return math.prod(dict(pairs).values())
+    largest: dict[str, int] = {}
+    for term, sizes in zip(terms, operands, strict=True):
+        for letter, size in zip(term, sizes, strict=False):
+            largest[letter] = max(size, largest.get(letter, 1))  # a size of 1 is repeated
+    return math.prod(largest.values())

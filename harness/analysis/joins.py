@@ -13,6 +13,7 @@ from harness.analysis.receptive import Measured
 Shortcut = Literal["identity", "projection"]
 
 _PRODUCTS = frozenset({"matmul", "einsum"})
+_SUMS = frozenset({"add", "sub", "subtract", "rsub"})
 _WEIGHTED = frozenset({"conv", "conv_transpose", "linear", "recurrent"})
 
 
@@ -67,8 +68,8 @@ def _operands(node: Node) -> tuple[str, ...]:
 
 
 def _adds_values(measured: Measured, node: Node) -> bool:
-    """Tell whether a node adds two maps, or two values of one shape; a bias and a gate are none."""
-    if short_name(node.op).rstrip("_") != "add":
+    """Tell whether a node adds two maps, or two values of one shape, or subtracts them; no bias, no gate."""
+    if short_name(node.op).rstrip("_") not in _SUMS:
         return False
     names = [name for name in dict.fromkeys(_operands(node)) if name in measured.fields]
     if len(names) < 2:

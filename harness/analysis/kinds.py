@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from harness.analysis.activations import activation
 from harness.analysis.field import Field
 from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node, Ref
+from harness.analysis.graph import Node
 from harness.analysis.joins import Join, find_joins, is_product_with_weights
 from harness.analysis.layout import MALFORMED, Unmeasurable, extent, places
 from harness.analysis.maxima import Maxima, find_maxima
@@ -42,7 +42,8 @@ _LEADS_TO_PRODUCT = frozenset({"elementwise", "dropout", "identity", "view", "pe
 _LINEAR_ARITHMETIC = frozenset(
     {"add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "neg", "negative"}
 )
-_PRODUCTS = frozenset({"tensordot", "bilinear", "inner"})
+_PRODUCTS = frozenset({"bilinear", "inner", "cdist", "pairwise_distance", "trapezoid", "kron"})
+_MOVES = frozenset({"view", "permute", "identity", "expand"})
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ class Kinds:
         if node.name in self._not_followed:
             return Told(perhaps=_IN_PLACE)
         if node.name in self._maxima:
+            if OPS[node.op] == "max_pool" and (window := self.window(node)) and set(window.kernel) == {1}:
+                return Told()  # the largest of one number
             is_global = not self.view.measured.fields[node.name].axes
             return Told(frozenset({"max_pool", "global_max_pool"} if is_global else {"max_pool"}))
         told = self._by_operator(node)
@@ -150,6 +153,8 @@ class Kinds:
             case "cat" | "stack":
                 several = len({name for name in data_reads(node) if name in self.view.measured.fields}) > 1
                 return Told(frozenset({"concatenation"}) if several else NOTHING)
+            case "scan":
+                return Told(perhaps=_LINEAR if self._multiplies_stored(node.refs[0]) else NOTHING)
             case "elementwise" | "maximum" | "glu":
                 return self._arithmetic(node)
             case family:
@@ -191,7 +196,8 @@ class Kinds:
     def _average(self, node: Node) -> Told:
         """Look at an average or a sum: over the whole map, over windows, or of something else."""
         if OPS[node.op] == "reduce" and short_name(node.op) not in ("mean", "sum"):
-            return Told()
+            is_likeness = short_name(node.op) == "cosine_similarity" and self._reads_stored(node)
+            return Told(perhaps=_LINEAR if is_likeness else NOTHING)
         before, after = self.view.measured.sources(node)[0], self.view.measured.fields[node.name]
         if before.layout is None or after.layout is None:
             return Told(perhaps=frozenset({"average_pool", "global_average_pool"}))
@@ -199,7 +205,8 @@ class Kinds:
             several = extent(before.layout, "h") * extent(before.layout, "w") > 1
             return Told(frozenset({"global_average_pool"}) if several else NOTHING)
         if OPS[node.op] != "reduce":
-            return Told(frozenset({"average_pool"}))
+            mixes = self._multiplies_stored(node.refs[0], dimensions=2)
+            return Told(frozenset({"average_pool"}), _LINEAR if mixes else NOTHING)
         over = self._reduced(node, before)
         if "k" in over:
             return Told(frozenset({"average_pool"}))
@@ -236,15 +243,23 @@ class Kinds:
             return set()
         return {letter for dimension in over for letter, _ in dimension}
 
-    def _multiplies_stored(self, name: str) -> bool:
+    def _multiplies_stored(self, name: str, dimensions: int = 1) -> bool:
+        """Tell whether a value is a product, maybe moved, with stored numbers along so many dimensions."""
         node = self.view.measured.by_name.get(name)
-        if node is None or short_name(node.op).rstrip("_") not in ("mul", "multiply"):
-            return False
-        others = [
-            arg.ref for arg in node.args if isinstance(arg, Ref) and arg.ref not in self.view.measured.fields
-        ]
-        bindings = set(self.view.measured.graph.bindings)
-        return any(self.view.measured.leading_to(other) & bindings for other in others)
+        while node is not None and OPS.get(node.op) in _MOVES and node.refs:
+            node = self.view.measured.by_name.get(node.refs[0])
+        is_product = node is not None and short_name(node.op).rstrip("_") in ("mul", "multiply")
+        return node is not None and is_product and self._reads_stored(node, dimensions)
+
+    def _reads_stored(self, node: Node, dimensions: int = 1) -> bool:
+        measured = self.view.measured
+        bindings = set(measured.graph.bindings)
+        return any(
+            measured.leading_to(name) & bindings
+            and sum(size != 1 for size in measured.shapes.get(name, ())) >= dimensions
+            for name in node.refs
+            if name not in measured.fields
+        )
 
     def _reads_softmax(self, node: Node) -> bool:
         pending, seen = list(data_reads(node)), set[str]()

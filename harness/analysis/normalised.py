@@ -16,7 +16,20 @@ _SPREADS = frozenset({"var", "std", "var_mean", "std_mean"})
 _SIZES = frozenset({"linalg_vector_norm", "norm"})
 _ROOTS = frozenset({"sqrt", "rsqrt", "pow"})
 _INVERSE = frozenset({"rsqrt", "reciprocal", "pow"})
-_SCALARS = frozenset({"add", "clamp", "clamp_min", "clip", "maximum"}) | _ROOTS | _INVERSE
+_BY_LOGARITHM = frozenset({"exp", "log"})
+"""Roots and inverses of a spread, when both are there."""
+_ON_THE_WAY = _ROOTS | _INVERSE | _BY_LOGARITHM | {
+    "add", "sub", "subtract", "rsub", "mul", "multiply", "neg", "clamp", "clamp_min", "clip", "maximum",
+}  # fmt: skip
+"""Arithmetic between a statistic and the division by it."""
+_POOLS = frozenset({"avg_pool", "adaptive_avg_pool"})
+_PRODUCTS = frozenset({"matmul", "einsum"})
+_BOTH = slice(0, 2)
+_FACTORS = {
+    "div": slice(1, 2), "divide": slice(1, 2), "true_divide": slice(1, 2), "addcdiv": slice(2, 3),
+    "mul": _BOTH, "multiply": _BOTH,
+}  # fmt: skip
+"""Which arguments of an operator are divisors, or may be the inverse of one."""
 _MOVES = frozenset({"view", "permute", "expand", "identity", "number"})
 
 
@@ -30,28 +43,33 @@ class ByHand:
 
 def norm_by_hand(measured: Measured, node: Node) -> ByHand | None:
     """Tell whether a node divides by a spread of the map, and over what; None for anything else."""
-    name = short_name(node.op).rstrip("_")
-    if name not in ("div", "divide", "true_divide", "mul", "multiply"):
+    factors = _FACTORS.get(short_name(node.op).rstrip("_"))
+    if factors is None:
         return None
-    divides = name not in ("mul", "multiply")
-    for arg in node.args[1:2] if divides else node.args[:2]:
-        if not isinstance(arg, Ref):
-            continue
-        for statistic, passed in _statistics(measured, arg.ref):
-            is_spread = short_name(statistic.op) in _SPREADS or _is_variance(measured, statistic)
-            by_root = bool(passed & _ROOTS) or short_name(statistic.op) in _SIZES
-            if (divides or passed & _INVERSE) and (is_spread or by_root):
-                kinds = _kind(measured, statistic)
-                return ByHand(surely=kinds) if is_spread else ByHand(perhaps=kinds)
-    return None
+    perhaps = None
+    inverted = frozenset[str]() if factors == _BOTH else frozenset({"reciprocal"})
+    for arg in node.args[factors]:
+        for statistic, passed in _statistics(measured, arg.ref, inverted) if isinstance(arg, Ref) else ():
+            is_spread = _is_spread(measured, statistic, passed)
+            inverts = passed & _INVERSE or (is_spread and passed >= _BY_LOGARITHM)
+            if inverts and is_spread:
+                return ByHand(surely=_kind(measured, statistic))
+            if inverts and (passed & _ROOTS or short_name(statistic.op) in _SIZES):
+                perhaps = perhaps or ByHand(perhaps=_kind(measured, statistic))
+    return perhaps
 
 
 # Private functions
 
 
-def _statistics(measured: Measured, name: str) -> Iterator[tuple[Node, frozenset[str]]]:
-    """Walk back from a divisor to the reductions it is computed from, and by which arithmetic."""
-    pending, seen = [(name, frozenset[str]())], set[str]()
+def _statistics(
+    measured: Measured, name: str, inverted: frozenset[str]
+) -> Iterator[tuple[Node, frozenset[str]]]:
+    """Walk back from a factor to the reductions it is computed from, and by which arithmetic.
+
+    What is not inverted yet is not followed through products: those are judged themselves.
+    """
+    pending, seen = [(name, inverted)], set[str]()
     while pending:
         here, passed = pending.pop()
         node = measured.by_name.get(here)
@@ -59,14 +77,34 @@ def _statistics(measured: Measured, name: str) -> Iterator[tuple[Node, frozenset
             continue
         seen.add(here)
         word = short_name(node.op).rstrip("_")
-        if OPS.get(node.op) == "reduce":
+        if _is_statistic(node):
             yield node, passed
-        elif word in _SCALARS or OPS.get(node.op) in _MOVES:
+        elif word in ("mul", "multiply") and not passed & (_INVERSE | _BY_LOGARITHM):
+            continue
+        elif word in _ON_THE_WAY or OPS.get(node.op) in _MOVES:
             pending += [(ref, passed | {word}) for ref in node.refs]
+
+
+def _is_statistic(node: Node) -> bool:
+    """Tell whether a node makes one number of many: a reduction, a pool, a product of a value and itself."""
+    family = OPS.get(node.op, "opaque")
+    by_itself = family in _PRODUCTS and len(node.refs) == 2 and len(set(node.refs)) == 1
+    return family == "reduce" or family in _POOLS or by_itself
+
+
+def _is_spread(measured: Measured, statistic: Node, passed: frozenset[str]) -> bool:
+    """Tell whether a statistic is a variance, or a mean of squares that something is subtracted from."""
+    if short_name(statistic.op) in _SPREADS or _is_variance(measured, statistic):
+        return True
+    is_mean = short_name(statistic.op) == "mean"
+    of_squares = is_mean and _squared(measured.by_name.get(statistic.refs[0]), measured) is not None
+    return of_squares and bool(passed & {"sub", "subtract"})
 
 
 def _is_variance(measured: Measured, statistic: Node) -> bool:
     """Tell whether a mean is one of squared distances from the mean over the same dimensions."""
+    if OPS.get(statistic.op) != "reduce":
+        return False
     distance = _squared(measured.by_name.get(statistic.refs[0]), measured)
     word = short_name(distance.op).rstrip("_") if distance is not None else ""
     if distance is None or word not in ("sub", "subtract") or len(distance.refs) != 2:
@@ -95,7 +133,9 @@ def _squared(node: Node | None, measured: Measured) -> Node | None:
 def _kind(measured: Measured, statistic: Node) -> frozenset[Norm]:
     """Name the normalisation by what its spread is taken over."""
     layout = measured.sources(statistic)[0].layout
-    if layout is None:
+    if OPS.get(statistic.op) in _POOLS and not measured.fields[statistic.name].axes:
+        return frozenset({"instance_norm"})
+    if layout is None or OPS.get(statistic.op) != "reduce":
         return frozenset()
     try:
         over = set(reduced_dimensions(statistic, len(layout)))

@@ -1,15 +1,18 @@
 """The rule that a network is made of certain families of layers alone."""
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator, field_validator
 
 from harness.analysis.activations import NAMES, activation
+from harness.analysis.cost import sizes_of_one
 from harness.analysis.field import Unknown
 from harness.analysis.graph import Node
 from harness.analysis.kinds import Kind, Kinds
 from harness.analysis.naming import layers
-from harness.analysis.ops import OPS
+from harness.analysis.ops import OPS, short_name
+from harness.analysis.receptive import Measured
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
@@ -93,4 +96,12 @@ def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
     if told.perhaps - families:
         return None
     moves = any(node.name == other.name for other in kinds.view.resampling)
-    return not moves and OPS.get(node.op) in _PLUMBING
+    return not moves and (OPS.get(node.op) in _PLUMBING or _is_of_one(kinds.view.measured, node))
+
+
+def _is_of_one(measured: Measured, node: Node) -> bool:
+    """Tell whether a node is the mean or the sum of single numbers, as of a map of one position."""
+    if short_name(node.op) not in ("mean", "sum"):
+        return False
+    before, after = (sizes_of_one(measured, name) for name in (node.refs[0], node.name))
+    return before is not None and after is not None and math.prod(before) == math.prod(after)

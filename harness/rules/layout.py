@@ -25,7 +25,7 @@ _PLACES: frozenset[Kind] = frozenset(
     }
 )  # fmt: skip
 """Families that always take a place; others do where a letter names them."""
-_MOVING = frozenset({"slice", "gather", "pixel_shuffle", "pixel_unshuffle"})
+_MOVING = frozenset({"slice", "gather", "pixel_shuffle", "pixel_unshuffle", "max_pool"})
 """Operators of no family that take a place where they change the size of the map."""
 _ON_A_SHORTCUT: frozenset[Kind] = frozenset(
     {"pointwise", "normalisation", "activation", "dropout", "average_pool", "max_pool"}

@@ -91,3 +91,13 @@ def test_a_mistake_in_the_settings_is_named(basic, by_rule, message):
     with pytest.raises(AssignmentError) as error:
         by_rule("allow_only", basic(), **MISTAKES[message])
     assert message in str(error.value)
+
+
+def test_the_mean_of_a_map_of_one_position_computes_nothing(exported, by_rule):
+    architecture = exported(lambda m, x: m.conv(x).mean((2, 3)), conv=nn.Conv2d(3, 10, 32))
+    assert by_rule("allow_only", architecture, families=["convolution"]).status == "passed"
+
+
+def test_the_mean_over_channels_is_none_of_the_families(exported, by_rule):
+    architecture = exported(lambda m, x: m.conv(x).mean(1).flatten(1)[:, :10], conv=nn.Conv2d(3, 10, 3))
+    assert by_rule("allow_only", architecture, families=["convolution"]).status != "passed"

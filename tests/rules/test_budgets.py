@@ -1,6 +1,7 @@
 """Budgets of bytes, multiply-adds and memory, against numbers worked out by hand."""
 
 import pytest
+import torch
 from torch import nn
 
 from harness.errors import AssignmentError
@@ -41,6 +42,33 @@ PRODUCTS = {
         3 * 32 * 32 * (32 + 32),
     ),
     "a matrix product": (lambda m, x: x @ x, {}, 3 * 32 * 32 * 32),
+    "a product over chosen dimensions": (
+        lambda m, x: torch.tensordot(x, m.w, ([1], [1])).permute(0, 3, 1, 2),
+        {"w": nn.Parameter(torch.ones(5, 3))},
+        32 * 32 * 3 * 5,
+    ),
+    "an inner product": (
+        lambda m, x: torch.inner(x.permute(0, 2, 3, 1), m.w).permute(0, 3, 1, 2),
+        {"w": nn.Parameter(torch.ones(5, 3))},
+        32 * 32 * 3 * 5,
+    ),
+    "a contraction with a size that is repeated": (
+        lambda m, x: torch.einsum("nchw,kc,yc->nkhw", x, m.w, m.one),
+        {"w": nn.Parameter(torch.ones(5, 3)), "one": nn.Parameter(torch.ones(1, 1))},
+        32 * 32 * 3 * 5,
+    ),
+    "a linear layer written out": (
+        lambda m, x: (x.unsqueeze(1) * m.w[:, :, None, None]).sum(2),
+        {"w": nn.Parameter(torch.ones(5, 3))},
+        32 * 32 * 3 * 5,
+    ),
+    "a linear layer written out, channel by channel": (
+        lambda m, x: torch.stack([(x * m.w[k, :, None, None]).mean(1) for k in range(5)], 1),
+        {"w": nn.Parameter(torch.ones(5, 3))},
+        32 * 32 * 3 * 5,
+    ),
+    "a gate": (lambda m, x: x * x.mean((2, 3), keepdim=True), {}, 3 * 32 * 32),
+    "a product with a number": (lambda m, x: 0.5 * x, {}, 0),
     "attention with its weights": (
         lambda m, x: m.look(*[x.flatten(2).transpose(1, 2)] * 3)[0].transpose(1, 2).unflatten(2, (32, 32)),
         {"look": nn.MultiheadAttention(3, 3, batch_first=True)},
@@ -53,6 +81,33 @@ PRODUCTS = {
 def test_a_product_has_its_multiply_adds(exported, by_rule, forward, layers, macs):
     architecture = exported(lambda m, x: forward(m, x).mean((2, 3)), **layers)
     assert by_rule("max_macs", architecture, at_most=10**9).actual == f"{macs:,} multiply-adds"
+
+
+def test_multiply_adds_of_likenesses_are_not_known(exported, by_rule):
+    def forward(self, x):
+        return nn.functional.cosine_similarity(x.mean((2, 3)).unsqueeze(1), self.w, dim=2)
+
+    architecture = exported(forward, w=nn.Parameter(torch.ones(10, 3)))
+    assert by_rule("max_macs", architecture, at_most=10**9).status == "not_judged"
+
+
+def test_results_of_an_operator_that_has_several_take_memory(exported, by_rule):
+    def forward(self, x):
+        x = torch.cummax(self.conv(x).unsqueeze(-1), -1)[0].squeeze(-1)
+        return torch.cummax(x.unsqueeze(-1), -1)[0].squeeze(-1).mean((2, 3))
+
+    architecture = exported(forward, conv=nn.Conv2d(3, 10, 1))
+    finding = by_rule("max_activation_bytes", architecture, at_most=10**9)
+    assert finding.actual == f"{2 * 10 * 32 * 32 * 4:,} bytes"
+
+
+def test_parts_of_a_value_take_no_memory_of_their_own(exported, by_rule):
+    def forward(self, x):
+        return sum(part.mean((2, 3)) for part in self.conv(x).chunk(2, 1))
+
+    architecture = exported(forward, conv=nn.Conv2d(3, 20, 1))
+    finding = by_rule("max_activation_bytes", architecture, at_most=10**9)
+    assert finding.actual == f"{(3 + 20) * 32 * 32 * 4:,} bytes"
 
 
 def test_a_product_that_torch_would_refuse_has_none_that_are_known(sketch, by_rule):

@@ -273,3 +273,41 @@ def test_a_rule_that_counts_layers_has_all_of_them_tried(assignment):
     table["rules"]["some"] = {"rule": "count", "family": "linear", "at_least": 1}
     assert parse_assignment(table).counts_layers
     assert not assignment.counts_layers
+
+
+def of_all(m, x):
+    """Every channel times every weight, (N, 10, 8)."""
+    return x.mean((2, 3)).unsqueeze(1) * m.w
+
+
+HIDDEN = {
+    "a sum of a copy": lambda m, x: of_all(m, x).clone().sum(2),
+    "a running sum": lambda m, x: of_all(m, x).cumsum(2)[:, :, -1],
+    "an average pool": lambda m, x: F.adaptive_avg_pool1d(of_all(m, x), 1).flatten(1),
+    "a likeness": lambda m, x: F.cosine_similarity(x.mean((2, 3)).unsqueeze(1), m.w, dim=2),
+}
+
+
+@pytest.mark.parametrize("head", HIDDEN.values(), ids=HIDDEN)
+def test_a_linear_layer_that_is_written_otherwise_leaves_it_open(exported, by_rule, head):
+    architecture = exported(
+        lambda m, x: head(m, m.conv(x)), conv=nn.Conv2d(3, 8, 3), w=nn.Parameter(torch.randn(10, 8))
+    )
+    assert by_rule("count", architecture, family="linear", exactly=0).status == "not_judged"
+
+
+def test_a_gain_before_a_pool_is_no_linear_layer(exported, by_rule):
+    architecture = exported(
+        lambda m, x: F.adaptive_avg_pool2d(m.conv(x) * m.gain, 1).flatten(1),
+        conv=nn.Conv2d(3, 10, 3),
+        gain=nn.Parameter(torch.ones(10, 1, 1)),
+    )
+    assert by_rule("count", architecture, family="linear", exactly=0).status == "passed"
+
+
+def test_a_max_pool_of_single_pixels_is_none(exported, by_rule):
+    architecture = exported(
+        lambda m, x: F.max_pool2d(F.max_pool2d(m.conv(x), 2), 1).mean((2, 3)), conv=nn.Conv2d(3, 10, 3)
+    )
+    assert by_rule("count", architecture, family="max_pool", exactly=1).status == "passed"
+    assert by_rule("count", architecture, family="max_pool", exactly=2).status == "failed"

@@ -165,3 +165,11 @@ def test_a_mistake_in_the_pattern_is_named(chain, by_rule, pattern):
     with pytest.raises(AssignmentError) as error:
         by_rule("layout", chain, pattern=pattern, letters={"C": C, "c": POINT})
     assert MISTAKES[pattern] in str(error.value)
+
+
+def test_a_pool_of_single_pixels_takes_a_place_only_where_it_skips_some(exported, by_layout):
+    layers = {"one": nn.Conv2d(3, 10, 3), "two": nn.Conv2d(10, 10, 3)}
+    kept = exported(lambda m, x: m.two(nn.functional.max_pool2d(m.one(x), 1)).mean((2, 3)), **layers)
+    skipping = exported(lambda m, x: m.two(nn.functional.max_pool2d(m.one(x), 1, 2)).mean((2, 3)), **layers)
+    assert by_layout("C C GAP", kept).status == "passed"
+    assert by_layout("C C GAP", skipping).status == "failed"

@@ -107,3 +107,62 @@ def test_distances_from_another_mean_leave_it_open(normalised, by_rule):
         return distance / distance.pow(2).mean(1, keepdim=True).sqrt()
 
     assert by_rule("norm", normalised(middle, {}), kind="layer").status == "not_judged"
+
+
+def instance_spread(x):
+    """The variance over places, as the mean of squares less the square of the mean."""
+    mean = x.mean((2, 3), keepdim=True)
+    return x.square().mean((2, 3), keepdim=True) - mean * mean + 1e-5
+
+
+def test_a_mean_of_squares_less_the_square_of_the_mean_is_a_variance(normalised, by_rule):
+    architecture = normalised(lambda m, x: x / instance_spread(x).sqrt(), {})
+    assert by_rule("norm", architecture, kind="instance").status == "passed"
+    assert by_rule("norm", architecture, kind="layer").status == "failed"
+
+
+DISGUISED = {
+    "the mean of squares less the square of the mean": lambda m, x: x * torch.rsqrt(instance_spread(x)),
+    "the same below a bar": lambda m, x: x / instance_spread(x).sqrt(),
+    "logarithms": lambda m, x: x * torch.exp(-0.5 * torch.log(x.var((2, 3), keepdim=True))),
+    "a spread with a gain": lambda m, x: x / (x.std((2, 3), keepdim=True) * m.gain + 1e-5),
+    "pools": lambda m, x: x / (torch.nn.functional.adaptive_avg_pool2d(x * x, 1) + 1e-5).sqrt(),
+    "a product with itself": lambda m, x: (
+        x / (torch.einsum("nchw,nchw->nc", x, x) + 1e-5).sqrt()[:, :, None, None]
+    ),
+    "neighbouring channels": lambda m, x: nn.functional.local_response_norm(x, 5),
+    "a quotient that is added": lambda m, x: torch.addcdiv(
+        torch.zeros_like(x), x, x.std((2, 3), keepdim=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("middle", DISGUISED.values(), ids=DISGUISED)
+def test_a_second_normalisation_is_found_however_it_is_written(normalised, by_rule, middle):
+    layers = {"n": nn.BatchNorm2d(8), "gain": nn.Parameter(torch.ones(8, 1, 1))}
+    architecture = normalised(lambda m, x: middle(m, m.n(x)), layers)
+    assert by_rule("norm", architecture, kind="batch").status == "failed"
+
+
+HONEST = {
+    "a softmax by hand": lambda m, x: x.exp() / x.exp().sum(1, keepdim=True),
+    "a gate of an average": lambda m, x: x * (1 - x.mean((2, 3), keepdim=True)).exp(),
+    "a weighted average": lambda m, x: (
+        x * nn.functional.avg_pool2d(x, 3, 1, 1) / (1 + nn.functional.adaptive_avg_pool2d(x, 1).square())
+    ),
+    "a swish by hand": lambda m, x: x / (1 + torch.exp(-x)),
+}
+
+
+@pytest.mark.parametrize("middle", HONEST.values(), ids=HONEST)
+def test_other_arithmetic_is_no_normalisation(normalised, by_rule, middle):
+    architecture = normalised(lambda m, x: middle(m, m.n(x)), {"n": nn.BatchNorm2d(8)})
+    assert by_rule("norm", architecture, kind="batch").status == "passed"
+
+
+def test_a_gain_behind_a_normalisation_by_hand_is_no_second_one(normalised, by_rule):
+    architecture = normalised(
+        lambda m, x: m.gain * (x * torch.rsqrt(x.var((2, 3), keepdim=True))),
+        {"gain": nn.Parameter(torch.ones(8, 1, 1))},
+    )
+    assert by_rule("count", architecture, family="normalisation", exactly=1).status == "passed"

@@ -41,6 +41,20 @@ def test_the_sums_of_a_resnet_are_counted_by_resolution(resnet, by_rule):
     )
 
 
+def test_a_difference_is_a_residual_sum(sketch, by_rule):
+    x = sketch.conv("x", 8, layer="stem")
+    x = sketch.call("sub.Tensor", x, sketch.conv(x, 8, layer="block"), layer="less")
+    finding = by_rule("residual", sketch.architecture(sketch.head(x)), adds=1)
+    assert finding.actual.startswith("1 residual sum: less (identity)")
+
+
+def test_a_map_less_its_mean_is_no_residual_sum(sketch, by_rule):
+    x = sketch.conv("x", 8, layer="stem")
+    mean = sketch.call("mean.dim", x, [2, 3], True, shape=("batch", 8, 1, 1))
+    x = sketch.call("sub.Tensor", x, mean)
+    assert by_rule("residual", sketch.architecture(sketch.head(x)), adds=0).status == "passed"
+
+
 def test_too_few_and_too_many_say_how_many(resnet, by_rule):
     architecture = resnet()
     assert by_rule("residual", architecture, adds={"at_least": 7}).help == "Add 1 residual sum: x = x + f(x)."
