@@ -224,7 +224,7 @@ def test_a_rule_applies_because_it_is_named_and_a_variant_switches_it_off(table)
     basic, dilated = ([one.name for one in rules] for rules in parse_assignment(table).every_rule().values())
     assert "no_max_pool" not in basic
     assert set(basic) - set(dilated) == {"min_receptive_field"}
-    assert dilated[-1] == "small"
+    assert "small" in dilated
 
 
 def test_a_table_of_a_variant_with_a_rule_of_its_own_replaces_all_but_the_points(table):

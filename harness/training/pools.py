@@ -39,6 +39,7 @@ _PLAIN = frozenset(
 )  # fmt: skip
 # Spreads of a map; over the positions of a window `harness.analysis.maxima` finds them.
 _STATISTICS = frozenset({"var", "std", "var_mean", "std_mean", "linalg_vector_norm", "norm"})
+_GATES = frozenset({"sigmoid", "hardsigmoid", "tanh", "erf"})
 _DETACHES = frozenset({"aten.detach.default", "aten.detach_.default"})
 _PRODUCTS = frozenset({"mul", "multiply", "matmul", "bmm", "mm", "einsum", "addcmul", "lerp"})
 JITTER = 0.01
@@ -80,6 +81,20 @@ def _is_bent(node: Node, values: Collection[str]) -> bool:
     if name in _STATISTICS:
         return node.arg(1, "ord") not in (None, 1, 2, 1.0, 2.0) and "norm" in name
     return OPS.get(node.op) not in _PLAIN_FAMILIES and name not in _PLAIN
+
+
+def _gates_itself(measured: Measured, node: Node) -> bool:
+    """Tell whether a value is multiplied by a bounded function of itself: SiLU, written by hand."""
+    if short_name(node.op).rstrip("_") not in ("mul", "multiply") or len(node.refs) != 2:
+        return False
+    gates = (
+        (node.refs[0], measured.by_name.get(node.refs[1])),
+        (node.refs[1], measured.by_name.get(node.refs[0])),
+    )
+    return any(
+        gate is not None and short_name(gate.op).rstrip("_") in _GATES and gate.refs[0] == value
+        for value, gate in gates
+    )
 
 
 def _is_learned(measured: Measured, node: Node) -> bool:
@@ -132,6 +147,7 @@ def _targets(measured: Measured, source: str) -> tuple[dict[str, str], set[str]]
     Behind a learned layer that reads what was bent counts alone what is bent again: a root, a logarithm.
     """
     reached, bent, behind, layers = {source}, set[str](), set[str](), set[str]()
+    plain = {node.name for node in measured.nodes if _gates_itself(measured, node)}
     found: dict[str, str] = {}
     for node in measured.nodes:
         if (reached | behind).isdisjoint(node.refs):
@@ -143,10 +159,12 @@ def _targets(measured: Measured, source: str) -> tuple[dict[str, str], set[str]]
             continue
         if not behind.isdisjoint(node.refs):
             behind.add(node.name)
-            kind = "layer" if _is_bent(node, behind) and OPS.get(node.op) == "elementwise" else ""
+            is_bent = node.name not in plain and _is_bent(node, behind)
+            kind = "layer" if is_bent and OPS.get(node.op) == "elementwise" else ""
         else:
             reached.add(node.name)
-            is_bent = _is_bent(node, reached) or not bent.isdisjoint(node.refs)
+            is_bent = node.name not in plain and _is_bent(node, reached)
+            is_bent = is_bent or not bent.isdisjoint(node.refs)
             bent |= {node.name} if is_bent else set()
             kind = _mixes(measured, source, node.name) if is_bent else ""
         if kind and node.shape is not None and _mixes(measured, source, node.name):
