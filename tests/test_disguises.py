@@ -14,7 +14,7 @@ from harness.datasets.images import Data
 from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
 
-FEW = settings(EVERY, max_examples=5)
+FEW = settings(EVERY, max_examples=3)
 MANY = settings(EVERY, max_examples=112)
 
 

@@ -22,7 +22,7 @@ def keeps_every_rule(assignment, mini, source):
     assert told == {}, source
 
 
-@settings(EVERY, max_examples=40)
+@settings(EVERY, max_examples=20)
 @given(source=honest())
 def test_an_honest_network_passes_every_rule(assignment, mini, source):
     keeps_every_rule(assignment, mini, source)
