@@ -23,28 +23,28 @@ def mini() -> Data:
     return load_mini(DataSpec(dataset="cifar10"))
 
 
-def never_passes(kind, assignment, mini, data):
+def passed_in_disguise(kind, assignment, mini, data):
+    """Draw a disguise; give what is said of the rules that it breaks and that pass."""
     disguise = data.draw(DISGUISES[kind])
     note(disguise.source)
     findings = judged(built(disguise.source), assignment, mini)
-    told = {rule: findings[rule].actual for rule in disguise.breaks if findings[rule].status == "passed"}
-    assert told == {}, disguise.source
+    return {rule: findings[rule].actual for rule in disguise.breaks if findings[rule].status == "passed"}
 
 
 @pytest.mark.parametrize("kind", DISGUISES)
 @FEW
 @given(data=st.data())
 def test_a_rule_that_is_broken_in_disguise_does_not_pass(kind, assignment, mini, data):
-    never_passes(kind, assignment, mini, data)
+    assert passed_in_disguise(kind, assignment, mini, data) == {}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", DISGUISES)
 @MANY
 @given(data=st.data())
 def test_none_of_a_thousand_disguises_passes(kind, assignment, mini, data):
-    never_passes(kind, assignment, mini, data)
+    assert passed_in_disguise(kind, assignment, mini, data) == {}
 
 
 def run(line: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -82,6 +82,11 @@ class MinAccuracy(TrainingRule):
 
     def judge(self, trainings: Sequence[Training], settings: Settings) -> Verdict:
         """Judge the accuracy; of several trainings, the mean decides."""
+        trained = len(trainings[0].epochs)
+        if trained < settings.in_each_of_last:
+            actual = f"{trained} epoch{'s' if trained > 1 else ''} trained"
+            advice = f"Train for {settings.in_each_of_last} epochs at least: each of them has to reach it."
+            return Verdict("failed", self.expected(settings), actual, help=advice)
         measured = [_correct(training, settings) for training in trainings]
         images = trainings[0].data.test_images
         total, correct = images * len(trainings), sum(measured)
@@ -92,7 +97,7 @@ class MinAccuracy(TrainingRule):
         missing = math.ceil(short / len(trainings))
         advice = f"{missing:,} more of {images:,} test images must be right. {_tendency(trainings[0])}"
         if settings.curve:
-            actual, advice = f"{actual}{_worth(correct / total, settings)}", advice if short > 0 else ""
+            actual += _worth(correct / total, settings)
         status: Status = "passed" if short <= 0 else "failed"
         return Verdict(
             status, self.expected(settings), actual, help=advice if short > 0 else "", points=points

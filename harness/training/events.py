@@ -16,10 +16,10 @@ from harness.errors import (
     UsageError,
 )
 from harness.record import DataUsed, EpochLog, Training
-from harness.training.jobs import Frozen
+from harness.tables import Table
 
 
-class DataEvent(Frozen):
+class DataEvent(Table):
     """Which data is used, and what to tell the user about it.
 
     `name` is the data set's, or "mini" for an embedded sample; `root` is "" where the data cannot be had.
@@ -31,7 +31,7 @@ class DataEvent(Frozen):
     message: str
 
 
-class ReadyEvent(Frozen):
+class ReadyEvent(Table):
     """Everything that decides a training is known, and nothing is trained yet."""
 
     event: Literal["ready"] = "ready"
@@ -41,7 +41,7 @@ class ReadyEvent(Frozen):
     initial_sha256: str
 
 
-class DownloadEvent(Frozen):
+class DownloadEvent(Table):
     """Progress of the download of a file in bytes; `total` is None when the server does not say."""
 
     event: Literal["download"] = "download"
@@ -51,7 +51,7 @@ class DownloadEvent(Frozen):
     total: int | None
 
 
-class StepEvent(Frozen):
+class StepEvent(Table):
     """Progress inside an epoch; loss and accuracy are means over the epoch so far."""
 
     event: Literal["step"] = "step"
@@ -63,7 +63,7 @@ class StepEvent(Frozen):
     accuracy: float
 
 
-class EpochEvent(Frozen):
+class EpochEvent(Table):
     """An epoch has ended."""
 
     event: Literal["epoch"] = "epoch"
@@ -72,7 +72,7 @@ class EpochEvent(Frozen):
     seconds: float
 
 
-class Probe(Frozen):
+class Probe(Table):
     """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
 
     logits_shape: tuple[int, ...]
@@ -91,26 +91,26 @@ class Probe(Frozen):
     """What of the graph has influence."""
 
 
-class StartedEvent(Frozen):
+class StartedEvent(Table):
     """The child of a probe job has loaded what takes long to load; from now on each model has its time."""
 
     event: Literal["started"] = "started"
 
 
-class Refused(Frozen):
+class Refused(Table):
     """A graph that is not what it says: nothing is to be judged by it."""
 
     message: str
 
 
-class CheckedEvent(Frozen):
+class CheckedEvent(Table):
     """One model of a probe job is what it says; it is run now."""
 
     event: Literal["checked"] = "checked"
     model: str
 
 
-class ProbedEvent(Frozen):
+class ProbedEvent(Table):
     """One model of a probe job has been run, or was refused, or could not be run.
 
     What could not be run for an operator that the harness does not know has no message: the rules name it.
@@ -121,7 +121,7 @@ class ProbedEvent(Frozen):
     found: Probe | Refused | str
 
 
-class ProbeEvent(Frozen):
+class ProbeEvent(Table):
     """The result of a probe job, by model; a model that cannot run has a message instead."""
 
     event: Literal["probe"] = "probe"
@@ -129,7 +129,7 @@ class ProbeEvent(Frozen):
     failures: dict[str, str]
 
 
-class FieldEvent(Frozen):
+class FieldEvent(Table):
     """The result of a field job.
 
     `heat` is the mean absolute input gradient of one position, rows of pixels, its largest value 1;
@@ -142,7 +142,7 @@ class FieldEvent(Frozen):
     position: tuple[int, int] | None = None
 
 
-class TrainedEvent(Frozen):
+class TrainedEvent(Table):
     """The result of a training job; `seconds` are for provenance only."""
 
     event: Literal["trained"] = "trained"
@@ -150,7 +150,7 @@ class TrainedEvent(Frozen):
     seconds: float
 
 
-class MeasuredEvent(Frozen):
+class MeasuredEvent(Table):
     """The result of an evaluation: mean test loss, ``confusion[i][j]`` (images of class i called class j)."""
 
     event: Literal["measured"] = "measured"
@@ -163,7 +163,7 @@ class MeasuredEvent(Frozen):
     weights_sha256: str
 
 
-class DoctorEvent(Frozen):
+class DoctorEvent(Table):
     """The result of an examination."""
 
     event: Literal["doctor"] = "doctor"
@@ -175,14 +175,14 @@ class DoctorEvent(Frozen):
     data_problem: str
 
 
-class AugmentedEvent(Frozen):
+class AugmentedEvent(Table):
     """The result of an augmentation job: the samples are written; the classes name their labels."""
 
     event: Literal["augmented"] = "augmented"
     classes: tuple[str, ...]
 
 
-class DivergedEvent(Frozen):
+class DivergedEvent(Table):
     """The loss stopped being a number: a finding about the submission, not a crash."""
 
     event: Literal["diverged"] = "diverged"
@@ -195,7 +195,7 @@ class DivergedEvent(Frozen):
     message: str
 
 
-class ErrorEvent(Frozen):
+class ErrorEvent(Table):
     """The child cannot go on; `kind` names the class of `harness.errors` to raise in the parent."""
 
     event: Literal["error"] = "error"

@@ -8,29 +8,24 @@ job that ends well is its result.
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from harness.datasets.spec import DataSpec
 from harness.recipe import RecipeSpec
+from harness.tables import Table
 
 MEMORY_MIB = 12_288
 """Most that the values of one batch may take together, where an assignment does not say it."""
 
 
-class Frozen(BaseModel):
-    """Plain data that does not change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Model(Frozen):
+class Model(Table):
     """An exported model on disk: ``architecture.json`` and ``initial.safetensors``."""
 
     architecture: Path
     weights: Path
 
 
-class ProbeJob(Frozen):
+class ProbeJob(Table):
     """Run each model forward, untrained, on images that come with the harness."""
 
     kind: Literal["probe"] = "probe"
@@ -44,7 +39,7 @@ class ProbeJob(Frozen):
     """Whether all layers are tried for influence, and not only those that the receptive field needs."""
 
 
-class TrainJob(Frozen):
+class TrainJob(Table):
     """Train one model from its initial weights and measure it after every epoch."""
 
     kind: Literal["train"] = "train"
@@ -69,7 +64,7 @@ class TrainJob(Frozen):
     """Where to write images that show what the training did; see `harness.training.samples`."""
 
 
-class EvaluateJob(Frozen):
+class EvaluateJob(Table):
     """Measure a checkpoint from elsewhere on the test set; the fields are those of `TrainJob`."""
 
     kind: Literal["evaluate"] = "evaluate"
@@ -86,7 +81,7 @@ class EvaluateJob(Frozen):
     recompute_stats: bool = False
 
 
-class FieldJob(Frozen):
+class FieldJob(Table):
     """Measure the receptive field by gradients, and draw the effective one."""
 
     kind: Literal["field"] = "field"
@@ -100,7 +95,7 @@ class FieldJob(Frozen):
     memory_mib: int = MEMORY_MIB
 
 
-class AugmentJob(Frozen):
+class AugmentJob(Table):
     """Augment the first images of a training as its first epochs do, without training."""
 
     kind: Literal["augment"] = "augment"
@@ -114,7 +109,7 @@ class AugmentJob(Frozen):
     """Where to write them."""
 
 
-class DoctorJob(Frozen):
+class DoctorJob(Table):
     """Say what torch is and does on this machine, and whether the data that is here is the official one."""
 
     kind: Literal["doctor"] = "doctor"

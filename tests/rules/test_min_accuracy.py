@@ -264,6 +264,13 @@ def test_each_of_the_last_epochs_can_be_asked_for():
     assert judged_by([training], at_least=0.994, in_each_of_last=2).status == "passed"
 
 
+def test_fewer_epochs_than_have_to_reach_it_are_too_few():
+    training = a_training(9950, course=(0.994,))
+    finding = judged_by([training], at_least=0.99, in_each_of_last=3)
+    assert (finding.status, finding.points, finding.actual) == ("failed", 0, "2 epochs trained")
+    assert finding.help == "Train for 3 epochs at least: each of them has to reach it."
+
+
 def test_a_mean_of_seeds_asks_for_as_many_trainings(assignment):
     table = assignment.model_dump(mode="json")
     table["rules"]["min_accuracy"]["mean_of_seeds"] = 3

@@ -28,7 +28,7 @@ def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str
             models={"": files},
             data=assignment.data,
             batch_size=assignment.recipe.batch_size,
-            threads=assignment.recipe.threads,
+            threads=1,
             memory_mib=assignment.limits.training_memory_mib,
         )
         event = probe_all(job, data, lambda _: None)
