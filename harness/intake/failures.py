@@ -99,26 +99,27 @@ def student_traceback(error: BaseException, root: Path) -> str:
     return "".join(lines) + _placeless("".join(tracebacks.format_exception_only(error)), root)
 
 
-def current_line(root: Path) -> str:
-    """Find the innermost line of a `forward` below `root` that is being run; "" when there is none."""
+def current_line(root: Path, function: str | None = "forward") -> str:
+    """Find the innermost line below `root` that is being run, of a `function` or of any (None); else ""."""
     frame: FrameType | None = sys._getframe(1)
     inside = f"{root}/"
     while frame is not None:
         filename = frame.f_code.co_filename
-        if frame.f_code.co_name == "forward" and filename.startswith(inside) and _is_students(filename, root):
+        is_meant = function in (None, frame.f_code.co_name)
+        if is_meant and filename.startswith(inside) and is_students(filename, root):
             return f"{_relative(filename, root)}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 
 
-def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
-    summary = tracebacks.extract_tb(error.__traceback__)
-    return [frame for frame in summary if _is_students(frame.filename, root)]
-
-
-def _is_students(filename: str, root: Path) -> bool:
+def is_students(filename: str, root: Path) -> bool:
     """Tell the submission's own files from an environment that lies in its folder."""
     return Path(filename).is_relative_to(root) and "site-packages" not in Path(filename).parts
+
+
+def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
+    summary = tracebacks.extract_tb(error.__traceback__)
+    return [frame for frame in summary if is_students(frame.filename, root)]
 
 
 def _placeless(text: str, root: Path) -> str:
