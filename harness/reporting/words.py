@@ -41,6 +41,7 @@ def rules_of(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
 
 
 def to_change(variant: VariantRecord) -> tuple[Finding, ...]:
-    """List what did not pass: failed rules first, then those left open."""
+    """List what did not pass in the order of work; where none is recorded, failed rules first."""
     left = [finding for finding in variant.findings if finding.status != "passed"]
-    return tuple(sorted(left, key=lambda finding: finding.status != "failed"))
+    last = len(variant.findings) + 1
+    return tuple(sorted(left, key=lambda one: (one.step or last, one.status != "failed")))

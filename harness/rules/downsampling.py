@@ -1,6 +1,6 @@
 """The rule about what changes the size of a map."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
@@ -8,12 +8,22 @@ from pydantic import AfterValidator, Field, field_validator
 from harness.analysis.advice import jump_with_stride
 from harness.analysis.convolution import Convolution
 from harness.analysis.field import Unknown
+from harness.analysis.graph import Node
 from harness.analysis.naming import counted, layers
 from harness.analysis.ops import short_name
 from harness.analysis.view import View
 from harness.analysis.windows import SLIDES_OVER_MIXED
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Count
+from harness.rules.mends import (
+    Mend,
+    average_in_place_of,
+    insert,
+    leave_out,
+    leave_out_branch,
+    reshape,
+    stride_in_place_of,
+)
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
 from harness.tables import Positive, not_empty
@@ -57,6 +67,23 @@ class Downsampling(NetworkRule):
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""
         return network.by_influence(lambda view: _downsampling(view, settings))
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield what to do about the first layer that may not change the jump, or with one that has to."""
+        view = network.failing(lambda one: _downsampling(one, settings))
+        right = [c for c in view.strided if _is_wanted(c, settings)]
+        is_needed = len(right) < settings.strided_convolutions.smallest
+        wrong = {c.node.name: c for c in view.strided if c not in right}
+        others = {node.name for node in view.resampling}
+        for node in view.measured.nodes:
+            if node.name in wrong:
+                return _other_window(view, wrong[node.name], settings, is_needed=is_needed)
+            if node.name in others:
+                return _no_pool(view, node, settings, network.classes, is_needed=is_needed)
+        if is_needed:
+            return _one_more(view, settings)
+        is_one_too_many = not settings.strided_convolutions.allows(len(right))
+        return _one_less(view, settings) if is_one_too_many else iter(())
 
 
 # Private functions
@@ -136,15 +163,57 @@ def _side_by_side(stride: Sequence[int]) -> str:
 
 
 def _count_advice(view: View, limits: Settings) -> str:
-    """Say how many convolutions need another stride, and what one of them would make of the jump."""
+    """Say how many convolutions need another stride."""
     missing = limits.strided_convolutions.smallest - len(view.strided)
     stride = limits.stride if missing > 0 else 1
-    advice = f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions"
+    return f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions."
+
+
+def _other_window(view: View, wrong: Convolution, limits: Settings, *, is_needed: bool) -> Iterator[Mend]:
+    """Give a convolution with a stride the kernel and the stride that it may have, or no stride."""
+    if is_needed:
+        side = None if _has_kernel(wrong, limits.kernel) else limits.kernel[0]
+        stride = None if set(wrong.window.stride) == {limits.stride} else limits.stride
+        yield from reshape(view, wrong, side=side, stride=stride)
+    yield from _no_stride(view, wrong, limits)
+
+
+def _no_stride(view: View, strided: Convolution, limits: Settings) -> Iterator[Mend]:
+    """Take the stride from a convolution; of two side by side, leave one branch out."""
+    others = [c for c in view.strided if c is not strided and _is_beside(view, c, strided)]
+    for other in others[:1]:
+        yield from leave_out_branch(view, strided, other)
+    if not others or limits.strided_convolutions.exactly == 0:
+        jump = jump_with_stride(view, strided, 1)
+        yield from reshape(view, strided, stride=1, then=f": the jump is then {jump}" if jump else "")
+
+
+def _is_beside(view: View, one: Convolution, other: Convolution) -> bool:
+    """Tell whether neither of two convolutions is computed from the other."""
+    pairs = ((one.node, other.node), (other.node, one.node))
+    return not any(before.name in view.behind(after) for after, before in pairs)
+
+
+def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_needed: bool) -> Iterator[Mend]:
+    """Put something else in the place of what changes the jump and is no convolution."""
+    yield from average_in_place_of(view, pool, classes)
+    if is_needed:
+        yield from stride_in_place_of(view, pool, limits.stride)
+    yield from leave_out(view, pool)
+
+
+def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
+    """Give a stride to a convolution, or add one that has it, from the end of the network to its start."""
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
-    # A dilated one last: without it another rule would fail.
-    plain.sort(key=lambda c: c.dilation == 1)
-    for chosen in reversed((plain if missing > 0 else view.strided)[-_TRIED:]):
-        jump = jump_with_stride(view, chosen, stride)
-        if jump is not None and (jump,) != view.jumps:
-            return f"{advice}; in {chosen.node.layer} it would make the jump {jump}."
-    return f"{advice}."
+    for chosen in sorted(plain[: -_TRIED - 1 : -1], key=lambda c: c.dilation > 1):
+        jump = jump_with_stride(view, chosen, limits.stride)
+        then = f": the jump is then {jump}" if jump is not None and (jump,) != view.jumps else ""
+        yield from reshape(view, chosen, stride=limits.stride, then=then)
+    mixing = [c for c in view.convolutions if c.window.groups == 1]
+    for chosen in reversed(mixing[-_TRIED:]):
+        yield from insert(view, chosen.node, side=limits.kernel[0], stride=limits.stride)
+
+
+def _one_less(view: View, limits: Settings) -> Iterator[Mend]:
+    for chosen in view.strided[: -_TRIED - 1 : -1]:
+        yield from _no_stride(view, chosen, limits)

@@ -1,5 +1,6 @@
 """The rule about the head: one global average, and one classifier where the assignment allows it."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -8,10 +9,12 @@ from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node
 from harness.analysis.head import Classifier, averages, classifiers, describe, name_of, objection, positions
 from harness.analysis.layout import IMAGE
+from harness.analysis.mending import with_head
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.mends import Mend, last_map, tried
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 from harness.tables import not_empty
@@ -37,6 +40,15 @@ class GapLinearHead(NetworkRule):
         """Judge both graphs by their form, and by how they behave."""
         unlike = network.shown.head
         return network.in_both(lambda view: _gap_linear_head(view, settings, network.classes, unlike))
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield the head that is asked for, in place of all that follows the last map."""
+        unlike, classes = network.shown.head, network.classes
+        view = network.failing(lambda one: _gap_linear_head(one, settings, classes, unlike))
+        maps = [view.measured.by_name[name] for name in view.head.maps[:1]]
+        for last in filter(None, (last_map(view, node) for node in maps)):
+            advice = _gap_linear_head(view, settings, classes, unlike).help
+            yield from tried(advice, with_head(view, last, classes))
 
 
 # Private functions
