@@ -72,8 +72,7 @@ def reshaped(
 
 def without(view: View, node: Node) -> Architecture | None:
     """Leave out a node that gives as many channels as it reads."""
-    source = _source(view, node)
-    if source is None or _channels(source) != _channels(node):
+    if _channels_read(view, node) != _channels(node):
         return None
     return _substituted(
         view.measured.architecture, view.measured.graph, node, lambda old: _Part((), old.refs[0])
@@ -108,8 +107,8 @@ def with_convolution(
     instead: bool = False,
 ) -> Architecture | None:
     """Put a convolution, of as many channels if not said otherwise, behind a node or in its place."""
-    channels, source = _channels(node), _source(view, node)
-    if channels is None or (instead and (source is None or _channels(source) != channels)):
+    channels = _channels(node)
+    if channels is None or (instead and _channels_read(view, node) != channels):
         return None
     number = len(view.measured.architecture.tensors)
     name, value = f"{node.layer}.added{number}", f"p_new_{number}"
@@ -200,9 +199,14 @@ def _with_shape(architecture: Architecture, weight: Tensor, shape: tuple[int, ..
     return Architecture.model_construct(**{**dict(architecture), "tensors": tensors})
 
 
-def _source(view: View, node: Node) -> Node | None:
-    """Return the node whose result another changes."""
-    return view.measured.graph.by_name.get(node.refs[0]) if node.refs else None
+def _channels_read(view: View, node: Node) -> int | None:
+    """Return the channels of the map that a node changes, which may be the image."""
+    graph, name = view.measured.graph, node.refs[0] if node.refs else ""
+    shape = graph.input_shape if name in graph.inputs else ()
+    read = graph.by_name.get(name)
+    if read is not None:
+        return _channels(read)
+    return shape[1] if len(shape) == _RANK and isinstance(shape[1], int) else None
 
 
 def _channels(node: Node) -> int | None:

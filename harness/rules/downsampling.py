@@ -1,6 +1,7 @@
 """The rule about what changes the size of a map."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
@@ -18,6 +19,7 @@ from harness.rules.counts import Count
 from harness.rules.mends import (
     Mend,
     average_in_place_of,
+    ends_in,
     insert,
     leave_out,
     leave_out_branch,
@@ -75,15 +77,20 @@ class Downsampling(NetworkRule):
         is_needed = len(right) < settings.strided_convolutions.smallest
         wrong = {c.node.name: c for c in view.strided if c not in right}
         others = {node.name for node in view.resampling}
+        if settings.strided_convolutions.exactly != 0:
+            yield from _side_by_side_out(view, right)
         for node in view.measured.nodes:
             if node.name in wrong:
-                return _other_window(view, wrong[node.name], settings, is_needed=is_needed)
+                yield from _other_window(view, wrong[node.name], settings, is_needed=is_needed)
+                return
             if node.name in others:
-                return _no_pool(view, node, settings, network.classes, is_needed=is_needed)
+                yield from _no_pool(view, node, settings, network.classes, is_needed=is_needed)
+                return
         if is_needed:
-            return _one_more(view, settings)
-        is_one_too_many = not settings.strided_convolutions.allows(len(right))
-        return _one_less(view, settings) if is_one_too_many else iter(())
+            yield from _one_more(view, settings)
+        elif not settings.strided_convolutions.allows(len(right)):
+            for chosen in right[: -_TRIED - 1 : -1]:
+                yield from _no_stride(view, chosen)
 
 
 # Private functions
@@ -175,17 +182,21 @@ def _other_window(view: View, wrong: Convolution, limits: Settings, *, is_needed
         side = None if _has_kernel(wrong, limits.kernel) else limits.kernel[0]
         stride = None if set(wrong.window.stride) == {limits.stride} else limits.stride
         yield from reshape(view, wrong, side=side, stride=stride)
-    yield from _no_stride(view, wrong, limits)
+    yield from _no_stride(view, wrong)
 
 
-def _no_stride(view: View, strided: Convolution, limits: Settings) -> Iterator[Mend]:
-    """Take the stride from a convolution; of two side by side, leave one branch out."""
-    others = [c for c in view.strided if c is not strided and _is_beside(view, c, strided)]
-    for other in others[:1]:
-        yield from leave_out_branch(view, strided, other)
-    if not others or limits.strided_convolutions.exactly == 0:
-        jump = jump_with_stride(view, strided, 1)
-        yield from reshape(view, strided, stride=1, then=f": the jump is then {jump}" if jump else "")
+def _no_stride(view: View, strided: Convolution) -> Iterator[Mend]:
+    jump = jump_with_stride(view, strided, 1)
+    yield from reshape(view, strided, stride=1, then=f": the jump is then {jump}" if jump else "")
+
+
+def _side_by_side_out(view: View, right: Sequence[Convolution]) -> Iterator[Mend]:
+    """Leave one of two branches out that both have a stride: that with the wrong one, else the later."""
+    for one, other in combinations(view.strided, 2):
+        if _is_beside(view, one, other):
+            gone, kept = (one, other) if one not in right else (other, one)
+            yield from leave_out_branch(view, gone, kept)
+            return
 
 
 def _is_beside(view: View, one: Convolution, other: Convolution) -> bool:
@@ -196,7 +207,9 @@ def _is_beside(view: View, one: Convolution, other: Convolution) -> bool:
 
 def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_needed: bool) -> Iterator[Mend]:
     """Put something else in the place of what changes the jump and is no convolution."""
-    yield from average_in_place_of(view, pool, classes)
+    if ends_in(view, pool):
+        yield from average_in_place_of(view, pool, classes)
+        return
     if is_needed:
         yield from stride_in_place_of(view, pool, limits.stride)
     yield from leave_out(view, pool)
@@ -212,8 +225,3 @@ def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
     mixing = [c for c in view.convolutions if c.window.groups == 1]
     for chosen in reversed(mixing[-_TRIED:]):
         yield from insert(view, chosen.node, side=limits.kernel[0], stride=limits.stride)
-
-
-def _one_less(view: View, limits: Settings) -> Iterator[Mend]:
-    for chosen in view.strided[: -_TRIED - 1 : -1]:
-        yield from _no_stride(view, chosen, limits)

@@ -45,10 +45,11 @@ class GapLinearHead(NetworkRule):
         """Yield the head that is asked for, in place of all that follows the last map."""
         unlike, classes = network.shown.head, network.classes
         view = network.failing(lambda one: _gap_linear_head(one, settings, classes, unlike))
-        maps = [view.measured.by_name[name] for name in view.head.maps[:1]]
-        for last in filter(None, (last_map(view, node) for node in maps)):
-            advice = _gap_linear_head(view, settings, classes, unlike).help
-            yield from tried(advice, with_head(view, last, classes))
+        for name in view.head.maps[:1]:
+            last = last_map(view, view.measured.by_name[name])
+            if last is not None:
+                advice = _gap_linear_head(view, settings, classes, unlike).help
+                yield from tried(advice, with_head(view, last, classes))
 
 
 # Private functions
@@ -129,9 +130,12 @@ def _form(classifier: Classifier, channels: int | str, classes: int) -> str:
 
 def _ideal(view: View, limits: Settings, classes: int) -> str:
     """Write out the first of the allowed heads for this network's channels."""
-    shape = tuple(view.measured.shapes.get(view.head.maps[0], ())) if view.head.maps else ()
-    is_nchw = len(shape) == len(IMAGE)
-    return f"End in {_code(limits.classifier[0], shape[1] if is_nchw else 'C', classes)}."
+    ends = [view.measured.by_name[name] for name in view.head.maps[:1] if name in view.measured.by_name]
+    last = last_map(view, ends[0]) if ends else None
+    shape = tuple(view.measured.shapes.get(last.name, ())) if last else ()
+    head = _code(limits.classifier[0], shape[1] if len(shape) == len(IMAGE) else "C", classes)
+    is_cut = last is not None and last is not ends[0] and len(ends[0].shape or ()) == len(IMAGE)
+    return f"After {last.layer}, end in {head}." if last and is_cut else f"End in {head}."
 
 
 def _code(classifier: Classifier, channels: int | str, classes: int) -> str:

@@ -59,7 +59,7 @@ def reshape(
 
 def leave_out(view: View, node: Node) -> Iterator[Mend]:
     """Remove a layer that keeps the channels."""
-    yield from tried(f"Remove {node.layer}.", without(view, node))
+    yield from tried(f"Remove {called(view, node)}.", without(view, node))
 
 
 def leave_out_branch(view: View, one: Convolution, other: Convolution) -> Iterator[Mend]:
@@ -84,26 +84,38 @@ def stride_in_place_of(view: View, node: Node, stride: int) -> Iterator[Mend]:
     for before in _before(view, node):
         strided = reshaped(view, before, stride=stride)
         rest = None if strided is None else _without(strided, node)
-        yield from tried(f"Remove {node.layer} and give {before.node.layer} stride {stride}.", rest)
-    advice = f"Replace {node.layer} by a {_words(3, stride, 1)}."
+        advice = f"Remove {called(view, node)} and give {before.node.layer} stride {stride}."
+        yield from tried(advice, rest)
+    advice = f"Replace {called(view, node)} by a {_words(3, stride, 1)}."
     yield from tried(advice, with_convolution(view, node, stride=stride, instead=True))
+
+
+def ends_in(view: View, node: Node) -> bool:
+    """Tell whether a pool stands in the head: no convolution follows, nor a linear layer over channels."""
+    behind = view.behind(node)
+    weighted = [n for n in view.measured.nodes if n.name in behind and OPS.get(n.op) in _WEIGHTED]
+    return not any(OPS[n.op] != "linear" or view.measured.fields[n.name].is_map for n in weighted)
 
 
 def average_in_place_of(view: View, node: Node, classes: int) -> Iterator[Mend]:
     """End in a global average where a pool stands that no layer but the classifier follows."""
     last = last_map(view, node)
-    if last is not None and not _is_followed(view, last):
+    if last is not None:
         channels = (last.shape or (0, 0))[1]
-        advice = (
-            f"End in self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear({channels}, {classes})."
-        )
-        yield from tried(advice, with_head(view, last, classes))
+        head = f"self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear({channels}, {classes})"
+        yield from tried(f"After {last.layer}, end in {head}.", with_head(view, last, classes))
+
+
+def called(view: View, node: Node) -> str:
+    """Name a layer; where it is called several times, the place of the call too."""
+    calls = [n for n in view.measured.nodes if (n.module, n.op) == (node.module, node.op)]
+    return f"{node.layer} ({node.source})" if node.module and node.source and len(calls) > 1 else node.layer
 
 
 def last_map(view: View, node: Node) -> Node | None:
-    """Return what a pool reads, through other pools; the node itself where it is none."""
+    """Return what a pool reads, through other pools and reshapes; the node itself where it is none."""
     here: Node | None = node
-    while here is not None and OPS.get(here.op) in _POOLS:
+    while here is not None and OPS.get(here.op) in _POOLS | {"view"}:
         here = view.measured.by_name.get(here.refs[0])
     return here
 
@@ -142,10 +154,3 @@ def _without(architecture: Architecture, node: Node) -> Architecture | None:
     found = [n for n in architecture.eval.nodes if (n.module, n.op) == (node.module, node.op)]
     same = [n for n in found if n.name == node.name] or found[:1]
     return without(view, same[0]) if same else None
-
-
-def _is_followed(view: View, node: Node) -> bool:
-    """Tell whether a convolution follows, or a linear layer over the channels of a map."""
-    behind = view.behind(node)
-    weighted = [n for n in view.measured.nodes if n.name in behind and OPS.get(n.op) in _WEIGHTED]
-    return any(OPS[n.op] != "linear" or view.measured.fields[n.name].is_map for n in weighted)

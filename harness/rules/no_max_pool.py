@@ -6,7 +6,7 @@ from harness.analysis.maxima import find_maxima
 from harness.analysis.ops import OPS
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.mends import Mend, average_in_place_of, leave_out, stride_in_place_of
+from harness.rules.mends import Mend, average_in_place_of, ends_in, leave_out, stride_in_place_of
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 
@@ -26,11 +26,12 @@ class NoMaxPool(NetworkRule):
         view = network.failing(lambda one: _no_max_pool(one, behaving))
         found = [node for node, _ in find_maxima(view.measured, behaving).found]
         pools = [node for node in found if OPS.get(node.op) in ("max_pool", "adaptive_max_pool")]
-        if pools:
+        if pools and ends_in(view, pools[0]):
             yield from average_in_place_of(view, pools[0], network.classes)
+        elif pools:
+            yield from leave_out(view, pools[0])
             if pools[0] in view.resampling:
                 yield from stride_in_place_of(view, pools[0], 2)
-            yield from leave_out(view, pools[0])
 
 
 # Private functions

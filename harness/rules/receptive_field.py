@@ -69,8 +69,8 @@ def mends_by_size(network: Network, limits: ReceptiveField.Settings) -> Iterator
         yield from tried(_said(now, chosen, dilation, new), reshaped(view, chosen, dilation=dilation))
     needed = -(-(above + 1 - now) // (2 * view.jumps[0]))
     largest = max((c.dilation for c in view.dilated), default=1)
-    for dilation in dict.fromkeys((needed, max(needed, largest))):
-        for name in view.head.maps[:1] if dilation <= LARGEST_DILATION else ():
+    for dilation in dict.fromkeys(min(d, LARGEST_DILATION) for d in (needed, max(needed, largest))):
+        for name in view.head.maps[:1]:
             yield from insert(view, view.measured.by_name[name], dilation=dilation)
 
 

@@ -30,10 +30,11 @@ Verdicts = Mapping[str, Verdict]
 
 @dataclass(frozen=True)
 class _State:
-    """A network on paper, and the rules that it fails."""
+    """A network on paper, the rules that it fails, and those that nobody can judge of it."""
 
     network: Network
     failing: frozenset[str]
+    unknown: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,7 @@ def with_advice(network: Network, asked: Sequence[Asked], verdicts: Verdicts) ->
     if all(verdict.status == "passed" for verdict in verdicts.values()):
         return verdicts
     ordered = in_order_of_work(asked)
-    failed = frozenset(name for name, verdict in verdicts.items() if verdict.status == "failed")
-    plan = _Plan(ordered, verdicts, _State(network, failed))
-    try:
-        plan.make()
-    except Exception:  # noqa: BLE001 - whatever a graph looks like: without a plan all stays as it was judged
-        plan = _Plan(ordered, verdicts, _State(network, failed))
+    plan = _plan(ordered, verdicts, _state(network, verdicts))
     told = {one.name: _told(plan, one) for one in ordered}
     left = [one.name for one in ordered if told[one.name].status != "passed"]
     left.sort(key=lambda name: _rank(plan, name, told[name]))
@@ -75,8 +71,11 @@ def with_advice(network: Network, asked: Sequence[Asked], verdicts: Verdicts) ->
 class _Plan:
     """Steps that mend a network, rule by rule."""
 
-    def __init__(self, ordered: Sequence[Asked], verdicts: Verdicts, start: _State) -> None:
+    def __init__(
+        self, ordered: Sequence[Asked], verdicts: Verdicts, start: _State, *, simplest: bool = False
+    ) -> None:
         self.ordered, self.verdicts = ordered, verdicts
+        self._takes_the_simplest = simplest
         self.start = self.state = start
         self.steps: list[_Step] = []
         self._drawn = [one for one in ordered if one.rule.needs in _DRAWN]
@@ -127,12 +126,13 @@ class _Plan:
         return steps
 
     def _best(self, one: Asked, state: _State) -> _Step | None:
-        """Choose the way that leaves the fewest rules failing, the first of equal ones."""
+        """Choose the way that leaves the fewest rules that do not pass, or else the simplest."""
         best: _Step | None = None
         for step in self._ways(one, state):
             if best is None or _cost(step) < _cost(best):
                 best = step
-            if not step.after.failing - self.hopeless.keys():
+            is_done = not step.after.failing - self.hopeless.keys() and step.after.unknown <= state.unknown
+            if is_done or self._takes_the_simplest:
                 break
         return best
 
@@ -143,18 +143,37 @@ class _Plan:
             if self._left < 0:
                 return
             network = _drawn(state.network, mend.architecture)
-            yield _Step(one.name, mend.advice, _State(network, _failing(network, self._drawn)))
+            verdicts = {other.name: _judged(network, other) for other in self._drawn}
+            yield _Step(one.name, mend.advice, _state(network, verdicts))
 
 
 # Private functions
 
 
+def _plan(ordered: Sequence[Asked], verdicts: Verdicts, start: _State) -> _Plan:
+    """Plan by the best way at each step, or by the simplest where that leaves fewer rules failing."""
+    plan = _Plan(ordered, verdicts, start)
+    try:
+        plan.make()
+        if plan.state.failing:
+            other = _Plan(ordered, verdicts, start, simplest=True)
+            other.make()
+            plan = min((plan, other), key=lambda one: len(one.state.failing))
+    except Exception:  # noqa: BLE001 - whatever a graph looks like: without a plan all stays as it was judged
+        return _Plan(ordered, verdicts, start)
+    return plan
+
+
 def _cost(step: _Step) -> tuple[bool, int]:
-    return step.rule in step.after.failing, len(step.after.failing)
+    return step.rule in step.after.failing, len(step.after.failing | step.after.unknown)
 
 
-def _failing(network: Network, asked: Sequence[Asked]) -> frozenset[str]:
-    return frozenset(one.name for one in asked if _judged(network, one).status == "failed")
+def _state(network: Network, verdicts: Verdicts) -> _State:
+    failing, unknown = (
+        frozenset(name for name, verdict in verdicts.items() if verdict.status == status)
+        for status in ("failed", "not_judged")
+    )
+    return _State(network, failing, unknown)
 
 
 def _judged(network: Network, one: Asked) -> Verdict:
