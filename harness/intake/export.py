@@ -12,6 +12,7 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
+from harness.analysis.naming import CALLED
 from harness.analysis.writes import without_view_writes
 from harness.intake.lines import constructed_at
 from harness.intake.literals import write_out
@@ -148,11 +149,7 @@ def _source(node: fx.Node, constructed: str) -> str:
     called = node.stack_trace or ""
     # What an export adds by itself has a stack of torch's own in its place.
     called = "" if called.startswith('File "') else called
-    return (
-        f"{constructed}, called at {called}"
-        if called and constructed not in ("", called)
-        else constructed or called
-    )
+    return CALLED.join(dict.fromkeys(filter(None, (constructed, called))))
 
 
 def _op_name(node: fx.Node) -> str:

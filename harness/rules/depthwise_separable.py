@@ -8,7 +8,7 @@ from pydantic import Field
 from harness.analysis.convolution import Convolution
 from harness.analysis.graph import Architecture, Node
 from harness.analysis.mending import reshaped, with_convolution
-from harness.analysis.naming import counted, layers
+from harness.analysis.naming import counted, layers, placed
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, reshape, tried
@@ -105,12 +105,12 @@ def _depthwise_advice(view: View) -> str:
         if c.window.groups > 1 and not c.is_depthwise:
             kernel = "x".join(map(str, c.window.kernel))
             return (
-                f"{c.node.layer} is a {kernel} convolution with groups={c.window.groups} on {c.channels} "
+                f"{placed(c.node)} is a {kernel} convolution with groups={c.window.groups} on {c.channels} "
                 f"channels; depthwise is a 3x3 convolution with groups={c.channels}."
             )
         if c.is_depthwise:
             return (
-                f"{c.node.layer} is depthwise, but no pointwise convolution (1x1, groups=1) follows it "
+                f"{placed(c.node)} is depthwise, but no pointwise convolution (1x1, groups=1) follows it "
                 "with only normalisation, activation or dropout in between."
             )
     plain = _plain(view)
@@ -128,7 +128,7 @@ def _plain(view: View) -> list[Convolution]:
 def _replaced(c: Convolution) -> str:
     kernel = "x".join(map(str, c.window.kernel))
     return (
-        f"Replace {c.node.layer} by a depthwise {kernel} (groups={c.channels}, its stride and dilation) "
+        f"Replace {placed(c.node)} by a depthwise {kernel} (groups={c.channels}, its stride and dilation) "
         f"followed by a 1x1 convolution; its kernels then take {9 * c.channels:,} numbers."
     )
 

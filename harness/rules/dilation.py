@@ -7,7 +7,7 @@ from pydantic import Field
 
 from harness.analysis.convolution import Convolution
 from harness.analysis.mending import reshaped
-from harness.analysis.naming import layers
+from harness.analysis.naming import layers, placed
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, reshape, tried
@@ -84,7 +84,7 @@ def _dilation(view: View, limits: Settings) -> Verdict:
             )
         last = view.strided[-1]
         if not any(view.is_after_last_strided(c) for c in found):
-            advice = f"Put a dilated 3x3 convolution after {last.node.layer}, the last strided one."
+            advice = f"Put a dilated 3x3 convolution after {placed(last.node)}, the last strided one."
             return failed(expected, f"{actual}; none after {last.node.layer}", *nodes, advice=advice)
     return passed(expected, actual, *nodes)
 
@@ -94,7 +94,7 @@ def _dilation_advice(view: View, limits: Settings) -> str:
         return f"The output does not depend on {layers(view.dead_convolutions)}: use what they compute."
     if limits.after_last_strided and view.strided:
         last = view.strided[-1]
-        return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {last.node.layer}."
+        return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {placed(last.node)}."
     return "Add a 3x3 convolution with another dilation, and padding equal to it, near the end."
 
 
@@ -110,7 +110,7 @@ def _in_order(view: View, found: tuple[Convolution, ...]) -> Iterator[Mend]:
     """Deal the dilations that there are out so that they grow."""
     order = sorted(c.dilation for c in found)
     wanted = {c.node.name: d for c, d in zip(sorted(found, key=view.depth), order, strict=True)}
-    named = [f"{c.node.layer} dilation {wanted[c.node.name]}" for c in found]
+    named = [f"{placed(c.node)} dilation {wanted[c.node.name]}" for c in found]
     here: View | None = view
     for name, dilation in wanted.items():
         chosen = [c for c in (here.convolutions if here else ()) if c.node.name == name]

@@ -218,7 +218,7 @@ def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_neede
 def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
     """Give a stride to a convolution, or add one that has it, from the end of the network to its start."""
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
-    for chosen in sorted(plain[: -_TRIED - 1 : -1], key=lambda c: c.dilation > 1):
+    for chosen in sorted(plain[: -_TRIED - 1 : -1], key=lambda c: (c.dilation > 1, c.window.groups > 1)):
         jump = jump_with_stride(view, chosen, limits.stride)
         then = f": the jump is then {jump}" if jump is not None and (jump,) != view.jumps else ""
         yield from reshape(view, chosen, stride=limits.stride, then=then)

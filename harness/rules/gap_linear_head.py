@@ -10,6 +10,7 @@ from harness.analysis.graph import Node
 from harness.analysis.head import Classifier, averages, classifiers, describe, name_of, objection, positions
 from harness.analysis.layout import IMAGE
 from harness.analysis.mending import with_head
+from harness.analysis.naming import placed
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured
 from harness.analysis.view import View
@@ -135,7 +136,7 @@ def _ideal(view: View, limits: Settings, classes: int) -> str:
     shape = tuple(view.measured.shapes.get(last.name, ())) if last else ()
     head = _code(limits.classifier[0], shape[1] if len(shape) == len(IMAGE) else "C", classes)
     is_cut = last is not None and last is not ends[0] and len(ends[0].shape or ()) == len(IMAGE)
-    return f"After {last.layer}, end in {head}." if last and is_cut else f"End in {head}."
+    return f"After {placed(last)}, end in {head}." if last and is_cut else f"End in {head}."
 
 
 def _code(classifier: Classifier, channels: int | str, classes: int) -> str:

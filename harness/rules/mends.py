@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.analysis.convolution import Convolution
 from harness.analysis.graph import Architecture, Node
 from harness.analysis.mending import reshaped, with_convolution, with_head, without, without_branch
+from harness.analysis.naming import placed
 from harness.analysis.ops import OPS
 from harness.analysis.view import View
 
@@ -54,7 +55,7 @@ def reshape(
     ]
     given = [word for word in words if word]
     listed = " and ".join(filter(None, [", ".join(given[:-1]), given[-1]]))
-    yield from tried(f"Give {convolution.node.layer} {listed}{then}.", changed)
+    yield from tried(f"Give {placed(convolution.node)} {listed}{then}.", changed)
 
 
 def leave_out(view: View, node: Node) -> Iterator[Mend]:
@@ -69,13 +70,13 @@ def leave_out_branch(view: View, one: Convolution, other: Convolution) -> Iterat
 
 def beside(one: Convolution, other: Convolution) -> str:
     """Say that one of two branches has to go."""
-    return f"Leave {one.node.layer} out: it changes the size of the map beside {other.node.layer}."
+    return f"Leave {placed(one.node)} out: it changes the size of the map beside {other.node.layer}."
 
 
 def insert(view: View, node: Node, *, side: int = 3, stride: int = 1, dilation: int = 1) -> Iterator[Mend]:
     """Add a convolution after a node."""
     words = _words(side, stride, dilation)
-    advice = f"Add a {words} after {node.layer}."
+    advice = f"Add a {words} after {placed(node)}."
     yield from tried(advice, with_convolution(view, node, side=side, stride=stride, dilation=dilation))
 
 
@@ -84,7 +85,7 @@ def stride_in_place_of(view: View, node: Node, stride: int) -> Iterator[Mend]:
     for before in _before(view, node):
         strided = reshaped(view, before, stride=stride)
         rest = None if strided is None else _without(strided, node)
-        advice = f"Remove {called(view, node)} and give {before.node.layer} stride {stride}."
+        advice = f"Remove {called(view, node)} and give {placed(before.node)} stride {stride}."
         yield from tried(advice, rest)
     advice = f"Replace {called(view, node)} by a {_words(3, stride, 1)}."
     yield from tried(advice, with_convolution(view, node, stride=stride, instead=True))
@@ -103,13 +104,13 @@ def average_in_place_of(view: View, node: Node, classes: int) -> Iterator[Mend]:
     if last is not None:
         channels = (last.shape or (0, 0))[1]
         head = f"self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear({channels}, {classes})"
-        yield from tried(f"After {last.layer}, end in {head}.", with_head(view, last, classes))
+        yield from tried(f"After {placed(last)}, end in {head}.", with_head(view, last, classes))
 
 
 def called(view: View, node: Node) -> str:
-    """Name a layer; where it is called several times, the place of the call too."""
+    """Name a layer with its line; where it is called several times, with that of the call too."""
     calls = [n for n in view.measured.nodes if (n.module, n.op) == (node.module, node.op)]
-    return f"{node.layer} ({node.source})" if node.module and node.source and len(calls) > 1 else node.layer
+    return f"{node.layer} ({node.source})" if node.source and len(calls) > 1 else placed(node)
 
 
 def last_map(view: View, node: Node) -> Node | None:
@@ -137,7 +138,7 @@ def _words(side: int, stride: int, dilation: int) -> str:
 
 
 def _before(view: View, node: Node) -> list[Convolution]:
-    """List the 3x3 convolutions before a node, at the resolution of what it reads, the last one first."""
+    """List the 3x3 convolutions before a node, at the resolution of what it reads, ordinary ones first."""
     jump = view.measured.fields[node.refs[0]].h.jump if node.refs[0] in view.measured.fields else None
     found = [
         c
@@ -146,7 +147,7 @@ def _before(view: View, node: Node) -> list[Convolution]:
         and view.measured.fields[c.node.name].h.jump == jump
         and (set(c.window.kernel), set(c.window.stride), c.dilation) == ({3}, {1}, 1)
     ]
-    return found[: -_TRIED - 1 : -1]
+    return sorted(found[: -_TRIED - 1 : -1], key=lambda c: c.window.groups > 1)
 
 
 def _without(architecture: Architecture, node: Node) -> Architecture | None:

@@ -10,7 +10,7 @@ from harness.analysis.advice import LARGEST_DILATION, Place, field_at, wider
 from harness.analysis.convolution import Convolution
 from harness.analysis.graph import Node
 from harness.analysis.mending import reshaped
-from harness.analysis.naming import layers
+from harness.analysis.naming import layers, placed
 from harness.analysis.view import View
 from harness.record import SecondMeasurement
 from harness.rules.base import NetworkRule, RuleSettings, rule
@@ -144,7 +144,7 @@ def _wider(view: View, above_px: int, place: Place) -> str:
 
 
 def _said(now: int, chosen: Convolution, dilation: int, new: int) -> str:
-    layer, more = chosen.node.layer, new - now
+    layer, more = placed(chosen.node), new - now
     gives = f"dilation {dilation} (and padding {dilation}) in {layer} would add {more}: {new}"
     return f"The receptive field is {now}; {gives}."
 

@@ -18,7 +18,7 @@ def test_groups_32_of_64_channels_are_not_depthwise(sketch, judged):
     x = sketch.conv(sketch.conv("x", 64, s=2), 64, g=32, layer="half")
     finding = judged(sketch.architecture(sketch.head(sketch.conv(x, 64, k=1)))).depthwise_separable
     assert finding.status == "failed"
-    assert finding.help == "Give half groups=64."
+    assert finding.help == "Give half (model.py:2) groups=64."
 
 
 def test_a_separable_pair_of_kernel_1_is_not_depthwise(sketch, judged):
@@ -31,7 +31,7 @@ def test_a_depthwise_convolution_must_be_mixed_afterwards(sketch, judged):
     x = sketch.conv("x", 16, s=2)
     x = sketch.conv(sketch.conv(x, 16, g=16, layer="dw"), 16, k=3)
     finding = judged(sketch.architecture(sketch.head(x))).depthwise_separable
-    assert finding.help == "Add a 1x1 convolution after dw."
+    assert finding.help == "Add a 1x1 convolution after dw (model.py:2)."
 
 
 def test_normalisation_activation_and_a_gate_may_stand_between(sketch, basic, judged):
@@ -173,7 +173,7 @@ def test_a_dilation_before_the_last_stride_is_too_early(sketch, basic, judged):
 def test_a_dilation_on_a_1x1_kernel_is_none(sketch, basic, judged):
     finding = judged(basic(last=lambda x: sketch.conv(x, 32, k=1, d=2))).dilation
     assert finding.actual == "no dilated convolution"
-    assert finding.help == "Add a 3x3 convolution with dilation 2 and padding 2 after v6."
+    assert finding.help == "Add a 3x3 convolution with dilation 2 and padding 2 after v6 (model.py:7)."
 
 
 def test_a_dilated_convolution_nobody_reads_is_named(sketch, basic, judged):
@@ -226,7 +226,7 @@ def test_the_help_says_what_a_dilation_would_give(sketch, basic, by_rule):
     finding = by_rule("min_receptive_field", network, above_px=44)
     assert finding.status == "failed"
     assert finding.help == (
-        "The receptive field is 37; dilation 2 (and padding 2) in last.dw would add 16: 53."
+        "The receptive field is 37; dilation 2 (and padding 2) in last.dw (model.py:7) would add 16: 53."
     )
 
 
@@ -278,4 +278,7 @@ def test_the_help_measures_at_the_place_the_assignment_names(sketch, by_rule):
     network = sketch.architecture(sketch.head(x))
     finding = by_rule("min_receptive_field", network, above_px=44, place="with_pool")
     assert finding.actual == "7 px (37 px counting the pool)"
-    assert finding.help == "The receptive field is 37; dilation 3 (and padding 3) in last would add 8: 45."
+    assert (
+        finding.help
+        == "The receptive field is 37; dilation 3 (and padding 3) in last (model.py:2) would add 8: 45."
+    )

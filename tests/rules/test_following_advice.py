@@ -321,6 +321,7 @@ ORDER = r"Order the dilations so that they grow: give (.+), and padding"
 
 def followed(net, advice):
     """Do what a sentence says, as often as it says it; one that nobody can follow is an error of the list."""
+    advice = re.sub(r" \(model\.py:\d+\)", "", advice)
     if order := re.search(ORDER, advice):
         for name, d in re.findall(r"(\w+) dilation (\d+)", order[1]):
             net = net.give(name, d=int(d))
@@ -382,7 +383,7 @@ def test_the_networks_pass_without_a_mistake(variant, asked):
     assert asked(GOOD[variant], variant) == []
 
 
-@pytest.mark.parametrize(("variant", "seed"), [(v, seed) for v in GOOD for seed in range(6)])
+@pytest.mark.parametrize(("variant", "seed"), [(v, seed) for v in GOOD for seed in range(4)])
 def test_following_the_advice_leads_to_a_pass(variant, seed, asked):
     number, said = rounds(wrong(variant, seed), variant, asked)
     assert number is not None, said
