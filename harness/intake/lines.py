@@ -12,9 +12,8 @@ from torch import nn
 from torch.nn.modules import container
 
 from harness.intake.failures import current_line, is_students
+from harness.intake.mistake import CONSTRUCTED_AT
 
-_LINE = "_constructed_at"
-"""Where a module keeps it: among its own attributes, so that a copy of a layer has it too."""
 _BLOCKS = (nn.Module, *(kind for kind in vars(container).values() if inspect.isclass(kind)))
 """Classes of torch that compute nothing of their own."""
 
@@ -25,7 +24,7 @@ def note_lines(root: Path) -> None:
 
     @functools.wraps(construct)
     def noted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
-        vars(self)[_LINE] = current_line(root, None)
+        vars(self)[CONSTRUCTED_AT] = current_line(root, None)
         construct(self, *args, **kwargs)
 
     nn.Module.__init__ = noted  # type: ignore[method-assign]
@@ -39,7 +38,7 @@ def constructed_at(module: nn.Module, root: Path) -> str:
     forward = inspect.unwrap(type(module).forward)
     code = getattr(forward, "__code__", None)
     written = code is not None and is_students(code.co_filename, root)
-    line = vars(module).get(_LINE)
+    line = vars(module).get(CONSTRUCTED_AT)
     return line if isinstance(line, str) and (_is_layer(module) or not written) else ""
 
 
