@@ -17,6 +17,7 @@ from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
 from harness.reporting.scores import class_scores
 from harness.reporting.visible import visible
+from harness.reporting.words import to_change
 from harness.reproduce import Reproduction
 from harness.run import Stage
 from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
@@ -204,11 +205,10 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(variant.problem.traceback)
         return
     screen.print(_table(f"{name}: {variant.title} ({variant.class_name})", variant.findings))
-    for finding in variant.findings:
-        if finding.status != "passed":
-            source = finding.where[0].source if finding.where else ""
-            at = f" at {plain(source)}" if source else ""
-            screen.print(f"[bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
+    for number, finding in enumerate(to_change(variant), start=1):
+        source = finding.where[0].source if finding.where else ""
+        at = f" at {plain(source)}" if source else ""
+        screen.print(f"{number}. [bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
     for note in (*variant.taken_in, *variant.facts.warnings):
         say(f"note: {note}")
 

@@ -42,7 +42,7 @@ def test_a_place_on_the_machine_is_shown_as_seen_from_the_submission(text, shown
         ),
         (
             'Constraints violated (batch)! For more information, run with TORCH_LOGS="+dynamic".\n  - You '
-            "marked batch as dynamic\nSuggested fixes:\n  batch = 2\n\nThe error above occurred when calling x.",
+            "marked batch as dynamic\nSuggested fixes:\n  batch = 2\n\nThe error above occurred when x.",
             "Constraints violated (batch)",
         ),
         (
