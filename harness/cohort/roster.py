@@ -8,10 +8,10 @@ from pathlib import Path
 
 from harness.cohort.names import is_name, known_as
 from harness.errors import UsageError
+from harness.intake.archives import ARCHIVES
 from harness.intake.repository import is_address, split_commit
 from harness.intake.sources import PROGRAMS, on_disk, printable
 from harness.intake.submission import MANIFEST
-from harness.intake.unpack import ARCHIVES
 
 COLUMNS = ("student", "path-or-git-url[@commit]", "submitted_at")
 
