@@ -113,7 +113,7 @@ def original_names(files: Sequence[str], own: Container[str] = ()) -> tuple[str,
     A name that another file of the submission has already is left as it is.
     """
     wanted = [file if file in own else _original(file) for file in files]
-    counts = Counter(name.lower() for name in (*wanted, *(set(files) - set(wanted))))
+    counts = Counter(name.lower() for name in wanted)
     return tuple(
         name if counts[name.lower()] == 1 else file for name, file in zip(wanted, files, strict=True)
     )

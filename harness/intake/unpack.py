@@ -40,8 +40,7 @@ _ALWAYS_ALLOWED = 2**20
 """Bytes that may come of any archive, whatever the ratio."""
 _MAX_READ = 16 * 2**20
 _CHUNK = 2**16
-_IS_UTF_8 = 0x800
-"""The bit of a zip entry's flags that says how its name is written."""
+_IS_UTF_8 = 0x800  # of a zip entry's flags
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, ends of lines, and what makes a text run backwards."""
 
@@ -118,6 +117,23 @@ def names_in_zip(file: BinaryIO, name: str) -> tuple[str, ...]:
     if len(names) > MAX_ENTRIES:
         raise _refused(name, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
     return names
+
+
+def read_from_zip(file: BinaryIO, entry: str, most: int, name: str) -> bytes:
+    """Read at most so many bytes of an entry of a zip archive; none where there is no such entry.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(_Bounded(file, name)) as archive:
+            for info in archive.infolist():
+                if _entry_name(info) == entry:
+                    with archive.open(info) as opened:
+                        return opened.read(most)
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise _refused(name, f"{_plain(entry)} cannot be read", "a zip that is whole", str(error)) from None
+    return b""
 
 
 def unpack_tar(file: IO[bytes], to: Path, name: str, *, without_links: bool = False) -> None:
@@ -202,12 +218,13 @@ def _zip_entries(file: BinaryIO, name: str) -> Iterator[_Entry]:
 
 def _entry_name(info: zipfile.ZipInfo) -> str:
     """Give an entry's name; macOS writes UTF-8 without the mark that says so."""
+    name = info.filename.replace("\\", "/")
     if info.flag_bits & _IS_UTF_8:
-        return info.filename
+        return name
     try:
-        return info.filename.encode("cp437").decode()
+        return name.encode("cp437").decode()
     except UnicodeError:
-        return info.filename
+        return name
 
 
 def _tar_entries(tar: tarfile.TarFile, without_links: bool) -> Iterator[_Entry]:  # noqa: FBT001
