@@ -8,7 +8,6 @@ from pathlib import Path
 
 from harness.cohort.layouts import METADATA, SCORES, Contents, Layout, recognise
 from harness.errors import UsageError
-from harness.intake.archives import ZIP
 from harness.intake.sources import is_left_out, open_regular
 from harness.intake.unpack import names_in_zip, read_from_zip
 
@@ -39,37 +38,22 @@ class Delivery:
 def open_delivery(path: Path, layout: Layout | None = None) -> Delivery:
     """Look at what lies in a folder or a zip file.
 
-    A folder around all of it is not the class, nor is a folder around the platform's zip file.
+    One folder around all of it is not the class: in a zip file, and where a `layout` is asked for that what is
+    in that folder has. Else it may be a student's, who must not hand in for others.
 
     Raises:
         UsageError: it cannot be read.
     """
     delivery = _of_zip(path) if path.is_file() else _of_folder(path)
-    if _recognised(delivery.contents, layout):
+    top = delivery.contents.top
+    if len(top) != 1 or not top[0].endswith("/") or recognise(delivery.contents) != "plain":
         return delivery
-    if (inner := _around(delivery)) is not None and (delivery.is_zip or _recognised(inner.contents, layout)):
-        return inner
-    return delivery
+    inner = replace(delivery, contents=delivery.contents.below(top[0]), inside=top[0])
+    is_asked_for = layout is not None and layout != "plain" and recognise(inner.contents) == layout
+    return inner if delivery.is_zip or is_asked_for else delivery
 
 
 # Private functions
-
-
-def _recognised(contents: Contents, layout: Layout | None) -> bool:
-    found = recognise(contents)
-    return found != "plain" and layout in (None, found)
-
-
-def _around(delivery: Delivery) -> Delivery | None:
-    """Look into the one folder, or zip file, that is all of a delivery."""
-    top = delivery.contents.top
-    if len(top) != 1 or top[0] in delivery.contents.links:
-        return None
-    if top[0].endswith("/"):
-        return replace(delivery, contents=delivery.contents.below(top[0]), inside=top[0])
-    if not delivery.is_zip and top[0].lower().endswith(ZIP):
-        return _of_zip(delivery.path / top[0])
-    return None
 
 
 def _of_folder(folder: Path) -> Delivery:

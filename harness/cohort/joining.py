@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.cohort.classlist import ClassList, Person
 from harness.cohort.headings import Kind
-from harness.cohort.layouts import Identity
+from harness.cohort.identity import Identity
 
 _NUMBER = re.compile(r"\d+$")
 _HIDDEN = re.compile(r"(anon|user|participant|participante?|teilnehmer\S*)\b.*")

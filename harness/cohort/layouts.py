@@ -8,8 +8,9 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Literal
 
+from harness.cohort.identity import Identity
 from harness.cohort.layout_facts import clone_prefix, of_metadata, of_scores, of_timestamp
 from harness.cohort.layout_names import (
     canvas_name,
@@ -26,7 +27,22 @@ from harness.intake.archives import ARCHIVES, OTHER_ARCHIVES
 from harness.intake.sources import PROGRAMS, printable
 
 Layout = Literal["moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+SAID: Mapping[Layout, str] = {
+    "moodle": "Moodle's download",
+    "canvas": "Canvas' download",
+    "gradescope": "Gradescope's export",
+    "classroom50": "clones of GitHub Classroom or Classroom 50",
+    "nbgrader": "nbgrader's folder",
+    "plain": "one entry a student",
+}
+EXPECTED: Mapping[Layout, str] = {
+    "moodle": "NAME_NUMBER_assignsubmission_file_ folders or files",
+    "canvas": "files named name_12345_678901_file.zip",
+    "gradescope": "folders that submission_metadata.yml names",
+    "classroom50": "one cloned repository a student",
+    "nbgrader": "folders STUDENT/ASSIGNMENT",
+    "plain": "one folder, archive, notebook or .py file a student",
+}
 METADATA = "submission_metadata.yml"
 SCORES = "scores.csv"
 _SUBMITTED = "submitted/"
@@ -35,26 +51,6 @@ _LONGEST_FIRST = sorted((*ARCHIVES, *PROGRAMS, *OTHER_ARCHIVES), key=len, revers
 """Suffixes of files that are one student's submission."""
 Read = Callable[[str], str]
 """Reads a text file of the delivery by its path; "" where there is none."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who a student is, and what the platform says of the submission. Empty: it does not say."""
-
-    name: str = ""
-    participant: str = ""
-    """Moodle's number of the student in the assignment, or of the group."""
-    user: str = ""
-    """Canvas' number of the student."""
-    sid: str = ""
-    login: str = ""
-    """Name on GitHub, or in nbgrader."""
-    email: str = ""
-    group: str = ""
-    """What the members of a group have in common: the name of it, or of the submission."""
-    late: bool | None = None
-    resubmission: int | None = None
-    """How often the work was replaced."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, defer
 from harness.cohort.ledger import EMPTY
 from harness.cohort.names import known_as
 from harness.cohort.objects import Objects
+from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.seals import record_of
@@ -89,6 +90,7 @@ def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
         for grade in session.scalars(light):
             grades.setdefault(grade.key, []).append(grade)
         records = _last_records(session, grades.values())
+        said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
     for one in sorted(submissions, key=_instant):
         by_student.setdefault(one.student, []).append(one)
@@ -99,7 +101,8 @@ def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
         if under:
             last, key = under[-1]
-            found.append(_row(last, works[key], grades.get(key, []), records, history, store.objects))
+            row = _row(last, works[key], grades.get(key, []), records, history, store.objects)
+            found.append(replace(row, identity=said.get(student)))
     return tuple(found)
 
 

@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from harness.cohort.identity import Identity
 from harness.record import Cause, Record, Status
 
-State = Literal["waiting", "running", "graded", "failed"]
-"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is."""
+State = Literal["waiting", "running", "graded", "failed", "missing"]
+"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is;
+``missing``: in the list of the class, and nothing was handed in."""
 Stage = Literal["rules", "full"]
 """How far a grade went: the rules alone, or also the training that they left worth while."""
 Reason = Literal["graded", "retried", "rejudged"]
@@ -76,6 +78,8 @@ class Row:
     """Whether the record of the last grade is as it was written; where it is not, `record` is None."""
     history: tuple[Entry, ...] = ()
     """Every grade of every submission of this student, oldest first."""
+    identity: Identity | None = None
+    """What the platform says of the student."""
 
     @property
     def cause(self) -> Cause | None:
