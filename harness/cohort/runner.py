@@ -148,6 +148,8 @@ def outcome(row: Row) -> str:
     """Say what came of one submission in a word or two."""
     if row.state in ("waiting", "running"):
         return row.state
+    if row.state == "missing":
+        return "handed in nothing"
     if row.state == "graded" and row.record is not None and row.record.verdict != "not_judged":
         return row.record.verdict
     return f"not judged: {row.cause}"
