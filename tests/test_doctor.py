@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -75,10 +74,8 @@ def test_another_version_than_the_pinned_one_is_a_caution(monkeypatch):
     assert "torch 1.0 (pinned 2." in check.found
 
 
-def test_data_that_is_nowhere_is_a_caution_and_nothing_is_downloaded(assignment, monkeypatch, tmp_path):
-    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
-    monkeypatch.chdir(tmp_path)
+def test_data_that_is_nowhere_is_a_caution_and_nothing_is_downloaded(assignment, elsewhere):
     check = next(check for check in examine(assignment, None) if check.name == "data")
     assert check.level == "CAUTION"
     assert "CIFAR10_ROOT" in check.fix
-    assert list(Path().iterdir()) == []
+    assert list(elsewhere.iterdir()) == []
