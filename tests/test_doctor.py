@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from harness import doctor
+from harness import doctor, machine
 from harness.assignment import REPOSITORY
 from harness.doctor import examine
 from harness.training.determinism import make_deterministic, switches
@@ -64,6 +64,26 @@ def test_a_machine_that_cannot_lock_a_process_fails(monkeypatch):
     assert check.level == "FAIL"
     assert "no process can be locked here" in check.found
     assert "Landlock" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("precision", "flags", "level"),
+    [
+        ("auto", "avx2 avx512_bf16", "PASS"),
+        ("auto", "avx2", "CAUTION"),
+        ("bfloat16", "avx2", "CAUTION"),
+        ("float32", "avx2", "PASS"),
+    ],
+)
+def test_a_processor_that_does_not_compute_bfloat16_is_a_caution_where_a_recipe_uses_it(
+    assignment, monkeypatch, precision, flags, level
+):
+    recipe = assignment.recipe.model_copy(update={"precision": precision})
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": flags})
+    check = doctor._bfloat16(assignment.model_copy(update={"recipe": recipe}))
+    assert check.level == level
+    assert ("7 to 12 times" in check.found) is (precision == "bfloat16")
+    assert bool(check.fix) is (level != "PASS")
 
 
 def test_another_version_than_the_pinned_one_is_a_caution(monkeypatch):
