@@ -161,6 +161,7 @@ def test_what_the_processor_will_change_is_said_before_anything_is_trained(grade
     assert slow.endswith("expect 7 to 12 times the time of float32.")
 
 
+@pytest.mark.slow
 def test_the_precision_that_a_record_names_is_trained_in(results, again):
     def in_bfloat16(data):
         data["variants"]["basic"]["training"]["recipe"]["precision"] = "bfloat16"
