@@ -43,6 +43,7 @@ class Network(_Branch):
         """
         super().__init__()
         check_weights(architecture, tensors)
+        self.architecture = architecture
         self._programs = {
             True: compiled(architecture.train, device),
             False: compiled(architecture.eval, device),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from harness.datasets.dataset import Shape
-from harness.recipe import RecipeSpec
+from harness.recipe import Precision, RecipeSpec
 from harness.training.network import Network, obstacle, usable_layout
+from harness.training.precision import native_bfloat16, settled
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,14 @@ class Plan:
 
     recipe: RecipeSpec
     """Without the stages that the network refuses; their arithmetic goes into full-size epochs."""
+    precision: Precision
     sizes_px: tuple[int, ...]
     """Side of the images in each epoch."""
     memory_format: torch.memory_format
     notes: tuple[str, ...]
 
 
-def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int) -> Plan:
+def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int, device: torch.device) -> Plan:
     """Try the network at every size of the recipe, and on images of their own `shape` (C, H, W), a square.
 
     Raises:
@@ -37,12 +39,15 @@ def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int) ->
         for size in dict.fromkeys(stage.size_px for stage in recipe.stages)
         if (why := obstacle(network, (channels, size, size), classes, memory_format))
     }
+    precision, said = settled(recipe.precision, network.architecture, native=native_bfloat16(device))
+    notes += [said] if said else []
     followed = recipe.at_full_size(refused, full_px)
     if refused:
         notes.append(_replaced(recipe, followed, refused, full_px))
     sizes = [stage.size_px for stage in followed.stages for _ in range(stage.epochs)]
     sizes += [full_px] * (followed.epochs - len(sizes))
-    return Plan(followed, tuple(sizes), memory_format, tuple(notes))
+    followed = followed.model_copy(update={"precision": precision})
+    return Plan(followed, precision, tuple(sizes), memory_format, tuple(notes))
 
 
 # Private functions
