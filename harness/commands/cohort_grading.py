@@ -210,8 +210,7 @@ def retry(
     from harness.cohort.reading import rows
     from harness.cohort.runner import Plan, begin_again, finish_class
     from harness.cohort.store import opened_store
-    from harness.commands.cohort_display import ClassDisplay
-    from harness.screen import say
+    from harness.commands.cohort_display import ClassDisplay, show_again
 
     causes = _known_causes(cause)
     with opened_store(store, files, must_exist=True) as opened:
@@ -221,8 +220,7 @@ def retry(
                 f"--store {store}: graded by harness {terms.harness_version}; expected {VERSION}, this one. "
                 "Grade the class again with harness cohort grade."
             )
-        begun = begin_again(opened, rows(opened), causes)
-        say(f"{begun} submissions are graded once more")
+        show_again(begin_again(opened, rows(opened), causes))
         shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
         machines = cluster_of(engine, cluster, gpus, memory_mib)
         with ClassDisplay() as display:
