@@ -40,6 +40,7 @@ class Person:
     line: int
     """Which of the list's lines, counted from 0."""
     name: str
+    """Given name first."""
     known: Mapping[Kind, str]
     """What the list says, by the kind of its columns."""
 
@@ -101,7 +102,8 @@ class ClassList:
             known["participant"] = known["id"]
         name = known.get("name") or f"{known.get('given', '')} {known.get('family', '')}".strip()
         name = name or next((known[kind] for kind in ("email", "login", "sid", "id") if known.get(kind)), "")
-        return Person(line, name, known) if name else None
+        family, comma, given = name.partition(", ")  # as Canvas sorts
+        return Person(line, f"{given} {family}" if comma else name, known) if name else None
 
 
 def read_class_list(path: Path) -> ClassList:
@@ -134,6 +136,7 @@ def parse_class_list(text: str, where: str = "--roster") -> ClassList:
     Raises:
         UsageError: nothing in it names students.
     """
+    text = text.lstrip("\ufeff")
     if (said := re.match(r"sep=(.)\r?\n", text)) is not None:  # Excel's own line
         text = text[said.end() :]
     found = [_parsed(text, delimiter) for delimiter in DELIMITERS]

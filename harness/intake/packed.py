@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from harness.errors import UsageError
-from harness.intake.archives import ARCHIVES, is_archive, is_other_archive, other_archive
+from harness.intake.archives import ARCHIVES, ZIP, is_archive, is_other_archive, other_archive
 from harness.intake.sources import (
     PROGRAMS,
     is_left_out,
@@ -15,7 +15,7 @@ from harness.intake.sources import (
     source_files,
     taken_name,
 )
-from harness.intake.unpack import unpack_file
+from harness.intake.unpack import names_in_zip, unpack_file
 
 MAX_ARCHIVES = 20
 """Archives of one submission that are opened."""
@@ -93,7 +93,12 @@ def nothing_to_judge(where: str, names: Iterable[str]) -> UsageError:
 
 
 def names_below(folder: Path) -> list[str]:
-    """List a folder's files, of whatever kind, by their paths in it; not more than are worth naming."""
+    """List the files of a folder or a zip file, of whatever kind; not more than are worth naming."""
+    if folder.is_file():
+        if not folder.name.lower().endswith(ZIP):
+            return []
+        with folder.open("rb") as file:
+            return list(names_in_zip(file, folder.name)[:_LOOKED_AT])
     walked = (
         (Path(here) / name).relative_to(folder).as_posix()
         for here, _, names in os.walk(folder)

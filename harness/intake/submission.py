@@ -168,9 +168,8 @@ def _opened(
     named = _from_manifest(root, assignment, variants) if has_manifest else None
     if named is None:
         if path.is_dir() and not holds_program(root):
-            raise nothing_to_judge(
-                source or given, names_below(Path(given) if Path(given).is_dir() else root)
-            )
+            there = Path(given) if Path(given).exists() else root
+            raise nothing_to_judge(source or given, names_below(there))
         names = variants or (assignment.default_variant,)
         named = {name: Answered(Wanted(file=path, class_name=None), name) for name in names}
     _check_known(variants, named, assignment)

@@ -146,7 +146,7 @@ def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left
     assert {what: [row.student for row in some] for what, some in by_cause(rows(store)).items()} == {
         "not judged: student": ["ada"], "not judged: resource": ["bob", "cem"], "passed": ["dan"],
     }  # fmt: skip
-    assert begin_again(store, rows(store), frozenset({"resource"})) == 2
+    assert begin_again(store, rows(store), frozenset({"resource"})).begun == ("bob", "cem")
     stages = {row.student: progress_of(store, terms.scope)[row.key][0] for row in rows(store)}
     assert stages == {"ada": "judged", "bob": "rules", "cem": "training", "dan": "judged"}
     assert [row.student for row in by_cause(rows(store))["waiting"]] == ["bob", "cem"]

@@ -68,7 +68,7 @@ def test_who_is_in_no_gradebook_file_is_told(stored, tmp_path):
         (["--format", "cvs"], "--format cvs: no such format. Did you mean 'csv'?"),
         (
             ["--format", ","],
-            "--format: expected at least one of md, csv, html, json, canvas, moodle, got none.",
+            "--format: expected at least one of md, csv, html, json, canvas, moodle, roster, got none.",
         ),
         (["--format", "md,csv", "--out", "-"], "--out -: expected one format, got 2. Name a folder, or one"),
         (["--store", "none.db"], "--store none.db: no such file; expected a store."),

@@ -93,18 +93,24 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
     (tmp_path / "class" / "bob.zip").write_text("not a zip")
     said = harness("grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run")
     assert said.exit_code == 0
-    assert said.output.splitlines() == [
+    assert said.stdout.splitlines() == [
         "2 submissions",
-        "rules: 2, for how long is not known: none has been graded in this store yet",
-        "training: at most 2, for how long is not known: none has been graded in this store yet",
+        "rules: 1, for how long is not known: none has been graded in this store yet: ada",
+        "training: at most 1, for how long is not known: none has been graded in this store yet: ada",
+        "cannot be opened: bob: bob.zip: cannot be unpacked; expected an archive that is whole, got "
+        "'File is not a zip file'. Pack the submission's files again.",
     ]
+    assert said.stderr == "note: taken for one entry a student: 2 submissions (--layout plain)\n"
     assert not (tmp_path / "new.db").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["grade", "nowhere"], "nowhere: expected a folder of submissions or a .csv file, got"),
+        (
+            ["grade", "nowhere"],
+            "nowhere: expected a folder of submissions, a platform's .zip file of all, or a .csv file, got",
+        ),
         (
             ["grade", ".", "--variant", "large"],
             "--variant large: not in assignment cifar10-compact-cnn;",
@@ -143,10 +149,11 @@ def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(
         display.handed_in(1, 2)
         display.handed_in(2, 2)
         for graded in range(3):
+            display.graded("ada", "not_judged")
             display.stage("rules", Counts({"rules": 2 - graded}, {}, {"not_judged": graded}, graded))
     assert capsys.readouterr().err.splitlines() == [
         "handed in: 2 submissions",
-        "rules: 2 left; 0 not judged",
+        "rules: 2 left; 0 not judged; just graded: ada not judged",
     ]
 
 
