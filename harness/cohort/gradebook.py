@@ -104,7 +104,8 @@ def _sheet(listed: ClassList, task: Task, column: str | None) -> _Sheet:
         if number >= listed.head_at and any(line):
             _filled_up(line, at - 1).insert(at, _beside(listed, number, task))
     said = f"no column of the class list is called {task.names[0]}: one was added. --column names another"
-    return _Sheet(lines, at, [said])
+    others = [heading for heading in listed.head if _NUMBERED.search(heading)]
+    return _Sheet(lines, at, [f"{said}: {', '.join(others)}" if others else said])
 
 
 def _column(listed: ClassList, names: Sequence[str], *, is_asked: bool) -> int | None:

@@ -21,7 +21,7 @@ MAX_ARCHIVES = 20
 """Archives of one submission that are opened."""
 _NAMED = 5
 _LOOKED_AT = 1_000
-_TEXT = ("onlinetext.html", "_text.html", "_link.html")
+_TEXT = ("text.html", "link.html")
 """What course platforms write for a text, or an address, that was entered in place of a file."""
 
 

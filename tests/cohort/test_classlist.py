@@ -94,7 +94,8 @@ def test_every_cell_is_kept_as_it_is(rows, delimiter):
     ("heading", "kind"),
     [
         ("E-MAIL", "email"), ("email_address", "email"), ("Matrikel-Nr.", "sid"), ("SIS Login ID", "login"),
-        ("Nachname", "family"), ("prénom", "given"), ("Vollstaendiger Name", "name"), ("Anmeldename", "login"),
+        ("Nachname", "family"), ("prénom", "given"), ("Vollstaendiger Name", "name"),
+        ("Anmeldename", "login"),
         ("Bewertung", "grade"), ("Last modified (grade)", None), ("", None),
     ],
 )  # fmt: skip

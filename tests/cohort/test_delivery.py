@@ -85,7 +85,14 @@ def test_a_problem_names_the_student_s_entry_and_no_folder_of_this_machine(
     delivered, handed_in_from, tmp_path
 ):
     entries = {"ada_11_12_a.zip": zipped({"notes.txt": ""}), "bob_13_14_a.zip": "no zip", "cy_1_2_a.pdf": ""}
-    for problem in handed_in_from(delivered(entries, "folder")).values():
+    entries |= {"text_17_text.html": "<p>", "link_18_link.html": "<p>"}
+    problems = handed_in_from(delivered(entries, "folder"))
+    for student in ("text", "link"):
+        assert (
+            f"a text was entered on the platform; expected a file with the model, got {student}.html"
+            in (problems[student])
+        )
+    for problem in problems.values():
         assert str(tmp_path) not in problem
         assert "unfinished" not in problem
     problem = handed_in_from(delivered({**entries, "dan_15_16_model.py": "0" * 20_000_000}, "zip"))["dan"]

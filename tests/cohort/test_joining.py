@@ -40,7 +40,10 @@ def test_who_is_in_no_list_is_unknown_and_a_first_name_alone_is_no_name():
 
 
 def test_two_of_one_name_are_told_apart_by_the_platform_s_number_and_else_not_at_all():
-    text = "Identifier,Full name,Grade,Grade can be changed\nParticipant 1,Anna S,,Yes\nParticipant 2,Anna S,,Yes\n"
+    text = (
+        "Identifier,Full name,Grade,Grade can be changed\n"
+        "Participant 1,Anna S,,Yes\nParticipant 2,Anna S,,Yes\n"
+    )
     one, other = Identity("Anna S", participant="1"), Identity("Anna S", participant="2")
     assert joined(text, a=other, b=one)[0] == {1: "b", 2: "a"}
     assert joined(text, Anna_S=None) == (

@@ -12,9 +12,10 @@ from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import HandedIn, enter, enter_terms
 from harness.cohort.reading import Counts
+from harness.cohort.runner import Again
 from harness.cohort.store import opened_store
 from harness.commands import cohort_display
-from harness.commands.cohort_display import ClassDisplay, duration
+from harness.commands.cohort_display import ClassDisplay, duration, show_again
 from harness.record import Facts, Finding, Record, VariantRecord, sealed
 
 
@@ -102,6 +103,27 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
     ]
     assert said.stderr == "note: taken for one entry a student: 2 submissions (--layout plain)\n"
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_retry_says_who_is_graded_once_more_and_why_others_are_not(capsys):
+    show_again(Again(("ada",), (("bob", "is running already"),)))
+    assert capsys.readouterr().err.splitlines() == [
+        "1 submissions are graded once more: ada", "left out: bob: is running already",
+    ]  # fmt: skip
+
+
+def test_students_who_are_graded_are_named_with_the_next_line(capsys, monkeypatch):
+    monkeypatch.setattr(cohort_display, "LINE_S", 0.0)
+    with ClassDisplay() as display:
+        display.stage("rules", Counts({"rules": 9}, {}, {}, 0))
+        for number in range(9):
+            display.graded(f"s{number}", "passed")
+        display.stage("rules", Counts({}, {}, {"passed": 9}, 9))
+        display.stage("rules", Counts({}, {}, {"passed": 9}, 10))
+    lines = capsys.readouterr().err.splitlines()
+    named = ", ".join(f"s{number} passed" for number in range(1, 9))
+    assert lines[1].endswith(f"9 passed; just graded: {named} and 1 more")
+    assert "just graded" not in lines[2]
 
 
 @pytest.mark.parametrize(
