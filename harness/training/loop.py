@@ -86,6 +86,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
         started = time.monotonic()
         side_px = plan.sizes_px[epoch - 1]
+        network.pools_globally = side_px in plan.pooled_px
         run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, trained, pixels, emit)
         log, measured = run.run(stretch, inputs.data)
         progress = Progress((*progress.logs, log), measured.confusion)

@@ -1,5 +1,6 @@
 """How a training goes with the network at hand: which recipe it can follow, in which layout."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,8 @@ class Plan:
     precision: Precision
     sizes_px: tuple[int, ...]
     """Side of the images in each epoch."""
+    pooled_px: frozenset[int]
+    """Sides at which the network has to run with `Network.pools_globally`."""
     memory_format: torch.memory_format
     notes: tuple[str, ...]
 
@@ -34,11 +37,23 @@ def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int, de
     notes = [] if reason is None else [
         f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason})."
     ]  # fmt: skip
-    refused = {
-        size: why
-        for size in dict.fromkeys(stage.size_px for stage in recipe.stages)
-        if (why := obstacle(network, (channels, size, size), classes, memory_format))
-    }
+
+    def obstacles(sizes: Iterable[int]) -> dict[int, str]:
+        found = {size: obstacle(network, (channels, size, size), classes, memory_format) for size in sizes}
+        return {size: why for size, why in found.items() if why}
+
+    refused = obstacles(dict.fromkeys(stage.size_px for stage in recipe.stages))
+    pooled: frozenset[int] = frozenset()
+    if refused and network.can_pool_globally:
+        network.pools_globally = True
+        still = obstacles(refused)
+        network.pools_globally = False
+        pooled, refused = frozenset(refused.keys() - still.keys()), still
+    if pooled:
+        notes.append(
+            f"On images of {' and '.join(map(str, sorted(pooled)))} px the average pool over the whole map "
+            f"covers the smaller map; at {full_px} px the graph runs as handed in."
+        )
     precision, said = settled(recipe.precision, network.architecture, native=native_bfloat16(device))
     notes += [said] if said else []
     followed = recipe.at_full_size(refused, full_px)
@@ -47,7 +62,7 @@ def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int, de
     sizes = [stage.size_px for stage in followed.stages for _ in range(stage.epochs)]
     sizes += [full_px] * (followed.epochs - len(sizes))
     followed = followed.model_copy(update={"precision": precision})
-    return Plan(followed, precision, tuple(sizes), memory_format, tuple(notes))
+    return Plan(followed, precision, tuple(sizes), pooled, memory_format, tuple(notes))
 
 
 # Private functions

@@ -259,6 +259,40 @@ def test_a_network_that_refuses_small_images_goes_on_where_it_was_stopped(
     assert resumed.weights_sha256 == whole.weights_sha256
 
 
+class FixedPool(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.pool = nn.AvgPool2d(16)
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.pool(self.conv(x)).view(-1, 4))
+
+
+class GlobalPool(FixedPool):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).mean((2, 3)))
+
+
+def test_a_pool_over_the_whole_map_covers_the_smaller_map_of_smaller_images(
+    job: TrainJob, few: Data, exported: Export
+) -> None:
+    torch.manual_seed(1)
+    result = trained(job.model_copy(update={"model": exported(FixedPool())}), few)
+    torch.manual_seed(1)
+    expected = trained(job.model_copy(update={"model": exported(GlobalPool())}), few)
+    assert [log.epoch for log in result.epochs] == [log.epoch for log in expected.epochs]
+    for log, same in zip(result.epochs, expected.epochs, strict=True):
+        assert log.train_loss == pytest.approx(same.train_loss, abs=1e-4)
+        assert log.test_loss == pytest.approx(same.test_loss, abs=1e-4)
+    (note,) = result.notes
+    assert note == (
+        "On images of 16 px the average pool over the whole map covers the smaller map; "
+        "at 32 px the graph runs as handed in."
+    )
+
+
 def test_a_stage_changes_what_is_learned(job: TrainJob, few: Data) -> None:
     full = job.model_copy(update={"recipe": job.recipe.model_copy(update={"stages": ()})})
     assert trained(job, few).weights_sha256 != trained(full, few).weights_sha256
