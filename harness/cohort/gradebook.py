@@ -80,7 +80,8 @@ def fill(
             line[sheet.column] = f"{mark.points:.10g}"
             _comment(listed, line, mark.feedback)
     for person in joined.missing:
-        _comment(listed, sheet.lines[person.line], NOTHING)
+        if not (person.of("grade") or person.of("feedback")):  # else somebody has graded by hand
+            _comment(listed, sheet.lines[person.line], NOTHING)
     if kept:
         sheet.notes.append(f"left as the platform has them, excused or locked: {', '.join(kept)}")
     return Filled(_written(sheet.lines), tuple(sheet.notes))

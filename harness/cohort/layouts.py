@@ -4,6 +4,7 @@ A layout is read from the paths in a folder or a zip file; a folder's path ends 
 holds is not looked at here.
 """
 
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -45,6 +46,7 @@ EXPECTED: Mapping[Layout, str] = {
 }
 METADATA = "submission_metadata.yml"
 SCORES = "scores.csv"
+_CODE = re.compile("#U([0-9a-fA-F]{4})")
 _SUBMITTED = "submitted/"
 _TIMESTAMP = "timestamp.txt"
 _LONGEST_FIRST = sorted((*ARCHIVES, *PROGRAMS, *OTHER_ARCHIVES), key=len, reverse=True)
@@ -110,11 +112,12 @@ def recognise(contents: Contents) -> Layout:
         fit = sum(is_one(one.rstrip("/")) is not None for one in top if layout == "moodle" or one[-1] != "/")
         if fit and 2 * fit >= len(top):
             return "moodle" if layout == "moodle" else "canvas"
-    if _SUBMITTED in top or any(path.split("/")[2:] == [_TIMESTAMP] for path in contents.paths):
+    folders = [one for one in top if one[-1] == "/"]
+    stamped = {path.split("/")[0] for path in contents.paths if path.split("/")[2:] == [_TIMESTAMP]}
+    if _SUBMITTED in top or 2 * len(stamped) >= len(top) > 0:
         return "nbgrader"
-    clones = [one for one in top if one[-1] == "/"]
-    is_cloned = [one for one in clones if f"{one}.git/" in contents.paths]
-    if clone_prefix(contents.called, clones, surely=2 * len(is_cloned) > len(clones)) is not None:
+    is_cloned = [one for one in folders if f"{one}.git/" in contents.paths]
+    if clone_prefix(contents.called, folders, surely=2 * len(is_cloned) > len(folders)) is not None:
         return "classroom50"
     return "plain"
 
@@ -148,7 +151,7 @@ def _moodle(top: Sequence[str]) -> Laid:
     by_kind: dict[tuple[str, str], dict[str, list[str]]] = {}
     left_out = []
     for one in top:
-        if (found := moodle_name(known_as(one.rstrip("/")))) is None:
+        if (found := moodle_name(_written(one.rstrip("/")))) is None:
             left_out.append(one)
         else:
             by_kind.setdefault((found.name, found.id), {}).setdefault(found.kind, []).append(one)
@@ -162,13 +165,13 @@ def _moodle(top: Sequence[str]) -> Laid:
         if folders:
             handed.append(Handed(identity, folders[0]))
         else:
-            names = [moodle_name(known_as(one)).file or one for one in entries]  # type: ignore[union-attr]
+            names = [moodle_name(_written(one)).file or one for one in entries]  # type: ignore[union-attr]
             handed.append(Handed(identity, files=_paired(entries, original_names(names))))
     return Laid("moodle", tuple(handed), tuple(left_out))
 
 
 def _canvas(top: Sequence[str], users: Container[str]) -> Laid:
-    read = {one: canvas_name(known_as(one), users) for one in top if one[-1] != "/"}
+    read = {one: canvas_name(_written(one), users) for one in top if one[-1] != "/"}
     by_student: dict[tuple[str, str], list[str]] = {}
     for one, found in read.items():
         if found is not None:
@@ -289,11 +292,21 @@ def _student(one: str, *, is_link: bool) -> str:
 
 
 def _called(name: str) -> str:
-    return without_instant(without_number(known_as(name))) or printable(name)
+    return without_instant(without_number(_written(name))) or printable(name)
+
+
+def _written(name: str) -> str:
+    """Read a name, also where unzip has written letters by their codes: ``M#U00fcller``."""
+    return known_as(_CODE.sub(lambda code: chr(int(code[1], 16)), name))
 
 
 def _paired(entries: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(zip(entries, names, strict=True))
+    """Pair paths with names; a name that was there before is that of the path."""
+    first = {name.lower(): number for number, name in reversed(list(enumerate(names)))}
+    return tuple(
+        (entry, name if first[name.lower()] == number else entry)
+        for number, (entry, name) in enumerate(zip(entries, names, strict=True))
+    )
 
 
 def _twice(student: str, entries: Sequence[str]) -> UsageError:

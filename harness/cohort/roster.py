@@ -86,11 +86,10 @@ def _of_delivery(
     known: Mapping[str, Identity],
 ) -> Roster:
     if (path / MANIFEST).is_file():
-        raise UsageError(
-            f"{path}: one submission; expected a folder of them, got {MANIFEST} in it. Grade it with "
-            "harness grade, or name the folder that holds all."
-        )
+        raise _one_submission(path)
     delivery = open_delivery(path, layout)
+    if delivery.is_zip and MANIFEST in delivery.contents.top:
+        raise _one_submission(path)
     chosen = layout or recognise(delivery.contents)
     users = frozenset(person.of("id") for person in class_list.people) if class_list else frozenset()
     try:
@@ -107,6 +106,13 @@ def _of_delivery(
     if chosen == "plain":  # nothing is known but a name
         listed = [replace(one, identity=None) for one in listed]
     return Roster(tuple(sorted(listed, key=lambda one: one.student)), tuple(_notes(laid)))
+
+
+def _one_submission(path: Path) -> UsageError:
+    return UsageError(
+        f"{path}: one submission; expected a folder of them, got {MANIFEST} in it. Grade it with "
+        "harness grade, or name the folder that holds all."
+    )
 
 
 def _delivered(delivery: Delivery, one: Handed, student: str) -> Listed:

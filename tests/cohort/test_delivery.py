@@ -167,3 +167,10 @@ def test_what_the_layout_was_taken_for_is_told(delivered):
     )
     clones = delivered({"hw-ada/.git/x": "", "hw-bob/.git/x": "", "log.txt": ""}, "folder", "hw-submissions")
     assert read_roster(clones).notes[1] == "taken off every name: hw-"
+
+
+def test_one_submission_in_a_zip_file_is_not_taken_for_a_class(delivered):
+    with pytest.raises(
+        UsageError, match=r"all.zip: one submission; expected a folder of them, got submission"
+    ):
+        read_roster(delivered({"work/submission.toml": "", "work/model.py": NET}, "zip"))

@@ -30,7 +30,8 @@ WORKSHEET = (
     "Last modified (grade),Feedback comments\n"
     "Participant 1,Ada Lovelace,a@b.c,Submitted,,100.00,Yes,-,\n"
     "Participant 2,Jörg Müller,j@b.c,Submitted,,100.00,No,-,old\n"
-    'Participant 3,Nie Da,n@b.c,No submission,12.00,100.00,Yes,"Monday, 1",\n'
+    'Participant 3,Nie Da,n@b.c,No submission,,100.00,Yes,"Monday, 1",\n'
+    "Participant 4,By Hand,h@b.c,No submission,12.00,100.00,Yes,-,\n"
 )
 
 
@@ -116,7 +117,8 @@ def test_a_column_that_is_named_is_filled_and_another_maximum_is_said():
 def test_moodle_s_worksheet_gets_grades_and_comments_and_keeps_the_rest():
     found = filled(WORKSHEET, Ada_Lovelace=87, Jörg_Müller=50)
     assert as_moodle_imports(found.text) == {
-        1: ("87", "87 points"), 2: ("", "old"), 3: ("12.00", "Nothing was handed in."),
+        1: ("87", "87 points"), 2: ("", "old"), 3: ("", "Nothing was handed in."),
+        4: ("12.00", ""),
     }  # fmt: skip
     kept = [[cell for at, cell in enumerate(line) if at not in (4, 8)] for line in lines(found.text)]
     assert kept == [[cell for at, cell in enumerate(line) if at not in (4, 8)] for line in lines(WORKSHEET)]

@@ -1,5 +1,7 @@
 """Who of a class list is who in a store: never a guess."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,3 +115,10 @@ def test_rows_of_a_class_have_those_who_handed_in_nothing(row):
         "not in the list of the class: eve",
         "not joined to the list of the class, jmu and jm could both be Jörg Müller (line 3)",
     )
+
+
+def test_of_two_of_one_name_the_one_who_handed_in_nothing_is_named_with_a_number(row):
+    listed = parse_class_list("name,id\nAda,1\nAda,2\n")
+    one = replace(row("Ada"), identity=Identity("Ada", user="1"))
+    assert [found.student for found in with_missing(listed, [one])] == ["Ada", "Ada 2"]
+    assert told(joined_to(listed, [one])) == ("handed in nothing: Ada 2",)

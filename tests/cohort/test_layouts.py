@@ -183,6 +183,7 @@ def test_of_several_assignments_of_nbgrader_one_has_to_be_named():
     [
         ("ada/model.py", "bob.zip", "cem_1_2.py"),
         ("ada/src/model.py", "bob/src/model.py"),
+        ("ada/ps1/timestamp.txt", "bob/model.py", "cem/model.py"),
         ("ada-x/model.py", "bob-x/model.py"),
         ("Ada_1_assignsubmission_file_/a.py", "bob.zip", "cem.zip"),
         (),
@@ -199,3 +200,16 @@ def test_one_entry_a_student_is_called_without_suffixes_numbers_and_instants():
     laid = lay_out(there, "plain")
     assert [one.identity.name for one in laid.handed] == ["ada", "bob", "cem", "dan", "e"]
     assert laid.left_out == ("x.pdf",)
+
+
+def test_letters_that_unzip_has_written_by_their_codes_are_read():
+    folder = "J#U00f6rg M#U00fcller_1_assignsubmission_file_/"
+    (one,) = lay_out(contents(f"{folder}a.py"), "moodle").handed
+    assert one == Handed(Identity("Jörg Müller", participant="1"), folder)
+
+
+def test_no_file_of_a_submission_is_lost_to_another_of_its_name():
+    (one,) = lay_out(contents("ada_1_2_model.py", "ada_1_3_model.py", "ada_1_4_x-1.py"), "canvas").handed
+    assert one.files == (
+        ("ada_1_2_model.py", "model.py"), ("ada_1_3_model.py", "ada_1_3_model.py"), ("ada_1_4_x-1.py", "x.py"),
+    )  # fmt: skip
