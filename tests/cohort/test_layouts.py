@@ -211,5 +211,6 @@ def test_letters_that_unzip_has_written_by_their_codes_are_read():
 def test_no_file_of_a_submission_is_lost_to_another_of_its_name():
     (one,) = lay_out(contents("ada_1_2_model.py", "ada_1_3_model.py", "ada_1_4_x-1.py"), "canvas").handed
     assert one.files == (
-        ("ada_1_2_model.py", "model.py"), ("ada_1_3_model.py", "ada_1_3_model.py"), ("ada_1_4_x-1.py", "x.py"),
+        ("ada_1_2_model.py", "model.py"), ("ada_1_3_model.py", "ada_1_3_model.py"),
+        ("ada_1_4_x-1.py", "x.py"),
     )  # fmt: skip
