@@ -28,6 +28,8 @@ class Delivery:
     contents: Contents
     inside: str = ""
     """The folder in it that is the whole: "", or with a "/" behind it."""
+    may_be: tuple[str, Layout] | None = None
+    """The one folder in it that a platform may have laid out, though it was not taken for the whole."""
 
     @property
     def is_zip(self) -> bool:
@@ -49,8 +51,10 @@ def open_delivery(path: Path, layout: Layout | None = None) -> Delivery:
     if len(top) != 1 or not top[0].endswith("/") or recognise(delivery.contents) != "plain":
         return delivery
     inner = replace(delivery, contents=delivery.contents.below(top[0]), inside=top[0])
-    is_asked_for = layout is not None and layout != "plain" and recognise(inner.contents) == layout
-    return inner if delivery.is_zip or is_asked_for else delivery
+    found = recognise(inner.contents)
+    if delivery.is_zip or (found != "plain" and found == layout):
+        return inner
+    return delivery if found == "plain" else replace(delivery, may_be=(top[0].rstrip("/"), found))
 
 
 # Private functions

@@ -105,7 +105,7 @@ def _of_delivery(
     listed = [_delivered(delivery, one, name) for one, name in zip(laid.handed, names, strict=True)]
     if chosen == "plain":  # nothing is known but a name
         listed = [replace(one, identity=None) for one in listed]
-    return Roster(tuple(sorted(listed, key=lambda one: one.student)), tuple(_notes(laid)))
+    return Roster(tuple(sorted(listed, key=lambda one: one.student)), tuple(_notes(laid, delivery)))
 
 
 def _one_submission(path: Path) -> UsageError:
@@ -133,8 +133,11 @@ def _delivered(delivery: Delivery, one: Handed, student: str) -> Listed:
     )
 
 
-def _notes(laid: Laid) -> Iterator[str]:
+def _notes(laid: Laid, delivery: Delivery) -> Iterator[str]:
     yield f"taken for {SAID[laid.layout]}: {len(laid.handed)} submissions (--layout {laid.layout})"
+    if delivery.may_be is not None and laid.layout == "plain":
+        folder, layout = delivery.may_be
+        yield f"{printable(folder)} may be {SAID[layout]} itself: name that folder, or --layout {layout}"
     if laid.taken_off:
         yield f"taken off every name: {laid.taken_off}"
     if shown := ", ".join(printable(name).rstrip("/") for name in laid.left_out):

@@ -135,11 +135,12 @@ def grade(
     listed = None if roster is None else read_class_list(roster)
     read = partial(read_roster, submissions, layout=None if layout == "auto" else layout, task=task)
     if dry_run and "://" not in store and not Path(store).is_file():
-        show_forecast(forecast(None, _told(read(class_list=listed)), terms, plan))
+        found = _told(read(class_list=listed), listed)
+        show_forecast(forecast(None, found, terms, plan))
         return
     with opened_store(store, files) as opened:
         known = class_list_of(opened) if listed is None else listed
-        found = _told(read(class_list=known, known=identities(opened)))
+        found = _told(read(class_list=known, known=identities(opened)), known if dry_run else None)
         if dry_run:
             show_forecast(forecast(opened, found, terms, plan))
             return
@@ -286,11 +287,14 @@ def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
     return frozenset(cast("Sequence[Cause]", asked))
 
 
-def _told(roster: "Roster") -> "Roster":
-    """Tell what was left out of a roster, and why."""
+def _told(roster: "Roster", listed: "ClassList | None") -> "Roster":
+    """Tell what was left out of a roster and why, and who of the class is not in it."""
+    from harness.cohort.attendance import told
+    from harness.cohort.joining import join
     from harness.screen import say
 
-    for note in roster.notes:
+    joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
+    for note in (*roster.notes, *(told(joined) if joined else ())):
         say(f"note: {note}")
     return roster
 

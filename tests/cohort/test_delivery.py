@@ -125,7 +125,9 @@ def test_a_folder_around_all_of_a_zip_file_is_not_the_class(delivered):
 
 def test_no_student_hands_in_for_others_by_the_names_in_a_folder(delivered):
     path = delivered({"eve/Ada_1_assignsubmission_file_/model.py": NET}, "folder")
-    assert [one.student for one in read_roster(path).listed] == ["eve"]
+    found = read_roster(path)
+    assert [one.student for one in found.listed] == ["eve"]
+    assert found.notes[1] == "eve may be Moodle's download itself: name that folder, or --layout moodle"
     assert [one.student for one in read_roster(path, layout="moodle").listed] == ["Ada"]
 
 

@@ -92,7 +92,11 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
     (tmp_path / "class" / "ada").mkdir(parents=True)
     (tmp_path / "class" / "ada" / "model.py").write_text("x = 1\n")
     (tmp_path / "class" / "bob.zip").write_text("not a zip")
-    said = harness("grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run")
+    (tmp_path / "roster.csv").write_text("Name\nada\nnie\n")
+    said = harness(
+        "grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run",
+        "--roster", str(tmp_path / "roster.csv"),
+    )  # fmt: skip
     assert said.exit_code == 0
     assert said.stdout.splitlines() == [
         "2 submissions",
@@ -101,7 +105,11 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
         "cannot be opened: bob: bob.zip: cannot be unpacked; expected an archive that is whole, got "
         "'File is not a zip file'. Pack the submission's files again.",
     ]
-    assert said.stderr == "note: taken for one entry a student: 2 submissions (--layout plain)\n"
+    assert said.stderr.splitlines() == [
+        "note: taken for one entry a student: 2 submissions (--layout plain)",
+        "note: handed in nothing: nie",
+        "note: not in the list of the class: bob",
+    ]
     assert not (tmp_path / "new.db").exists()
 
 
