@@ -4,22 +4,23 @@ Everything goes to standard error, so that ``--json -`` has standard output to i
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.machine import Check
-from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
-from harness.reporting.markdown import in_words
 from harness.reporting.scores import class_scores
 from harness.reporting.visible import visible
-from harness.reproduce import Reproduction
-from harness.run import Stage
 from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
+
+if TYPE_CHECKING:  # a command loads what it shows
+    from harness.machine import Check
+    from harness.receptive_field import FieldReport
+    from harness.reproduce import Reproduction
+    from harness.run import Stage
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
 STAGES = {
@@ -60,7 +61,7 @@ def show_record(record: Record) -> None:
     screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
 
 
-def show_field(report: FieldReport) -> None:
+def show_field(report: "FieldReport") -> None:
     """Print the receptive field of one network: its layers, the final numbers, the second measurement."""
     names = ("k", "s", "d", "rf_in", "jump_in", "rf_out", "jump_out")
     table = Table(title=plain(report.title), title_justify="left")
@@ -76,6 +77,8 @@ def show_field(report: FieldReport) -> None:
         pool = "" if report.with_pool_px is None else f", {report.with_pool_px} px counting the global pool"
         output.print(f"receptive field: {report.before_pool_px} px{pool}; jump {report.jump}", soft_wrap=True)
     if report.check is not None:
+        from harness.reporting.markdown import in_words
+
         output.print(f"measured by gradients: {plain(in_words(report.check))}", soft_wrap=True)
 
 
@@ -97,7 +100,7 @@ def show_measured(title: str, measured: MeasuredEvent) -> None:
     )
 
 
-def show_reproduction(found: Reproduction) -> None:
+def show_reproduction(found: "Reproduction") -> None:
     """Print whether a record was reproduced, else what differs first, and what changed in the fingerprint."""
     if found.first is None:
         output.print(f"[green]identical[/]: the result is {found.result_sha256}", soft_wrap=True)
@@ -117,7 +120,7 @@ def show_reproduction(found: Reproduction) -> None:
         output.print(known)
 
 
-def show_checks(checks: Sequence[Check]) -> None:
+def show_checks(checks: "Sequence[Check]") -> None:
     """Print what was found of this machine."""
     colours = {"PASS": "green", "CAUTION": "yellow", "FAIL": "red"}
     table = Table("check", "", "found", "what to do")
@@ -160,7 +163,7 @@ class Display:
     def __exit__(self, *_: Any) -> None:
         self._bars.stop()
 
-    def show(self, variant: str, event: Event | Stage) -> None:
+    def show(self, variant: str, event: "Event | Stage") -> None:
         """Show one event of a run; the signature of `harness.run.Listener`."""
         match event:
             case str():

@@ -230,8 +230,8 @@ def _mark(variant: VariantRecord | None, rule: str) -> Cell:
 
 def _remark(row: Row) -> str:
     """Say why there is no verdict or no final total."""
-    if row.problem:
-        return row.problem
+    if row.reason:
+        return row.reason
     if row.cause is not None:
         return f"not final: {CAUSES[row.cause]}"
     return "not final: not trained" if state_of(row) == "rules" else ""

@@ -82,7 +82,7 @@ def columns(table: ClassTable) -> dict[str, Column]:
         "final": lambda row: "yes" if is_final(row) else "no",
         "stage": lambda row: row.stage,
         "cause": lambda row: row.cause,
-        "problem": lambda row: row.problem or None,
+        "problem": lambda row: row.reason or None,
     }
     for name, rules in table.variants.items():
         found |= _of_variant(name, rules)

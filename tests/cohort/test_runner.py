@@ -18,7 +18,8 @@ from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import progress_of, rows
-from harness.cohort.runner import begin_again, by_cause
+from harness.cohort.rows import by_cause
+from harness.cohort.runner import begin_again
 from harness.cohort.schema import GradeTable, WorkTable
 from harness.cohort.store import opened_store
 from harness.record import Finding, sealed
