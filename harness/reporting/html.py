@@ -50,10 +50,12 @@ class Drawings:
     confusions: tuple[Confusion, ...] = ()
 
 
-def render_html(record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES) -> str:
+def render_html(
+    record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES, student: str = ""
+) -> str:
     """Render ``scorecard.html`` from a record and the pictures in its variants' folders.
 
-    A picture that is not there is left out. `folders` may lack a variant.
+    A picture that is not there is left out. `folders` may lack a variant. `student` is named at the head.
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
     drawings = {
@@ -66,6 +68,7 @@ def render_html(record: Record, folders: Mapping[str, Path], templates: Path = T
         .render(
             record=record,
             drawings=drawings,
+            student=student,
             style=Markup((templates / "scorecard.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

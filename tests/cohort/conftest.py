@@ -124,7 +124,7 @@ def handed_in() -> Callable[..., HandedIn]:
     """Describe a submission, ada's unless something else is said."""
 
     def described(student: str = "ada", **changes: object) -> HandedIn:
-        return replace(ADA, student=student, source=f"{student}.zip", **changes)
+        return replace(ADA, **{"student": student, "source": f"{student}.zip", **changes})
 
     return described
 
