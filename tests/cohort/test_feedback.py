@@ -1,4 +1,4 @@
-"""Scorecards as they are handed back: where each platform finds them, and nothing of the teacher's machine."""
+"""Scorecards as they are handed back: where each platform finds them, and none of the teacher's machine."""
 
 import getpass
 import platform
