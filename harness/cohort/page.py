@@ -12,8 +12,8 @@ from markupsafe import Markup
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.rows import Row
 from harness.cohort.table import ClassTable, is_final, seconds
-from harness.record import Facts, Status, VariantRecord
-from harness.reporting.html import page_environment
+from harness.record import Facts, Status, VariantRecord, in_percent
+from harness.reporting.html import page_environment, unbroken
 from harness.reporting.markdown import TEMPLATES, environment
 from harness.reporting.words import CAUSES, VERDICTS, finding_of
 
@@ -133,7 +133,7 @@ def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
     """Render ``table.html``: sortable, searchable, with the distribution of the class."""
     script = (templates / "table.js").read_text(encoding="utf-8")
     style = "".join((templates / name).read_text(encoding="utf-8") for name in ("scorecard.css", "table.css"))
-    return (
+    return unbroken(
         page_environment(templates)
         .get_template("table.html.j2")
         .render(
@@ -207,9 +207,10 @@ def _points(row: Row) -> Cell:
 def _accuracy(facts: Facts) -> Cell:
     if facts.accuracy is None or facts.accuracy_interval is None:
         return Cell("–")
-    low, high = (100 * end for end in facts.accuracy_interval)
-    text = f"{100 * facts.accuracy:.2f} ± {(high - low) / 2:.2f}"
-    return Cell(text, 100 * facts.accuracy, says=f"95 % interval {low:.2f} to {high:.2f} %")
+    low, high = facts.accuracy_interval
+    text = f"{in_percent(facts.accuracy)} ± {100 * (high - low) / 2:.2f}"
+    says = f"95 % interval {in_percent(low)} to {in_percent(high)} %"
+    return Cell(text, 100 * facts.accuracy, says=says)
 
 
 def _number(value: float | None, form: str) -> Cell:
