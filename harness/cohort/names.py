@@ -7,6 +7,7 @@ from harness.intake.sources import printable
 from harness.reporting.visible import JOINER
 
 _JOINER = re.compile(f"({JOINER})")
+_DIGITS = re.compile("([0-9]{1,18})")
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 
@@ -19,6 +20,16 @@ def known_as(written: str) -> str:
     parts = _JOINER.split(printable(written))
     parts[::2] = ("".join(c for c in part if unicodedata.category(c) != "Cf") for part in parts[::2])
     return _SPACES.sub(" ", "".join(parts)).strip(" ")
+
+
+def in_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Give the key that puts names in the order of a list of people: without accents, numbers as numbers.
+
+    A page that is opened puts them in the order of the reader's language.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    parts = [part for part in _DIGITS.split(plain) if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
 
 
 def is_name(text: str) -> bool:

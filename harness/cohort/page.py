@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +146,8 @@ def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
             drawings=drawings(table),
             STATES=STATES,
             style=Markup(style),  # noqa: S704 - our own files
+            narrow=Markup((templates / "table_narrow.css").read_text(encoding="utf-8")),  # noqa: S704
+            least_rem=_least_rem(heads(table)),
             script=Markup(script),  # noqa: S704 - our own file
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
@@ -170,6 +172,11 @@ def render_markdown(table: ClassTable, templates: Path = TEMPLATES) -> str:
 
 
 # Private functions
+
+
+def _least_rem(columns: Sequence[Head]) -> int:
+    """Say how wide a window has to be for the table: student and verdict, numbers, and the marks of rules."""
+    return 27 + sum(2 if head.rule else 7 for head in columns)
 
 
 def _heads(table: ClassTable, name: str, rules: tuple[str, ...]) -> Iterator[Head]:

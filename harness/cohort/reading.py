@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from harness.cohort.names import known_as
+from harness.cohort.names import in_order, known_as
 from harness.cohort.objects import Objects
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
@@ -94,7 +94,7 @@ def rows(store: Store, assignment_sha256: str | None = None, student: str | None
     for one in sorted(submissions, key=_instant):
         by_student.setdefault(one.student, []).append(one)
     found = []
-    for name in sorted(by_student):
+    for name in sorted(by_student, key=in_order):
         handed_in = by_student[name]
         history = _history(handed_in, links, works, grades, store.objects)
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
