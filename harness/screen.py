@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.scores import class_scores
 from harness.reporting.visible import visible
+from harness.reporting.words import worst_first
 from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
 
 if TYPE_CHECKING:  # a command loads what it shows
@@ -206,7 +209,8 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(variant.problem.message)
         say(variant.problem.traceback)
         return
-    screen.print(_table(f"{name}: {variant.title} ({variant.class_name})", variant.findings))
+    say(f"{name}: {variant.title} ({variant.class_name})")
+    _show_findings(variant.findings)
     for finding in variant.findings:
         if finding.status != "passed":
             source = finding.where[0].source if finding.where else ""
@@ -216,20 +220,21 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(f"note: {note}")
 
 
-def _table(title: str, findings: Sequence[Finding]) -> Table:
-    table = Table(title=plain(title), title_justify="left")
-    table.add_column("rule", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("expected", overflow="fold")
-    table.add_column("actual", overflow="fold")
-    table.add_column("points", justify="right")
-    for finding in findings:
-        points = "–" if finding.points is None else str(finding.points)
-        table.add_row(
-            finding.rule,
-            MARK[finding.status],
-            plain(finding.expected),
-            plain(finding.actual),
-            f"{points}/{finding.max_points}",
-        )
-    return table
+def _show_findings(findings: Sequence[Finding]) -> None:
+    """Print what did not pass first, in full, then one line for each rule that passed."""
+    for finding in worst_first(findings):
+        if finding.status != "passed":
+            screen.print(f"{MARK[finding.status]}  [bold]{plain(finding.rule)}[/]  {_points(finding)}")
+            for word, text in (("expected", finding.expected), ("got", finding.actual)):
+                screen.print(Padding(f"{word} {plain(text)}", (0, 0, 0, 4), expand=False))
+    passed = [finding for finding in findings if finding.status == "passed"]
+    rules = max((len(finding.rule) for finding in passed), default=0)
+    for finding in passed:
+        line = Text.from_markup(f"{MARK['passed']}  {plain(finding.rule):<{rules}}  {_points(finding):>5}  ")
+        line.append(" ".join(visible(finding.actual).split()))
+        line.truncate(screen.width, overflow="ellipsis")
+        screen.print(line)
+
+
+def _points(finding: Finding) -> str:
+    return f"{'–' if finding.points is None else finding.points}/{finding.max_points}"
