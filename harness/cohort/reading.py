@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from harness.cohort.names import in_order, known_as
+from harness.cohort.names import in_order, one_of
 from harness.cohort.objects import Objects
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
@@ -20,11 +20,8 @@ from harness.cohort.seals import record_of
 from harness.cohort.store import EMPTY, Store
 from harness.errors import HarnessError, UsageError
 from harness.record import Cause, Status
-from harness.tables import meant
 
 WAITING = ("rules", "training")
-MOST_NAMED = 10
-"""Students that a message names at most."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -72,22 +69,24 @@ def assignments(store: Store) -> Mapping[str, str]:
         return {found.sha256: found.name for found in session.scalars(select(AssignmentTable))}
 
 
-def rows(store: Store, assignment_sha256: str | None = None, student: str | None = None) -> tuple[Row, ...]:
+def rows(
+    store: Store, assignment_sha256: str | None = None, students: Collection[str] | None = None
+) -> tuple[Row, ...]:
     """Give one row a student, by name: the last submission under an assignment, the current one if None.
 
-    `student` asks for the row of one alone, by the name in the store.
+    `students` asks for the rows of some alone, by the names in the store.
 
     Raises:
         UsageError: nothing has been handed in.
     """
     wanted = assignment_sha256 or current_assignment(store)
     submissions_of = select(SubmissionTable)
-    if student is not None:
-        submissions_of = submissions_of.where(SubmissionTable.student == student)
+    if students is not None:
+        submissions_of = submissions_of.where(SubmissionTable.student.in_(students))
     with store.reading() as session:
         submissions = list(session.scalars(submissions_of))
-        links = _links(session, None if student is None else [one.id for one in submissions])
-        keys = None if student is None else {key for some in links.values() for key in some}
+        links = _links(session, None if students is None else [one.id for one in submissions])
+        keys = None if students is None else {key for some in links.values() for key in some}
         works, grades = _works(session, keys), _grades(session, keys)
         records = _last_records(session, grades.values())
     by_student: dict[str, list[SubmissionTable]] = {}
@@ -112,7 +111,7 @@ def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> 
     """
     with store.reading() as session:
         names = list(session.scalars(select(SubmissionTable.student).distinct()))
-    found = rows(store, assignment_sha256, _meant_student(student, names))
+    found = rows(store, assignment_sha256, [one_of(student, names)])
     if not found:
         raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
     return found[0]
@@ -180,23 +179,6 @@ def last_folder(store: Store, key: str) -> Path:
 
 
 # Private functions
-
-
-def _meant_student(written: str, names: Sequence[str]) -> str:
-    """Find the one name that is written: as it is, in other letters, or its beginning."""
-    asked = known_as(written)
-    folded = {name: known_as(name).casefold() for name in names}
-    for matches in (
-        [name for name in names if known_as(name) == asked],
-        [name for name in names if folded[name] == asked.casefold()],
-        [name for name in names if folded[name].startswith(asked.casefold())],
-    ):
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            some = ", ".join(sorted(matches)[:MOST_NAMED])
-            raise UsageError(f"{written}: could be {len(matches)} students ({some}). Write more of the name.")
-    raise UsageError(f"{written}: not in this store. {meant(asked, names, 'students')}")
 
 
 def _links(session: Session, submissions: Sequence[int] | None) -> dict[int, list[str]]:

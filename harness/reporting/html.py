@@ -156,7 +156,7 @@ def _drawings(
     return Drawings(
         pictures,
         field,
-        accuracy=charts.accuracy_chart(training, graded),
+        accuracy=charts.accuracy_chart(training.epochs, graded),
         loss=charts.loss_chart(training),
         strip=None if graded is None else charts.accuracy_strip(variant.trainings, graded),
         confusions=most_confused(training),
