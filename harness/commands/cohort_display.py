@@ -8,6 +8,7 @@ from rich.table import Table
 
 from harness.cohort.reading import Counts
 from harness.cohort.runner import Forecast, Stage, Watcher
+from harness.reporting.words import duration
 from harness.screen import output, say, screen
 
 LINE_S = 10.0
@@ -81,13 +82,6 @@ def show_forecast(forecast: Forecast) -> None:
     say(f"rules: {forecast.rules}, {_time(forecast.rules, forecast.rules_s)}", output)
     time_s = _time(forecast.training_at_most, forecast.training_at_most_s)
     say(f"training: at most {forecast.training_at_most}, {time_s}", output)
-
-
-def duration(seconds: float) -> str:
-    """Write a number of seconds for people: 40 s, 12 min, 3.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 # Private functions

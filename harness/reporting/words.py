@@ -59,3 +59,10 @@ def by_worst(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
 def to_change(variant: VariantRecord) -> tuple[Finding, ...]:
     """List what did not pass: failed rules first, then those left open."""
     return tuple(finding for finding in worst_first(variant.findings) if finding.status != "passed")
+
+
+def duration(seconds: float) -> str:
+    """Write a number of seconds for people: 40 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
