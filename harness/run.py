@@ -192,9 +192,13 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
             run.fingerprint |= event.fingerprint
         run.listen(variant, event)
 
-    final = runner.run(job, heard, run.assignment.limits.training_s)
+    try:
+        final = runner.run(job, heard, run.assignment.limits.training_s)
+    except BaseException:
+        progress.end("stopped")
+        raise
     assert isinstance(final, TrainedEvent | DivergedEvent)
-    progress.end(diverged=isinstance(final, DivergedEvent))
+    progress.end("diverged" if isinstance(final, DivergedEvent) else "trained")
     if isinstance(final, TrainedEvent):
         run.seconds[variant] = round(final.seconds, 1)
     return final

@@ -19,6 +19,7 @@ from harness.training.events import EpochEvent
 
 PROGRESS = "progress.jsonl"
 """In a variant's folder: what its training has written so far."""
+How = Literal["trained", "diverged", "stopped"]
 RECENT = 3
 """Epochs by which the time that is left is told: those of a training that grows its images get longer."""
 
@@ -45,10 +46,10 @@ class EpochDone(Table):
 
 
 class Ended(Table):
-    """A training has ended by itself."""
+    """A training has come to its end, its loss is no number any more, or it was stopped."""
 
     line: Literal["ended"] = "ended"
-    diverged: bool
+    how: How
     at: float
 
 
@@ -66,8 +67,8 @@ class Progress:
     heard_at: float
     log: tuple[EpochLog, ...] = ()
     seconds: tuple[float, ...] = ()
-    ended: bool = False
-    diverged: bool = False
+    ended: How | None = None
+    """None: it goes on, or was killed."""
 
     @property
     def left_s(self) -> float | None:
@@ -91,9 +92,9 @@ class ProgressLog:
         """Write an epoch that has ended."""
         self._write(EpochDone(log=event.log, seconds=event.seconds, at=time.time()))
 
-    def end(self, *, diverged: bool) -> None:
+    def end(self, how: How) -> None:
         """Write that the training has ended."""
-        self._write(Ended(diverged=diverged, at=time.time()))
+        self._write(Ended(how=how, at=time.time()))
 
     def _write(self, line: Line) -> None:
         with suppress(OSError):
@@ -133,7 +134,7 @@ def _lines(path: Path) -> Iterator[Line]:
 
 def _followed(progress: Progress, line: EpochDone | Ended) -> Progress:
     if isinstance(line, Ended):
-        return replace(progress, heard_at=line.at, ended=True, diverged=line.diverged)
+        return replace(progress, heard_at=line.at, ended=line.how)
     kept = line.log.epoch - 1  # a training that goes on may repeat epochs that were written before it ended
     return replace(
         progress,

@@ -116,12 +116,12 @@ class ClassView:
         graders = max(1, len(owners - {""}))
         each = {"rules": typical.get("rules"), "training": typical.get("full") or _expected_s(gradings)}
         left = {stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in each}
-        return {
-            "left": left,
-            "seconds": {
-                stage: None if (s := each[stage]) is None else s * left[stage] / graders for stage in each
-            },
+        done_s = {"rules": 0.0, "training": sum(sum(one.seconds) for one in _going_on(gradings))}
+        seconds = {
+            stage: None if (s := each[stage]) is None else max(0.0, s * left[stage] - done_s[stage]) / graders
+            for stage in each
         }
+        return {"left": left, "seconds": seconds}
 
 
 # Private functions
@@ -131,10 +131,15 @@ def _owner(row: Row, its: Sequence[Mark]) -> str:
     return next((one.owner for one in its if one.key == row.key), "")
 
 
+def _going_on(gradings: Sequence[Grading]) -> list[Progress]:
+    """List the trainings of which epochs are known, of each work the last one."""
+    last = (one.trainings[-1].progress for one in gradings if one.trainings)
+    return [progress for progress in last if progress.seconds]
+
+
 def _expected_s(gradings: Sequence[Grading]) -> float | None:
     """Say how long a training takes, from those that go on; None before any has an epoch."""
-    progress: list[Progress] = [shown.progress for one in gradings for shown in one.trainings]
-    found = [sum(one.seconds) + (one.left_s or 0.0) for one in progress if one.seconds]
+    found = [sum(one.seconds) + (one.left_s or 0.0) for one in _going_on(gradings)]
     return sum(found) / len(found) if found else None
 
 
