@@ -111,7 +111,8 @@ def with_convolution(
     if channels is None or (instead and _channels_read(view, node) != channels):
         return None
     number = len(view.measured.architecture.tensors)
-    name, value = f"{node.layer}.added{number}", f"p_new_{number}"
+    name, value = f"{node.layer}.added", f"p_new_{number}"
+    name += f"_{number}" if f"{name}.weight" in view.measured.architecture.by_name else ""
     weight = Tensor(
         name=f"{name}.weight"[-300:], kind="parameter", dtype="float32", trainable=True,
         shape=(out or channels, channels, side, side),

@@ -23,6 +23,7 @@ from harness.rules.mends import (
     insert,
     leave_out,
     leave_out_branch,
+    on_every_path,
     reshape,
     stride_in_place_of,
 )
@@ -218,10 +219,13 @@ def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_neede
 def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
     """Give a stride to a convolution, or add one that has it, from the end of the network to its start."""
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
-    for chosen in sorted(plain[: -_TRIED - 1 : -1], key=lambda c: (c.dilation > 1, c.window.groups > 1)):
+    alone = [c for c in plain if on_every_path(view, c.node)]
+    for chosen in sorted(alone[: -_TRIED - 1 : -1], key=lambda c: (c.dilation > 1, c.window.groups > 1)):
         jump = jump_with_stride(view, chosen, limits.stride)
         then = f": the jump is then {jump}" if jump is not None and (jump,) != view.jumps else ""
         yield from reshape(view, chosen, stride=limits.stride, then=then)
-    mixing = [c for c in view.convolutions if c.window.groups == 1]
-    for chosen in reversed(mixing[-_TRIED:]):
-        yield from insert(view, chosen.node, side=limits.kernel[0], stride=limits.stride)
+    mixing = {c.node.name for c in view.convolutions if c.window.groups == 1}
+    joined = [n for n in view.measured.nodes if n.name in mixing or short_name(n.op).rstrip("_") == "add"]
+    places = [node for node in joined if on_every_path(view, node)]
+    for node in places[: -_TRIED - 1 : -1]:
+        yield from insert(view, node, side=limits.kernel[0], stride=limits.stride)

@@ -70,7 +70,9 @@ def leave_out_branch(view: View, one: Convolution, other: Convolution) -> Iterat
 
 def beside(one: Convolution, other: Convolution) -> str:
     """Say that one of two branches has to go."""
-    return f"Leave {placed(one.node)} out: it changes the size of the map beside {other.node.layer}."
+    return (
+        f"Leave out {placed(one.node)} and the sum: it changes the size of the map beside {other.node.layer}."
+    )
 
 
 def insert(view: View, node: Node, *, side: int = 3, stride: int = 1, dilation: int = 1) -> Iterator[Mend]:
@@ -105,6 +107,15 @@ def average_in_place_of(view: View, node: Node, classes: int) -> Iterator[Mend]:
         channels = (last.shape or (0, 0))[1]
         head = f"self.gap = nn.AdaptiveAvgPool2d(1), flatten(1) and one nn.Linear({channels}, {classes})"
         yield from tried(f"After {placed(last)}, end in {head}.", with_head(view, last, classes))
+
+
+def on_every_path(view: View, node: Node) -> bool:
+    """Tell whether the output depends on the image through a node alone: nothing stands beside it."""
+    reached = set(view.measured.graph.inputs)
+    for one in view.measured.flow.nodes:
+        if one.name != node.name and not reached.isdisjoint(one.refs):
+            reached.add(one.name)
+    return view.measured.flow.output not in reached
 
 
 def called(view: View, node: Node) -> str:
@@ -144,6 +155,7 @@ def _before(view: View, node: Node) -> list[Convolution]:
         c
         for c in view.convolutions
         if node.name in view.behind(c.node)
+        and on_every_path(view, c.node)
         and view.measured.fields[c.node.name].h.jump == jump
         and (set(c.window.kernel), set(c.window.stride), c.dilation) == ({3}, {1}, 1)
     ]

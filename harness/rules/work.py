@@ -22,7 +22,7 @@ _DRAWN = ("influence", "graph")
 _MOST_STEPS = 12
 _MOST_OF_A_RULE = 6
 _MOST_WAYS = 12
-_MOST_NODES = 40_000
+_MOST_NODES = 12_000
 """Nodes of drawn graphs that are judged for one network; a larger one has fewer ways tried."""
 
 Verdicts = Mapping[str, Verdict]

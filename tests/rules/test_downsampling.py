@@ -74,7 +74,7 @@ def test_of_two_parallel_strides_one_branch_goes(sketch, basic, judged):
 
     finding = judged(basic(last=twice)).downsampling
     assert finding.help.startswith(
-        "Leave v7 (model.py:8) out: it changes the size of the map beside v6. Give v6 "
+        "Leave out v7 (model.py:8) and the sum: it changes the size of the map beside v6. Give v6 "
     )
 
 

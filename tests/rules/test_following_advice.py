@@ -83,7 +83,7 @@ def drawn(net, sketch):
                 cut = sketch.conv(
                     x, layer.out, k=layer.beside, s=layer.s, d=layer.beside_d, layer=f"{layer.name}_cut"
                 )
-                y = sketch.call("add.Tensor", y, cut, layer="sum")
+                y = sketch.call("add.Tensor", y, cut, layer=f"{layer.name}_sum")
             x = y
             continue
         size = (size - layer.k) // layer.s + 1
@@ -239,14 +239,15 @@ MISTAKES = [
 
 
 def fits(net):
-    """Tell whether the groups of all convolutions divide their channels, so that torch would build them."""
-    channels = 3
+    """Tell whether torch would build a network and run it: groups that divide channels, maps that last."""
+    channels, size = 3, 32
     for layer in net.layers:
+        size = -(-size // layer.s)
         groups = channels if layer.g == ALL else layer.g
         if layer.kind == "conv" and (channels % groups or layer.out % groups):
             return False
         channels = layer.out if layer.kind == "conv" else channels
-    return True
+    return size > 1
 
 
 def scaled(net, by):
@@ -269,6 +270,7 @@ def given(text):
 
 def behind(net, name, text):
     """Add what a sentence describes after a layer."""
+    name = name.removesuffix("_sum")
     kernel = int(re.match(r"(\d+)x\1 convolution", text)[1])
     at = net.place(name) + 1
     out = next(layer.out for layer in net.layers[at - 1 :: -1] if layer.kind == "conv")
@@ -312,7 +314,7 @@ SENTENCES = (
         lambda n, name, t: n.give(name, **given(t)),
     ),
     (r"With (\d+)/16 of the channels", lambda n, share: scaled(n, int(share) / 16)),
-    (r"Leave (\w+) out", without_branch),
+    (r"Leave out (\w+) and the sum", without_branch),
     (r"End in self.gap", lambda n: replace(n, head="average")),
     (r"After (\w+), end in self.gap", lambda n, last: Net(n.layers[: n.place(last) + 1])),
 )
