@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from harness import record as records
-from harness.analysis.naming import counted
+from harness.analysis.naming import counted, with_lines
 from harness.datasets.loading import check_before
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
@@ -139,7 +139,7 @@ def _judged(run: Run, name: str, traced: Traced, recipe: RecipeSpec) -> judging.
     """Judge the rules; a graph that nobody can judge counts as not taken in."""
     try:
         network = Network(
-            traced.architecture,
+            with_lines(traced.architecture, traced.lines),
             run.assignment.data.input_shape,
             run.assignment.data.num_classes,
             recipe,
@@ -266,4 +266,5 @@ def _taken(run: Run, name: str) -> dict[str, Any]:
         "folder": run.submission.variants[name].output,
         "recipe": run.submission.variants[name].recipe.model_dump(mode="json", exclude_none=True),
         "seeds_differ": traced.seeds_differ if isinstance(traced, Traced) else None,
+        "lines": dict(traced.lines) if isinstance(traced, Traced) else {},
     }

@@ -1,8 +1,8 @@
 """How nodes are named in a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.analysis.graph import Node
+from harness.analysis.graph import Architecture, Node
 from harness.record import Where
 
 CALLED = ", called at "
@@ -15,6 +15,20 @@ def at(*nodes: Node) -> tuple[Where, ...]:
     """Name the places of nodes, each once."""
     places = (Where(layer=node.layer, source=node.source, op=node.op) for node in nodes)
     return tuple(dict.fromkeys(places))[:MOST_PLACES]
+
+
+def with_lines(architecture: Architecture, lines: Mapping[str, str]) -> Architecture:
+    """Put the lines that construct layers, by the layers' paths, before those that call them."""
+
+    def changed(node: Node) -> Node:
+        both = CALLED.join(dict.fromkeys(filter(None, (lines.get(node.module), node.source))))
+        return Node.model_construct(**{**dict(node), "source": both})
+
+    graphs = {
+        mode: graph.with_nodes(tuple(map(changed, graph.nodes)))
+        for mode, graph in (("train", architecture.train), ("eval", architecture.eval))
+    }
+    return Architecture.model_construct(**{**dict(architecture), **graphs})
 
 
 def placed(node: Node) -> str:

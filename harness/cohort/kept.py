@@ -38,6 +38,8 @@ class Taken(_Frozen):
     output: str = ""
     seeds_differ: bool = True
     notes: tuple[str, ...] = ()
+    lines: dict[str, str] = {}
+    """Where its layers are constructed, by their paths."""
     probe: Probe | None = None
     not_run: str = ""
     """Why a network that was taken in could not be run."""
@@ -91,6 +93,7 @@ def traced_of(taken: Taken, folder: Path) -> Traced | Untraced:
         output=taken.output,
         seeds_differ=taken.seeds_differ,
         notes=taken.notes,
+        lines=taken.lines,
     )
 
 
@@ -120,6 +123,7 @@ def _taken(run: Run, name: str, traced: Traced | Untraced) -> Taken:
         output=traced.output,
         seeds_differ=traced.seeds_differ,
         notes=traced.notes,
+        lines=dict(traced.lines),
         probe=run.probes.get(name),
         not_run=run.not_run.get(name, ""),
     )

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.analysis.graph import MAX_NODES, Source
+from harness.analysis.graph import Path as ModulePath
 from harness.recipe import Scalar
 
 ARCHITECTURE = "architecture.json"
@@ -77,3 +79,5 @@ class Answer(_Frozen):
     seeds_differ: bool = True
     notes: Annotated[tuple[Annotated[str, Field(max_length=MAX_NOTE)], ...], Field(max_length=20)] = ()
     """What was built, of which file and with which arguments; what was left out."""
+    lines: Annotated[dict[ModulePath, Source], Field(max_length=MAX_NODES)] = {}
+    """Where layers are constructed, by their paths."""

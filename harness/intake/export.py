@@ -12,9 +12,7 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
-from harness.analysis.naming import CALLED
 from harness.analysis.writes import without_view_writes
-from harness.intake.lines import constructed_at
 from harness.intake.literals import write_out
 from harness.intake.modes import flags_of, in_eval
 from harness.intake.no_grad import Blocks, detach_what_has_no_gradient
@@ -59,11 +57,11 @@ def architecture_of(
     """
     table = _Table()
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        table.add(_clean(name), "parameter", parameter.detach())
+        table.add(clean_path(name), "parameter", parameter.detach())
     persistent = model.state_dict()
     for name, buffer in model.named_buffers(remove_duplicate=False):
-        table.add(_clean(name), "buffer" if name in persistent else "constant", buffer)
-    trainable = {_clean(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
+        table.add(clean_path(name), "buffer" if name in persistent else "constant", buffer)
+    trainable = {clean_path(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
     flags = flags_of(model, input_shape, root)
     train = _graph(in_mode(model, training=True), input_shape, table, root)
     evaluated = in_eval(train, flags) if flags else None
@@ -75,6 +73,16 @@ def architecture_of(
     return architecture, tensors
 
 
+def clean_path(name: str) -> str:
+    """Write the name of a module or tensor in the characters that a graph allows."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in name)[:300]
+
+
+def printable(text: str) -> str:
+    """Leave out characters that cannot be shown."""
+    return "".join(c for c in text if c.isprintable())
+
+
 def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, root: Path) -> plain.Graph:
     example = torch.zeros(2, *input_shape)
     with shortcuts(root):
@@ -83,16 +91,12 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     write_out(program.graph, _constants(program))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
-    constructed = {
-        _clean(name): constructed_at(module, root)
-        for name, module in model.named_modules(remove_duplicate=False)
-    }
     outputs = program.graph.output_node().args[0]
     graph = plain.Graph(
         inputs=tuple(inputs),
         input_shape=("batch", *input_shape),
         bindings=bindings,
-        nodes=tuple(_node(call, constructed) for call in calls),
+        nodes=tuple(map(_node, calls)),
         outputs=tuple(_output_names(outputs, program)),
     )
     return without_view_writes(graph)
@@ -109,7 +113,7 @@ def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list
             raise TypeError(f"forward uses a {kind}; a graph can hold tensors alone")
         elif spec.kind in _BOUND and spec.target is not None:
             tensor = stored[spec.target].detach()
-            bindings[spec.arg.name] = table.add(_clean(spec.target), _BOUND[spec.kind], tensor)
+            bindings[spec.arg.name] = table.add(clean_path(spec.target), _BOUND[spec.kind], tensor)
     return bindings, inputs
 
 
@@ -128,28 +132,25 @@ def _output_names(outputs: Iterable[Any], program: ExportedProgram) -> list[str]
     return [value.name for value in list(outputs)[mutated:] if isinstance(value, fx.Node)]
 
 
-def _node(node: fx.Node, constructed: Mapping[str, str]) -> plain.Node:
+def _node(node: fx.Node) -> plain.Node:
     value = node.meta.get("val")
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    module = _module_path(stack[-1][0]) if stack else ""
     return plain.Node(
         name=node.name,
         op=_op_name(node),
         args=tuple(_argument(a) for a in node.args),
         kwargs={k: _argument(v) for k, v in node.kwargs.items()},
-        module=module,
-        source=_printable(_source(node, constructed.get(module, "")))[:300],
+        module=_module_path(stack[-1][0]) if stack else "",
+        source=printable(_source(node))[:300],
         shape=_shape(value) if isinstance(value, Tensor) else None,
         dtype=_dtype(value.dtype) if isinstance(value, Tensor) else None,
     )
 
 
-def _source(node: fx.Node, constructed: str) -> str:
-    """Give the student's lines: where its layer was constructed, if it has one, and where it is called."""
-    called = node.stack_trace or ""
-    # What an export adds by itself has a stack of torch's own in its place.
-    called = "" if called.startswith('File "') else called
-    return CALLED.join(dict.fromkeys(filter(None, (constructed, called))))
+def _source(node: fx.Node) -> str:
+    """Give the student's line; what an export adds by itself has a stack of torch's own in its place."""
+    line = node.stack_trace or ""
+    return "" if line.startswith('File "') else line
 
 
 def _op_name(node: fx.Node) -> str:
@@ -222,15 +223,7 @@ def _same(one: tuple[plain.Kind, Tensor], other: tuple[plain.Kind, Tensor]) -> b
 
 def _module_path(path: str) -> str:
     """Strip the counter that export adds to a layer called more than once ("c1a@1")."""
-    return _clean(".".join(part.partition("@")[0] for part in path.split(".")))
-
-
-def _clean(name: str) -> str:
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in name)[:300]
-
-
-def _printable(text: str) -> str:
-    return "".join(c for c in text if c.isprintable())
+    return clean_path(".".join(part.partition("@")[0] for part in path.split(".")))
 
 
 def _dtype(value: torch.dtype) -> plain.Dtype:

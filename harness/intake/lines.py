@@ -11,9 +11,12 @@ from typing import Any
 from torch import nn
 from torch.nn.modules import container
 
+from harness.intake.export import clean_path, printable
 from harness.intake.failures import current_line, is_students
 from harness.intake.mistake import CONSTRUCTED_AT
 
+_MOST_TEXT = 64 * 1024
+"""Characters of all paths and lines together."""
 _BLOCKS = (nn.Module, *(kind for kind in vars(container).values() if inspect.isclass(kind)))
 """Classes of torch that compute nothing of their own."""
 
@@ -30,16 +33,19 @@ def note_lines(root: Path) -> None:
     nn.Module.__init__ = noted  # type: ignore[method-assign]
 
 
-def constructed_at(module: nn.Module, root: Path) -> str:
-    """Return where a layer was constructed, "model.py:12"; "" for a block that its author wrote.
+def lines_of(model: nn.Module, root: Path) -> dict[str, str]:
+    """Return where the layers of a model were constructed, "model.py:12", by their paths.
 
-    What such a block computes by functions is where it calls them.
+    A block that its author wrote has none: what it computes by functions is where it calls them.
     """
-    forward = inspect.unwrap(type(module).forward)
-    code = getattr(forward, "__code__", None)
-    written = code is not None and is_students(code.co_filename, root)
-    line = vars(module).get(CONSTRUCTED_AT)
-    return line if isinstance(line, str) and (_is_layer(module) or not written) else ""
+    found: dict[str, str] = {}
+    room = _MOST_TEXT
+    for name, module in model.named_modules(remove_duplicate=False):
+        line, path = vars(module).get(CONSTRUCTED_AT), clean_path(name)
+        is_shown = isinstance(line, str) and (_is_layer(module) or not _is_written_here(module, root))
+        if is_shown and (room := room - len(path) - len(printable(line)[:300])) > 0:
+            found[path] = printable(line)[:300]
+    return found
 
 
 # Private functions
@@ -48,3 +54,8 @@ def constructed_at(module: nn.Module, root: Path) -> str:
 def _is_layer(module: nn.Module) -> bool:
     """Tell whether a module is one of torch's layers, or derived from one."""
     return any(one.__module__.startswith("torch.nn.") and one not in _BLOCKS for one in type(module).__mro__)
+
+
+def _is_written_here(module: nn.Module, root: Path) -> bool:
+    code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
+    return code is not None and is_students(code.co_filename, root)

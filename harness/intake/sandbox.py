@@ -13,8 +13,8 @@ parses what came back as hostile input. How a child ended is one word, `harness.
 import hashlib
 import tempfile
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -41,6 +41,8 @@ class Traced:
     output: str
     seeds_differ: bool
     notes: tuple[str, ...] = ()
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """Where its layers are constructed, by their paths; text to show."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
         output=output,
         seeds_differ=answer.seeds_differ,
         notes=tuple(map(clean_text, answer.notes)),
+        lines=answer.lines,
     )
 
 

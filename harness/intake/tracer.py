@@ -21,7 +21,7 @@ from harness.intake.construct import Built, construct_with, seed_all
 from harness.intake.exchange import MAX_NOTE, MAX_TEXT, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, stage
-from harness.intake.lines import note_lines
+from harness.intake.lines import lines_of, note_lines
 from harness.intake.running import eager_forward, first_result
 from harness.intake.search import Found, Search
 from harness.intake.stubs import Stubs
@@ -98,7 +98,10 @@ def exported(name: str, model: nn.Module, request: Request) -> tuple[bytes, byte
     summary = ""
     with contextlib.suppress(Exception):
         summary = _summary(model, request)
-    return graph, weights, Answer(class_name=name[:200], stage="done", summary=summary)
+    lines: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        lines = lines_of(model, request.root)
+    return graph, weights, Answer(class_name=name[:200], stage="done", summary=summary, lines=lines)
 
 
 class _Warm(nn.Module):

@@ -4,6 +4,7 @@ from textwrap import dedent
 
 import pytest
 
+from harness.analysis.naming import with_lines
 from harness.intake.exchange import Request, Wanted
 from harness.intake.sandbox import trace
 
@@ -80,7 +81,7 @@ def line(mark: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def sources(box, assignment, tmp_path_factory):
+def traced(box, assignment, tmp_path_factory):
     root, out = tmp_path_factory.mktemp("lines"), tmp_path_factory.mktemp("out")
     (root / "model.py").write_text(NET)
     (root / "parts.py").write_text(PARTS)
@@ -89,8 +90,14 @@ def sources(box, assignment, tmp_path_factory):
         input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2, cpu_s=60, memory_mib=6144,
         output_mib=64, out=out,
     )  # fmt: skip
-    traced = trace(request, assignment.limits, box)["net"]
-    graphs = (traced.architecture.train, traced.architecture.eval)
+    return trace(request, assignment.limits, box)["net"]
+
+
+@pytest.fixture(scope="module")
+def sources(traced):
+    """The lines that are shown of each layer's operator."""
+    shown = with_lines(traced.architecture, traced.lines)
+    graphs = (shown.train, shown.eval)
     told = [{(node.module, node.op.split(".")[1]): node.source for node in graph.nodes} for graph in graphs]
     assert {key: told[0][key] for key in told[1]} == told[1]
     return told[1]
@@ -124,3 +131,10 @@ def test_a_layer_made_in_another_file_of_the_submission_is_found_there(sources):
 def test_what_is_computed_by_a_function_is_found_where_it_is_called(sources):
     assert sources["gate", "hardsigmoid"] == line("by_a_function")
     assert sources["", "mean"] == line("head")
+
+
+def test_the_graph_and_its_hash_hold_the_calls_alone(traced):
+    graph = traced.architecture.eval
+    assert graph.by_name["conv2d"].source == line("call")
+    assert traced.lines["stem.0"] == line("in_a_sequential")
+    assert "gate" not in traced.lines
