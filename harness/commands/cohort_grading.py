@@ -134,10 +134,11 @@ def grade(
     plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
     listed = None if roster is None else read_class_list(roster)
     read = partial(read_roster, submissions, layout=None if layout == "auto" else layout, task=task)
-    if dry_run and "://" not in store and not Path(store).is_file():
-        found = _told(read(class_list=listed), listed)
-        show_forecast(forecast(None, found, terms, plan))
-        return
+    if "://" not in store and not Path(store).is_file():  # a mistake makes no store
+        found = read(class_list=listed)
+        if dry_run:
+            show_forecast(forecast(None, _told(found, listed), terms, plan))
+            return
     with opened_store(store, files) as opened:
         known = class_list_of(opened) if listed is None else listed
         found = _told(read(class_list=known, known=identities(opened)), known if dry_run else None)
