@@ -21,13 +21,11 @@ from harness.cohort.schema import (
     SubmissionTable,
     WorkTable,
 )
-from harness.cohort.store import Store
+from harness.cohort.store import EMPTY, Store
 from harness.datasets.dataset import PREVIEW
 from harness.errors import UsageError
 from harness.record import Record, to_json
 from harness.tables import content_hash
-
-EMPTY = "the store is empty; expected submissions. Grade some with harness cohort grade."
 
 
 @dataclass(frozen=True)
