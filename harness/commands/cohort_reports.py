@@ -105,7 +105,7 @@ def feedback(
         )
     with opened_store(store, files, must_exist=True) as opened:
         found = _class_table(opened, assignment, out, None)
-    asked = layout_of(row.source for row in found.rows) if layout == "auto" else layout
+    asked = layout_of(found.rows) if layout == "auto" else layout
     written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
     say(f"{asked}: {len(written)} scorecards in {out}")
     _tell_no_feedback([row for row in found.rows if row.student not in written], asked)

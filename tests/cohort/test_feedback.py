@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.cohort.feedback import feedback, folder_name, handed_in_as, layout_of, place_of, render_feedback
+from harness.cohort.identity import Identity
 from harness.cohort.ledger import enter, enter_assignment, grade_row
 from harness.cohort.store import opened_store
 from harness.errors import UsageError
@@ -69,11 +70,22 @@ def test_who_has_no_id_has_no_place(row, layout):
     assert place_of(row("ada", source="ada_lovelace.zip"), layout) is None
 
 
-def test_the_platform_is_the_one_that_named_most_of_what_was_handed_in():
-    assert layout_of(["ada.py", MOODLE, f"{MOODLE}/x.py"]) == "moodle"
-    assert layout_of([CANVAS, CANVAS, "ada.py"]) == "canvas"
-    assert layout_of(["submission_1", "submission_2/m.py"]) == "gradescope"
-    assert layout_of(["ada.py", "bob.zip", MOODLE]) == "plain"
+def test_canvas_finds_a_student_whose_name_has_a_number_in_it(row):
+    named = row("o neil 2", source="o_neil_2_12345_678901_net.py", identity=Identity(user="12345"))
+    place = place_of(named, "canvas")
+    assert canvas_finds(place) == ("12345", "678901")
+    assert str(place) == "o_neil_12345_678901_scorecard.html"
+    assert handed_in_as(named) == "net.py"
+
+
+def test_the_platform_is_the_one_that_named_most_of_what_was_handed_in(row):
+    def named(*sources):
+        return layout_of([row(source=source) for source in sources])
+
+    assert named("ada.py", MOODLE, f"{MOODLE}/x.py") == "moodle"
+    assert named(CANVAS, CANVAS, "ada.py") == "canvas"
+    assert named("submission_1", "submission_2/m.py") == "gradescope"
+    assert named("ada.py", "bob.zip", MOODLE) == "plain"
     assert layout_of([]) == "plain"
 
 
