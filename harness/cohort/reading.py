@@ -12,7 +12,7 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from harness.cohort.names import in_order, one_of
+from harness.cohort.names import in_order
 from harness.cohort.objects import Objects
 from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
@@ -104,20 +104,6 @@ def rows(
             row = _row(last, works[key], grades.get(key, []), records, history, store.objects)
             found.append(replace(row, identity=said.get(name)))
     return tuple(found)
-
-
-def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
-    """Give one student's row: by the name, in small or capital letters, or by how no other name begins.
-
-    Raises:
-        UsageError: there is no such student, or there are several.
-    """
-    with store.reading() as session:
-        names = list(session.scalars(select(SubmissionTable.student).distinct()))
-    found = rows(store, assignment_sha256, [one_of(student, names)])
-    if not found:
-        raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
-    return found[0]
 
 
 def counts(store: Store, scope: str) -> Counts:

@@ -158,7 +158,7 @@ def show(
     files: FilesOption = None,
 ) -> None:
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
-    from harness.cohort.reading import row_of
+    from harness.cohort.lookup import row_of
     from harness.cohort.store import opened_store
     from harness.cohort.twins import with_the_same_bytes
     from harness.commands.cohort_answers import show_row

@@ -130,6 +130,7 @@ def similar(
 
     What the starter and most of the class have counts for nothing. It points, it never grades.
     """
+    from harness.cohort.attendance import once_a_group
     from harness.cohort.ledger import current_terms
     from harness.cohort.reading import rows
     from harness.cohort.similar_page import render_similar_markdown, render_similar_page, with_evidence
@@ -143,7 +144,7 @@ def similar(
     check_writable(out)
     given = starter_work(starter)
     with opened_store(store, files, must_exist=True) as opened:
-        title, found_rows = current_terms(opened).assignment.title, rows(opened)
+        title, found_rows = current_terms(opened).assignment.title, once_a_group(rows(opened))
         works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
     level: Level = "widened" if ignore_channels else "reordered"
     found = with_evidence(clusters(works, given, share=share, level=level), works)

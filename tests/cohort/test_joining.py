@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cohort.attendance import joined_to, told, with_missing
+from harness.cohort.attendance import joined_to, once_a_group, told, with_missing
 from harness.cohort.classlist import parse_class_list
 from harness.cohort.identity import Identity, from_text, to_text
 from harness.cohort.joining import join, person_of
@@ -122,3 +122,11 @@ def test_of_two_of_one_name_the_one_who_handed_in_nothing_is_named_with_a_number
     one = replace(row("Ada"), identity=Identity("Ada", user="1"))
     assert [found.student for found in with_missing(listed, [one])] == ["Ada", "Ada 2"]
     assert told(joined_to(listed, [one])) == ("handed in nothing: Ada 2",)
+
+
+def test_members_of_a_group_are_one_where_works_are_compared(row):
+    pair = [replace(row(name), identity=Identity(name, group="submission_5")) for name in ("Ada", "Bob")]
+    alone = [replace(row("Cem"), identity=Identity("Cem")), row("Dan")]
+    assert [one.student for one in once_a_group([*pair, *alone])] == ["Ada and Bob", "Cem", "Dan"]
+    other = replace(pair[1], submission_sha256="f" * 64)
+    assert [one.student for one in once_a_group([pair[0], other])] == ["Ada", "Bob"]

@@ -14,12 +14,12 @@ from harness.cohort.ledger import (
     enter_rejudged,
     enter_terms,
 )
+from harness.cohort.lookup import row_of
 from harness.cohort.reading import (
     assignments,
     counts,
     current_assignment,
     progress_of,
-    row_of,
     rows,
     typical_seconds,
 )

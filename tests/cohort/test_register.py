@@ -5,6 +5,7 @@ from dataclasses import replace
 from harness.cohort.classlist import parse_class_list
 from harness.cohort.identity import Identity
 from harness.cohort.ledger import enter, enter_terms
+from harness.cohort.lookup import row_of
 from harness.cohort.reading import rows
 from harness.cohort.register import class_list_of, enter_class_list, identities
 from harness.cohort.schema import ClassListTable, IdentityTable
@@ -31,3 +32,11 @@ def test_what_a_platform_says_of_a_student_stays_with_the_row(store, terms, hand
     assert [row.identity for row in rows(store)] == [replace(ada, resubmission=1), None]
     with store.reading() as session:
         assert session.query(IdentityTable).count() == 2
+
+
+def test_who_is_in_the_list_and_handed_in_nothing_is_found_too(store, terms, handed_in):
+    enter_terms(store, terms)
+    enter(store, handed_in("ada"), terms)
+    enter_class_list(store, parse_class_list('name\nAda\n"Da, Nie"\nNora\n'))
+    assert (row_of(store, "ni").student, row_of(store, "NIE DA").state) == ("Nie Da", "missing")
+    assert row_of(store, "a").student == "ada"
