@@ -36,8 +36,8 @@ class Weights:
     value: float
 
     def prefers(self, times: float) -> bool:
-        """Tell whether the larger values weigh that much more."""
-        return self.few >= 0 and self.much > times * max(self.few, 1e-300)
+        """Tell whether the larger values weigh that much more; what the smaller take away is little too."""
+        return self.much > times * max(abs(self.few), 1e-300)
 
 
 def prefers_larger(found: Mapping[Level, Weights], kind: str) -> bool:
