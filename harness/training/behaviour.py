@@ -252,8 +252,8 @@ def _made_by(measured: Measured, name: str, blurs: Collection[str] = ()) -> str:
         if before is None:
             break
         ends = (ends - {latest}) | before
-        if len(ends) == 1:
-            found = next(iter(ends))
+        if len(ends) == 1 and place_dimensions(measured.fields[first := next(iter(ends))]) is not None:
+            found = first
     return found
 
 
@@ -263,7 +263,7 @@ def _passed_on(measured: Measured, name: str, blurs: Collection[str]) -> set[str
     if node is None:
         return None
     sources = {s for s in data_reads(node) if s in measured.fields and measured.fields[s].is_map}
-    if not sources or any(place_dimensions(measured.fields[one]) is None for one in sources):
+    if not sources:
         return None
     is_moved = (OPS.get(node.op) in _PASSES_ON or name in blurs) and len(sources) == 1
     return sources if is_moved or all(_is_local(measured, one, name) for one in sources) else None
