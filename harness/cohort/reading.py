@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +12,15 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from harness.cohort.ledger import EMPTY
-from harness.cohort.names import known_as
+from harness.cohort.names import in_order, one_of
 from harness.cohort.objects import Objects
+from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.seals import record_of
-from harness.cohort.store import Store
+from harness.cohort.store import EMPTY, Store
 from harness.errors import HarnessError, UsageError
 from harness.record import Cause, Status
-from harness.tables import meant
 
 WAITING = ("rules", "training")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -71,48 +70,54 @@ def assignments(store: Store) -> Mapping[str, str]:
         return {found.sha256: found.name for found in session.scalars(select(AssignmentTable))}
 
 
-def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
+def rows(
+    store: Store, assignment_sha256: str | None = None, students: Collection[str] | None = None
+) -> tuple[Row, ...]:
     """Give one row a student, by name: the last submission under an assignment, the current one if None.
+
+    `students` asks for the rows of some alone, by the names in the store.
 
     Raises:
         UsageError: nothing has been handed in.
     """
     wanted = assignment_sha256 or current_assignment(store)
+    submissions_of = select(SubmissionTable)
+    if students is not None:
+        submissions_of = submissions_of.where(SubmissionTable.student.in_(students))
     with store.reading() as session:
-        works = {work.key: work for work in session.scalars(select(WorkTable))}
-        links: dict[int, list[str]] = {}
-        for link in session.scalars(select(LinkTable).order_by(LinkTable.id)):
-            links.setdefault(link.submission_id, []).append(link.key)
-        submissions = list(session.scalars(select(SubmissionTable)))
-        grades: dict[str, list[GradeTable]] = {}
-        light = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
-        for grade in session.scalars(light):
-            grades.setdefault(grade.key, []).append(grade)
+        submissions = list(session.scalars(submissions_of))
+        links = _links(session, None if students is None else [one.id for one in submissions])
+        keys = None if students is None else {key for some in links.values() for key in some}
+        works, grades = _works(session, keys), _grades(session, keys)
         records = _last_records(session, grades.values())
+        said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
     for one in sorted(submissions, key=_instant):
         by_student.setdefault(one.student, []).append(one)
     found = []
-    for student in sorted(by_student):
-        handed_in = by_student[student]
+    for name in sorted(by_student, key=in_order):
+        handed_in = by_student[name]
         history = _history(handed_in, links, works, grades, store.objects)
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
         if under:
             last, key = under[-1]
-            found.append(_row(last, works[key], grades.get(key, []), records, history, store.objects))
+            row = _row(last, works[key], grades.get(key, []), records, history, store.objects)
+            found.append(replace(row, identity=said.get(name)))
     return tuple(found)
 
 
 def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
-    """Give one student's row.
+    """Give one student's row: by the name, in small or capital letters, or by how no other name begins.
 
     Raises:
-        UsageError: there is no such student.
+        UsageError: there is no such student, or there are several.
     """
-    found = {known_as(row.student): row for row in rows(store, assignment_sha256)}
-    if (name := known_as(student)) not in found:
-        raise UsageError(f"{student}: not in this store. {meant(name, found, 'students')}")
-    return found[name]
+    with store.reading() as session:
+        names = list(session.scalars(select(SubmissionTable.student).distinct()))
+    found = rows(store, assignment_sha256, [one_of(student, names)])
+    if not found:
+        raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
+    return found[0]
 
 
 def counts(store: Store, scope: str) -> Counts:
@@ -177,6 +182,33 @@ def last_folder(store: Store, key: str) -> Path:
 
 
 # Private functions
+
+
+def _links(session: Session, submissions: Sequence[int] | None) -> dict[int, list[str]]:
+    """Give the keys of submissions, of all if None, oldest link first."""
+    asked = select(LinkTable).order_by(LinkTable.id)
+    if submissions is not None:
+        asked = asked.where(LinkTable.submission_id.in_(submissions))
+    found: dict[int, list[str]] = {}
+    for link in session.scalars(asked):
+        found.setdefault(link.submission_id, []).append(link.key)
+    return found
+
+
+def _works(session: Session, keys: Collection[str] | None) -> dict[str, WorkTable]:
+    asked = select(WorkTable) if keys is None else select(WorkTable).where(WorkTable.key.in_(keys))
+    return {work.key: work for work in session.scalars(asked)}
+
+
+def _grades(session: Session, keys: Collection[str] | None) -> dict[str, list[GradeTable]]:
+    """Give the grades of works, of all if None, oldest first and without their records."""
+    asked = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
+    if keys is not None:
+        asked = asked.where(GradeTable.key.in_(keys))
+    found: dict[str, list[GradeTable]] = {}
+    for grade in session.scalars(asked):
+        found.setdefault(grade.key, []).append(grade)
+    return found
 
 
 def _instant(one: SubmissionTable) -> tuple[datetime, int]:

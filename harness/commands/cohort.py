@@ -13,6 +13,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("failures", cohort_grading.failures, "harness cohort failures --store cohort.db"),
     ("retry", cohort_grading.retry, "harness cohort retry --cause infrastructure --data ./data"),
     ("table", cohort_reports.table, "harness cohort table --store cohort.db --format html,csv"),
+    ("feedback", cohort_reports.feedback, "harness cohort feedback --out feedback --layout moodle"),
     ("similar", cohort_reports.similar, "harness cohort similar --store cohort.db --out results"),
     ("rejudge", cohort_reports.rejudge, "harness cohort rejudge --assignment new.toml --store cohort.db"),
 )

@@ -8,7 +8,8 @@ from sqlalchemy import update
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import rows
-from harness.cohort.runner import begin_again, outcome
+from harness.cohort.rows import outcome
+from harness.cohort.runner import begin_again
 from harness.cohort.schema import GradeTable
 from harness.cohort.staging import promote
 from harness.cohort.table import ClassTable, is_final, render_json
@@ -73,5 +74,5 @@ def test_the_table_says_that_a_grade_was_changed(graded, assignment, tmp_path):
 def test_a_changed_grade_is_not_trained_on_and_is_given_again_by_a_retry(graded, store, terms):
     found = graded(points=99)
     assert promote(store, terms.scope, {row.key for row in found}, failed_too=False) == 1
-    assert begin_again(store, found, frozenset({"infrastructure"})) == 1
+    assert begin_again(store, found, frozenset({"infrastructure"})).begun == ("ada",)
     assert rows(store)[0].state == "waiting"

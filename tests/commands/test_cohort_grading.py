@@ -1,5 +1,7 @@
 """harness cohort grade, show, failures, retry: what they say, without grading anything."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +14,10 @@ from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import HandedIn, enter, enter_terms
 from harness.cohort.reading import Counts
+from harness.cohort.runner import Again
 from harness.cohort.store import opened_store
 from harness.commands import cohort_display
-from harness.commands.cohort_display import ClassDisplay, duration
+from harness.commands.cohort_display import ClassDisplay, duration, show_again
 from harness.record import Facts, Finding, Record, VariantRecord, sealed
 
 
@@ -91,20 +94,55 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
     (tmp_path / "class" / "ada").mkdir(parents=True)
     (tmp_path / "class" / "ada" / "model.py").write_text("x = 1\n")
     (tmp_path / "class" / "bob.zip").write_text("not a zip")
-    said = harness("grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run")
+    (tmp_path / "roster.csv").write_text("Name\nada\nnie\n")
+    said = harness(
+        "grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run",
+        "--roster", str(tmp_path / "roster.csv"),
+    )  # fmt: skip
     assert said.exit_code == 0
-    assert said.output.splitlines() == [
+    assert said.stdout.splitlines() == [
         "2 submissions",
-        "rules: 2, for how long is not known: none has been graded in this store yet",
-        "training: at most 2, for how long is not known: none has been graded in this store yet",
+        "rules: 1, for how long is not known: none has been graded in this store yet: ada",
+        "training: at most 1, for how long is not known: none has been graded in this store yet: ada",
+        "cannot be opened: bob: bob.zip: cannot be unpacked; expected an archive that is whole, got "
+        "'File is not a zip file'. Pack the submission's files again.",
+    ]
+    assert said.stderr.splitlines() == [
+        "note: taken for one entry a student: 2 submissions (--layout plain)",
+        "note: handed in nothing: nie",
+        "note: not in the list of the class: bob",
     ]
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_retry_says_who_is_graded_once_more_and_why_others_are_not(capsys):
+    show_again(Again(("ada",), (("bob", "is running already"),)))
+    assert capsys.readouterr().err.splitlines() == [
+        "1 submissions are graded once more: ada", "left out: bob: is running already",
+    ]  # fmt: skip
+
+
+def test_students_who_are_graded_are_named_with_the_next_line(capsys, monkeypatch):
+    monkeypatch.setattr(cohort_display, "LINE_S", 0.0)
+    with ClassDisplay() as display:
+        display.stage("rules", Counts({"rules": 9}, {}, {}, 0))
+        for number in range(9):
+            display.graded(f"s{number}", "passed")
+        display.stage("rules", Counts({}, {}, {"passed": 9}, 9))
+        display.stage("rules", Counts({}, {}, {"passed": 9}, 10))
+    lines = capsys.readouterr().err.splitlines()
+    named = ", ".join(f"s{number} passed" for number in range(1, 9))
+    assert lines[1].endswith(f"9 passed; just graded: {named} and 1 more")
+    assert "just graded" not in lines[2]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["grade", "nowhere"], "nowhere: expected a folder of submissions or a .csv file, got"),
+        (
+            ["grade", "nowhere"],
+            "nowhere: expected a folder of submissions, a platform's .zip file of all, or a .csv file, got",
+        ),
         (
             ["grade", ".", "--variant", "large"],
             "--variant large: not in assignment cifar10-compact-cnn;",
@@ -137,16 +175,56 @@ def test_a_student_who_is_not_there_is_said(harness, graded):
     )
 
 
+@pytest.mark.parametrize("written", ["ada", "ADA", "a", "Ad"])
+def test_a_name_is_found_in_any_letters_and_by_how_no_other_begins(harness, graded, written):
+    assert harness("show", written, "--store", graded).output.startswith("ada: ada.zip")
+
+
+def test_a_beginning_that_several_have_names_them_and_a_whole_name_is_no_beginning(harness, graded):
+    with opened_store(graded) as store:
+        terms = Terms(load_assignment(DEFAULT_ASSIGNMENT), seed=1)
+        for number, name in enumerate(("Ada Byron", "adam")):
+            enter(store, HandedIn(name, "x.zip", None, f"{number + 7:064}", "", "c" * 64), terms)
+    assert "ad: could be 3 students (Ada Byron, ada, adam). Write more of the name." in str(
+        harness("show", "ad", "--store", graded).exception
+    )
+    assert harness("show", "ada", "--store", graded).output.startswith("ada: ada.zip")
+    assert harness("show", "ADAM", "--store", graded).output.startswith("adam: x.zip: waiting")
+
+
+def test_a_student_of_an_earlier_assignment_alone_is_said(harness, graded):
+    other = load_assignment(DEFAULT_ASSIGNMENT).model_copy(update={"id": "other"})
+    with opened_store(graded) as store:
+        enter_terms(store, terms := Terms(other, seed=1))
+        enter(store, HandedIn("dan", "dan.zip", None, "e" * 64, "", "c" * 64), terms)
+    assert "ada: handed in nothing under this assignment; expected who did." in str(
+        harness("show", "ada", "--store", graded).exception
+    )
+
+
+def test_show_loads_neither_torch_nor_what_draws(graded):
+    script = (
+        "import sys; from harness.cli import app; app(sys.argv[1:], standalone_mode=False); "
+        "print(sorted({'torch', 'matplotlib', 'numpy', 'harness.assignment'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script, "cohort", "show", "ada", "--store", graded],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
 def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(capsys):
     display = ClassDisplay()
     with display:
         display.handed_in(1, 2)
         display.handed_in(2, 2)
         for graded in range(3):
+            display.graded("ada", "not_judged")
             display.stage("rules", Counts({"rules": 2 - graded}, {}, {"not_judged": graded}, graded))
     assert capsys.readouterr().err.splitlines() == [
         "handed in: 2 submissions",
-        "rules: 2 left; 0 not judged",
+        "rules: 2 left; 0 not judged; just graded: ada not judged",
     ]
 
 
