@@ -59,9 +59,15 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
             advice=f"Make {first} pass first.",
         )
     early = [c.node for c in view.loosely_separable if _is_in_block_1(view, c, limits)]
-    early = early or [n for n in view.pointwise if _is_from_block_1(view, apart.get(n.name), limits)]
-    if early:
+    mixers = [n for n in view.pointwise if _is_from_block_1(view, apart.get(n.name), limits)]
+    if early or mixers:
         advice = f"Use ordinary convolutions in block 1: {layers(early)}."
+        if not early:
+            advice = (
+                f"Use ordinary convolutions in block 1: what {layers(mixers)} mixes is computed channel by "
+            )
+            advice += "channel from neighbours, as a depthwise convolution does."
+        early = early or mixers
         return failed(expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)
     return passed(expected, actual, *nodes)
 
