@@ -10,9 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cohort.classlist import parse_class_list
 from harness.cohort.feedback import feedback, folder_name, handed_in_as, layout_of, place_of, render_feedback
 from harness.cohort.identity import Identity
 from harness.cohort.ledger import enter, enter_assignment, grade_row
+from harness.cohort.register import enter_class_list
 from harness.cohort.store import opened_store
 from harness.errors import UsageError
 from harness.files import write_text
@@ -197,6 +199,7 @@ def stored(tmp_path, terms, handed_in, row, provenance):
     sources = {"Zoë Müller": f"{MOODLE}/net.zip", "ada": "ada.zip", "bob": f"Bob_8{MOODLE[15:]}/net.py"}
     with opened_store(str(path)) as store:
         enter_assignment(store, terms.assignment)
+        enter_class_list(store, parse_class_list("name\nada\nnie\n"))
         for number, (name, source) in enumerate(sources.items()):
             key = enter(store, handed_in(name, source=source, sources_sha256=f"{number:064}"), terms)
             if name != "bob":
@@ -222,7 +225,8 @@ def test_moodle_s_zip_holds_the_same_cards_and_who_gets_none_is_told(stored, tmp
         assert archive.namelist() == [place]
         assert archive.read(place) == (tmp_path / "out" / place).read_bytes()
     assert "moodle: 1 scorecards in" in answer.output
-    assert "not graded yet, so no scorecard: bob" in answer.output
+    assert "not graded yet, so no scorecard: bob\n" in answer.output
+    assert "handed in nothing, so no scorecard: nie\n" in answer.output
     assert "no id of moodle in the name that was handed in, so left out: ada (ada.zip)" in answer.output
 
 
