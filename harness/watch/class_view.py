@@ -46,6 +46,8 @@ class ClassView:
         self._rows: dict[str, Row] = {}
         self._numbers: dict[str, int] = {}
         self._lines: dict[str, str] = {}
+        self._shown: tuple[Row, ...] = ()
+        self._graded: Parts = {}
 
     @property
     def title(self) -> str:
@@ -54,19 +56,27 @@ class ClassView:
 
     def card(self, name: str) -> Path | None:
         """Give the scorecard of the work with a key."""
-        folder = next((row.folder for row in self._rows.values() if row.key == name), None)
+        folder = next((row.folder for row in self._shown if row.key == name), None)
         return folder / CARD if folder is not None and (folder / CARD).is_file() else None
 
     def parts(self) -> Parts:
         """Look at the store, and give the parts of the page."""
-        self._look()
-        shown = tuple(self._rows[name] for name in sorted(self._rows, key=in_order))
-        table = ClassTable(shown, self._terms.assignment, Path())
-        gradings = self._gradings(shown)
-        return {
-            "counts": part("counts", rows=shown, states=[state_of(row) for row in shown]),
+        if self._look():
+            self._shown = tuple(self._rows[name] for name in sorted(self._rows, key=in_order))
+            self._graded = self._parts_of_grades()
+        gradings = self._gradings(self._shown)
+        moving = {
             "left": part("left", **self._time_left(gradings)),
             "now": part("gradings", gradings=gradings),
+        }
+        return {**moving, **self._graded}
+
+    def _parts_of_grades(self) -> Parts:
+        """Render what changes only with the grades."""
+        shown = self._shown
+        table = ClassTable(shown, self._terms.assignment, Path())
+        return {
+            "counts": part("counts", rows=shown, states=[state_of(row) for row in shown]),
             "spread": part("spread", drawings={name: both[0] for name, both in drawings(table).items()}),
             "rules": part("rules", rules=[one for one in rule_counts(table) if one.counts["failed"]]),
             "causes": part("causes", found=_not_judged(shown), words=CAUSES),
@@ -75,8 +85,8 @@ class ClassView:
             **{f"s{self._numbers[row.student]}": self._lines[row.student] for row in shown},
         }
 
-    def _look(self) -> None:
-        """Read again who has changed since the last look."""
+    def _look(self) -> bool:
+        """Read again who has changed since the last look; return whether anybody has."""
         now, terms = marks(self._store), current_terms(self._store)
         if terms != self._terms:
             self._marks, self._rows, self._lines = {}, {}, {}
@@ -86,6 +96,7 @@ class ClassView:
             for row in found:
                 self._take(row, now[row.student])
         self._marks, self._terms = now, terms
+        return bool(changed)
 
     def _take(self, row: Row, its: Sequence[Mark]) -> None:
         if row.state == "running" and not _owner(row, its):
