@@ -24,6 +24,7 @@ STATES: dict[str, str] = {
     "not_judged": "not judged",
     "waiting": "waiting",
     "running": "running",
+    "missing": "nothing handed in",
     "none": "no verdict",
 }
 """What can be said of a submission in one word."""
@@ -98,7 +99,7 @@ def state_of(row: Row) -> str:
     if row.record is not None:
         only_rules = row.record.verdict == "passed" and not is_final(row)
         return "rules" if only_rules else row.record.verdict
-    return row.state if row.state in ("waiting", "running") else "none"
+    return row.state if row.state in ("waiting", "running", "missing") else "none"
 
 
 def rule_counts(table: ClassTable) -> tuple[RuleCount, ...]:

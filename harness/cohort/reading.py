@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, defer
 
 from harness.cohort.names import in_order, one_of
 from harness.cohort.objects import Objects
+from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.seals import record_of
@@ -89,6 +90,7 @@ def rows(
         keys = None if students is None else {key for some in links.values() for key in some}
         works, grades = _works(session, keys), _grades(session, keys)
         records = _last_records(session, grades.values())
+        said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
     for one in sorted(submissions, key=_instant):
         by_student.setdefault(one.student, []).append(one)
@@ -99,7 +101,8 @@ def rows(
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
         if under:
             last, key = under[-1]
-            found.append(_row(last, works[key], grades.get(key, []), records, history, store.objects))
+            row = _row(last, works[key], grades.get(key, []), records, history, store.objects)
+            found.append(replace(row, identity=said.get(name)))
     return tuple(found)
 
 

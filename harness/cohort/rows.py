@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from harness.cohort.identity import Identity
 from harness.record import Cause, Record, Status
 
-State = Literal["waiting", "running", "graded", "failed"]
-"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is."""
+State = Literal["waiting", "running", "graded", "failed", "missing"]
+"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is;
+``missing``: in the list of the class, and nothing was handed in."""
 Stage = Literal["rules", "full"]
 """How far a grade went: the rules alone, or also the training that they left worth while."""
 Reason = Literal["graded", "retried", "rejudged"]
@@ -76,6 +78,8 @@ class Row:
     """Whether the record of the last grade is as it was written; where it is not, `record` is None."""
     history: tuple[Entry, ...] = ()
     """Every grade of every submission of this student, oldest first."""
+    identity: Identity | None = None
+    """What the platform says of the student."""
 
     @property
     def cause(self) -> Cause | None:
@@ -117,6 +121,8 @@ def outcome(row: Row) -> str:
     """Say what came of one submission in a word or two."""
     if row.state in ("waiting", "running"):
         return row.state
+    if row.state == "missing":
+        return "handed in nothing"
     if row.state == "graded" and row.record is not None and row.record.verdict != "not_judged":
         return row.record.verdict
     return f"not judged: {row.cause}"

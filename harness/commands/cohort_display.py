@@ -1,13 +1,14 @@
 """What `harness cohort` shows while it grades: a live table on a terminal, a line now and then elsewhere."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.live import Live
 from rich.table import Table
 
 from harness.cohort.reading import Counts
-from harness.cohort.runner import Forecast, Stage, Watcher
+from harness.cohort.runner import Again, Forecast, Stage, Watcher
 from harness.reporting.words import duration
 from harness.screen import output, say, screen
 
@@ -16,6 +17,10 @@ LINE_S = 10.0
 SAME_LINE_S = 300.0
 """Seconds until it is said again that nothing has changed."""
 VERDICTS = ("passed", "failed", "not_judged", "dead")
+SHOWN = 20
+"""Submissions that are named where a run says what it would do."""
+JUST = 8
+"""Students who are named as just graded."""
 
 
 class ClassDisplay(Watcher):
@@ -27,6 +32,7 @@ class ClassDisplay(Watcher):
         self._since = self._shown = time.monotonic()
         self._graded_before = 0
         self._last: Counts | None = None
+        self._graded: list[str] = []
 
     def __enter__(self) -> "ClassDisplay":
         if screen.is_terminal:
@@ -44,6 +50,10 @@ class ClassDisplay(Watcher):
         elif done == total:
             say(f"handed in: {total} submissions")
 
+    def graded(self, student: str, verdict: str) -> None:
+        """Remember who was graded, to be named with the next line."""
+        self._graded.append(f"{student} {verdict.replace('_', ' ')}")
+
     def stage(self, stage: Stage, counts: Counts) -> None:
         """Show how far a stage is."""
         first = stage != self._stage
@@ -53,7 +63,9 @@ class ClassDisplay(Watcher):
             self._live.update(self._table(counts))
         elif first or time.monotonic() - self._shown >= (LINE_S if counts != self._last else SAME_LINE_S):
             self._shown, self._last = time.monotonic(), counts
-            say(f"{stage}: {_left(counts, stage)} left{self._speed(counts)}; {_verdicts(counts)}")
+            just = f"; just graded: {_some(self._graded, JUST)}" if self._graded else ""
+            self._graded.clear()
+            say(f"{stage}: {_left(counts, stage)} left{self._speed(counts)}; {_verdicts(counts)}{just}")
 
     def _table(self, counts: Counts) -> Table:
         assert self._stage is not None
@@ -64,6 +76,8 @@ class ClassDisplay(Watcher):
         for name in shown:
             table.add_column(name, justify="right")
         table.add_row(*map(str, shown.values()))
+        del self._graded[:-JUST]
+        table.caption = f"just graded: {', '.join(self._graded)}" if self._graded else None
         return table
 
     def _speed(self, counts: Counts) -> str:
@@ -77,14 +91,33 @@ class ClassDisplay(Watcher):
 
 
 def show_forecast(forecast: Forecast) -> None:
-    """Print what a run would do."""
+    """Print what a run would do, and to whom."""
     say(f"{forecast.submissions} submissions", output)
-    say(f"rules: {forecast.rules}, {_time(forecast.rules, forecast.rules_s)}", output)
-    time_s = _time(forecast.training_at_most, forecast.training_at_most_s)
-    say(f"training: at most {forecast.training_at_most}, {time_s}", output)
+    rules, training = forecast.rules, forecast.training_at_most
+    say(f"rules: {len(rules)}, {_time(len(rules), forecast.rules_s)}{_who(rules)}", output)
+    time_s = _time(len(training), forecast.training_at_most_s)
+    say(f"training: at most {len(training)}, {time_s}{_who(training)}", output)
+    for student, problem in forecast.unreadable:
+        say(f"cannot be opened: {student}: {problem}", output)
+
+
+def show_again(again: Again) -> None:
+    """Print who is graded once more, and why some are not."""
+    say(f"{len(again.begun)} submissions are graded once more{_who(again.begun)}")
+    for student, why in again.left_out:
+        say(f"left out: {student}: {why}")
 
 
 # Private functions
+
+
+def _who(students: Sequence[str]) -> str:
+    return f": {', '.join(students)}" if students else ""
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[-most:]) + more
 
 
 def _left(counts: Counts, stage: Stage) -> int:
