@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.cohort.layout_names import canvas_name, moodle_name, original_names
 from harness.cohort.rows import Row
 from harness.files import write_text
 from harness.gallery import shipped
@@ -27,12 +28,11 @@ ZIPPED: frozenset[Layout] = frozenset({"moodle", "canvas"})
 """Platforms that take all feedback back in one zip."""
 LONGEST_NAME = 120
 """Bytes of a student's name in the name of a folder."""
-_MOODLE = re.compile(
-    r"(?P<name>[^_]*)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(_(?P<file>.*))?"
-)
-_CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)")
 _GRADESCOPE = re.compile(r"submission_\d+")
-_RESUBMITTED = re.compile(r"-\d+(?=\.[^.]+$)")
+_AND_MORE = re.compile(r" and \d+ more$")
+"""Behind the name of the first of several files that were handed in."""
+_ATTACHED = re.compile(r"_\d+_\d+_$|^(LATE_)?anon_[A-Za-z0-9]+_\d+_$")
+"""What Canvas puts in front of a file that was handed in, by which it is found again."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
@@ -93,10 +93,12 @@ def handed_in_as(row: Row) -> str:
     if "://" in row.source:
         return row.source.partition(" at commit ")[0]
     name = PurePosixPath(row.source).name
-    if (found := _MOODLE.fullmatch(name)) is not None:
-        return found["file"] or _only_file(row)
-    if (found := _CANVAS.fullmatch(name)) is not None:
-        return _RESUBMITTED.sub("", found["file"])
+    if (moodle := moodle_name(name)) is not None:
+        return moodle.file or _only_file(row)
+    if _AND_MORE.search(name):
+        return "."
+    if (canvas := canvas_name(name)) is not None:
+        return original_names([canvas.file])[0]
     return _only_file(row) if _GRADESCOPE.fullmatch(name) else name or "."
 
 
@@ -126,19 +128,17 @@ def write_feedback(cards: Iterable[Feedback], out: Path, *, zipped: bool) -> fro
 
 def _moodle(source: str) -> PurePosixPath | None:
     for part in PurePosixPath(source).parts:
-        if (found := _MOODLE.fullmatch(part)) is not None:
-            folder = f"{folder_name(found['name'])}_{found['id']}_assignsubmission_{found['kind']}_"
-            return PurePosixPath(folder, CARD)
+        if (found := moodle_name(part)) is not None and found.id:
+            # Moodle takes the second part between underscores for the number.
+            name = folder_name(found.name.replace("_", " "))
+            return PurePosixPath(f"{name}_{found.id}_assignsubmission_{found.kind}_", CARD)
     return None
 
 
 def _canvas(source: str) -> PurePosixPath | None:
-    for part in PurePosixPath(source).parts:
-        if (found := _CANVAS.fullmatch(part)) is not None:
-            late = found["late"] or ""
-            return PurePosixPath(
-                f"{folder_name(found['name'])}_{late}{found['user']}_{found['attachment']}_{CARD}"
-            )
+    for part in PurePosixPath(_AND_MORE.sub("", source)).parts:
+        if (found := canvas_name(part)) is not None and _ATTACHED.search(part.removesuffix(found.file)):
+            return PurePosixPath(f"{_UNSAFE.sub('_', part.removesuffix(found.file))}{CARD}")
     return None
 
 
