@@ -183,7 +183,7 @@ def _engine(url: URL, connect: Mapping[str, Any] = MappingProxyType({})) -> Engi
     except (ModuleNotFoundError, NoSuchModuleError):
         raise UsageError(
             "--store: the driver of PostgreSQL is not installed; expected psycopg 3. "
-            "Install it with pip install 'harness[postgres]'."
+            "Install it in the harness's folder: .venv/bin/pip install -e '.[postgres]' -c constraints.txt"
         ) from None
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
