@@ -109,7 +109,9 @@ def test_a_grader_that_fits_nowhere_is_not_waited_for(machines, got):
 
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"Ray is not installed; .* pip install -e '\.\[cluster\]'"):
+    with pytest.raises(
+        UsageError, match=r"Ray is not installed; .*\.venv/bin/pip install -e '\.\[cluster\]'"
+    ):
         ray_engine._connected("auto").__enter__()
 
 
