@@ -76,7 +76,7 @@ class ClassView:
         shown = self._shown
         table = ClassTable(shown, self._terms.assignment, Path())
         return {
-            "counts": part("counts", rows=shown, states=[state_of(row) for row in shown]),
+            "counts": part("counts", rows=shown, states=[_state(row) for row in shown]),
             "spread": part("spread", drawings={name: both[0] for name, both in drawings(table).items()}),
             "rules": part("rules", rules=[one for one in rule_counts(table) if one.counts["failed"]]),
             "causes": part("causes", found=_not_judged(shown), words=CAUSES),
@@ -103,7 +103,7 @@ class ClassView:
             row = replace(row, state="waiting")  # its grader has died
         number = self._numbers.setdefault(row.student, len(self._numbers))
         self._rows[row.student] = row
-        self._lines[row.student] = part("line", row=row, state=state_of(row), number=number)
+        self._lines[row.student] = part("line", row=row, state=_state(row), number=number)
 
     def _gradings(self, shown: Sequence[Row]) -> list[Grading]:
         """List who is being graded, those first that are being trained."""
@@ -125,17 +125,26 @@ class ClassView:
         now, typical = counts(self._store, self._terms.scope), typical_seconds(self._store, self._terms.scope)
         owners = {one.owner for some in self._marks.values() for one in some}
         graders = max(1, len(owners - {""}))
+        left = {
+            stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in ("rules", "training")
+        }
+        going_on = [one.left_s or 0.0 for one in _going_on(gradings)]
+        others = {"rules": left["rules"], "training": max(0, left["training"] - len(going_on))}
         each = {"rules": typical.get("rules"), "training": typical.get("full") or _expected_s(gradings)}
-        left = {stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in each}
-        done_s = {"rules": 0.0, "training": sum(sum(one.seconds) for one in _going_on(gradings))}
+        more_s = {"rules": 0.0, "training": sum(going_on)}
         seconds = {
-            stage: None if (s := each[stage]) is None else max(0.0, s * left[stage] - done_s[stage]) / graders
-            for stage in each
+            stage: None if (s := each[stage]) is None else (s * others[stage] + more_s[stage]) / graders
+            for stage in left
         }
         return {"left": left, "seconds": seconds}
 
 
 # Private functions
+
+
+def _state(row: Row) -> str:
+    """Say in one word what is done about a submission, or how it stands where nothing is; see `STATES`."""
+    return row.state if row.state in ("waiting", "running") else state_of(row)
 
 
 def _owner(row: Row, its: Sequence[Mark]) -> str:
