@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.cohort.ledger import current_terms
 from harness.cohort.marks import Mark, marks
 from harness.cohort.names import in_order
-from harness.cohort.page import drawings, rule_counts, state_of
+from harness.cohort.page import drawings, lines, rule_counts, state_of
 from harness.cohort.reading import counts, rows, typical_seconds
 from harness.cohort.rows import Row, by_cause
 from harness.cohort.store import Store
@@ -46,6 +46,7 @@ class ClassView:
         self._rows: dict[str, Row] = {}
         self._numbers: dict[str, int] = {}
         self._lines: dict[str, str] = {}
+        self._points: dict[str, str] = {}
         self._shown: tuple[Row, ...] = ()
         self._graded: Parts = {}
 
@@ -80,7 +81,7 @@ class ClassView:
             "spread": part("spread", drawings={name: both[0] for name, both in drawings(table).items()}),
             "rules": part("rules", rules=[one for one in rule_counts(table) if one.counts["failed"]]),
             "causes": part("causes", found=_not_judged(shown), words=CAUSES),
-            "board": part("board", places=_places(shown), names=self._names, most=SHOWN),
+            "board": part("board", places=_places(shown), points=self._points, names=self._names, most=SHOWN),
             "students": part("students", numbers=[self._numbers[row.student] for row in shown]),
             **{f"s{self._numbers[row.student]}": self._lines[row.student] for row in shown},
         }
@@ -89,7 +90,7 @@ class ClassView:
         """Read again who has changed since the last look; return whether anybody has."""
         now, terms = marks(self._store), current_terms(self._store)
         if terms != self._terms:
-            self._marks, self._rows, self._lines = {}, {}, {}
+            self._marks, self._rows, self._lines, self._terms = {}, {}, {}, terms
         changed = [student for student, some in now.items() if self._marks.get(student) != some]
         if changed:
             found = rows(self._store, terms.assignment_sha256, changed if self._marks else None)
@@ -103,7 +104,9 @@ class ClassView:
             row = replace(row, state="waiting")  # its grader has died
         number = self._numbers.setdefault(row.student, len(self._numbers))
         self._rows[row.student] = row
-        self._lines[row.student] = part("line", row=row, state=_state(row), number=number)
+        (line,) = lines(ClassTable((row,), self._terms.assignment, Path()))
+        self._points[row.student] = line.cells[0].text
+        self._lines[row.student] = part("line", row=row, line=line, state=_state(row), number=number)
 
     def _gradings(self, shown: Sequence[Row]) -> list[Grading]:
         """List who is being graded, those first that are being trained."""

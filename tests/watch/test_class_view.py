@@ -35,26 +35,26 @@ def test_it_says_how_the_class_stands(cohort, view, record):
     assert "2 networks, 80.00 to 90.00 %; median 85.00 %" in text(parts["spread"])
     assert text(parts["rules"]) == "a basic, : 1 failed"
     assert text(parts["causes"]) == "1 something in the submission cyd : NameError"
-    assert [text(parts[f"s{i}"]) for i in range(5)] == [
-        "ada … rules passed 10 of 10 90.00 %",
-        "bob ✗ failed 0 of 10 80.00 %",
-        "cyd ? not judged NameError 0 of 10 –",
-        "dan … running – –",
-        "eve … waiting – –",
-    ]
+    for number, line in enumerate(
+        (
+            "ada … rules passed .*90.00 %",
+            "bob ✗ failed .*80.00 %",
+            r"cyd \? not judged NameError .*–",
+            "dan … running .*–",
+            "eve … waiting .*–",
+        )
+    ):
+        assert re.fullmatch(line, text(parts[f"s{number}"]))
 
 
 def test_the_leaderboard_has_no_names_unless_they_are_asked_for(cohort, view, record):
     cohort.hand_in("ada", "bob", "cyd")
     for student, accuracy in (("ada", 0.8), ("bob", 0.9), ("cyd", None)):
         cohort.grade_one(student, record(accuracy))
-    assert re.findall(r"<li>(.*)</li>", view().parts()["board"]) == [
-        "<strong>90.00\u00a0%</strong> 10 of 10 points",
-        "<strong>80.00\u00a0%</strong> 10 of 10 points",
-    ]
-    assert text(view(names=True).parts()["board"]) == (
-        "90.00 % 10 of 10 points, bob 80.00 % 10 of 10 points, ada"
-    )
+    unnamed, named = view().parts()["board"], view(names=True).parts()["board"]
+    assert re.findall("<strong>(.*?)</strong>", unnamed) == ["90.00\u00a0%", "80.00\u00a0%"]
+    assert not re.search("ada|bob|cyd", unnamed)
+    assert re.findall("ada|bob|cyd", named) == ["bob", "ada"]
 
 
 def test_the_curve_of_who_is_being_trained_grows_and_the_time_that_is_left_with_it(
