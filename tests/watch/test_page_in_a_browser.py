@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.assignment import REPOSITORY
+from harness.cohort.leases import release
 from harness.cohort.reading import rows
 from harness.cohort.store import open_for_reading
 
@@ -22,6 +23,8 @@ FLAGS = [
 ]  # fmt: skip
 AXE = REPOSITORY / "tests" / "reporting" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)
+ME = "me@elsewhere:1/x/y"
+"""The grader of `few`."""
 SOON = 10_000
 """Milliseconds in which the page has followed."""
 HOSTILE = "<script>document.title='it ran'</script>\"'><img src=x onerror=document.title='it-ran'>\u202e"
@@ -102,17 +105,22 @@ def test_500_students_are_shown_at_any_width_and_nobody_is_shut_out(many, visit,
     assert page.title() == "Watching: CIFAR-10: a compact CNN without max-pooling"
 
 
-def test_axe_finds_nothing_serious_in_light_and_dark(visit, tmp_path, new_class, record, watching):
-    cohort = new_class(tmp_path)
-    cohort.hand_in("ada", "bob", HOSTILE)
+@pytest.fixture(scope="module")
+def few(tmp_path_factory, new_class, record, watching):
+    """A class of which one passed and one is being graded."""
+    cohort = new_class(tmp_path_factory.mktemp("few"))
+    cohort.hand_in("ada", "bob", "cyd", HOSTILE)
     cohort.grade_one("ada", record(0.9))
     cohort.grade_one("bob", record(problem="NameError"))
     cohort.begin()
+    yield watching(cohort.path), cohort
     cohort.store.close()
-    address = watching(cohort.path)
+
+
+def test_axe_finds_nothing_serious_in_light_and_dark(few, visit):
     for scheme in ("light", "dark"):
         for path in ("", "board/"):
-            assert grave(visit(address + path, color_scheme=scheme, bypass_csp=True)) == []
+            assert grave(visit(few[0] + path, color_scheme=scheme, bypass_csp=True)) == []
 
 
 def test_by_keyboard_one_student_of_500_is_found_and_the_card_opened(many, visit):
@@ -131,26 +139,21 @@ def test_by_keyboard_one_student_of_500_is_found_and_the_card_opened(many, visit
     card.close()
 
 
-def test_what_is_graded_is_shown_without_a_reload_and_the_focus_stays(
-    visit, tmp_path, new_class, record, watching
-):
-    cohort = new_class(tmp_path)
-    cohort.hand_in("ada", "bob")
-    cohort.grade_one("ada", record(problem="NameError"))
-    page = visit(watching(cohort.path))
+def test_what_is_graded_is_shown_without_a_reload_and_the_focus_stays(few, visit, record):
+    address, cohort = few
+    page = visit(address)
     page.evaluate("window.same = true")
-    cause = page.locator("#causes summary")
-    cause.focus()
+    page.locator("#causes summary").focus()
     page.keyboard.press("Enter")
-    cohort.grade_one("bob", record(problem="ImportError"))
-    page.locator("#s1", has_text="ImportError").wait_for(timeout=SOON)
-    page.locator("#causes li", has_text="bob: ImportError").wait_for(timeout=SOON)  # still open
+    release(cohort.store, ME, died=False)
+    cohort.grade_one("cyd", record(problem="ImportError"))
+    page.locator("#students tr", has_text="ImportError").wait_for(timeout=SOON)
+    page.locator("#causes li", has_text="cyd: ImportError").wait_for(timeout=SOON)  # still open
     assert page.evaluate("document.activeElement.id") == "cause-1-head"
     cohort.hand_in("late")
     page.locator("#students tr", has_text="late").wait_for(timeout=SOON)
-    assert page.locator("#students tr").count() == 3
+    assert page.locator("#students tr").count() == 5
     assert page.evaluate("window.same")
-    cohort.store.close()
 
 
 def test_the_board_is_for_all_to_see_and_has_no_names(many, visit):
