@@ -6,6 +6,7 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -13,7 +14,7 @@ from harness.assignment import REPOSITORY
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import rows
 from harness.cohort.schema import AssignmentTable, Base
-from harness.cohort.store import open_for_reading, open_store
+from harness.cohort.store import MIGRATIONS, open_for_reading, open_store
 from harness.errors import UsageError
 
 
@@ -21,6 +22,13 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(store):
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_last_migration_is_the_one_whose_file_has_the_highest_number(store):
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    with store.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == head
+    assert max(file.name[1:5] for file in (MIGRATIONS / "versions").glob("v*.py")) == head
 
 
 def test_what_one_process_writes_another_reads(opened):
