@@ -30,6 +30,10 @@ LONGEST_NAME = 120
 """Bytes of a student's name in the name of a folder."""
 _GRADESCOPE = re.compile(r"submission_\d+")
 _MOODLE_KINDS = ("file", "onlinetext")
+_AND_MORE = re.compile(r" and \d+ more$")
+"""Behind the name of the first of several files that were handed in."""
+_ATTACHED = re.compile(r"_\d+_\d+_$|^(LATE_)?anon_[A-Za-z0-9]+_\d+_$")
+"""What Canvas puts in front of a file that was handed in, by which it is found again."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
@@ -92,6 +96,8 @@ def handed_in_as(row: Row) -> str:
     name = PurePosixPath(row.source).name
     if (moodle := moodle_name(name)) is not None:
         return moodle.file or _only_file(row)
+    if _AND_MORE.search(name):
+        return "."
     if (canvas := canvas_name(name, _users(row))) is not None:
         return original_names([canvas.file])[0]
     return _only_file(row) if _GRADESCOPE.fullmatch(name) else name or "."
@@ -124,18 +130,24 @@ def write_feedback(cards: Iterable[Feedback], out: Path, *, zipped: bool) -> fro
 def _moodle(row: Row) -> PurePosixPath | None:
     for part in PurePosixPath(row.source).parts:
         if (found := moodle_name(part)) is not None and found.id and found.kind in _MOODLE_KINDS:
-            folder = f"{folder_name(found.name)}_{found.id}_assignsubmission_{found.kind}_"
-            return PurePosixPath(folder, CARD)
+            # Moodle takes the second part between underscores for the number.
+            name = folder_name(found.name.replace("_", " "))
+            return PurePosixPath(f"{name}_{found.id}_assignsubmission_{found.kind}_", CARD)
     return None
 
 
 def _canvas(row: Row) -> PurePosixPath | None:
-    for part in PurePosixPath(row.source).parts:
-        if (found := canvas_name(part, _users(row))) is not None and found.user and found.attachment:
+    for part in PurePosixPath(_AND_MORE.sub("", row.source)).parts:
+        found = canvas_name(part, _users(row))
+        if found is None:
+            continue
+        if found.user and found.attachment:
             late = "LATE_" if found.late else ""
             # Canvas takes the first number between underscores for the student's.
-            name = "_".join(part for part in found.name.split("_") if not part.isdecimal())
+            name = "_".join(word for word in found.name.split("_") if not word.isdecimal())
             return PurePosixPath(f"{folder_name(name)}_{late}{found.user}_{found.attachment}_{CARD}")
+        if _ATTACHED.search(part.removesuffix(found.file)):
+            return PurePosixPath(f"{_UNSAFE.sub('_', part.removesuffix(found.file))}{CARD}")
     return None
 
 

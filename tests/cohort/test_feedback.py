@@ -55,11 +55,22 @@ def test_moodle_s_folder_of_a_file_that_lay_beside_the_others(row):
     assert str(place) == "Ada_7_assignsubmission_file_/scorecard.html"
 
 
-@pytest.mark.parametrize("source", [CANVAS, f"all/{CANVAS}", CANVAS.replace("LATE_", "")])
+@pytest.mark.parametrize(
+    "source", [CANVAS, f"all/{CANVAS}", CANVAS.replace("LATE_", ""), f"{CANVAS} and 1 more", f"von_{CANVAS}"]
+)
 def test_canvas_finds_user_and_attachment(row, source):
     place = place_of(row(source=source), "canvas")
     assert canvas_finds(place) == ("12345", "678901")
-    assert str(place) == f"{Path(source).name.removesuffix('net-1.zip')}scorecard.html"
+    assert str(place) == f"{Path(source).name.partition('net-1.zip')[0]}scorecard.html"
+
+
+def test_what_was_typed_into_canvas_has_no_attachment_to_answer(row):
+    assert place_of(row(source="adalovelace_12345_text.html"), "canvas") is None
+
+
+def test_a_name_with_an_underscore_does_not_hide_moodle_s_number(row):
+    place = place_of(row(source="Ada_Maria 2_4711_assignsubmission_file_"), "moodle")
+    assert moodle_finds(place) == 4711
 
 
 def test_gradescope_s_folders_are_those_of_its_export(row):
@@ -114,6 +125,7 @@ def test_no_name_leaves_its_folder_or_has_another_s(row, hostile_table, assignme
         ("Ada_7_assignsubmission_file_net.py", "net.py"),
         (MOODLE, "only.py"),
         (CANVAS, "net.zip"),
+        (f"{CANVAS} and 2 more", "."),
         ("submission_12", "only.py"),
     ],
 )
