@@ -7,6 +7,7 @@ from rich.table import Table
 
 from harness.cohort.rows import Row, outcome
 from harness.record import Finding
+from harness.reporting.words import to_change
 from harness.screen import output, say, screen
 
 STAGES = {"rules": "by the rules alone", "full": "in full"}
@@ -86,8 +87,7 @@ def _open_rules(row: Row) -> list[tuple[str, ...]]:
         (finding, name)
         for name, variant in row.record.variants.items()
         if variant.problem is None
-        for finding in variant.findings
-        if finding.status != "passed"
+        for finding in to_change(variant)
     ]
     found.sort(key=lambda one: one[0].status != "failed")
     return [_finding_lines(finding, name) for finding, name in found]
