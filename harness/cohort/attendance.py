@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from harness.cohort.classlist import ClassList, Person
 from harness.cohort.joining import Joined, join
+from harness.cohort.names import in_order
 from harness.cohort.rows import Row
 
 
@@ -22,7 +23,7 @@ def with_missing(listed: ClassList | None, rows: Sequence[Row]) -> tuple[Row, ..
     people = joined_to(listed, there).missing
     taken.update(person.name for person in people)
     missing = [Row(_called(person, taken), "", None, "missing") for person in people]
-    return tuple(sorted((*there, *missing), key=lambda row: row.student))
+    return tuple(sorted((*there, *missing), key=lambda row: in_order(row.student)))
 
 
 def told(joined: Joined) -> tuple[str, ...]:

@@ -255,8 +255,11 @@ def _of_class_list(table: "ClassTable") -> "Iterator[str]":
 def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
     from harness.screen import say
 
-    ungraded = [row.student for row in rows if row.record is None]
+    missing = [row.student for row in rows if row.state == "missing"]
+    ungraded = [row.student for row in rows if row.record is None and row.state != "missing"]
     unknown = [f"{row.student} ({row.source})" for row in rows if row.record is not None]
+    if missing:
+        say(f"handed in nothing: {_listed(missing)}")
     if ungraded:
         say(f"not graded yet, so no scorecard: {_listed(ungraded)}")
     if unknown:

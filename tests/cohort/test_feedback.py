@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cohort.classlist import parse_class_list
 from harness.cohort.feedback import feedback, folder_name, handed_in_as, layout_of, place_of, render_feedback
 from harness.cohort.ledger import enter, enter_assignment, grade_row
+from harness.cohort.register import enter_class_list
 from harness.cohort.store import opened_store
 from harness.errors import UsageError
 from harness.files import write_text
@@ -224,6 +226,14 @@ def test_moodle_s_zip_holds_the_same_cards_and_who_gets_none_is_told(stored, tmp
     assert "moodle: 1 scorecards in" in answer.output
     assert "not graded yet, so no scorecard: bob" in answer.output
     assert "no id of moodle in the name that was handed in, so left out: ada (ada.zip)" in answer.output
+
+
+def test_who_handed_in_nothing_is_told_apart_from_who_is_not_graded(stored, tmp_path):
+    with opened_store(str(stored)) as store:
+        enter_class_list(store, parse_class_list("name,id\nada,1\nGrace Hopper,2\n"))
+    answer = command("--store", stored, "--out", tmp_path / "out", "--layout", "plain")
+    assert "handed in nothing: Grace Hopper" in answer.output
+    assert "not graded yet, so no scorecard: bob" in answer.output
 
 
 def test_plain_folders_have_the_students_names_and_no_zip(stored, tmp_path):
