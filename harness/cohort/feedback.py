@@ -29,6 +29,7 @@ ZIPPED: frozenset[Layout] = frozenset({"moodle", "canvas"})
 LONGEST_NAME = 120
 """Bytes of a student's name in the name of a folder."""
 _GRADESCOPE = re.compile(r"submission_\d+")
+_MOODLE_KINDS = ("file", "onlinetext")
 _AND_MORE = re.compile(r" and \d+ more$")
 """Behind the name of the first of several files that were handed in."""
 _ATTACHED = re.compile(r"_\d+_\d+_$|^(LATE_)?anon_[A-Za-z0-9]+_\d+_$")
@@ -45,9 +46,9 @@ class Feedback:
     html: str
 
 
-def layout_of(sources: Iterable[str]) -> Layout:
+def layout_of(rows: Iterable[Row]) -> Layout:
     """Say which platform has named most of what was handed in; plain if none has."""
-    named = Counter(_named_by(source) for source in sources)
+    named = Counter(map(_named_by, rows))
     return max(named, key=lambda layout: named[layout], default="plain")
 
 
@@ -59,7 +60,7 @@ def place_of(row: Row, layout: Layout) -> PurePosixPath | None:
     """
     if layout == "plain":
         return PurePosixPath(folder_name(row.student), CARD)
-    return _PLACES[layout](row.source)
+    return _PLACES[layout](row)
 
 
 def folder_name(student: str) -> str:
@@ -97,7 +98,7 @@ def handed_in_as(row: Row) -> str:
         return moodle.file or _only_file(row)
     if _AND_MORE.search(name):
         return "."
-    if (canvas := canvas_name(name)) is not None:
+    if (canvas := canvas_name(name, _users(row))) is not None:
         return original_names([canvas.file])[0]
     return _only_file(row) if _GRADESCOPE.fullmatch(name) else name or "."
 
@@ -126,36 +127,49 @@ def write_feedback(cards: Iterable[Feedback], out: Path, *, zipped: bool) -> fro
 # Private functions
 
 
-def _moodle(source: str) -> PurePosixPath | None:
-    for part in PurePosixPath(source).parts:
-        if (found := moodle_name(part)) is not None and found.id:
+def _moodle(row: Row) -> PurePosixPath | None:
+    for part in PurePosixPath(row.source).parts:
+        if (found := moodle_name(part)) is not None and found.id and found.kind in _MOODLE_KINDS:
             # Moodle takes the second part between underscores for the number.
             name = folder_name(found.name.replace("_", " "))
             return PurePosixPath(f"{name}_{found.id}_assignsubmission_{found.kind}_", CARD)
     return None
 
 
-def _canvas(source: str) -> PurePosixPath | None:
-    for part in PurePosixPath(_AND_MORE.sub("", source)).parts:
-        if (found := canvas_name(part)) is not None and _ATTACHED.search(part.removesuffix(found.file)):
+def _canvas(row: Row) -> PurePosixPath | None:
+    for part in PurePosixPath(_AND_MORE.sub("", row.source)).parts:
+        found = canvas_name(part, _users(row))
+        if found is None:
+            continue
+        if found.user and found.attachment:
+            late = "LATE_" if found.late else ""
+            # Canvas takes the first number between underscores for the student's.
+            name = "_".join(word for word in found.name.split("_") if not word.isdecimal())
+            return PurePosixPath(f"{folder_name(name)}_{late}{found.user}_{found.attachment}_{CARD}")
+        if _ATTACHED.search(part.removesuffix(found.file)):
             return PurePosixPath(f"{_UNSAFE.sub('_', part.removesuffix(found.file))}{CARD}")
     return None
 
 
-def _gradescope(source: str) -> PurePosixPath | None:
-    parts = (part for part in PurePosixPath(source).parts if _GRADESCOPE.fullmatch(part))
+def _users(row: Row) -> frozenset[str]:
+    """Give Canvas' number of the student, where the store knows it, to read names with."""
+    return frozenset({row.identity.user} if row.identity else ()) - {""}
+
+
+def _gradescope(row: Row) -> PurePosixPath | None:
+    parts = (part for part in PurePosixPath(row.source).parts if _GRADESCOPE.fullmatch(part))
     return next((PurePosixPath(part, CARD) for part in parts), None)
 
 
-_PLACES: Mapping[Layout, Callable[[str], PurePosixPath | None]] = {
+_PLACES: Mapping[Layout, Callable[[Row], PurePosixPath | None]] = {
     "moodle": _moodle,
     "canvas": _canvas,
     "gradescope": _gradescope,
 }
 
 
-def _named_by(source: str) -> Layout:
-    return next((layout for layout, place in _PLACES.items() if place(source)), "plain")
+def _named_by(row: Row) -> Layout:
+    return next((layout for layout, place in _PLACES.items() if place(row)), "plain")
 
 
 def _free(place: PurePosixPath, taken: set[str]) -> PurePosixPath:

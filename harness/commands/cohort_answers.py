@@ -61,7 +61,7 @@ def answer(row: Row, same: Sequence[str] = ()) -> tuple[str, ...]:
     The rules that failed come first, two lines each; what there is no room for is counted.
     """
     handed_in = f", handed in {row.submitted_at:%Y-%m-%d %H:%M} UTC" if row.submitted_at else ""
-    head = [f"{row.student}: {row.source}{handed_in}: {outcome(row)}"]
+    head = [": ".join(filter(None, (row.student, f"{row.source}{handed_in}", outcome(row))))]
     if row.record is not None:
         head.append(f"{row.record.points} of {row.record.max_points} points ({STAGES[row.stage or 'rules']})")
     if row.reason:

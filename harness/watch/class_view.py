@@ -10,7 +10,8 @@ from harness.cohort.ledger import current_terms
 from harness.cohort.marks import Mark, marks
 from harness.cohort.names import in_order
 from harness.cohort.page import drawings, lines, rule_counts, state_of
-from harness.cohort.reading import counts, rows, typical_seconds
+from harness.cohort.progress import typical_seconds
+from harness.cohort.reading import counts, rows
 from harness.cohort.register import class_list_of
 from harness.cohort.rows import Row, by_cause
 from harness.cohort.store import Store

@@ -67,3 +67,7 @@ def test_of_what_could_not_be_taken_in_the_reason_is_told_and_not_rule_by_rule()
     problem = Problem(cause="student", message="model.py:3: NameError\nmore", traceback="t")
     lines = answer(row(finding("dilation", "not_judged"), problem=problem))
     assert lines[2:] == ("model.py:3: NameError", "scorecard: /files/ab/scorecard.html")
+
+
+def test_who_handed_in_nothing_is_said_to_have():
+    assert answer(Row("Nie Da", "", None, "missing")) == ("Nie Da: handed in nothing",)
