@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from harness.machine import Check
+from harness.points import Total, stated, total_of
 from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.markdown import in_words
@@ -57,7 +58,10 @@ def show_record(record: Record) -> None:
     failed = [f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"]
     if failed:
         say(f"What a rule allows and why: harness explain {failed[0]}")
-    screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
+    for sentence in stated(record):
+        say(f"note: {sentence}")
+    scored = total_of(record)
+    screen.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
 
 
 def show_field(report: FieldReport) -> None:
@@ -195,6 +199,11 @@ class Display:
 
 
 # Private functions
+
+
+def _counting(record: Record, scored: Total) -> str:
+    """Name the variant that counts, where there are others."""
+    return "" if len(scored.counted) == len(record.variants) else f", those of {', '.join(scored.counted)}"
 
 
 def _show_variant(name: str, variant: VariantRecord) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.assignment import AssignmentSpec
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
+from harness.points import grade_variant
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -22,7 +23,6 @@ from harness.record import (
     to_json,
     wilson_interval,
 )
-from harness.rules import score
 from harness.rules.judging import judge_trainings
 from harness.tables import content_hash
 from harness.verify import doubts
@@ -70,7 +70,7 @@ def reached(assignment: AssignmentSpec, *trainings: Training) -> tuple[Finding, 
 
 def a_record(assignment: AssignmentSpec, training: Training | None, *findings: Finding, **changes) -> Record:
     listed = findings or (reached(assignment, training) if training else ())
-    verdict, points, most = score.grade_variant(listed)
+    verdict, points, most = grade_variant(listed, 100)
     variant = VariantRecord(
         title="three strides", class_name="Net", full=True, verdict=verdict, points=points, max_points=most,
         findings=listed, facts=Facts(), graph_sha256=GRAPH, training=training,

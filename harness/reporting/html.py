@@ -6,7 +6,7 @@ can forget it. The page's policy forbids every request and every script but its 
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from harness.datasets.spec import DataSpec
+from harness.points import SHORT, stated, total_of, variant_in_words
 from harness.record import Record, Training, VariantRecord
 from harness.reporting import charts, words
 from harness.reporting.asked import accuracy_asked
@@ -50,10 +51,13 @@ class Drawings:
     confusions: tuple[Confusion, ...] = ()
 
 
-def render_html(record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES) -> str:
+def render_html(
+    record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES, in_class: Sequence[str] = ()
+) -> str:
     """Render ``scorecard.html`` from a record and the pictures in its variants' folders.
 
-    A picture that is not there is left out. `folders` may lack a variant.
+    A picture that is not there is left out. `folders` may lack a variant. `in_class` says, in sentences, what
+    becomes of the points in a class, such as what handing in late costs.
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
     drawings = {
@@ -66,6 +70,7 @@ def render_html(record: Record, folders: Mapping[str, Path], templates: Path = T
         .render(
             record=record,
             drawings=drawings,
+            in_class=in_class,
             style=Markup((templates / "scorecard.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -118,8 +123,11 @@ def page_environment(templates: Path) -> Environment:
         "rules_of": words.rules_of,
         "to_change": words.to_change,
         "shade": _shade,
+        "total": total_of,
+        "stated": stated,
+        "variant_points": variant_in_words,
     }
-    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES}
+    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "SHORT": SHORT}
     jinja.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "STRIP_HEIGHT": charts.STRIP_HEIGHT}
     jinja.globals |= {"LEFT": charts.LEFT, "RIGHT": charts.RIGHT, "TOP": charts.TOP, "BOTTOM": charts.BOTTOM}
     return jinja
