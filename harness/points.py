@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from harness.assignment import AssignmentSpec
 from harness.policy import Policy, Variants, policy_in
 from harness.record import Finding, Record, Status, VariantRecord, combined
+from harness.tables import content_hash
 
 SHORT = 8
 """Characters of an assignment's hash that are shown beside its name."""
@@ -41,6 +42,11 @@ def in_words(points: int, max_points: int, open_points: int) -> str:
 def variant_in_words(variant: VariantRecord) -> str:
     """Say the points of one variant in a phrase, like `in_words`."""
     return in_words(variant.points, variant.max_points, open_points(variant))
+
+
+def named(spec: AssignmentSpec) -> str:
+    """Name an assignment by its id and the beginning of its hash."""
+    return f"{spec.id} {content_hash(spec)[:SHORT]}"
 
 
 def worth(spec: AssignmentSpec, variant: str) -> int:
@@ -85,9 +91,13 @@ def stated(record: Record) -> tuple[str, ...]:
     assignment = record.provenance.get("assignment")
     names = list(assignment.get("variants", {})) if isinstance(assignment, dict) else []
     with suppress(ValidationError):  # of another version of the harness
-        policy = Policy.model_validate(policy_in(assignment))
-        return tuple(filter(None, (said_of_variants(policy.variants, names), *policy.in_words)))
+        return _stated(Policy.model_validate(policy_in(assignment)), names)
     return ()
+
+
+def stated_by(spec: AssignmentSpec) -> tuple[str, ...]:
+    """Say what counts by an assignment, in sentences; none where nothing is to be said."""
+    return _stated(spec.policy, list(spec.variants))
 
 
 def open_points(variant: VariantRecord) -> int:
@@ -110,6 +120,10 @@ def said_of_variants(which: Variants, names: Sequence[str]) -> str:
 
 
 # Private functions
+
+
+def _stated(policy: Policy, variants: Sequence[str]) -> tuple[str, ...]:
+    return tuple(filter(None, (said_of_variants(policy.variants, variants), *policy.in_words)))
 
 
 def _total(which: Variants, default: str, most_points: int, variants: Mapping[str, VariantRecord]) -> Total:

@@ -268,12 +268,12 @@ def test_points_that_do_not_follow_are_found_out(assignment):
     more = a_record(assignment, training, finding.model_copy(update={"points": 30, "max_points": 30}))
     assert said(assignment, more) == ["its verdict on min_accuracy does not follow from its training"]
     assert said(assignment, a_record(assignment, training, points=99)) == [
-        "its total is not the sum of its variants"
+        "its total is not that of its variants"
     ]
     honest = a_record(assignment, training)
     inflated = honest.variants["basic"].model_copy(update={"points": 99})
     assert said(assignment, honest.model_copy(update={"variants": {"basic": inflated}})) == [
-        "its points are not the sum of its findings", "its total is not the sum of its variants",
+        "its points are not the sum of its findings", "its total is not that of its variants",
     ]  # fmt: skip
 
 

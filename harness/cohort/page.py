@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.rows import Row
-from harness.cohort.table import ClassTable, is_final, seconds
+from harness.cohort.table import ClassTable, seconds
+from harness.points import total_of
 from harness.record import Facts, Status, VariantRecord
 from harness.reporting.html import page_environment
 from harness.reporting.markdown import TEMPLATES, environment
@@ -86,8 +87,8 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
             row.student,
             table.scorecard(row, scorecard),
             state_of(row),
-            _remark(row),
-            (_points(row), *_answers(table, row), _number(seconds(row), "{:.0f}")),
+            _remark(table, row),
+            (_points(table, row), *_answers(table, row), _number(seconds(row), "{:.0f}")),
         )
         for row in table.rows
     )
@@ -96,7 +97,7 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
 def state_of(row: Row) -> str:
     """Say in one word how a submission stands, a key of `STATES`."""
     if row.record is not None:
-        only_rules = row.record.verdict == "passed" and not is_final(row)
+        only_rules = row.record.verdict == "passed" and bool(total_of(row.record).open_points)
         return "rules" if only_rules else row.record.verdict
     return row.state if row.state in ("waiting", "running") else "none"
 
@@ -141,7 +142,7 @@ def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
             heads=heads(table),
             lines=lines(table),
             counts=Counter(map(state_of, table.rows)),
-            final=sum(map(is_final, table.rows)),
+            final=sum(one.is_final for one in table.standings.values()),
             rules=rule_counts(table),
             drawings=drawings(table),
             STATES=STATES,
@@ -162,7 +163,7 @@ def render_markdown(table: ClassTable, templates: Path = TEMPLATES) -> str:
             heads=heads(table),
             lines=lines(table, "scorecard.md"),
             counts=Counter(map(state_of, table.rows)),
-            final=sum(map(is_final, table.rows)),
+            final=sum(one.is_final for one in table.standings.values()),
             rules=rule_counts(table),
             STATES=STATES,
         )
@@ -198,10 +199,11 @@ def _answers(table: ClassTable, row: Row) -> Iterator[Cell]:
             yield _mark(variant, rule)
 
 
-def _points(row: Row) -> Cell:
-    if row.record is None:
+def _points(table: ClassTable, row: Row) -> Cell:
+    one = table.standings[row.student]
+    if one.points is None:
         return Cell("–")
-    return Cell(f"{row.record.points} of {row.record.max_points}", row.record.points)
+    return Cell(one.in_words.replace(" points", ""), one.points, says=one.late.reason)
 
 
 def _accuracy(facts: Facts) -> Cell:
@@ -228,10 +230,11 @@ def _mark(variant: VariantRecord | None, rule: str) -> Cell:
     return Cell(VERDICTS[finding.status], _ORDER[finding.status], finding.status, says)
 
 
-def _remark(row: Row) -> str:
-    """Say why there is no verdict or no final total."""
+def _remark(table: ClassTable, row: Row) -> str:
+    """Say why there is no verdict or no final total, and that work was late."""
+    one = table.standings[row.student]
+    late = one.late.reason if one.late.is_late else ""
     if row.problem:
-        return row.problem
-    if row.cause is not None:
-        return f"not final: {CAUSES[row.cause]}"
-    return "not final: not trained" if state_of(row) == "rules" else ""
+        return "; ".join(filter(None, (row.problem, late)))
+    why = one.reason if one.is_final or not one.reason else f"not final: {one.reason}"
+    return "; ".join(filter(None, (why, late)))

@@ -12,12 +12,15 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from harness.cohort.ledger import EMPTY
+from harness.cohort.current import current_assignment
+from harness.cohort.extensions import extensions_in
+from harness.cohort.ledger import assignment_of
 from harness.cohort.names import known_as
 from harness.cohort.objects import Objects
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.seals import record_of
+from harness.cohort.standing import counting
 from harness.cohort.store import Store
 from harness.errors import HarnessError, UsageError
 from harness.record import Cause, Status
@@ -47,24 +50,6 @@ class Counts:
         return sum(self.waiting.values()) + sum(self.running.values())
 
 
-def current_assignment(store: Store) -> str:
-    """Give the hash of the assignment that was graded under last.
-
-    Raises:
-        UsageError: nothing has been handed in.
-    """
-    with store.reading() as session:
-        found = session.scalar(
-            select(WorkTable.assignment_sha256)
-            .join(LinkTable, LinkTable.key == WorkTable.key)
-            .order_by(LinkTable.id.desc())
-            .limit(1)
-        )
-    if found is None:
-        raise UsageError(EMPTY)
-    return found
-
-
 def assignments(store: Store) -> Mapping[str, str]:
     """Name the assignments that were graded under, by hash."""
     with store.reading() as session:
@@ -72,7 +57,21 @@ def assignments(store: Store) -> Mapping[str, str]:
 
 
 def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
-    """Give one row a student, by name: the last submission under an assignment, the current one if None.
+    """Give one row a student, by name: the submission that counts under an assignment, the current if None.
+
+    Raises:
+        UsageError: nothing has been handed in.
+    """
+    wanted = assignment_sha256 or current_assignment(store)
+    spec = assignment_of(store, wanted)
+    one_counts = spec.policy.counts == "last"
+    return tuple(counting(some, spec) for some in submissions(store, wanted, last_alone=one_counts))
+
+
+def submissions(
+    store: Store, assignment_sha256: str | None = None, *, last_alone: bool = False
+) -> tuple[tuple[Row, ...], ...]:
+    """Give the submissions of each student under an assignment, in the order of time; students by name.
 
     Raises:
         UsageError: nothing has been handed in.
@@ -83,23 +82,27 @@ def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
         links: dict[int, list[str]] = {}
         for link in session.scalars(select(LinkTable).order_by(LinkTable.id)):
             links.setdefault(link.submission_id, []).append(link.key)
-        submissions = list(session.scalars(select(SubmissionTable)))
+        handed = list(session.scalars(select(SubmissionTable)))
+        extended = extensions_in(session)
         grades: dict[str, list[GradeTable]] = {}
         light = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
         for grade in session.scalars(light):
             grades.setdefault(grade.key, []).append(grade)
         records = _last_records(session, grades.values())
     by_student: dict[str, list[SubmissionTable]] = {}
-    for one in sorted(submissions, key=_instant):
+    for one in sorted(handed, key=_instant):
         by_student.setdefault(one.student, []).append(one)
     found = []
     for student in sorted(by_student):
         handed_in = by_student[student]
         history = _history(handed_in, links, works, grades, store.objects)
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
-        if under:
-            last, key = under[-1]
-            found.append(_row(last, works[key], grades.get(key, []), records, history, store.objects))
+        some = [
+            _row(one, works[key], grades.get(key, []), records, history, store.objects)
+            for one, key in (under[-1:] if last_alone else under)
+        ]
+        if some:
+            found.append(tuple(replace(row, until=extended.get(student)) for row in some))
     return tuple(found)
 
 
@@ -197,13 +200,15 @@ def _history(
     grades: Mapping[str, Sequence[GradeTable]],
     objects: Objects,
 ) -> tuple[Entry, ...]:
-    found = {
-        grade.id: _entry(one, works[key], grade, objects)
+    """List every grade of every submission, in the order in which they were handed in, then graded."""
+    return tuple(
+        _entry(one, works[key], grade, objects)
         for one in handed_in
-        for key in dict.fromkeys(links.get(one.id, ()))
-        for grade in grades.get(key, ())
-    }
-    return tuple(found[number] for number in sorted(found))
+        for grade, key in sorted(
+            ((grade, key) for key in dict.fromkeys(links.get(one.id, ())) for grade in grades.get(key, ())),
+            key=lambda pair: pair[0].id,
+        )
+    )
 
 
 def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
@@ -251,6 +256,7 @@ def _row(
         key=work.key,
         submission_sha256=one.sources_sha256,
         sources=objects.path(one.sources_sha256),
+        file=one.file,
         attempts=work.attempts,
         problem=work.problem or one.problem,
         history=history,

@@ -36,11 +36,11 @@ class Roster:
     notes: tuple[str, ...] = ()
 
 
-def read_roster(path: Path) -> Roster:
+def read_roster(path: Path, *, every: bool = False) -> Roster:
     """Read a folder (every folder, archive, notebook and .py file in it is a student's) or a CSV file.
 
-    Of several submissions of one student the last counts. A link is listed like what it is called, and not
-    followed.
+    Of several submissions of one student the last alone is listed, unless `every` one is asked for. A link is
+    listed like what it is called, and not followed.
 
     Raises:
         UsageError: no such folder or file, nothing in it, or mistakes in it: all are named, by line.
@@ -48,7 +48,7 @@ def read_roster(path: Path) -> Roster:
     if path.is_dir():
         return _of_folder(path)
     if path.is_file() and path.suffix.lower() == ".csv":
-        return _of_list(path)
+        return _of_list(path, every=every)
     got = f"a {path.suffix or 'nameless'} file" if path.is_file() else "no such file or folder"
     raise UsageError(f"{path}: expected a folder of submissions or a .csv file, got {got}. Name one.")
 
@@ -100,7 +100,7 @@ def _left_out(names: Iterable[str]) -> tuple[str, ...]:
     return (f"left out, as neither folder, archive, notebook nor .py file: {shown}",) if shown else ()
 
 
-def _of_list(path: Path) -> Roster:
+def _of_list(path: Path, *, every: bool) -> Roster:
     try:
         reader = csv.reader(path.read_text(encoding="utf-8-sig").splitlines(keepends=True), strict=True)
         lines = [(reader.line_num, cells) for cells in reader]
@@ -111,10 +111,11 @@ def _of_list(path: Path) -> Roster:
         ) from None
     last: dict[str, Listed] = {}
     lines_of: dict[str, int] = {}
+    listed: list[Listed] = []
     mistakes, earlier = [], 0
     for number, cells in _rows(lines):
         try:
-            one = _listed(cells, path.parent)
+            listed.append(one := _listed(cells, path.parent))
             if (before := last.get(one.student)) is not None:
                 earlier += 1
                 one = _later(before, one, lines_of[one.student])
@@ -128,6 +129,9 @@ def _of_list(path: Path) -> Roster:
         raise UsageError("\n".join(mistakes))
     if not last:
         raise UsageError(f"{path}: no submissions; expected a line with {', '.join(COLUMNS)} for each.")
+    if every:
+        first = datetime.min.replace(tzinfo=UTC)
+        return Roster(tuple(sorted(listed, key=lambda one: (one.student, one.submitted_at or first))))
     notes = (f"{earlier} earlier submissions are not graded: a student's last one counts",) if earlier else ()
     return Roster(tuple(last[student] for student in sorted(last)), notes)
 

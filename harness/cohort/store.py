@@ -22,6 +22,7 @@ from harness.cohort.objects import Objects
 from harness.errors import UsageError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+EMPTY = "the store is empty; expected submissions. Grade some with harness cohort grade."
 BUSY_S = 60
 """Most seconds to wait for another process that writes to the same SQLite file."""
 _RACE_S = 10.0

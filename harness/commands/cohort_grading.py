@@ -94,9 +94,9 @@ def grade(
     """Grade a class: the rules of everyone first, then the training of those that can still pass.
 
     What is graded is never graded again: after an interruption the same command goes on.
+    A store is graded by one assignment: the first one, until harness cohort rejudge --apply switches.
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
-    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
     from harness.cohort.keys import Terms
     from harness.cohort.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
@@ -104,7 +104,7 @@ def grade(
     from harness.commands.cohort_display import ClassDisplay, show_forecast
     from harness.screen import say
 
-    spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
+    spec = _assignment(assignment, store, files)
     terms = Terms(
         assignment=spec,
         seed=spec.seed if seed is None else seed,
@@ -113,7 +113,7 @@ def grade(
     )
     shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
     plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
-    listed = read_roster(roster)
+    listed = read_roster(roster, every=spec.policy.counts != "last")
     for note in listed.notes:
         say(f"note: {note}")
     if dry_run and "://" not in store and not Path(store).is_file():
@@ -248,6 +248,27 @@ def cluster_of(
 
 
 # Private functions
+
+
+def _assignment(given: Path | None, store: str, files: Path | None) -> "AssignmentSpec":
+    """Read the assignment that is named, else the one that the store is graded by, else the shipped one.
+
+    Raises:
+        UsageError: the store is graded by another one than the one that is named.
+    """
+    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.cohort.current import require_current
+    from harness.cohort.ledger import current_spec
+    from harness.cohort.store import opened_store
+
+    spec = None if given is None else load_assignment(given)
+    if "://" not in store and not Path(store).is_file():
+        return spec or load_assignment(DEFAULT_ASSIGNMENT)
+    with opened_store(store, files) as opened:
+        if spec is None:
+            return current_spec(opened) or load_assignment(DEFAULT_ASSIGNMENT)
+        require_current(opened, spec)
+    return spec
 
 
 def _known(asked: "Sequence[str]", spec: "AssignmentSpec") -> tuple[str, ...]:

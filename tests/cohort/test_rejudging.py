@@ -285,7 +285,7 @@ def test_the_command_shows_the_difference_and_changes_nothing(stored, toml):
         answer = command(path, toml(HIGHER))
         assert answer.exit_code == 0, answer.output
         assert rows(store) == before
-    assert "ada: passed, 100 of 100 → failed, " in answer.stdout
+    assert "ada: passed, 100 of 100 points → failed, 75 of 100 points\n" in answer.stdout
     assert "  basic: min_accuracy passed" in answer.stdout
     assert (
         "2 students: 2 grades change, 0 stay, 0 need training, 0 could not be judged again" in answer.stdout

@@ -173,3 +173,13 @@ def hostile() -> Record:
 @pytest.fixture
 def half_judged() -> Record:
     return TEN["accuracy not judged"]
+
+
+@pytest.fixture
+def rules_alone() -> Record:
+    return a_record(basic=variant(findings(ARCHITECTURE)))
+
+
+@pytest.fixture
+def both_in_full() -> Record:
+    return a_record(basic=variant(findings()), dilated=variant(findings(), "NetDilated"))
