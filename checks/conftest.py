@@ -56,6 +56,8 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def finding(record: Record, variant: str, rule: str) -> Finding:
     """Pick what one rule found on one variant."""
+    if variant not in record.variants:
+        pytest.fail(f"{variant}: asked for, and nothing of the submission could be read", pytrace=False)
     return next(f for f in record.variants[variant].findings if f.rule == rule)
 
 
@@ -93,7 +95,7 @@ def _gates(config: pytest.Config) -> list[tuple[str, str]]:
         # What is measured needs a training: `harness grade` judges it.
         return [
             (variant, one.name)
-            for variant in submission.variants
+            for variant in (*submission.variants, *submission.missing)
             for one in assignment.rules_for(variant)
             if not one.is_measured
         ]

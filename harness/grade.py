@@ -93,9 +93,14 @@ def variants_to_train(run: Run, asked: Sequence[str]) -> frozenset[str]:
 
 
 def missing_variants(run: Run) -> dict[str, VariantRecord]:
-    """Judge the variants that are asked for and were not handed in: every rule has failed."""
+    """Judge the variants that are asked for and were not handed in: every rule has failed.
+
+    None where nothing could be read: then nobody can tell what was handed in.
+    """
     spec, handed_in = run.assignment, ", ".join(run.submission.variants)
-    found = {}
+    found: dict[str, VariantRecord] = {}
+    if run.traced and all(isinstance(traced, Untraced) for traced in run.traced.values()):
+        return found
     for name in run.submission.missing:
         rules = [one for one in spec.rules_for(name) if not (spec.policy.rules_only and one.is_measured)]
         advice = (
@@ -104,7 +109,7 @@ def missing_variants(run: Run) -> dict[str, VariantRecord]:
         )
         nothing = Verdict("failed", f"variant {name}", f"not handed in, {handed_in} alone", help=advice)
         findings = tuple(judging.finding_of(one, nothing) for one in rules)
-        found[name] = _scored(spec, name, "", findings, full=not spec.policy.rules_only)
+        found[name] = _scored(spec, name, "", findings, full=False)
     return found
 
 

@@ -155,7 +155,7 @@ def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Set
             Wanted(file=beside, class_name=variant.class_name), folders[name].name, _override(record, name)
         )
         for name, variant in record.variants.items()
-        if variant.problem is not None or variant.graph_sha256 is not None
+        if not variant.is_missing
     }
     missing = tuple(name for name in record.variants if name not in answered)
     same = replace(settings, self_check=record.self_check)

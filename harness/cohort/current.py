@@ -43,8 +43,10 @@ def current_assignment(store: Store) -> str:
     return found
 
 
-def require_current(store: Store, assignment: AssignmentSpec) -> None:
+def require_current(store: Store, assignment: AssignmentSpec, switch: str = "--assignment FILE") -> None:
     """Make sure that a class is not graded by two assignments at a time.
+
+    `switch` has the options of the command that would switch to this one.
 
     Raises:
         UsageError: another assignment counts in this store.
@@ -55,9 +57,9 @@ def require_current(store: Store, assignment: AssignmentSpec) -> None:
     if kept is not None and kept.sha256 != content_hash(assignment):
         raise UsageError(
             f"this store is graded by assignment {kept.name} {kept.sha256[:SHORT]}; expected that one, got "
-            f"{assignment.id} {content_hash(assignment)[:SHORT]}. To switch: harness cohort rejudge "
-            "--assignment FILE shows whose grade changes, and with --apply it changes them. Without "
-            "--assignment the class is graded by its own; another --store may have another."
+            f"{assignment.id} {content_hash(assignment)[:SHORT]}. To switch: harness cohort rejudge {switch} "
+            "shows whose grade changes, and with --apply changes them. Without --assignment the class is "
+            "graded by its own; another --store may have another."
         )
 
 

@@ -19,6 +19,8 @@ class Difference:
     after: str | None
     rules: tuple[str, ...]
     """What differs, rule by rule, in the submission that counts."""
+    was_final: bool = False
+    """Whether the grade before could have been handed in."""
 
     @property
     def is_one(self) -> bool:
@@ -39,7 +41,11 @@ def differences(
 
 def rule_changes(old: Record, new: Record) -> Iterator[str]:
     """Say which verdicts and points of rules differ between two records."""
-    for name in new.variants:
+    for name, variant in new.variants.items():
+        if variant.is_missing:
+            if name not in old.variants:
+                yield f"{name}: not asked → not handed in, failed 0 of {variant.max_points}"
+            continue
         before, after = _verdicts(old.variants.get(name)), _verdicts(new.variants[name])
         for rule in {**before, **after}:
             was, now = before.get(rule, "not asked"), after.get(rule, "not asked")
@@ -63,7 +69,8 @@ def _difference(
     rules: tuple[str, ...] = ()
     if was and now and was.record and now.record:
         rules = tuple(rule_changes(was.record, now.record))
-    return Difference(student, _grade(was, old), _grade(now, new), rules)
+    was_final = was is not None and standing(was, old).is_final
+    return Difference(student, _grade(was, old), _grade(now, new), rules, was_final)
 
 
 def _grade(row: Row | None, spec: AssignmentSpec) -> str | None:

@@ -202,7 +202,7 @@ def _answers(table: ClassTable, row: Row) -> Iterator[Cell]:
 def _points(table: ClassTable, row: Row) -> Cell:
     one = table.standings[row.student]
     if one.points is None:
-        return Cell("–")
+        return Cell(f"– ({one.open_points} open)")
     return Cell(one.in_words.replace(" points", ""), one.points, says=one.late.reason)
 
 

@@ -32,8 +32,8 @@ class Standing:
     def in_words(self) -> str:
         """Say the points in a phrase, those before lateness too where that has taken any off."""
         if self.points is None:
-            return "no points yet"
-        said = in_words(self.points, self.max_points, self.open_points)
+            return f"all {self.max_points} points open"
+        said = in_words(self.points, self.max_points, 0 if self.is_final else self.open_points)
         return said if self.points == self.before else f"{said} ({self.before} before lateness)"
 
     @property
@@ -54,9 +54,10 @@ def standing(row: Row, spec: AssignmentSpec) -> Standing:
         return Standing(None, None, most(spec), most(spec), late, is_final=False, reason=reason)
     scored = total(spec, row.record.variants)
     is_final, reason = _finality(row, spec, scored, late)
+    nothing_judged = scored.open_points == scored.max_points > 0 and not is_final
     return Standing(
-        points=late.left_of(scored.points),
-        before=scored.points,
+        points=None if nothing_judged else late.left_of(scored.points),
+        before=None if nothing_judged else scored.points,
         max_points=scored.max_points,
         open_points=scored.open_points,
         late=late,

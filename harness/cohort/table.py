@@ -178,11 +178,13 @@ def to_csv(head: Sequence[str], lines: Sequence[Sequence[Value]]) -> str:
 def feedback(table: ClassTable, row: Row) -> str:
     """Say in one line what was reached and lost, where, what lateness costs, and by which assignment."""
     one = table.standings[row.student]
-    lost = [
+    variants = row.record.variants.items() if row.record else ()
+    lost = [f"{name}: not handed in" for name, variant in variants if variant.is_missing]
+    lost += [
         f"{name}: {finding.rule} {finding.points} of {finding.max_points}"
-        for name, variant in (row.record.variants.items() if row.record else ())
+        for name, variant in variants
         for finding in variant.findings
-        if finding.status == "failed"
+        if finding.status == "failed" and not variant.is_missing
     ]
     holds = "Every rule holds" if row.record and row.record.verdict == "passed" else ""
     said = (one.in_words, "; ".join(lost) or holds, one.reason, one.late.reason, table.assignment_name)

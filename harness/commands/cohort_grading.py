@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from harness.commands.cohort_current import assignment_for, every_submission, tell_changes
 from harness.commands.options import (
     AssignmentOption,
     DataOption,
@@ -102,9 +103,10 @@ def grade(
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store import opened_store
     from harness.commands.cohort_display import ClassDisplay, show_forecast
+    from harness.points import named
     from harness.screen import say
 
-    spec = _assignment(assignment, store, files)
+    spec = assignment_for(assignment, store, files)
     terms = Terms(
         assignment=spec,
         seed=spec.seed if seed is None else seed,
@@ -123,8 +125,11 @@ def grade(
         if dry_run:
             show_forecast(forecast(opened, listed, terms, plan))
             return
+        say(f"assignment: {named(spec)}")
+        before = every_submission(opened)
         with ClassDisplay() as display:
             rows = grade_class(opened, listed, terms, plan, display)
+        tell_changes(before, every_submission(opened), spec)
     _finish(rows)
 
 
@@ -199,6 +204,7 @@ def retry(
                 f"--store {store}: graded by harness {terms.harness_version}; expected {VERSION}, this one. "
                 "Grade the class again with harness cohort grade."
             )
+        before = every_submission(opened)
         begun = begin_again(opened, rows(opened), causes)
         say(f"{begun} submissions are graded once more")
         shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
@@ -206,6 +212,7 @@ def retry(
         with ClassDisplay() as display:
             finish_class(opened, terms, Plan(shift, workers, rules_only, cluster=machines), display)
         found = rows(opened)
+        tell_changes(before, every_submission(opened), terms.assignment)
     _finish(found)
 
 
@@ -248,27 +255,6 @@ def cluster_of(
 
 
 # Private functions
-
-
-def _assignment(given: Path | None, store: str, files: Path | None) -> "AssignmentSpec":
-    """Read the assignment that is named, else the one that the store is graded by, else the shipped one.
-
-    Raises:
-        UsageError: the store is graded by another one than the one that is named.
-    """
-    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
-    from harness.cohort.current import require_current
-    from harness.cohort.ledger import current_spec
-    from harness.cohort.store import opened_store
-
-    spec = None if given is None else load_assignment(given)
-    if "://" not in store and not Path(store).is_file():
-        return spec or load_assignment(DEFAULT_ASSIGNMENT)
-    with opened_store(store, files) as opened:
-        if spec is None:
-            return current_spec(opened) or load_assignment(DEFAULT_ASSIGNMENT)
-        require_current(opened, spec)
-    return spec
 
 
 def _known(asked: "Sequence[str]", spec: "AssignmentSpec") -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def test_moodle_gets_final_totals_alone_with_what_was_lost(class_table):
     assert [line[0] for line in lines] == ["ada", "bob", "cyd", "eve", "Zoë 10", "Zoë 9"]
     assert lines[0][2] == f"100 of 100 points. Every rule holds. {class_table.assignment_name}."
     assert lines[2][2] == (
-        "25 of 100 points, 25 open. basic: no_max_pool 0 of 25; basic: downsampling 0 of 25. "
+        "25 of 100 points. basic: no_max_pool 0 of 25; basic: downsampling 0 of 25. "
         f"25 points are open and not given: a rule has failed. {class_table.assignment_name}."
     )
 
