@@ -71,9 +71,8 @@ def total(spec: AssignmentSpec, variants: Mapping[str, VariantRecord]) -> Total:
     """Add the variants of a submission up as the assignment says, whatever a record says is the most."""
     now = {
         name: variant.model_copy(update={"max_points": worth(spec, name)})
-        if name in spec.variants
-        else variant
         for name, variant in variants.items()
+        if name in spec.variants
     }
     return _total(spec.policy.variants, spec.default_variant, most(spec), now)
 
