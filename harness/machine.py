@@ -1,6 +1,7 @@
 """The machine as it is now: processors, load, memory, disk, clock. It says nothing of what runs there."""
 
 import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,15 @@ Level = Literal["PASS", "CAUTION", "FAIL"]
 ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB = 6_144, 3_072
 """A graded run of the reference networks stays below the first; importing torch twice needs the second."""
 ENOUGH_DISK_MIB = 1_024
+
+FEATURES = (
+    "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_bf16", "avx512_fp16",
+    "avx512_vnni", "amx_tile", "amx_bf16", "asimd", "asimdhp", "bf16", "sve", "sve2",
+)  # fmt: skip
+"""Instructions by which a library chooses its kernels; more may be there, and do not matter."""
+
+NATIVE_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""Instructions that multiply bfloat16; without them it takes 7 to 12 times as long as float32."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,34 @@ def now(threads: int) -> tuple[Check, ...]:
     return (_processors(threads), _load(), _memory(), _disk(), _clock())
 
 
+def processor() -> str:
+    """Name the processor: maker, family and model by number, and the name it gives itself."""
+    about = _cpuinfo()
+    keys = ("vendor_id", "cpu family", "model", "model name")
+    return " ".join(about[key] for key in keys if key in about) or platform.machine()
+
+
+def cpu_features() -> set[str]:
+    """Return which of `FEATURES` the processor has."""
+    about = _cpuinfo()
+    return set(FEATURES) & set((about.get("flags") or about.get("Features") or "").split())
+
+
+def computes_bfloat16() -> bool:
+    """Return whether the processor multiplies bfloat16 by itself."""
+    return not NATIVE_BFLOAT16.isdisjoint(cpu_features())
+
+
 # Private functions
+
+
+def _cpuinfo() -> dict[str, str]:
+    try:
+        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _processors(threads: int) -> Check:

@@ -113,27 +113,41 @@ class Lateness:
         return math.floor(Fraction(points) * (100 - Fraction(str(self.percent))) / 100 + Fraction(1, 2))
 
 
-def lateness(policy: Policy, submitted_at: datetime | None, until: datetime | None = None) -> Lateness:
+def lateness(
+    policy: Policy,
+    submitted_at: datetime | None,
+    until: datetime | None = None,
+    *,
+    marked_late: bool = False,
+) -> Lateness:
     """Say how late a submission is; `until` is the student's own instant, if it is later than `due`.
 
     A day counts once it has begun, and days count from the instant itself: grace only forgives. A submission
-    without an instant is taken as in time.
+    without an instant is taken as in time, unless its platform has `marked_late` what nobody has extended:
+    then one day counts.
     """
     if policy.due is None:
         return Lateness()
     due = policy.due if until is None else max(policy.due, until)
     said = f"due {at(due)}{' (extended)' if due > policy.due else ''}"
+    if submitted_at is None and marked_late and until is None:
+        return _late(
+            policy, 1, f"{said}; marked late by the platform, which does not say when: 1 day counted"
+        )
     if submitted_at is None:
         return Lateness(reason=f"{said}; when it was handed in is not known: taken as in time")
     late_by = submitted_at - due
     if late_by <= timedelta(minutes=policy.grace_minutes):
         return Lateness(reason=f"{said}; in time" + (", within the grace" if late_by > timedelta() else ""))
     days = math.ceil(late_by / DAY)
-    percent = 0.0
-    if policy.late is not None:
-        percent = min(days * policy.late.per_day_percent, policy.late.at_most_percent)
-    begun = f"{days} day{'s' if days > 1 else ''} late, begun ones counted"
-    return Lateness(days, percent, f"{said}; {begun}: {percent:g} % off" if percent else f"{said}; {begun}")
+    return _late(policy, days, f"{said}; {days} day{'s' if days > 1 else ''} late, begun ones counted")
+
+
+def _late(policy: Policy, days: int, said: str) -> Lateness:
+    if policy.late is None:
+        return Lateness(days, 0.0, said)
+    percent = min(days * policy.late.per_day_percent, policy.late.at_most_percent)
+    return Lateness(days, percent, f"{said}: {percent:g} % off")
 
 
 def policy_in(assignment: Any) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The recipe of a training: everything that decides it, besides the graph, the data and the seed."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,7 @@ from harness.tables import Identifier, Positive, Share, Table, validate
 
 Momentum = Annotated[float, Field(gt=0, lt=1)]
 Precision = Literal["float32", "bfloat16"]
+AskedPrecision = Literal["auto", "float32", "bfloat16"]
 Scalar = Union[bool, int, float, str]
 TransformName = Literal[
     "Affine", "ColorJitter", "CoarseDropout", "HorizontalFlip", "PadIfNeeded", "RandomCrop",
@@ -59,8 +60,9 @@ class RecipeSpec(Table):
     """On weights only, not on normalisation or biases."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target that is spread over all classes."""
-    precision: Precision = "float32"
-    """Of convolutions and products in training; the weights and the graded measurement are float32."""
+    precision: AskedPrecision = "float32"
+    """Of convolutions and products in training; the weights and the graded measurement are float32. `auto` is
+    bfloat16 where the processor computes it natively and the network has enough arithmetic to gain by it."""
     threads: Positive = 2
     """CPU threads of torch; part of the fingerprint, since sums depend on it."""
     stages: tuple[Stage, ...] = ()
@@ -85,6 +87,16 @@ class RecipeSpec(Table):
         """
         stages = _scaled(self, changes.get("epochs", self.epochs))
         return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, where)
+
+    def differences(self, trained: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the keys in which the recipe that a training ran with, as plain data, is not this one.
+
+        A training says in which precision it ran: any is that of `auto`.
+        """
+        own = self.model_dump(mode="json")
+        if self.precision == "auto" and trained.get("precision") in get_args(Precision):
+            own["precision"] = trained["precision"]
+        return tuple(key for key in sorted(own.keys() | trained.keys()) if own.get(key) != trained.get(key))
 
     def at_full_size(self, refused: Collection[int], full_px: int) -> "RecipeSpec":
         """Train no stage of a refused size, and in their place as many epochs of `full_px` as cost no more.
@@ -113,7 +125,7 @@ class RecipeChanges(RecipeOverride):
     """What a variant of the assignment may change of the recipe."""
 
     muon: float | None = None
-    precision: Precision | None = None
+    precision: AskedPrecision | None = None
     stages: tuple[Stage, ...] | None = None
 
 

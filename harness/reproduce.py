@@ -21,7 +21,8 @@ from harness.grade import grade
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Wanted
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Answered, Submission
-from harness.recipe import RecipeOverride
+from harness.machine import computes_bfloat16, cpu_features
+from harness.recipe import RecipeChanges, RecipeOverride
 from harness.record import Record
 from harness.reporting.folders import variant_folders
 from harness.run import Listener, Run, Settings, Stage
@@ -104,6 +105,23 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
     )
 
 
+def foreseen(record: Record) -> tuple[str, ...]:
+    """Say what the processor will change: other bytes, or a training that takes long."""
+    kept = record.provenance.get("fingerprint")
+    before = kept.get("cpu_features") if isinstance(kept, dict) else None
+    trainings = [training for variant in record.variants.values() for training in variant.trainings]
+    on_cpu = [training for training in trainings if training.device == "cpu"]
+    said = []
+    if on_cpu and before is not None and set(str(before).split()) != cpu_features():
+        said.append("This processor has other instructions than the recorded one: expect other bytes.")
+    if any(one.recipe.get("precision") == "bfloat16" for one in on_cpu) and not computes_bfloat16():
+        said.append(
+            "The record was trained in bfloat16, which this processor does not compute natively: "
+            "expect 7 to 12 times the time of float32."
+        )
+    return tuple(said)
+
+
 # Private functions
 
 
@@ -152,7 +170,9 @@ def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Set
     folders = variant_folders(record, beside)
     answered = {
         name: Answered(
-            Wanted(file=beside, class_name=variant.class_name), folders[name].name, _override(record, name)
+            Wanted(file=beside, class_name=variant.class_name),
+            folders[name].name,
+            _override(record, name, assignment),
         )
         for name, variant in record.variants.items()
         if not variant.is_missing
@@ -214,13 +234,19 @@ def _intake(record: Record, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _override(record: Record, name: str) -> RecipeOverride:
-    """Find out what the manifest changed of the recipe: in an older record, from the recipe that ran."""
+def _override(record: Record, name: str, assignment: AssignmentSpec) -> RecipeChanges:
+    """Find out what the manifest changed of the recipe, and in which precision the training ran.
+
+    In an older record it is taken from the recipe that ran.
+    """
     training = record.variants[name].training
     override = _intake(record, name).get("recipe")
     if override is None and training is not None:
         override = {key: training.recipe.get(key) for key in RecipeOverride.model_fields}
-    return validate(RecipeOverride, override or {}, f"provenance.intake.{name}.recipe")
+    changes = validate(RecipeChanges, override or {}, f"provenance.intake.{name}.recipe")
+    if training is None or assignment.recipe_for(name).precision != "auto":
+        return changes
+    return changes.model_copy(update={"precision": training.recipe.get("precision")})
 
 
 def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
@@ -235,9 +261,13 @@ def _check_recipes(record: Record, run: Run) -> None:
     for name, variant in record.variants.items():
         if variant.training is None or variant.training.data.name == "mini":
             continue
-        now = run.recipe(name).model_dump(mode="json")
-        for key in sorted(now.keys() | variant.training.recipe.keys()):
-            _require_same(f"{name}: recipe.{key}", variant.training.recipe.get(key), now.get(key))
+        now = run.recipe(name)
+        for key in now.differences(variant.training.recipe):
+            _require_same(
+                f"{name}: recipe.{key}",
+                variant.training.recipe.get(key),
+                now.model_dump(mode="json").get(key),
+            )
 
 
 def _check_trained(record: Record, again: Record, run: Run) -> None:

@@ -71,7 +71,7 @@ def doubts(
     if theirs.graph_sha256 != live.graph_sha256:
         yield "the record is of another network: the hashes of the graphs differ"
     for i, training in enumerate(theirs.trainings):
-        if training.recipe != recipe.model_dump(mode="json"):
+        if recipe.differences(training.recipe):
             yield "it was trained with another recipe"
         if training.seed != assignment.seed + i:
             yield f"it was trained with seed {training.seed}; expected {assignment.seed + i}"

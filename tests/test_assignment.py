@@ -129,7 +129,7 @@ def test_a_variant_may_change_the_recipe_and_a_manifest_that_of_the_variant():
     spec = load_assignment(DEFAULT_ASSIGNMENT)
     assert spec.recipe_for("basic") == spec.recipe
     dilated = spec.recipe_for("dilated")
-    assert (dilated.precision, spec.recipe.precision) == ("bfloat16", "float32")
+    assert (dilated.precision, spec.recipe.precision) == ("auto", "auto")
     own = spec.variants["dilated"].recipe.model_dump(exclude_none=True)
     assert dilated.model_dump(exclude=set(own)) == spec.recipe.model_dump(exclude=set(own))
     longer = spec.recipe_with("dilated", RecipeOverride(epochs=2 * dilated.epochs), "submission.toml")

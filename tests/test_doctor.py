@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
-from harness import doctor
+from harness import doctor, machine
 from harness.assignment import REPOSITORY
 from harness.doctor import examine
 from harness.training.determinism import make_deterministic, switches
@@ -67,6 +66,26 @@ def test_a_machine_that_cannot_lock_a_process_fails(monkeypatch):
     assert "Landlock" in check.fix
 
 
+@pytest.mark.parametrize(
+    ("precision", "flags", "level"),
+    [
+        ("auto", "avx2 avx512_bf16", "PASS"),
+        ("auto", "avx2", "CAUTION"),
+        ("bfloat16", "avx2", "CAUTION"),
+        ("float32", "avx2", "PASS"),
+    ],
+)
+def test_a_processor_that_does_not_compute_bfloat16_is_a_caution_where_a_recipe_uses_it(
+    assignment, monkeypatch, precision, flags, level
+):
+    recipe = assignment.recipe.model_copy(update={"precision": precision})
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": flags})
+    check = doctor._bfloat16(assignment.model_copy(update={"recipe": recipe}))
+    assert check.level == level
+    assert ("7 to 12 times" in check.found) is (precision == "bfloat16")
+    assert bool(check.fix) is (level != "PASS")
+
+
 def test_another_version_than_the_pinned_one_is_a_caution(monkeypatch):
     real = doctor.version
     monkeypatch.setattr(doctor, "version", lambda name: "1.0" if name == "torch" else real(name))
@@ -75,10 +94,8 @@ def test_another_version_than_the_pinned_one_is_a_caution(monkeypatch):
     assert "torch 1.0 (pinned 2." in check.found
 
 
-def test_data_that_is_nowhere_is_a_caution_and_nothing_is_downloaded(assignment, monkeypatch, tmp_path):
-    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
-    monkeypatch.chdir(tmp_path)
+def test_data_that_is_nowhere_is_a_caution_and_nothing_is_downloaded(assignment, elsewhere):
     check = next(check for check in examine(assignment, None) if check.name == "data")
     assert check.level == "CAUTION"
     assert "CIFAR10_ROOT" in check.fix
-    assert list(Path().iterdir()) == []
+    assert list(elsewhere.iterdir()) == []

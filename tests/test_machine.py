@@ -5,7 +5,14 @@ import os
 import pytest
 
 from harness import machine
-from harness.machine import ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB, now
+from harness.machine import (
+    ENOUGH_MEMORY_MIB,
+    LEAST_MEMORY_MIB,
+    computes_bfloat16,
+    cpu_features,
+    now,
+    processor,
+)
 
 
 def test_every_fact_has_a_name_and_a_level():
@@ -47,3 +54,19 @@ def test_this_machine_has_memory_disk_and_a_clock():
 
 def test_a_clock_that_stands_before_the_installation_is_a_caution():
     assert machine._clock(lambda: 0.0).level == "CAUTION"
+
+
+def test_a_machine_that_does_not_describe_its_processor_still_has_a_name(monkeypatch):
+    monkeypatch.setattr(machine, "_cpuinfo", dict)
+    assert processor() != ""
+    assert cpu_features() == set()
+    assert not computes_bfloat16()
+
+
+@pytest.mark.parametrize(
+    ("flags", "native"),
+    [("avx2 avx512f avx512_bf16", True), ("avx2 fma", False), ("amx_bf16 amx_tile", True)],
+)
+def test_whether_bfloat16_is_computed_natively_follows_from_the_instructions(monkeypatch, flags, native):
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": flags})
+    assert computes_bfloat16() is native

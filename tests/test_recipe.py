@@ -23,3 +23,13 @@ def test_stages_that_are_given_are_taken_as_they_are():
     recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
     changed = recipe.changed({"epochs": 3, "stages": [{"epochs": 1, "size_px": 8}]})
     assert [(s.epochs, s.size_px) for s in changed.stages] == [(1, 8)]
+
+
+def test_a_training_that_says_its_precision_follows_a_recipe_that_leaves_it_open():
+    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
+    ran = recipe.model_dump(mode="json") | {"precision": "bfloat16"}
+    assert recipe.precision == "auto"
+    assert recipe.differences(ran) == ()
+    assert recipe.changed({"precision": "float32"}).differences(ran) == ("precision",)
+    assert recipe.differences(ran | {"lr": 1.0, "precision": "auto"}) == ("lr",)
+    assert recipe.differences(ran | {"precision": "float8"}) == ("precision",)

@@ -49,6 +49,7 @@ def test_the_starter_keeps_every_rule_and_is_known_again(judged) -> None:
     assert any(WARNING in warning for warning in record.variants["basic"].facts.warnings)
 
 
+@pytest.mark.slow
 def test_other_names_and_another_layout_of_its_text_do_not_hide_it(judged) -> None:
     record, _ = judged(
         ("block", "stage"), ("separable", "light"), ("x: Tensor", "images: Tensor"), ("(x)", "(images)"),
@@ -57,6 +58,7 @@ def test_other_names_and_another_layout_of_its_text_do_not_hide_it(judged) -> No
     assert any(WARNING in warning for warning in record.variants["basic"].facts.warnings)
 
 
+@pytest.mark.slow
 def test_a_changed_network_is_ones_own(judged) -> None:
     record, _ = judged(("64, 96", "64, 100"), ("Linear(96", "Linear(100"))
     assert not any(WARNING in warning for warning in record.variants["basic"].facts.warnings)

@@ -1,9 +1,11 @@
 """From a line of the roster to a submission in the store: fetched or unpacked, copied, known by its hash."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from harness.cohort.gathering import gather
 from harness.cohort.keys import Terms, digest
 from harness.cohort.leases import Claimed
 from harness.cohort.ledger import HandedIn
@@ -35,7 +37,7 @@ def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
     except HarnessError as error:
         # Whether an address is wrong or does not answer, git does not tell.
         cause: Cause = "infrastructure" if is_address(listed.given) else "student"
-        return _broken(listed, objects, str(error).replace(listed.given, listed.source), cause)
+        return _broken(listed, objects, _as_listed(str(error), listed), cause)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         return _broken(listed, objects, f"{listed.source}: cannot be read ({reason}).", "infrastructure")
@@ -99,6 +101,9 @@ def recipe_sha256(submission: Submission, terms: Terms) -> str:
 
 def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> HandedIn:
     path, copy = Path(listed.given), folder / "sources"
+    if listed.parts:
+        (folder / "parts").mkdir()
+        path = gather(listed, folder / "parts")
     if path.is_symlink():
         raise UsageError(f"{listed.source}: a link; expected the work itself. Put the file or folder there.")
     file = taken_name(Path(path.name)).name if is_program(path) and path.is_file() else ""
@@ -107,9 +112,8 @@ def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> 
             raise UsageError(too_much(listed.source))
         copy.mkdir()
         shutil.copyfile(path, copy / file)
-    submission = open_submission(
-        copy / file if file else listed.given, terms.assignment, variants=terms.variants
-    )
+    given = copy / file if file else path if listed.parts else listed.given
+    submission = open_submission(given, terms.assignment, variants=terms.variants)
     if not file:
         copy_sources(submission.root, copy)
     recipe = recipe_sha256(submission, terms)
@@ -120,7 +124,15 @@ def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> 
         sources_sha256=objects.adopt(copy),
         file=file,
         recipe_sha256=recipe,
+        identity=listed.identity,
     )
+
+
+def _as_listed(problem: str, listed: Listed) -> str:
+    """Name a submission as the roster does, not by where its parts were put together."""
+    if listed.parts:
+        return re.sub(r"\S*/unfinished/[0-9a-f]+/parts\b", lambda _: listed.source, problem)
+    return problem.replace(listed.given, listed.source)
 
 
 def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> HandedIn:
@@ -138,4 +150,5 @@ def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> Han
         recipe_sha256=digest(None),
         problem=problem,
         problem_cause=cause,
+        identity=listed.identity,
     )

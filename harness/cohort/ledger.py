@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from harness.assignment import AssignmentSpec, parse_assignment
 from harness.cohort.current import as_current, current_assignment, current_sha256
+from harness.cohort.identity import Identity
 from harness.cohort.keys import Terms, digest
+from harness.cohort.register import enter_identity
 from harness.cohort.rows import Reason, Stage, cause_of
 from harness.cohort.schema import (
     AssignmentTable,
@@ -41,6 +43,7 @@ class HandedIn:
     recipe_sha256: str
     problem: str = ""
     problem_cause: str = ""
+    identity: Identity | None = None
 
 
 def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
@@ -135,6 +138,8 @@ def enter(store: Store, one: HandedIn, terms: Terms) -> str:
 
     def enter_once(session: Session) -> None:
         submission = _submission(session, one)
+        if one.identity is not None:
+            enter_identity(session, one.student, one.identity)
         if session.get(WorkTable, key) is None:
             session.add(_work(key, submission.id, one.recipe_sha256, terms, "rules"))
             session.flush()

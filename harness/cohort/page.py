@@ -25,6 +25,7 @@ STATES: dict[str, str] = {
     "not_judged": "not judged",
     "waiting": "waiting",
     "running": "running",
+    "missing": "nothing handed in",
     "none": "no verdict",
 }
 """What can be said of a submission in one word."""
@@ -99,7 +100,7 @@ def state_of(row: Row) -> str:
     if row.record is not None:
         only_rules = row.record.verdict == "passed" and bool(total_of(row.record).open_points)
         return "rules" if only_rules else row.record.verdict
-    return row.state if row.state in ("waiting", "running") else "none"
+    return row.state if row.state in ("waiting", "running", "missing") else "none"
 
 
 def rule_counts(table: ClassTable) -> tuple[RuleCount, ...]:
@@ -236,5 +237,7 @@ def _remark(table: ClassTable, row: Row) -> str:
     late = one.late.reason if one.late.is_late else ""
     if row.problem:
         return "; ".join(filter(None, (row.problem, late)))
-    why = one.reason if one.is_final or not one.reason else f"not final: {one.reason}"
+    why = (
+        one.reason if one.is_final or row.state == "missing" or not one.reason else f"not final: {one.reason}"
+    )
     return "; ".join(filter(None, (why, late)))

@@ -17,6 +17,7 @@ from harness.cohort.extensions import extensions_in
 from harness.cohort.ledger import assignment_of
 from harness.cohort.names import known_as
 from harness.cohort.objects import Objects
+from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.seals import record_of
@@ -89,6 +90,7 @@ def submissions(
         for grade in session.scalars(light):
             grades.setdefault(grade.key, []).append(grade)
         records = _last_records(session, grades.values())
+        said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
     for one in sorted(handed, key=_instant):
         by_student.setdefault(one.student, []).append(one)
@@ -102,7 +104,8 @@ def submissions(
             for one, key in (under[-1:] if last_alone else under)
         ]
         if some:
-            found.append(tuple(replace(row, until=extended.get(student)) for row in some))
+            until, identity = extended.get(student), said.get(student)
+            found.append(tuple(replace(row, until=until, identity=identity) for row in some))
     return tuple(found)
 
 

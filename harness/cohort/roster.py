@@ -1,17 +1,23 @@
-"""Who handed in what, and when: a folder with one entry a student, or a list in a CSV file."""
+"""Who handed in what, and when: what a platform hands out, a folder of the like, or a list in a CSV file."""
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
+from harness.cohort.classlist import ClassList
+from harness.cohort.delivery import Delivery, open_delivery
+from harness.cohort.identity import Identity
+from harness.cohort.layouts import EXPECTED, SAID, Handed, Laid, Layout, lay_out, recognise
 from harness.cohort.names import is_name, known_as
+from harness.cohort.naming import students
 from harness.errors import UsageError
+from harness.intake.archives import ZIP
 from harness.intake.repository import is_address, split_commit
-from harness.intake.sources import PROGRAMS, on_disk, printable
+from harness.intake.sources import on_disk, printable
 from harness.intake.submission import MANIFEST
-from harness.intake.unpack import ARCHIVES
 
 COLUMNS = ("student", "path-or-git-url[@commit]", "submitted_at")
 
@@ -26,6 +32,10 @@ class Listed:
     source: str
     """As the roster has it."""
     submitted_at: datetime | None = None
+    parts: tuple[tuple[str, str], ...] = ()
+    """Where it is not all of `given`: paths in that folder or zip file, and names in the submission."""
+    identity: Identity | None = None
+    """What the platform says of the student; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -36,68 +46,104 @@ class Roster:
     notes: tuple[str, ...] = ()
 
 
-def read_roster(path: Path, *, every: bool = False) -> Roster:
-    """Read a folder (every folder, archive, notebook and .py file in it is a student's) or a CSV file.
+def read_roster(
+    path: Path,
+    *,
+    every: bool = False,
+    layout: Layout | None = None,
+    task: str | None = None,
+    class_list: ClassList | None = None,
+    known: Mapping[str, Identity] = MappingProxyType({}),
+) -> Roster:
+    """Read a folder, or a platform's zip file, of submissions, or a list of them in a CSV file.
 
-    Of several submissions of one student the last alone is listed, unless `every` one is asked for. A link is
-    listed like what it is called, and not followed.
+    Of several submissions of one student in a list the last alone is taken, unless `every` one is asked for.
+    A link is listed like what it is called, and not followed. `layout` None: the one that the names in the
+    folder fit. `task` names one of several assignments of nbgrader. Students are called as their platform
+    does, or where that has no full names, as the `class_list` does; those that are `known` by their
+    platform's number keep their names.
 
     Raises:
         UsageError: no such folder or file, nothing in it, or mistakes in it: all are named, by line.
     """
-    if path.is_dir():
-        return _of_folder(path)
     if path.is_file() and path.suffix.lower() == ".csv":
         return _of_list(path, every=every)
+    if path.is_dir() or (path.is_file() and path.suffix.lower() == ZIP):
+        return _of_delivery(path, layout, task, class_list, known)
     got = f"a {path.suffix or 'nameless'} file" if path.is_file() else "no such file or folder"
-    raise UsageError(f"{path}: expected a folder of submissions or a .csv file, got {got}. Name one.")
+    raise UsageError(
+        f"{path}: expected a folder of submissions, a platform's .zip file of all, or a .csv file, "
+        f"got {got}. Name one."
+    )
 
 
 # Private functions
 
 
-def _of_folder(folder: Path) -> Roster:
-    if (folder / MANIFEST).is_file():
+def _of_delivery(
+    path: Path,
+    layout: Layout | None,
+    task: str | None,
+    class_list: ClassList | None,
+    known: Mapping[str, Identity],
+) -> Roster:
+    if (path / MANIFEST).is_file():
+        raise _one_submission(path)
+    delivery = open_delivery(path, layout)
+    if delivery.is_zip and MANIFEST in delivery.contents.top:
+        raise _one_submission(path)
+    chosen = layout or recognise(delivery.contents)
+    users = frozenset(person.of("id") for person in class_list.people) if class_list else frozenset()
+    try:
+        laid = lay_out(delivery.contents, chosen, task=task, users=users)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    if not laid.handed:
         raise UsageError(
-            f"{folder}: one submission; expected a folder of them, got {MANIFEST} in it. Grade it with "
-            "harness grade, or name the folder that holds all."
+            f"{path}: no submissions; expected {EXPECTED[chosen]}. Name the folder that holds them, or what "
+            "laid it out with --layout."
         )
-    listed: dict[str, Listed] = {}
-    left_out = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__MACOSX")):
-            continue
-        student = _student(entry)
-        if student is None:
-            left_out.append(printable(entry.name))
-        elif (other := listed.get(student)) is not None:
-            raise UsageError(
-                f"{folder}: {student} handed in twice; expected one entry a student, got {other.source} and "
-                f"{printable(entry.name)}. Remove one, or say in a .csv file which was when."
-            )
-        else:
-            listed[student] = Listed(student, str(entry.absolute()), printable(entry.name))
-    if not listed:
-        raise UsageError(
-            f"{folder}: no submissions; expected one folder, archive, notebook or .py file a student. "
-            "Name the folder that holds them."
-        )
-    return Roster(tuple(listed.values()), _left_out(left_out))
+    names = students(laid, class_list, known)
+    listed = [_delivered(delivery, one, name) for one, name in zip(laid.handed, names, strict=True)]
+    if chosen == "plain":  # nothing is known but a name
+        listed = [replace(one, identity=None) for one in listed]
+    return Roster(tuple(sorted(listed, key=lambda one: one.student)), tuple(_notes(laid, delivery)))
 
 
-def _student(entry: Path) -> str | None:
-    """Name the student whose entry it is; None for what is nobody's submission."""
-    name, is_link = known_as(entry.name) or printable(entry.name), entry.is_symlink()
-    if not is_link and entry.is_dir():
-        return name
-    suffix = next((s for s in (*ARCHIVES, *PROGRAMS) if name.lower().endswith(s)), "")
-    # Whatever a link is called: who is behind it should be told.
-    return name[: len(name) - len(suffix)] if is_link or (suffix and entry.is_file()) else None
+def _one_submission(path: Path) -> UsageError:
+    return UsageError(
+        f"{path}: one submission; expected a folder of them, got {MANIFEST} in it. Grade it with "
+        "harness grade, or name the folder that holds all."
+    )
 
 
-def _left_out(names: Iterable[str]) -> tuple[str, ...]:
-    shown = ", ".join(names)
-    return (f"left out, as neither folder, archive, notebook nor .py file: {shown}",) if shown else ()
+def _delivered(delivery: Delivery, one: Handed, student: str) -> Listed:
+    parts = one.files
+    if not parts and delivery.is_zip:
+        below = len(one.root) if one.root.endswith("/") else one.root.rfind("/") + 1
+        parts = tuple((path, path[below:]) for path in delivery.contents.paths if path.startswith(one.root))
+    given = delivery.path if parts else delivery.path / delivery.inside / one.root
+    first = one.root.rstrip("/") or one.files[0][0]
+    more = f" and {len(one.files) - 1} more" if len(one.files) > 1 else ""
+    return Listed(
+        student,
+        str(given),
+        printable(first) + more,
+        one.submitted_at,
+        tuple((delivery.inside + path, name) for path, name in parts),
+        one.identity,
+    )
+
+
+def _notes(laid: Laid, delivery: Delivery) -> Iterator[str]:
+    yield f"taken for {SAID[laid.layout]}: {len(laid.handed)} submissions (--layout {laid.layout})"
+    if delivery.may_be is not None and laid.layout == "plain":
+        folder, layout = delivery.may_be
+        yield f"{printable(folder)} may be {SAID[layout]} itself: name that folder, or --layout {layout}"
+    if laid.taken_off:
+        yield f"taken off every name: {laid.taken_off}"
+    if shown := ", ".join(printable(name).rstrip("/") for name in laid.left_out):
+        yield f"left out, as they are not {EXPECTED[laid.layout]}: {shown}"
 
 
 def _of_list(path: Path, *, every: bool) -> Roster:

@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from harness.cohort.identity import Identity
 from harness.record import Cause, Record, Status
 
-State = Literal["waiting", "running", "graded", "failed"]
-"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is."""
+State = Literal["waiting", "running", "graded", "failed", "missing"]
+"""``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is;
+``missing``: in the list of the class, and nothing was handed in."""
 Stage = Literal["rules", "full"]
 """How far a grade went: the rules alone, or also the training that they left worth while."""
 Reason = Literal["graded", "retried", "rejudged"]
@@ -82,6 +84,8 @@ class Row:
     """What of the student's other submissions may still count instead of this one; "" for nothing."""
     history: tuple[Entry, ...] = ()
     """Every grade of every submission of this student, in the order in which they were handed in."""
+    identity: Identity | None = None
+    """What the platform says of the student."""
 
     @property
     def cause(self) -> Cause | None:

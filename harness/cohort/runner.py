@@ -14,6 +14,7 @@ from harness.cohort.leases import release_dead
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.local import Pool, gpus_here
 from harness.cohort.objects import Objects
+from harness.cohort.progress import graded_since, last_grade
 from harness.cohort.ray_engine import Cluster, RayPool
 from harness.cohort.reading import Counts, progress_of, rows, submissions, typical_seconds
 from harness.cohort.roster import Roster
@@ -33,6 +34,9 @@ class Watcher(Protocol):
 
     def handed_in(self, done: int, total: int) -> None:
         """So many submissions are in the store."""
+
+    def graded(self, student: str, verdict: str) -> None:
+        """Hear of a student who has just been graded."""
 
     def stage(self, stage: Stage, counts: Counts) -> None:
         """So far is a stage."""
@@ -58,10 +62,22 @@ class Forecast:
     """What a run would do, and how long it should take: seconds, None where nothing has been measured."""
 
     submissions: int
-    rules: int
-    training_at_most: int
+    rules: tuple[str, ...]
+    """Whose rules would be judged."""
+    training_at_most: tuple[str, ...]
+    """Who would be trained, at most."""
+    unreadable: tuple[tuple[str, str], ...]
+    """Whose submission cannot be opened, and why."""
     rules_s: float | None
     training_at_most_s: float | None
+
+
+@dataclass(frozen=True)
+class Again:
+    """Who is graded once more, and who of those asked for is not, and why."""
+
+    begun: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
 
 
 def grade_class(store: Store, roster: Roster, terms: Terms, plan: Plan, watcher: Watcher) -> tuple[Row, ...]:
@@ -101,14 +117,22 @@ def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> No
         _run(store, terms, plan, "training", watcher)
 
 
-def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> int:
-    """Have those graded once more that got no verdict for one of the causes; returns how many.
+def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> Again:
+    """Have those graded once more that got no verdict for one of the causes.
 
     What could not be handed in is left out: it has to be fetched again.
     """
-    unjudged = [row for row in found if row.cause in causes and row.state in ("failed", "graded")]
-    again = [row for row in unjudged if row.record is None or not _was_not_handed_in(row)]
-    return sum(begin_anew(store, row.key, _stage_to_repeat(row, causes)) for row in again)
+    begun, left_out = [], []
+    for row in found:
+        if row.cause not in causes or row.state == "missing":
+            continue
+        if why := _why_not_again(row):
+            left_out.append((row.student, why))
+        elif begin_anew(store, row.key, _stage_to_repeat(row, causes)):
+            begun.append(row.student)
+        else:
+            left_out.append((row.student, "is graded with another submission that is equal, or already"))
+    return Again(tuple(begun), tuple(left_out))
 
 
 def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> Forecast:
@@ -116,19 +140,23 @@ def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> F
     with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
         objects = Objects(Path(folder))
         entered = [hand_in(listed, terms, objects) for listed in roster.listed]
-    keys = {terms.key(one.sources_sha256, one.recipe_sha256) for one in entered}
+    keys = {one.student: terms.key(one.sources_sha256, one.recipe_sha256) for one in entered}
     known = progress_of(where, terms.scope) if where is not None else {}
     seconds = typical_seconds(where, terms.scope) if where is not None else {}
-    stages = [known.get(key, ("rules", "")) for key in keys]
-    new = sum(stage == "rules" for stage, _ in stages)
+    unreadable = {one.student: one.problem for one in entered if one.problem}
+    readable = {student: key for student, key in keys.items() if student not in unreadable}
+    stages = {student: known.get(key, ("rules", "")) for student, key in readable.items()}
+    new = [student for student, (stage, _) in stages.items() if stage == "rules"]
     may_train = not _rules_alone(terms, plan)
-    to_train = sum(may_train and _may_be_trained(stage, verdict, plan) for stage, verdict in stages)
+    trained = [student for student, one in stages.items() if may_train and _may_be_trained(*one, plan)]
+    rules, training = (len({keys[student] for student in some}) for some in (new, trained))
     return Forecast(
         submissions=len(roster.listed),
-        rules=new,
-        training_at_most=to_train,
-        rules_s=_duration(new, seconds.get("rules"), graders(plan, "rules", terms)),
-        training_at_most_s=_duration(to_train, seconds.get("full"), graders(plan, "training", terms)),
+        rules=tuple(new),
+        training_at_most=tuple(trained),
+        unreadable=tuple(unreadable.items()),
+        rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", terms)),
+        training_at_most_s=_duration(training, seconds.get("full"), graders(plan, "training", terms)),
     )
 
 
@@ -154,6 +182,8 @@ def outcome(row: Row) -> str:
     """Say what came of one submission in a word or two."""
     if row.state in ("waiting", "running"):
         return row.state
+    if row.state == "missing":
+        return "handed in nothing"
     if row.state == "graded" and row.record is not None and row.record.verdict != "not_judged":
         return row.record.verdict
     return f"not judged: {row.cause}"
@@ -162,8 +192,13 @@ def outcome(row: Row) -> str:
 # Private functions
 
 
-def _was_not_handed_in(row: Row) -> bool:
-    return row.sources is not None and (row.sources / PROBLEM).is_file() and row.problem != ""
+def _why_not_again(row: Row) -> str:
+    """Say why a submission cannot be graded once more; "" where it can."""
+    if row.state in ("waiting", "running"):
+        return f"is {row.state} already"
+    if row.sources is not None and (row.sources / PROBLEM).is_file() and row.problem:
+        return f"was not taken in, so harness cohort grade has to fetch or open it anew: {row.problem}"
+    return ""
 
 
 def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
@@ -180,7 +215,16 @@ def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
 
 
 def _run(store: Store, terms: Terms, plan: Plan, stage: Stage, watcher: Watcher) -> None:
-    _engine(store, terms, plan, stage).run(lambda now: watcher.stage(stage, now))
+    seen = last_grade(store)
+
+    def watch(now: Counts) -> None:
+        nonlocal seen
+        for one in graded_since(store, terms.scope, seen):
+            watcher.graded(one.student, one.verdict)
+            seen = one.number
+        watcher.stage(stage, now)
+
+    _engine(store, terms, plan, stage).run(watch)
 
 
 def _engine(store: Store, terms: Terms, plan: Plan, stage: Stage) -> Pool | RayPool:

@@ -153,3 +153,25 @@ class GradeTable(Base):
     graded_at: Mapped[datetime] = mapped_column(Instant)
     worker: Mapped[str] = mapped_column(Text)
     seconds: Mapped[float] = mapped_column(Float)
+
+
+class IdentityTable(Base):
+    """What a platform has said of a student; of several, the last. Only ever added to."""
+
+    __tablename__ = "identity"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    student: Mapped[str] = mapped_column(Text, index=True)
+    content: Mapped[str] = mapped_column(Text)
+    """JSON, see `harness.cohort.identity`."""
+
+
+class ClassListTable(Base):
+    """The list of the class as a platform gave it; of several, the last. Only ever added to."""
+
+    __tablename__ = "class_list"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    content: Mapped[str] = mapped_column(Text)
+    """JSON: all lines and where the heading is, see `harness.cohort.classlist`."""
+    entered_at: Mapped[datetime] = mapped_column(Instant)

@@ -48,7 +48,11 @@ class Standing:
 
 def standing(row: Row, spec: AssignmentSpec) -> Standing:
     """Say what a submission is worth in the class."""
-    late = lateness(spec.policy, row.submitted_at, row.until)
+    marked = row.identity is not None and bool(row.identity.late)
+    late = lateness(spec.policy, row.submitted_at, row.until, marked_late=marked)
+    if row.state == "missing":
+        reason = "handed in nothing"
+        return Standing(None, None, most(spec), most(spec), Lateness(), is_final=False, reason=reason)
     if row.record is None:
         reason = row.problem or ("not graded yet" if row.state in ("waiting", "running") else "not graded")
         return Standing(None, None, most(spec), most(spec), late, is_final=False, reason=reason)

@@ -14,8 +14,13 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from harness.assignment import AssignmentSpec
+from harness.cohort.attendance import joined_to
+from harness.cohort.classlist import ClassList
+from harness.cohort.gradebook import Filled, Mark, Task, fill
+from harness.cohort.joining import Joined
 from harness.cohort.rows import Row
 from harness.cohort.standing import Standing, standing
+from harness.errors import UsageError
 from harness.points import most, named, stated_by
 from harness.record import VariantRecord
 from harness.reporting.visible import visible
@@ -34,6 +39,10 @@ class ClassTable:
     rows: tuple[Row, ...]
     assignment: AssignmentSpec
     out: Path
+    class_list: ClassList | None = None
+    """The platform's list of the class, into which gradebooks are written."""
+    column: str | None = None
+    """The column of that list to fill; None: the one called like the assignment, or a new one."""
 
     @cached_property
     def variants(self) -> dict[str, tuple[str, ...]]:
@@ -74,9 +83,14 @@ class ClassTable:
         found: dict[str, list[str]] = {}
         for row in self.rows:
             one = self.standings[row.student]
-            if not one.is_final:
+            if not one.is_final and row.state != "missing":
                 found.setdefault(one.reason, []).append(row.student)
         return found
+
+    @cached_property
+    def joined(self) -> Joined | None:
+        """Who of the list is who; None where there is none."""
+        return None if self.class_list is None else joined_to(self.class_list, self.rows)
 
     def scorecard(self, row: Row, name: str = "scorecard.html") -> str:
         """Name the path of a student's scorecard from the table; "" where there is none."""
@@ -112,6 +126,9 @@ def columns(table: ClassTable) -> dict[str, Column]:
         "late_percent": of(lambda one: one.late.percent if one.late.reason else None),
         "extended_until": lambda row: row.until.isoformat() if row.until else None,
         "stage": lambda row: row.stage,
+        "platform_id": lambda row: (row.identity.number or None) if row.identity else None,
+        "platform_late": lambda row: _yes(row.identity.late if row.identity else None),
+        "resubmission": lambda row: row.identity.resubmission if row.identity else None,
         "cause": lambda row: row.cause,
         "problem": lambda row: row.problem or None,
     }
@@ -145,8 +162,44 @@ def render_json(table: ClassTable) -> str:
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
+def in_class_list(table: ClassTable) -> Filled | None:
+    """Enter final totals in the platform's own list of the class; None where there is none.
+
+    Raises:
+        UsageError: the column to fill is not in the list.
+    """
+    if table.class_list is None or table.joined is None:
+        return None
+    marks = {
+        row.student: Mark(points, feedback(table, row))
+        for row in table.rows
+        if (points := table.final_points(row)) is not None
+    }
+    task = Task((table.assignment.title, table.assignment.id), table.max_points)
+    return fill(table.class_list, table.joined, marks, task, table.column)
+
+
+def render_roster(table: ClassTable) -> str:
+    """Render final totals in the platform's own list of the class.
+
+    Raises:
+        UsageError: there is no list, or the column to fill is not in it.
+    """
+    filled = in_class_list(table)
+    if filled is None:
+        raise UsageError(
+            "--format roster: no list of the class; expected the platform's CSV file. Name it with --roster."
+        )
+    return filled.text
+
+
 def render_canvas(table: ClassTable) -> str:
-    """Render final totals for Canvas: Gradebook, Import. A student's name is taken for the SIS login."""
+    """Render final totals for Canvas: Gradebook, Import: in Canvas' own list of the class, if there is one.
+
+    Else a student's name is taken for the SIS login.
+    """
+    if table.class_list is not None and table.class_list.platform == "canvas":
+        return render_roster(table)
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", table.assignment.title]
     lines: list[list[Value]] = [["Points Possible", "", "", "", "", table.max_points]]
     for row in table.rows:
@@ -158,7 +211,12 @@ def render_canvas(table: ClassTable) -> str:
 
 
 def render_moodle(table: ClassTable) -> str:
-    """Render final totals for Moodle: Grades, Import, CSV. A student's name is taken for the username."""
+    """Render final totals for Moodle: in its own list of the class, if there is one.
+
+    Else for Grades, Import, CSV, where a student's name is taken for the username.
+    """
+    if table.class_list is not None and table.class_list.platform in ("moodle", "plain"):
+        return render_roster(table)
     lines: list[list[Value]] = [
         [row.student, points, feedback(table, row)]
         for row in table.rows
@@ -215,6 +273,10 @@ def _of_variant(name: str, rules: Sequence[str]) -> dict[str, Column]:
         found[f"{name}.{rule}"] = of(partial(_status, rule=rule))
         found[f"{name}.{rule}.points"] = of(partial(_points, rule=rule))
     return found
+
+
+def _yes(value: bool | None) -> str | None:  # noqa: FBT001
+    return None if value is None else "yes" if value else "no"
 
 
 def _percent(share: float | None) -> float | None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from harness.cohort.reading import Counts
 from harness.cohort.rows import Row
-from harness.cohort.runner import Forecast, Stage, Watcher, outcome
+from harness.cohort.runner import Again, Forecast, Stage, Watcher, outcome
 from harness.screen import output, say, screen
 
 LINE_S = 10.0
@@ -21,6 +21,8 @@ STAGES = {"rules": "by the rules alone", "full": "in full"}
 VERDICTS = ("passed", "failed", "not_judged", "dead")
 SHOWN = 20
 """Submissions that are named of each cause."""
+JUST = 8
+"""Students who are named as just graded."""
 
 
 class ClassDisplay(Watcher):
@@ -32,6 +34,7 @@ class ClassDisplay(Watcher):
         self._since = self._shown = time.monotonic()
         self._graded_before = 0
         self._last: Counts | None = None
+        self._graded: list[str] = []
 
     def __enter__(self) -> "ClassDisplay":
         if screen.is_terminal:
@@ -49,6 +52,10 @@ class ClassDisplay(Watcher):
         elif done == total:
             say(f"handed in: {total} submissions")
 
+    def graded(self, student: str, verdict: str) -> None:
+        """Remember who was graded, to be named with the next line."""
+        self._graded.append(f"{student} {verdict.replace('_', ' ')}")
+
     def stage(self, stage: Stage, counts: Counts) -> None:
         """Show how far a stage is."""
         first = stage != self._stage
@@ -58,7 +65,9 @@ class ClassDisplay(Watcher):
             self._live.update(self._table(counts))
         elif first or time.monotonic() - self._shown >= (LINE_S if counts != self._last else SAME_LINE_S):
             self._shown, self._last = time.monotonic(), counts
-            say(f"{stage}: {_left(counts, stage)} left{self._speed(counts)}; {_verdicts(counts)}")
+            just = f"; just graded: {_some(self._graded, JUST)}" if self._graded else ""
+            self._graded.clear()
+            say(f"{stage}: {_left(counts, stage)} left{self._speed(counts)}; {_verdicts(counts)}{just}")
 
     def _table(self, counts: Counts) -> Table:
         assert self._stage is not None
@@ -69,6 +78,8 @@ class ClassDisplay(Watcher):
         for name in shown:
             table.add_column(name, justify="right")
         table.add_row(*map(str, shown.values()))
+        del self._graded[:-JUST]
+        table.caption = f"just graded: {', '.join(self._graded)}" if self._graded else None
         return table
 
     def _speed(self, counts: Counts) -> str:
@@ -82,11 +93,21 @@ class ClassDisplay(Watcher):
 
 
 def show_forecast(forecast: Forecast) -> None:
-    """Print what a run would do."""
+    """Print what a run would do, and to whom."""
     say(f"{forecast.submissions} submissions", output)
-    say(f"rules: {forecast.rules}, {_time(forecast.rules, forecast.rules_s)}", output)
-    time_s = _time(forecast.training_at_most, forecast.training_at_most_s)
-    say(f"training: at most {forecast.training_at_most}, {time_s}", output)
+    rules, training = forecast.rules, forecast.training_at_most
+    say(f"rules: {len(rules)}, {_time(len(rules), forecast.rules_s)}{_who(rules)}", output)
+    time_s = _time(len(training), forecast.training_at_most_s)
+    say(f"training: at most {len(training)}, {time_s}{_who(training)}", output)
+    for student, problem in forecast.unreadable:
+        say(f"cannot be opened: {student}: {problem}", output)
+
+
+def show_again(again: Again) -> None:
+    """Print who is graded once more, and why some are not."""
+    say(f"{len(again.begun)} submissions are graded once more{_who(again.begun)}")
+    for student, why in again.left_out:
+        say(f"left out: {student}: {why}")
 
 
 def show_summary(by_cause: Mapping[str, Sequence[Row]]) -> None:
@@ -155,6 +176,15 @@ def duration(seconds: float) -> str:
 
 
 # Private functions
+
+
+def _who(students: Sequence[str]) -> str:
+    return f": {', '.join(students)}" if students else ""
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[-most:]) + more
 
 
 def _left(counts: Counts, stage: Stage) -> int:

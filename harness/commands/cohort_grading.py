@@ -1,6 +1,7 @@
 """cohort grade, show, failures, retry: a class is graded, and what came of it is looked at."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.assignment import AssignmentSpec
+    from harness.cohort.classlist import ClassList
     from harness.cohort.keys import Terms
     from harness.cohort.ray_engine import Cluster
+    from harness.cohort.roster import Roster
     from harness.cohort.rows import Row
     from harness.cohort.worker import Shift
     from harness.intake.backends import Wanted
@@ -35,6 +38,12 @@ StoreOption = Annotated[
 FilesOption = Annotated[
     Path | None,
     typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
+]
+RosterOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--roster", metavar="FILE", help="The platform's CSV list of the class; remembered in the store."
+    ),
 ]
 GradersOption = Annotated[
     int,
@@ -56,17 +65,19 @@ RulesOnlyOption = Annotated[bool, typer.Option("--rules-only", help="Stop before
 LeaseOption = Annotated[
     float, typer.Option(min=1, help="Seconds after which others take over what a dead grader had.")
 ]
+LayoutName = Literal["auto", "moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
 DEFAULT_STORE = "cohort.db"
 NO_VERDICT = 3
 CAUSES = ("infrastructure", "resource", "harness", "student")
 
 
 def grade(
-    roster: Annotated[
+    submissions: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR|LIST.csv",
-            help="A folder with one folder, archive, notebook or .py file a student; or a list: student, "
+            metavar="DIR|ALL.zip|LIST.csv",
+            help="What Moodle, Canvas, Gradescope, GitHub Classroom, Classroom 50 or nbgrader hand out, or a "
+            "folder with one folder, archive, notebook or .py file a student; or a list: student, "
             "path-or-git-url[@commit], submitted_at.",
         ),
     ],
@@ -85,6 +96,13 @@ def grade(
     dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Say what would be graded and how long it should take.")
     ] = False,
+    layout: Annotated[
+        LayoutName, typer.Option(help="Whose folder or zip it is; auto: by the names in it, and it is said.")
+    ] = "auto",
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="nbgrader: which of several assignments.")
+    ] = None,
+    roster: RosterOption = None,
     sandbox: SandboxOption = "auto",
     lease_s: LeaseOption = 60.0,
     engine: EngineOption = "local",
@@ -98,7 +116,9 @@ def grade(
     A store is graded by one assignment: the first one, until harness cohort rejudge --apply switches.
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
+    from harness.cohort.classlist import read_class_list
     from harness.cohort.keys import Terms
+    from harness.cohort.register import class_list_of, enter_class_list, identities
     from harness.cohort.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store import opened_store
@@ -115,22 +135,32 @@ def grade(
     )
     shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
     plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
-    listed = read_roster(roster, every=spec.policy.counts != "last")
-    for note in listed.notes:
-        say(f"note: {note}")
+    listed = None if roster is None else read_class_list(roster)
+    read = partial(
+        read_roster,
+        submissions,
+        every=spec.policy.counts != "last",
+        layout=None if layout == "auto" else layout,
+        task=task,
+    )
     if dry_run and "://" not in store and not Path(store).is_file():
-        show_forecast(forecast(None, listed, terms, plan))
+        found = _told(read(class_list=listed), listed)
+        show_forecast(forecast(None, found, terms, plan))
         return
     with opened_store(store, files) as opened:
+        known = class_list_of(opened) if listed is None else listed
+        found = _told(read(class_list=known, known=identities(opened)), known if dry_run else None)
         if dry_run:
-            show_forecast(forecast(opened, listed, terms, plan))
+            show_forecast(forecast(opened, found, terms, plan))
             return
+        if listed is not None:
+            enter_class_list(opened, listed)
         say(f"assignment: {named(spec)}")
         before = every_submission(opened)
         with ClassDisplay() as display:
-            rows = grade_class(opened, listed, terms, plan, display)
+            rows = grade_class(opened, found, terms, plan, display)
         tell_changes(before, every_submission(opened), spec)
-    _finish(rows)
+    _finish(rows, known)
 
 
 def show(
@@ -193,8 +223,7 @@ def retry(
     from harness.cohort.reading import rows
     from harness.cohort.runner import Plan, begin_again, finish_class
     from harness.cohort.store import opened_store
-    from harness.commands.cohort_display import ClassDisplay
-    from harness.screen import say
+    from harness.commands.cohort_display import ClassDisplay, show_again
 
     causes = _known_causes(cause)
     with opened_store(store, files, must_exist=True) as opened:
@@ -205,8 +234,7 @@ def retry(
                 "Grade the class again with harness cohort grade."
             )
         before = every_submission(opened)
-        begun = begin_again(opened, rows(opened), causes)
-        say(f"{begun} submissions are graded once more")
+        show_again(begin_again(opened, rows(opened), causes))
         shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
         machines = cluster_of(engine, cluster, gpus, memory_mib)
         with ClassDisplay() as display:
@@ -273,11 +301,27 @@ def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
     return frozenset(cast("Sequence[Cause]", asked))
 
 
-def _finish(rows: "Sequence[Row]") -> None:
+def _told(roster: "Roster", listed: "ClassList | None") -> "Roster":
+    """Tell what was left out of a roster and why, and who of the class is not in it."""
+    from harness.cohort.attendance import told
+    from harness.cohort.joining import join
+    from harness.screen import say
+
+    joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
+    for note in (*roster.notes, *(told(joined) if joined else ())):
+        say(f"note: {note}")
+    return roster
+
+
+def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
     """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
+    from harness.cohort.attendance import joined_to, told, with_missing
     from harness.cohort.runner import by_cause
     from harness.commands.cohort_display import show_summary
+    from harness.screen import say
 
-    show_summary(by_cause(rows))
+    show_summary(by_cause(with_missing(listed, rows)))
+    for note in told(joined_to(listed, rows)) if listed else ():
+        say(f"note: {note}")
     if any(row.state != "graded" for row in rows):
         raise typer.Exit(NO_VERDICT)

@@ -1,13 +1,13 @@
 """cohort table, similar, rejudge: what came of a class; nothing of a submission runs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.commands.cohort_grading import DEFAULT_STORE, FilesOption, StoreOption
+from harness.commands.cohort_grading import DEFAULT_STORE, FilesOption, RosterOption, StoreOption
 from harness.commands.options import DEFAULT_OUT, AssignmentOption, OutOption, assignment_file
 from harness.commands.outputs import check_writable
 from harness.errors import UsageError
@@ -28,19 +28,27 @@ def table(
         typer.Option(
             "--format",
             metavar="NAMES",
-            help="One or more of md, csv, html, json, canvas, moodle, with commas.",
+            help="One or more of md, csv, html, json, canvas, moodle, roster, with commas.",
         ),
     ] = "html",
     out: Annotated[
         Path, typer.Option(metavar="DIR|-", help="Folder for the files; - is standard output.")
     ] = DEFAULT_OUT,
     assignment: AssignmentOption = None,
+    roster: RosterOption = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the roster to fill; the assignment's, if not named."),
+    ] = None,
 ) -> None:
     """Write the table of the class: verdict, points, every rule, accuracy, parameters, time.
 
-    The assignment is the one that the store is graded by, if none is named. Totals that are not final are
-    left out of the files for Canvas and Moodle, and everyone concerned is named.
+    The assignment is the one that the store is graded by, if none is named. With the platform's list of the
+    class (--roster, now or when it was graded) the files for Canvas and Moodle are that list, with one column
+    filled. Totals that are not final are left out of them, and everyone concerned is named.
     """
+    from harness.cohort.classlist import read_class_list
+    from harness.cohort.register import enter_class_list
     from harness.cohort.store import opened_store
     from harness.files import write_text
     from harness.screen import say
@@ -51,7 +59,9 @@ def table(
     if out != STANDARD_OUTPUT:
         check_writable(out)
     with opened_store(store, files, must_exist=True) as opened:
-        found = _class_table(opened, assignment, Path() if out == STANDARD_OUTPUT else out)
+        if roster is not None:
+            enter_class_list(opened, read_class_list(roster))
+        found = _class_table(opened, assignment, Path() if out == STANDARD_OUTPUT else out, column)
     for name in names:
         file, render = table_formats()[name]
         text = render(found)
@@ -61,8 +71,10 @@ def table(
             write_text(out / file, text)
             say(f"{name}: {out / file}")
     say(f"assignment: {found.assignment_name}, {found.max_points} points")
-    if {"canvas", "moodle"} & set(names):
+    if {"canvas", "moodle", "roster"} & set(names):
         _tell_left_out(found)
+        for note in _of_class_list(found):
+            say(f"note: {note}")
 
 
 def similar(
@@ -161,7 +173,7 @@ def rejudge(
 def table_formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
     """List the formats by the names that ``--format`` takes: the file, and what renders it."""
     from harness.cohort.page import render_markdown, render_page
-    from harness.cohort.table import render_canvas, render_csv, render_json, render_moodle
+    from harness.cohort.table import render_canvas, render_csv, render_json, render_moodle, render_roster
 
     return {
         "md": ("table.md", render_markdown),
@@ -170,6 +182,7 @@ def table_formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
         "json": ("table.json", render_json),
         "canvas": ("canvas.csv", render_canvas),
         "moodle": ("moodle.csv", render_moodle),
+        "roster": ("roster.csv", render_roster),
     }
 
 
@@ -188,18 +201,30 @@ def _chosen(formats: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _class_table(store: "Store", assignment: Path | None, out: Path) -> "ClassTable":
+def _class_table(store: "Store", assignment: Path | None, out: Path, column: str | None) -> "ClassTable":
     """Read the class under an assignment, the one that the store is graded by if None."""
     from harness.assignment import load_assignment
+    from harness.cohort.attendance import with_missing
     from harness.cohort.current import current_assignment
     from harness.cohort.ledger import assignment_of
     from harness.cohort.reading import rows
+    from harness.cohort.register import class_list_of
     from harness.cohort.table import ClassTable
     from harness.tables import content_hash
 
     sha256 = content_hash(load_assignment(assignment)) if assignment else current_assignment(store)
     spec = assignment_of(store, sha256)
-    return ClassTable(rows(store, sha256), spec, out)
+    listed = class_list_of(store)
+    return ClassTable(with_missing(listed, rows(store, sha256)), spec, out, listed, column)
+
+
+def _of_class_list(table: "ClassTable") -> "Iterator[str]":
+    """Say what is to be told of the list of the class: who is who, and what was not filled."""
+    from harness.cohort.attendance import told
+    from harness.cohort.table import in_class_list
+
+    if table.joined is not None and (filled := in_class_list(table)) is not None:
+        yield from (*told(table.joined), *filled.notes)
 
 
 def _tell_left_out(table: "ClassTable") -> None:

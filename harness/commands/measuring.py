@@ -97,12 +97,14 @@ def reproduce(
     3 if it could not be trained again.
     """
     from harness.record import load_record
-    from harness.reproduce import assignment_of, reproduce
+    from harness.reproduce import assignment_of, foreseen, reproduce
     from harness.run import Settings
     from harness.screen import Display, show_reproduction
 
     loaded = load_record(record)
     spec = assignment_of(loaded, assignment)
+    for warning in foreseen(loaded):
+        typer.echo(warning, err=True)
     with TemporaryDirectory(prefix="harness-") as temporary, alone_in(out or Path(temporary)):
         folder = out or Path(temporary)
         settings = Settings(out=folder, workers=workers, data=data, stats_cache=folder / "stats.json")

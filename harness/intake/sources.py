@@ -32,7 +32,12 @@ _Path = TypeVar("_Path", bound=PurePath)
 
 def is_source(relative: PurePath) -> bool:
     """Tell whether a file, by its path in the submission, is one of its sources."""
-    return taken_name(relative).suffix.lower() in SUFFIXES and not any(map(_is_left_out, relative.parts))
+    return taken_name(relative).suffix.lower() in SUFFIXES and not any(map(is_left_out, relative.parts))
+
+
+def is_left_out(name: str) -> bool:
+    """Tell by its name whether a file or folder is nobody's work: hidden, or made by a program."""
+    return name.startswith(".") or name in NOT_SOURCE
 
 
 def taken_name(relative: _Path) -> _Path:
@@ -59,7 +64,7 @@ def source_files(root: Path) -> Iterator[Path]:
     Raises:
         UsageError: more than `MAX_FILES` or `MAX_BYTES`, as in a home folder; one that cannot be read.
     """
-    for relative, file in _opened(root):
+    for relative, file in opened_files(root, is_source):
         file.close()
         yield root / relative
 
@@ -82,7 +87,7 @@ def copy_sources(root: Path, to: Path) -> None:
     """
     _make_folder(to)
     left = MAX_BYTES
-    for relative, file in _opened(root):
+    for relative, file in opened_files(root, is_source):
         name = taken_name(relative)
         copy = to / name
         with file:
@@ -118,6 +123,57 @@ def on_disk(beside: Path, written: str | PurePath, known_as: Callable[[str], str
     return found if os.path.lexists(found) else None
 
 
+def opened_files(root: Path, wanted: Callable[[PurePath], bool]) -> Iterator[tuple[PurePath, BinaryIO]]:
+    """Open the files below `root` that are wanted, one by one: path in the submission, and the file.
+
+    Links are left out, and so is what `is_left_out` names.
+
+    Raises:
+        UsageError: as `source_files`.
+    """
+    files = size = 0
+    for folder, folders, names, descriptor in _walk(root):
+        folders[:] = sorted(name for name in folders if not is_left_out(name))
+        inside = folder.relative_to(root)
+        _check_length(inside)
+        for name in sorted(names):
+            if not wanted(inside / name):
+                continue
+            file = open_regular(folder / name, descriptor)
+            if file is None:
+                continue
+            _check_length(taken_name(inside / name))
+            files, size = files + 1, size + os.fstat(file.fileno()).st_size
+            if files > MAX_FILES or size > MAX_BYTES:
+                file.close()
+                raise UsageError(too_much(str(root)))
+            yield inside / name, file
+
+
+def open_regular(path: Path, folder: int | None = None) -> BinaryIO | None:
+    """Open a file, by its name in an open folder if one is given; None for a link, a pipe, a device.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path if folder is None else path.name, flags, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            return None
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); expected a source file of the submission. "
+            "Make it readable, or take it out of the folder."
+        ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb")
+
+
 # Private functions
 
 
@@ -137,27 +193,6 @@ def _check_length(relative: PurePath) -> None:
         )
 
 
-def _opened(root: Path) -> Iterator[tuple[PurePath, BinaryIO]]:
-    """Open the sources below `root` one by one: path in the submission, and the file."""
-    files = size = 0
-    for folder, folders, names, descriptor in _walk(root):
-        folders[:] = sorted(name for name in folders if not _is_left_out(name))
-        inside = folder.relative_to(root)
-        _check_length(inside)
-        for name in sorted(names):
-            if not is_source(inside / name):
-                continue
-            file = _regular(folder / name, descriptor)
-            if file is None:
-                continue
-            _check_length(taken_name(inside / name))
-            files, size = files + 1, size + os.fstat(file.fileno()).st_size
-            if files > MAX_FILES or size > MAX_BYTES:
-                file.close()
-                raise UsageError(too_much(str(root)))
-            yield inside / name, file
-
-
 def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str], int | None]]:
     if hasattr(os, "fwalk"):
         for folder, folders, names, descriptor in os.fwalk(root):
@@ -165,27 +200,3 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str], int | None]]
     else:  # Windows, where one checks one's own work
         for folder, folders, names in os.walk(root):
             yield Path(folder), folders, names, None
-
-
-def _regular(path: Path, folder: int | None) -> BinaryIO | None:
-    """Open a file in an open folder to be read; None for a link, a pipe, a device: these may not end."""
-    flags = os.O_RDONLY
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
-        flags |= getattr(os, name, 0)
-    try:
-        descriptor = os.open(path if folder is None else path.name, flags, dir_fd=folder)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
-            return None
-        raise UsageError(
-            f"{path}: cannot be read ({error.strerror}); expected a source file of the submission. "
-            "Make it readable, or take it out of the folder."
-        ) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return None
-    return os.fdopen(descriptor, "rb")
-
-
-def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name in NOT_SOURCE

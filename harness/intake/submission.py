@@ -10,10 +10,12 @@ from pathlib import Path
 
 from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
+from harness.intake.archives import ARCHIVES, is_archive, is_other_archive, other_archive
 from harness.intake.exchange import Wanted
+from harness.intake.packed import holds_program, names_below, nothing_to_judge, open_archives
 from harness.intake.repository import fetch, is_address, split_commit
 from harness.intake.sources import PROGRAMS, copy_sources, on_disk, source_files, taken_name
-from harness.intake.unpack import ARCHIVES, is_archive, unpack
+from harness.intake.unpack import unpack
 from harness.manifest import load_manifest
 from harness.recipe import RecipeOverride, Scalar
 
@@ -110,6 +112,8 @@ def _placed(given: str) -> tuple[Path, str, Path]:
     is_here = _exists(path)
     is_packed = is_here and path.is_file() and is_archive(path)
     if is_here and not is_packed and not path.is_dir() and not (is_program(path) and path.is_file()):
+        if is_other_archive(path):
+            raise other_archive(path.name, path.name)
         raise UsageError(
             f"{path.name}: expected a .py file, a notebook, a folder or an archive "
             f"({', '.join(ARCHIVES)}), got {path.suffix or 'no suffix'}."
@@ -126,7 +130,7 @@ def _placed(given: str) -> tuple[Path, str, Path]:
         if is_packed:
             return unpack(path, temporary), path.name, temporary
         if is_here:
-            return _copied(path, temporary / "submission"), "", temporary
+            return _copied(path, temporary), "", temporary
         return temporary, f"{where} at commit {fetch(given, temporary)}", temporary
     except BaseException:
         _remove(temporary)
@@ -140,8 +144,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _copied(path: Path, to: Path) -> Path:
-    """Copy the sources of a folder, or of a file and those beside it."""
+def _copied(path: Path, temporary: Path) -> Path:
+    """Copy the sources of a folder, or of a file and those beside it; archives in a folder are opened."""
+    to = temporary / "submission"
     manifest = path / MANIFEST
     if manifest.is_symlink() or (path.is_dir() and manifest.exists() and not manifest.is_file()):
         raise UsageError(
@@ -155,6 +160,8 @@ def _copied(path: Path, to: Path) -> Path:
             f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
             "another. Rename it."
         )
+    if path.is_dir() and not manifest.exists() and not holds_program(to):
+        return open_archives(path, temporary / "opened") or copy
     return copy
 
 
@@ -175,11 +182,9 @@ def _opened(
     has_manifest = path.is_dir() and (root / MANIFEST).exists()
     named = _from_manifest(root, assignment, variants) if has_manifest else None
     if named is None:
-        if path.is_dir() and not any(map(is_program, source_files(root))):
-            raise UsageError(
-                f"{source or given}: expected {MANIFEST}, a .py file or a notebook, got none. "
-                "Name the folder that holds the model."
-            )
+        if path.is_dir() and not holds_program(root):
+            there = Path(given) if Path(given).exists() else root
+            raise nothing_to_judge(source or given, names_below(there))
         names = variants or (assignment.default_variant,)
         named = {name: Answered(Wanted(file=path, class_name=None), name) for name in names}
     _check_known(variants, named, assignment)

@@ -15,10 +15,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from gzip import GzipFile
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, BinaryIO
 
 from harness.errors import UsageError
+from harness.intake.archives import ZIP, check_kind
 from harness.intake.sources import (
     MAX_BYTES,
     MAX_FILES,
@@ -30,8 +31,6 @@ from harness.intake.sources import (
     too_much,
 )
 
-_ZIP = ".zip"
-ARCHIVES = (_ZIP, ".tar.gz", ".tgz", ".tar")
 MAX_ENTRIES = 100_000
 MAX_UNPACKED = 2 * 2**30
 """Bytes of a whole tar archive, sources or not: it can only be read from one end to the other."""
@@ -41,6 +40,7 @@ _ALWAYS_ALLOWED = 2**20
 """Bytes that may come of any archive, whatever the ratio."""
 _MAX_READ = 16 * 2**20
 _CHUNK = 2**16
+_IS_UTF_8 = 0x800  # of a zip entry's flags
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters, ends of lines, and what makes a text run backwards."""
 
@@ -56,29 +56,84 @@ class _Entry:
     read: Callable[[], IO[bytes] | None]
 
 
-def is_archive(path: Path) -> bool:
-    """Tell by its name whether a file is an archive that can be unpacked."""
-    return path.name.lower().endswith(ARCHIVES)
-
-
 def unpack(archive: Path, to: Path) -> Path:
     """Unpack an archive's sources below `to`; returns the submission's folder in it.
 
     Raises:
         UsageError: not an archive, damaged, or an entry that no honest submission has.
     """
-    name = archive.name
     try:
         with archive.open("rb") as file:
-            if name.lower().endswith(_ZIP):
-                _write_all(_zip_entries(file), to, name)
-            else:
-                unpack_tar(file, to, name)
+            return unpack_file(file, to, archive.name)
+    except OSError as error:
+        raise _refused(
+            archive.name, "cannot be unpacked", "an archive that can be read", str(error.strerror)
+        ) from None
+
+
+def unpack_file(
+    file: BinaryIO,
+    to: Path,
+    name: str,
+    *,
+    renamed: Callable[[str], str | None] = lambda entry: entry,
+    wanted: Callable[[PurePath], bool] = is_source,
+) -> Path:
+    """Unpack an open archive as `unpack` does; `name` says of which kind it is, and is for messages.
+
+    An entry is written under the name that `renamed` gives it, if it gives one, and if that is `wanted`.
+
+    Raises:
+        UsageError: as `unpack`.
+    """
+    write = partial(_write_all, to=to, archive=name, renamed=renamed, wanted=wanted)
+    check_kind(file, name)
+    try:
+        if name.lower().endswith(ZIP):
+            write(_zip_entries(file, name))
+        else:
+            _unpack_tar(file, name, write)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise _refused(name, "cannot be unpacked", "an archive that is whole", _plain(str(error))) from None
     except (ValueError, IndexError, MemoryError, NotImplementedError, RuntimeError, UnicodeError) as error:
         raise _refused(name, "cannot be unpacked", "a plain archive", _plain(str(error))) from None
     return _innermost(to)
+
+
+def names_in_zip(file: BinaryIO, name: str) -> tuple[str, ...]:
+    """List the files of a zip archive, as it has them, folders left out; `name` is for messages.
+
+    Raises:
+        UsageError: not a zip archive, damaged, or more than `MAX_ENTRIES`.
+    """
+    try:
+        with zipfile.ZipFile(_Bounded(file, name)) as archive:
+            names = tuple(_entry_name(info) for info in archive.infolist() if not info.is_dir())
+    except (OSError, EOFError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError) as error:
+        raise UsageError(
+            f"{name}: cannot be read as a zip file ({_plain(str(error))}); expected the download as it is. "
+            "Download it again."
+        ) from None
+    if len(names) > MAX_ENTRIES:
+        raise _refused(name, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
+    return names
+
+
+def read_from_zip(file: BinaryIO, entry: str, most: int, name: str) -> bytes:
+    """Read at most so many bytes of an entry of a zip archive; none where there is no such entry.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(_Bounded(file, name)) as archive:
+            for info in archive.infolist():
+                if _entry_name(info) == entry:
+                    with archive.open(info) as opened:
+                        return opened.read(most)
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise _refused(name, f"{_plain(entry)} cannot be read", "a zip that is whole", str(error)) from None
+    return b""
 
 
 def unpack_tar(file: IO[bytes], to: Path, name: str, *, without_links: bool = False) -> None:
@@ -90,15 +145,8 @@ def unpack_tar(file: IO[bytes], to: Path, name: str, *, without_links: bool = Fa
         UsageError: an entry that no honest submission has.
         OSError, EOFError, tarfile.TarError, zlib.error: a damaged archive.
     """
-    packed = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    compressed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    most = min(MAX_UNPACKED, packed * MAX_RATIO + 64 * 2**20) if compressed else MAX_UNPACKED
-    with closing(GzipFile(fileobj=file)) if compressed else closing(file) as stream:
-        bounded = _Bounded(stream, name, most)
-        with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
-            _write_all(_tar_entries(tar, without_links), to, name)
+    write = partial(_write_all, to=to, archive=name, renamed=lambda entry: entry, wanted=is_source)
+    _unpack_tar(file, name, write, without_links=without_links)
 
 
 # Private functions
@@ -144,15 +192,39 @@ class _Bounded:
             )
 
 
-def _zip_entries(file: BinaryIO) -> Iterator[_Entry]:
-    bounded = _Bounded(file, Path(file.name).name)
-    with zipfile.ZipFile(bounded) as archive:
+def _unpack_tar(
+    file: IO[bytes], name: str, write: Callable[[Iterator[_Entry]], None], *, without_links: bool = False
+) -> None:
+    packed = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    compressed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    most = min(MAX_UNPACKED, packed * MAX_RATIO + 64 * 2**20) if compressed else MAX_UNPACKED
+    with closing(GzipFile(fileobj=file)) if compressed else closing(file) as stream:
+        bounded = _Bounded(stream, name, most)
+        with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
+            write(_tar_entries(tar, without_links))
+
+
+def _zip_entries(file: BinaryIO, name: str) -> Iterator[_Entry]:
+    with zipfile.ZipFile(_Bounded(file, name)) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
             kind = info.external_attr >> 28
             wrong = "encrypted" if info.flag_bits & 1 else "" if kind in (0, 8) else "a link or a device"
-            yield _Entry(info.filename, wrong, info.compress_size, partial(archive.open, info))
+            yield _Entry(_entry_name(info), wrong, info.compress_size, partial(archive.open, info))
+
+
+def _entry_name(info: zipfile.ZipInfo) -> str:
+    """Give an entry's name; macOS writes UTF-8 without the mark that says so."""
+    name = info.filename.replace("\\", "/")
+    if info.flag_bits & _IS_UTF_8:
+        return name
+    try:
+        return name.encode("cp437").decode()
+    except UnicodeError:
+        return name
 
 
 def _tar_entries(tar: tarfile.TarFile, without_links: bool) -> Iterator[_Entry]:  # noqa: FBT001
@@ -163,14 +235,22 @@ def _tar_entries(tar: tarfile.TarFile, without_links: bool) -> Iterator[_Entry]:
         yield _Entry(member.name, wrong, None, partial(tar.extractfile, member))
 
 
-def _write_all(entries: Iterator[_Entry], to: Path, archive: str) -> None:
+def _write_all(
+    entries: Iterator[_Entry],
+    to: Path,
+    archive: str,
+    renamed: Callable[[str], str | None],
+    wanted: Callable[[PurePath], bool],
+) -> None:
     written: set[PurePosixPath] = set()
     size = 0
     for number, entry in enumerate(entries, start=1):
         if number > MAX_ENTRIES:
             raise _refused(archive, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
-        path = taken_name(_inside(entry.name, archive))
-        if not is_source(path):
+        if (name := renamed(entry.name)) is None:
+            continue
+        path = taken_name(_inside(name, archive))
+        if not wanted(path):
             continue
         _check(entry, path, archive, written)
         written.add(path)

@@ -8,11 +8,7 @@ from pathlib import Path
 
 import torch
 
-FEATURES = (
-    "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_bf16", "avx512_fp16",
-    "avx512_vnni", "amx_tile", "amx_bf16", "asimd", "asimdhp", "bf16", "sve", "sve2",
-)  # fmt: skip
-"""Instructions by which a library chooses its kernels; more may be there, and do not matter."""
+from harness.machine import cpu_features, processor
 
 _HARNESS = Path(__file__).resolve().parents[1]
 _CODE = ("training/*.py", "datasets/*.py", "analysis/graph.py", "analysis/ops.py", "recipe.py", "seeds.py")
@@ -39,7 +35,7 @@ def fingerprint(device: torch.device) -> dict[str, str]:
         "device": device.type if device.type == "cpu" else _gpu(device),
         "threads": str(torch.get_num_threads()),
         "cpu": processor(),
-        "cpu_features": " ".join(sorted(features())),
+        "cpu_features": " ".join(sorted(cpu_features())),
         "cpu_kernels": torch.backends.cpu.get_cpu_capability(),
     }
 
@@ -53,29 +49,7 @@ def code_sha256() -> str:
     return sha.hexdigest()
 
 
-def processor() -> str:
-    """Name the processor: maker, family and model by number, and the name it gives itself."""
-    about = _cpuinfo()
-    keys = ("vendor_id", "cpu family", "model", "model name")
-    return " ".join(about[key] for key in keys if key in about) or platform.machine()
-
-
-def features() -> set[str]:
-    """List which of `FEATURES` the processor has."""
-    about = _cpuinfo()
-    return set(FEATURES) & set((about.get("flags") or about.get("Features") or "").split())
-
-
 # Private functions
-
-
-def _cpuinfo() -> dict[str, str]:
-    try:
-        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _gpu(device: torch.device) -> str:

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from harness.datasets.images import Data
 from harness.errors import GraphError, UsageError
-from harness.recipe import RecipeSpec
+from harness.recipe import Precision, RecipeSpec
 from harness.record import Augmented, EpochLog, Training, wilson_interval
 from harness.seeds import seed_for
 from harness.tables import content_hash
@@ -63,8 +63,9 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         GraphError: nothing to train, not one logit per class, or the graph stops while it runs.
         UsageError: the checkpoint is of another training, or a batch exceeds the training split.
     """
-    network, asked = inputs.network, job.recipe
-    plan = planned(network, asked, inputs.data.shape, job.data.num_classes)
+    network = inputs.network
+    plan = planned(network, job.recipe, inputs.data.shape, job.data.num_classes, inputs.device)
+    asked = job.recipe.model_copy(update={"precision": plan.precision})
     recipe, job = plan.recipe, job.model_copy(update={"recipe": plan.recipe})
     in_layout(network, plan.memory_format)
     batches = Batches(inputs.data.train, recipe, job.seed)
@@ -84,7 +85,9 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     stretch = stream(batches, progress.epoch * batches.steps_per_epoch, steps, job.workers)
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
         started = time.monotonic()
-        run = _Epoch(job, epoch, plan.sizes_px[epoch - 1], batches.steps_per_epoch, trained, pixels, emit)
+        side_px = plan.sizes_px[epoch - 1]
+        network.pools_globally = side_px in plan.pooled_px
+        run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, trained, pixels, emit)
         log, measured = run.run(stretch, inputs.data)
         progress = Progress((*progress.logs, log), measured.confusion)
         checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
@@ -179,6 +182,7 @@ class _Epoch:
     job: TrainJob
     epoch: int
     size_px: int
+    precision: Precision
     steps: int
     trained: Trained
     pixels: Pixels
@@ -197,7 +201,7 @@ class _Epoch:
         loss, accuracy = self._checked(self.steps, tally)
         # At the size of the epoch, which costs less and says more of how it goes on. The last epoch's
         # accuracy is the grade: at full size, and always float32.
-        precision = self.job.recipe.precision if self.epoch < self.job.recipe.epochs else "float32"
+        precision = self.precision if self.epoch < self.job.recipe.epochs else "float32"
         measured = measure(
             self.trained.model, self.pixels, data.test, self.job.data.num_classes, precision, self.size_px
         )
@@ -215,7 +219,7 @@ class _Epoch:
     def _step(self, batch: Batch, tally: _Tally) -> None:
         images, labels = self.pixels(batch[0], self.size_px), batch[1].to(self.pixels.device)
         with running():
-            with arithmetic(self.job.recipe.precision, self.pixels.device):
+            with arithmetic(self.precision, self.pixels.device):
                 logits = self.trained.model(images).float()
             loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
             self.trained.optimizer.zero_grad()

@@ -16,6 +16,7 @@ from torch import nn
 from harness.analysis import graph as plain
 from harness.datasets.dataset import Shape
 from harness.errors import GraphError, HarnessError
+from harness.training.any_size import at_any_size
 from harness.training.program import Watch, compiled
 
 
@@ -43,9 +44,14 @@ class Network(_Branch):
         """
         super().__init__()
         check_weights(architecture, tensors)
+        self.architecture = architecture
+        small = at_any_size(architecture)
+        self.can_pool_globally = small is not None
+        self.pools_globally = False  # see `at_any_size`: for images smaller than the network's own
         self._programs = {
-            True: compiled(architecture.train, device),
-            False: compiled(architecture.eval, device),
+            (pooled, mode): compiled(graph, device)
+            for pooled, graphs in ((False, architecture), (True, small or architecture))
+            for mode, graph in ((True, graphs.train), (False, graphs.eval))
         }
         owners: dict[str, torch.Tensor] = {}
         for spec in architecture.tensors:
@@ -62,7 +68,7 @@ class Network(_Branch):
         """Run the graph of the mode the network is in; `watch` sees the value of every node."""
         tensors: dict[str, torch.Tensor] = dict(self.named_parameters(remove_duplicate=False))
         tensors.update(self.named_buffers(remove_duplicate=False))
-        return self._programs[self.training].run(images, tensors, watch)
+        return self._programs[self.pools_globally, self.training].run(images, tensors, watch)
 
 
 def read(architecture: Path, weights: Path) -> tuple[plain.Architecture, dict[str, torch.Tensor]]:

@@ -1,12 +1,14 @@
 """How a training goes with the network at hand: which recipe it can follow, in which layout."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
 from harness.datasets.dataset import Shape
-from harness.recipe import RecipeSpec
+from harness.recipe import Precision, RecipeSpec
 from harness.training.network import Network, obstacle, usable_layout
+from harness.training.precision import native_bfloat16, settled
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,16 @@ class Plan:
 
     recipe: RecipeSpec
     """Without the stages that the network refuses; their arithmetic goes into full-size epochs."""
+    precision: Precision
     sizes_px: tuple[int, ...]
     """Side of the images in each epoch."""
+    pooled_px: frozenset[int]
+    """Sides at which the network has to run with `Network.pools_globally`."""
     memory_format: torch.memory_format
     notes: tuple[str, ...]
 
 
-def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int) -> Plan:
+def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int, device: torch.device) -> Plan:
     """Try the network at every size of the recipe, and on images of their own `shape` (C, H, W), a square.
 
     Raises:
@@ -32,17 +37,32 @@ def planned(network: Network, recipe: RecipeSpec, shape: Shape, classes: int) ->
     notes = [] if reason is None else [
         f"Trained in NCHW layout, which is slower: channels_last cannot be used ({reason})."
     ]  # fmt: skip
-    refused = {
-        size: why
-        for size in dict.fromkeys(stage.size_px for stage in recipe.stages)
-        if (why := obstacle(network, (channels, size, size), classes, memory_format))
-    }
+
+    def obstacles(sizes: Iterable[int]) -> dict[int, str]:
+        found = {size: obstacle(network, (channels, size, size), classes, memory_format) for size in sizes}
+        return {size: why for size, why in found.items() if why}
+
+    refused = obstacles(dict.fromkeys(stage.size_px for stage in recipe.stages))
+    pooled: frozenset[int] = frozenset()
+    if refused and network.can_pool_globally:
+        network.pools_globally = True
+        still = obstacles(refused)
+        network.pools_globally = False
+        pooled, refused = frozenset(refused.keys() - still.keys()), still
+    if pooled:
+        notes.append(
+            f"On images of {' and '.join(map(str, sorted(pooled)))} px the average pool over the whole map "
+            f"covers the smaller map; at {full_px} px the graph runs as handed in."
+        )
+    precision, said = settled(recipe.precision, network.architecture, native=native_bfloat16(device))
+    notes += [said] if said else []
     followed = recipe.at_full_size(refused, full_px)
     if refused:
         notes.append(_replaced(recipe, followed, refused, full_px))
     sizes = [stage.size_px for stage in followed.stages for _ in range(stage.epochs)]
     sizes += [full_px] * (followed.epochs - len(sizes))
-    return Plan(followed, tuple(sizes), memory_format, tuple(notes))
+    followed = followed.model_copy(update={"precision": precision})
+    return Plan(followed, precision, tuple(sizes), pooled, memory_format, tuple(notes))
 
 
 # Private functions

@@ -10,12 +10,10 @@ def test_every_shipped_assignment_is_listed_with_its_points():
     assert by_id["cifar10-compact-cnn"].points == 100
 
 
-def test_the_list_says_whether_the_data_is_here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
+def test_the_list_says_whether_the_data_is_here(elsewhere, monkeypatch):
     compact = {one.id: one.data_is_here for one in listed()}
     assert not compact["cifar10-compact-cnn"]
-    (tmp_path / "cifar-10-batches-py").mkdir()
-    monkeypatch.setenv("CIFAR10_ROOT", str(tmp_path))
+    (elsewhere / "cifar-10-batches-py").mkdir()
+    monkeypatch.setenv("CIFAR10_ROOT", str(elsewhere))
     compact = {one.id: one.data_is_here for one in listed()}
     assert compact["cifar10-compact-cnn"]

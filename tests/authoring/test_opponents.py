@@ -36,6 +36,7 @@ def test_every_network_is_exported_and_says_what_it_does(opponents):
     assert all(one.name.startswith("a network that ") for one in opponents)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 8), (3, 64)])
 def test_they_take_images_of_any_size(shape):
     channels, side = shape
@@ -59,6 +60,7 @@ def test_without_an_opponent_no_rule_is_broken(compact):
     assert set(broken_by(compact, "basic", ()).values()) == {""}
 
 
+@pytest.mark.slow
 def test_every_rule_there_is_can_be_broken(tmp_path):
     spec = load_assignment(EVERY_RULE)
     assert set(spec.rules) == set(RULES)

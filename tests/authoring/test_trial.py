@@ -37,6 +37,7 @@ def test_a_new_assignment_can_be_graded_by(written, tmp_path):
     assert checks["time"].found.startswith("a grade of basic takes about")
 
 
+@pytest.mark.slow
 def test_a_reference_that_breaks_a_rule_is_named_with_what_it_breaks(written, tmp_path):
     def stricter(text):
         return text.replace("below = 110_000", "below = 50_000").replace(
@@ -61,6 +62,7 @@ def test_without_a_reference_the_rules_are_tried_by_themselves(written, tmp_path
     assert checks["basic: max_parameters"].found.startswith("fails for a network that")
 
 
+@pytest.mark.slow
 def test_without_data_and_without_a_sample_nothing_is_trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("FASHION_MNIST_ROOT", "HARNESS_DATA"):

@@ -25,7 +25,7 @@ def test_an_assignment_for_a_data_set_is_valid(tmp_path, dataset):
     assert reference_of(written.assignment) == written.reference
 
 
-@pytest.mark.parametrize("dataset", ["cifar10", "mnist"])
+@pytest.mark.parametrize("dataset", [pytest.param("cifar10", marks=pytest.mark.slow), "mnist"])
 def test_the_submission_beside_it_keeps_every_rule(tmp_path, dataset):
     written = write_for(tmp_path / "new", dataset)
     spec = load_assignment(written.assignment)

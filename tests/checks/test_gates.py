@@ -51,7 +51,7 @@ def test_the_reference_submission_passes_every_gate_of_both_variants():
 def test_a_broken_rule_fails_its_own_gate_with_the_finding_as_its_message(tmp_path):
     model = tmp_path / "model.py"
     model.write_text(dedent(BROKEN))
-    done = gates("--submission", model)
+    done = gates("--submission", model, "--variant", "basic")
     assert done.returncode == 1
     assert "basic: no_max_pool: failed" in done.stdout
     assert "expected: no maximum over space" in done.stdout

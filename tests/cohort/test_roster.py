@@ -32,7 +32,10 @@ def test_every_folder_archive_notebook_and_python_file_is_a_student_s(tmp_path):
     roster = read_roster(tmp_path)
     assert [one.student for one in roster.listed] == ["ada", "bob", "cem", "dan", "eve", "f.g"]
     assert roster.listed[1] == Listed("bob", str(tmp_path / "bob.zip"), "bob.zip", None)
-    assert roster.notes == ("left out, as neither folder, archive, notebook nor .py file: grades.xlsx",)
+    assert roster.notes == (
+        "taken for one entry a student: 6 submissions (--layout plain)",
+        "left out, as they are not one folder, archive, notebook or .py file a student: grades.xlsx",
+    )
 
 
 def test_a_name_that_is_not_utf_8_is_written_so_that_it_can_be_stored(tmp_path):
@@ -171,8 +174,8 @@ def test_a_list_that_cannot_be_read_is_said(listed, text, encoding, message):
     ("name", "message"),
     [
         ("empty", "empty: no submissions; expected one folder, archive, notebook or .py file a student"),
-        ("x.txt", "expected a folder of submissions or a .csv file, got a .txt file. Name one"),
-        ("nowhere", "expected a folder of submissions or a .csv file, got no such file or folder. Name one"),
+        ("x.txt", "platform's .zip file of all, or a .csv file, got a .txt file. Name one"),
+        ("nowhere", "platform's .zip file of all, or a .csv file, got no such file or folder. Name one"),
     ],
 )
 def test_what_is_no_roster_is_said(tmp_path, name, message):

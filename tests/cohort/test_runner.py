@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -15,10 +16,11 @@ import pytest
 from sqlalchemy import func, select
 
 from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.cohort.handing_in import PROBLEM
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import progress_of, rows
-from harness.cohort.runner import begin_again, by_cause
+from harness.cohort.runner import Again, begin_again, by_cause
 from harness.cohort.schema import GradeTable, WorkTable
 from harness.cohort.store import opened_store
 from harness.record import Finding, sealed
@@ -126,6 +128,32 @@ def undisturbed(
     return address, files
 
 
+def test_what_a_retry_leaves_out_it_says_why(store, terms, handed_in, tmp_path):
+    enter_terms(store, terms)
+    with store.objects.unfinished() as folder:
+        (folder / "x").mkdir()
+        (folder / "x" / PROBLEM).write_text("no such repository")
+        sources = store.objects.adopt(folder / "x")
+    broken = handed_in("ada", sources_sha256=sources, problem="no such repository", problem_cause="student")
+    key = enter(store, broken, terms)
+    (found,) = rows(store)
+    waiting = replace(found, student="bob", problem="", record=None)
+    dead = replace(waiting, student="cem", state="failed", is_sealed=False)
+    broken = replace(dead, student="ada", problem="no such repository")
+    assert begin_again(store, [broken, dead], frozenset({"infrastructure"})) == Again(
+        (),
+        (
+            (
+                "ada",
+                "was not taken in, so harness cohort grade has to fetch or open it anew: no such repository",
+            ),
+            ("cem", "is graded with another submission that is equal, or already"),
+        ),
+    )
+    assert begin_again(store, [broken], frozenset({"resource"})) == Again((), ())
+    assert found.key == key
+
+
 def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left_it_open(
     store, terms, handed_in, record
 ):
@@ -146,7 +174,7 @@ def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left
     assert {what: [row.student for row in some] for what, some in by_cause(rows(store)).items()} == {
         "not judged: student": ["ada"], "not judged: resource": ["bob", "cem"], "passed": ["dan"],
     }  # fmt: skip
-    assert begin_again(store, rows(store), frozenset({"resource"})) == 2
+    assert begin_again(store, rows(store), frozenset({"resource"})).begun == ("bob", "cem")
     stages = {row.student: progress_of(store, terms.scope)[row.key][0] for row in rows(store)}
     assert stages == {"ada": "judged", "bob": "rules", "cem": "training", "dan": "judged"}
     assert [row.student for row in by_cause(rows(store))["waiting"]] == ["bob", "cem"]

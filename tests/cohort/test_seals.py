@@ -74,5 +74,5 @@ def test_the_table_says_that_a_grade_was_changed(graded, assignment, tmp_path):
 def test_a_changed_grade_is_not_trained_on_and_is_given_again_by_a_retry(graded, store, terms):
     found = graded(points=99)
     assert promote(store, terms.scope, {row.key for row in found}, failed_too=False) == 1
-    assert begin_again(store, found, frozenset({"infrastructure"})) == 1
+    assert begin_again(store, found, frozenset({"infrastructure"})).begun == ("ada",)
     assert rows(store)[0].state == "waiting"

@@ -3,9 +3,13 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
+from harness.cohort.attendance import with_missing
+from harness.cohort.classlist import parse_class_list
+from harness.cohort.identity import Identity
 from harness.cohort.table import (
     ClassTable,
     columns,
@@ -13,8 +17,10 @@ from harness.cohort.table import (
     render_csv,
     render_json,
     render_moodle,
+    render_roster,
     to_csv,
 )
+from harness.errors import UsageError
 
 FORMULA = set("=+-@\t\r\n\0＝＋－＠")
 
@@ -147,3 +153,43 @@ def test_a_class_without_any_verdict_is_a_table_too(class_table, row):
     waiting = ClassTable((row("gus", state="waiting", record=None),), class_table.assignment, class_table.out)
     assert by_student(render_csv(waiting))["gus"]["final"] == "no"
     assert len(parsed(render_canvas(waiting))) == 2
+
+
+ROSTER = 'Student,ID,SIS Login ID,Section,Net (7)\n"Ada",1,ada,A,\n"Da, Nie",2,nie,A,\n"Gus",3,gus,A,9\n'
+
+
+def with_roster(class_table, text=ROSTER, column=None) -> ClassTable:
+    listed = parse_class_list(text)
+    return replace(class_table, rows=with_missing(listed, class_table.rows), class_list=listed, column=column)
+
+
+def test_with_the_platform_s_list_a_gradebook_has_its_lines_and_one_column_filled(class_table):
+    table = with_roster(class_table, column="Net")
+    assert parsed(render_canvas(table)) == [
+        ["Student", "ID", "SIS Login ID", "Section", "Net (7)"], ["Ada", "1", "ada", "A", "100"],
+        ["Da, Nie", "2", "nie", "A", ""], ["Gus", "3", "gus", "A", "9"],
+    ]  # fmt: skip
+    assert render_roster(table) == render_canvas(table)
+    assert parsed(render_moodle(table))[0][0] == "username"
+    plain = with_roster(class_table, "name,mail\nada,\n")
+    assert parsed(render_moodle(plain)) == [
+        ["name", "mail", class_table.assignment.title],
+        ["ada", "", "100"],
+    ]
+
+
+def test_who_handed_in_nothing_is_in_the_table(class_table):
+    line = by_student(render_csv(with_roster(class_table)))["Nie Da"]
+    assert (line["state"], line["final"], line["verdict"], line["points"]) == ("missing", "no", "", "")
+    assert len(parsed(render_csv(with_roster(class_table)))) == len(class_table.rows) + 2
+
+
+def test_what_the_platform_says_of_a_student_is_in_the_table(class_table, row):
+    said = Identity("ada", user="12", late=True, resubmission=2)
+    line = by_student(render_csv(replace(class_table, rows=(replace(row("ada"), identity=said),))))["ada"]
+    assert (line["platform_id"], line["platform_late"], line["resubmission"]) == ("12", "yes", "2")
+
+
+def test_a_list_that_is_not_there_cannot_be_filled(class_table):
+    with pytest.raises(UsageError, match=r"--format roster: no list of the class; .* Name it with --roster"):
+        render_roster(class_table)

@@ -63,16 +63,32 @@ def test_who_is_in_no_gradebook_file_is_told(stored, tmp_path):
     assert "no final total, so in no gradebook file: bob" in answer.stderr
 
 
+def test_the_platform_s_list_is_filled_and_remembered(stored, tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("name;points\nada;\nnie;\n", encoding="utf-16")
+    out = tmp_path / "out"
+    answer = table("--store", stored, "--out", out, "--format", "roster,md,html", "--roster", roster)
+    assert answer.exit_code == 0
+    assert (out / "roster.csv").read_text() == "name,points\nada,100\nnie,\n"
+    assert "no final total, so in no gradebook file: bob\n" in answer.stderr
+    assert "note: handed in nothing: nie\nnote: not in the list of the class: bob\n" in answer.stderr
+    assert "nothing handed in" in (out / "table.md").read_text()
+    assert "nothing handed in" in (out / "table.html").read_text()
+    again = table("--store", stored, "--out", "-", "--format", "roster")
+    assert again.stdout.splitlines() == ["name,points", "ada,100", "nie,"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--format", "cvs"], "--format cvs: no such format. Did you mean 'csv'?"),
         (
             ["--format", ","],
-            "--format: expected at least one of md, csv, html, json, canvas, moodle, got none.",
+            "--format: expected at least one of md, csv, html, json, canvas, moodle, roster, got none.",
         ),
         (["--format", "md,csv", "--out", "-"], "--out -: expected one format, got 2. Name a folder, or one"),
         (["--store", "none.db"], "--store none.db: no such file; expected a store."),
+        (["--format", "roster"], "--format roster: no list of the class; expected the platform's CSV file."),
     ],
 )
 def test_a_mistake_is_named(stored, options, said, tmp_path, monkeypatch):

@@ -91,7 +91,8 @@ def test_every_mistake_of_a_file_is_named_at_once(tmp_path):
     assert len(said.splitlines()) == 15
 
 
-def test_the_trial_of_an_assignment_is_shown_and_decides_the_exit_code(tmp_path):
+@pytest.mark.slow
+def test_the_trial_of_an_assignment_is_shown_and_decides_the_exit_code(tmp_path, elsewhere):
     run("new", tmp_path / "mine", "--dataset", "mnist")
     file = tmp_path / "mine" / "mine.toml"
     file.write_text(file.read_text().replace("below = 110_000", "below = 100"))

@@ -12,9 +12,10 @@ from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import HandedIn, enter, enter_terms
 from harness.cohort.reading import Counts
+from harness.cohort.runner import Again
 from harness.cohort.store import opened_store
 from harness.commands import cohort_display
-from harness.commands.cohort_display import ClassDisplay, duration
+from harness.commands.cohort_display import ClassDisplay, duration, show_again
 from harness.record import Facts, Finding, Record, VariantRecord, sealed
 
 
@@ -91,20 +92,55 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
     (tmp_path / "class" / "ada").mkdir(parents=True)
     (tmp_path / "class" / "ada" / "model.py").write_text("x = 1\n")
     (tmp_path / "class" / "bob.zip").write_text("not a zip")
-    said = harness("grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run")
+    (tmp_path / "roster.csv").write_text("Name\nada\nnie\n")
+    said = harness(
+        "grade", str(tmp_path / "class"), "--store", str(tmp_path / "new.db"), "--dry-run",
+        "--roster", str(tmp_path / "roster.csv"),
+    )  # fmt: skip
     assert said.exit_code == 0
-    assert said.output.splitlines() == [
+    assert said.stdout.splitlines() == [
         "2 submissions",
-        "rules: 2, for how long is not known: none has been graded in this store yet",
-        "training: at most 2, for how long is not known: none has been graded in this store yet",
+        "rules: 1, for how long is not known: none has been graded in this store yet: ada",
+        "training: at most 1, for how long is not known: none has been graded in this store yet: ada",
+        "cannot be opened: bob: bob.zip: cannot be unpacked; expected an archive that is whole, got "
+        "'File is not a zip file'. Pack the submission's files again.",
+    ]
+    assert said.stderr.splitlines() == [
+        "note: taken for one entry a student: 2 submissions (--layout plain)",
+        "note: handed in nothing: nie",
+        "note: not in the list of the class: bob",
     ]
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_retry_says_who_is_graded_once_more_and_why_others_are_not(capsys):
+    show_again(Again(("ada",), (("bob", "is running already"),)))
+    assert capsys.readouterr().err.splitlines() == [
+        "1 submissions are graded once more: ada", "left out: bob: is running already",
+    ]  # fmt: skip
+
+
+def test_students_who_are_graded_are_named_with_the_next_line(capsys, monkeypatch):
+    monkeypatch.setattr(cohort_display, "LINE_S", 0.0)
+    with ClassDisplay() as display:
+        display.stage("rules", Counts({"rules": 9}, {}, {}, 0))
+        for number in range(9):
+            display.graded(f"s{number}", "passed")
+        display.stage("rules", Counts({}, {}, {"passed": 9}, 9))
+        display.stage("rules", Counts({}, {}, {"passed": 9}, 10))
+    lines = capsys.readouterr().err.splitlines()
+    named = ", ".join(f"s{number} passed" for number in range(1, 9))
+    assert lines[1].endswith(f"9 passed; just graded: {named} and 1 more")
+    assert "just graded" not in lines[2]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["grade", "nowhere"], "nowhere: expected a folder of submissions or a .csv file, got"),
+        (
+            ["grade", "nowhere"],
+            "nowhere: expected a folder of submissions, a platform's .zip file of all, or a .csv file, got",
+        ),
         (
             ["grade", ".", "--variant", "large"],
             "--variant large: not in assignment cifar10-compact-cnn;",
@@ -143,10 +179,11 @@ def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(
         display.handed_in(1, 2)
         display.handed_in(2, 2)
         for graded in range(3):
+            display.graded("ada", "not_judged")
             display.stage("rules", Counts({"rules": 2 - graded}, {}, {"not_judged": graded}, graded))
     assert capsys.readouterr().err.splitlines() == [
         "handed in: 2 submissions",
-        "rules: 2 left; 0 not judged",
+        "rules: 2 left; 0 not judged; just graded: ada not judged",
     ]
 
 

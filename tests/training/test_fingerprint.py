@@ -10,9 +10,10 @@ import torch
 
 import harness
 from harness.assignment import REPOSITORY
+from harness.machine import processor
 from harness.training import fingerprint as module
 from harness.training.determinism import make_deterministic
-from harness.training.fingerprint import code_sha256, features, fingerprint, processor
+from harness.training.fingerprint import code_sha256, fingerprint
 
 CPU = torch.device("cpu")
 
@@ -75,9 +76,3 @@ def test_the_code_that_trains_is_part_of_it_and_no_other(tmp_path, monkeypatch, 
     with (copy / file).open("a") as text:
         text.write("\n# another\n")
     assert (code_sha256() != before) == changes
-
-
-def test_a_machine_that_does_not_describe_its_processor_still_has_a_fingerprint(monkeypatch):
-    monkeypatch.setattr(module, "_cpuinfo", dict)
-    assert processor() != ""
-    assert features() == set()

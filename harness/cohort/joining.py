@@ -1,0 +1,168 @@
+"""Who of a class list handed in which submission: joined by the platform's numbers, else by names.
+
+What could mean several is named and never guessed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.cohort.classlist import ClassList, Person
+from harness.cohort.headings import Kind
+from harness.cohort.identity import Identity
+
+_NUMBER = re.compile(r"\d+$")
+_HIDDEN = re.compile(r"(anon|user|participant|participante?|teilnehmer\S*)\b.*")
+_SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+_BY_NUMBER: tuple[tuple[str, tuple[Kind, ...]], ...] = (
+    ("participant", ("participant",)),
+    ("user", ("id",)),
+    ("sid", ("sid", "id", "login")),
+    ("login", ("login", "id", "sid", "participant", "email")),
+    ("email", ("email",)),
+)
+"""What a platform says of a submission, and the columns that may say the same."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A class list and the students of a store."""
+
+    students: Mapping[int, str]
+    """By line of the list: the student, as the store has the name."""
+    missing: tuple[Person, ...] = ()
+    """Who is in the list and handed in nothing."""
+    unknown: tuple[str, ...] = ()
+    """Who handed in and is not in the list."""
+    unclear: tuple[str, ...] = ()
+    """Sentences: who could be several, and who they could be."""
+
+
+def join(listed: ClassList, students: Mapping[str, Identity | None]) -> Joined:
+    """Join the students of a store, with what their platform says of them, to the lines of a class list."""
+    found = {student: _candidates(listed, student, identity) for student, identity in students.items()}
+    claims: dict[int, list[str]] = {}
+    for student, (people, is_group) in found.items():
+        for person in people if len(people) == 1 or is_group else ():
+            claims.setdefault(person.line, []).append(student)
+    lines = {person.line: person for person in listed.people}
+    unclear = [
+        _several(student, people)
+        for student, (people, group) in found.items()
+        if len(people) > 1 and not group
+    ]
+    unclear += [_claimed(lines[line], by) for line, by in sorted(claims.items()) if len(by) > 1]
+    maybe = {person.line for people, _ in found.values() for person in people}
+    return Joined(
+        {line: by[0] for line, by in claims.items() if len(by) == 1},
+        tuple(person for person in listed.people if person.line not in maybe),
+        tuple(student for student, (people, _) in found.items() if not people),
+        tuple(unclear),
+    )
+
+
+def person_of(listed: ClassList, student: str, identity: Identity | None) -> Person | None:
+    """Find the one person of a class list that a student is; None where there is none, or several."""
+    people, _ = _candidates(listed, student, identity)
+    return people[0] if len(people) == 1 else None
+
+
+# Private functions
+
+
+def _candidates(listed: ClassList, student: str, identity: Identity | None) -> tuple[Sequence[Person], bool]:
+    """Give all that a student could be by the strongest evidence there is, and whether it is a group."""
+    identity = identity or Identity(name=student)
+    by_number = _by_number(listed, identity)
+    if len(by_number) == 1:
+        return by_number, False
+    name = identity.name or student
+    named = [(_exact, by_number or listed.people), (_folded, by_number or listed.people)]
+    for form, people in named:
+        same = [person for person in people if form(name) & _names(person, form)]
+        if same:
+            return same, False
+    if by_number:
+        return by_number, False
+    members = [person for person in listed.people if name in _groups(person)]
+    return members, bool(members)
+
+
+def _by_number(listed: ClassList, identity: Identity) -> Sequence[Person]:
+    for said, kinds in _BY_NUMBER:
+        if not (value := getattr(identity, said).casefold()):
+            continue
+        for kind in kinds:
+            same = [person for person in listed.people if value in _values(person, kind)]
+            # A group has a number too, which may be another student's; so may that of a list of one's own.
+            if said == "participant" or (said == "user" and listed.platform != "canvas"):
+                same = [person for person in same if _agrees(identity, person)]
+            if same:
+                return same
+    return ()
+
+
+def _values(person: Person, kind: Kind) -> set[str]:
+    value = person.of(kind).casefold()
+    if kind == "participant" and (number := _NUMBER.search(value)):
+        return {number[0]}
+    return {value, value.partition("@")[0]} - {""} if kind == "email" else {value} - {""}
+
+
+def _agrees(identity: Identity, person: Person) -> bool:
+    """Tell whether the names do not speak against it; hidden ones say nothing."""
+    hidden = re.fullmatch(
+        r"(anon|user|participant|teilnehmer\S*|participante?)\b.*", identity.name.casefold()
+    )
+    if hidden or not identity.name or not (person.of("name") or person.of("family")):
+        return True
+    return bool(_folded(identity.name) & _names(person, _folded))
+
+
+def _groups(person: Person) -> set[str]:
+    return {part.strip() for part in re.split("[,;]", person.of("group"))} | {person.of("group")} - {""}
+
+
+def _names(person: Person, form: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    """Give every way in which a person's name may be written, and what may stand for it."""
+    given, family, email = person.of("given"), person.of("family"), person.of("email")
+    ways = [person.name, f"{given} {family}", f"{family} {given}", person.of("login"), person.of("sid")]
+    ways += [email, email.partition("@")[0]]
+    return frozenset().union(*(form(way) for way in ways if way.strip()))
+
+
+def _exact(name: str) -> frozenset[str]:
+    return _orders(unicodedata.normalize("NFC", name.casefold()))
+
+
+def _folded(name: str) -> frozenset[str]:
+    """Write a name without accents; ä also as ae, as platforms do."""
+    name = unicodedata.normalize("NFC", name.casefold())
+    spelt = (
+        name.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue").replace("ø", "oe").replace("å", "aa")
+    )
+    bare = (unicodedata.normalize("NFKD", way) for way in (name, spelt))
+    ways = ("".join(c for c in way if not unicodedata.combining(c)) for way in bare)
+    return frozenset().union(*map(_orders, ways))
+
+
+def _orders(name: str) -> frozenset[str]:
+    """Give the letters of a name, family name first and last; Canvas leaves out all that is none."""
+    family, comma, given = name.partition(",")
+    ways: Iterable[str] = (name, given + family) if comma else (name, *_turned(name))
+    return frozenset("".join(letter for letter in way if letter.isalnum()) for way in ways) - {""}
+
+
+def _turned(name: str) -> Iterable[str]:
+    words = name.split()
+    return (" ".join((*words[at:], *words[:at])) for at in range(1, len(words)))
+
+
+def _several(student: str, people: Sequence[Person]) -> str:
+    lines = ", ".join(f"{person.name} (line {person.line + 1})" for person in people)
+    return f"{student} could be {lines}"
+
+
+def _claimed(person: Person, students: Sequence[str]) -> str:
+    return f"{' and '.join(students)} could both be {person.name} (line {person.line + 1})"

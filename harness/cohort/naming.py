@@ -1,0 +1,54 @@
+"""What students are called in a store, however their platform has written them."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from harness.cohort.classlist import ClassList
+from harness.cohort.identity import Identity
+from harness.cohort.joining import person_of
+from harness.cohort.layouts import Laid
+from harness.errors import UsageError
+
+_WITHOUT_NAMES = ("canvas", "classroom50", "nbgrader")
+"""Layouts that have no full names: Canvas leaves out spaces and capitals, the others have logins."""
+
+
+def students(laid: Laid, class_list: ClassList | None, known: Mapping[str, Identity]) -> tuple[str, ...]:
+    """Name the student of each submission, every one differently.
+
+    Who is `known` by a number of the platform keeps the name. Two of one name are told apart by numbers.
+
+    Raises:
+        UsageError: two of one name, and no number.
+    """
+    found = [_known(one.identity, known) for one in laid.handed]
+    who = [one.identity for one in laid.handed]
+    wanted = [name or _name(one, laid, class_list) for name, one in zip(found, who, strict=True)]
+    taken = Counter(wanted)
+    taken.update(name for name, one in known.items() if one.number and name not in found)
+    names = [
+        name if is_known or taken[name] == 1 else f"{name} {one.number}".strip()
+        for is_known, name, one in zip(found, wanted, who, strict=True)
+    ]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UsageError(
+                f"{name}: {count} submissions of that name; expected one, or numbers that tell them apart. "
+                "Remove one, or write a .csv file of them."
+            )
+    return tuple(names)
+
+
+# Private functions
+
+
+def _known(identity: Identity, known: Mapping[str, Identity]) -> str:
+    return next((name for name, one in known.items() if one.is_same_as(identity)), "")
+
+
+def _name(identity: Identity, laid: Laid, class_list: ClassList | None) -> str:
+    if class_list is not None and laid.layout in _WITHOUT_NAMES:
+        person = person_of(class_list, identity.name, identity)
+        if person is not None:
+            return person.name
+    return identity.name

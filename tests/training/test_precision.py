@@ -1,0 +1,54 @@
+"""Which precision `auto` chooses, and what is said where the processor is the reason."""
+
+import pytest
+from torch import nn
+
+from harness.analysis.graph import Architecture
+from harness.intake.export import architecture_of
+from harness.training.precision import PAYS_FROM, intensity, settled
+
+
+def exported(model: nn.Module) -> Architecture:
+    return architecture_of(model, (3, 32, 32))[0]
+
+
+@pytest.fixture(scope="module")
+def heavy() -> Architecture:
+    return exported(nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 3), nn.ReLU()))
+
+
+@pytest.fixture(scope="module")
+def light() -> Architecture:
+    return exported(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU()))
+
+
+def test_the_intensity_is_multiply_adds_for_each_number_that_is_made(light: Architecture) -> None:
+    # Each of 8 channels takes 3 multiply-adds in the convolution and none in the ReLU that follows it.
+    assert intensity(light) == pytest.approx(3 / 2)
+
+
+def test_dilated_has_the_arithmetic_that_bfloat16_pays_for_and_basic_has_not(reference_network) -> None:
+    assert intensity(exported(reference_network("Net"))) < PAYS_FROM
+    assert intensity(exported(reference_network("NetDilated"))) >= PAYS_FROM
+
+
+def test_auto_is_bfloat16_where_network_and_processor_gain_by_it(
+    heavy: Architecture, light: Architecture
+) -> None:
+    assert settled("auto", heavy, native=True) == ("bfloat16", None)
+    assert settled("auto", light, native=True) == ("float32", None)
+    assert settled("auto", light, native=False) == ("float32", None)
+
+
+def test_a_network_that_would_gain_on_another_processor_is_told_so(heavy: Architecture) -> None:
+    assert settled("auto", heavy, native=False) == (
+        "float32", "Trained in float32: this processor does not compute bfloat16 natively.",
+    )  # fmt: skip
+
+
+def test_a_recipe_that_names_its_precision_is_followed_and_a_slow_one_is_said(heavy: Architecture) -> None:
+    assert settled("float32", heavy, native=True) == ("float32", None)
+    assert settled("bfloat16", heavy, native=True) == ("bfloat16", None)
+    assert settled("bfloat16", heavy, native=False) == (
+        "bfloat16", "Trained in bfloat16, which this processor computes several times slower than float32.",
+    )  # fmt: skip
