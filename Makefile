@@ -1,5 +1,6 @@
 # Short names only: tox.ini and noxfile.py hold the commands.
 # `make grade SUBMISSION=../other ARGS="--variant dilated"` passes arguments on; `make test ARGS="-k rules"` too.
+# make ends with 2 whatever a command ended with but 0: scripts that tell 1, 2 and 3 apart call .venv/bin/harness.
 
 SUBMISSION ?= submission
 RECORD ?= $(SUBMISSION)/results/scorecard.json

@@ -19,6 +19,7 @@ from harness.commands import (
     rendering,
     starting,
     verifying,
+    watching,
 )
 from harness.errors import HarnessError
 from harness.reporting.visible import visible
@@ -37,6 +38,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
         measuring.evaluate,
         "harness evaluate submission --weights best.pth",
     ),
+    ("watch", watching.watch, "harness watch cohort.db"),
     ("reproduce", measuring.reproduce, "harness reproduce results/scorecard.json"),
     ("doctor", inspecting.doctor, "harness doctor --data ./data"),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),

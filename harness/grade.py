@@ -274,7 +274,7 @@ def _tried(run: Run, name: str) -> str:
         return ""
     least = min(effects, key=lambda node: effects[node])
     layer, share = traced.architecture.eval.by_name[least].layer, min(effects[least], 1.0)
-    moved = f"{share:.0%}".replace("%", " %") if share == 0 or share >= SMALLEST_SHOWN else f"{share:.0e}"
+    moved = f"{records.in_percent(share, 0)} %" if share == 0 or share >= SMALLEST_SHOWN else f"{share:.0e}"
     return (
         f"other weights were tried in {counted(len(effects), 'layer')}, and other pixels at the rim of the "
         f"receptive field; what moves the logits least is {layer}, by {moved} of what tells images apart"

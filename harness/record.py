@@ -250,6 +250,13 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def in_percent(share: float, digits: int = 2) -> str:
+    """Write a share in [0, 1] in percent; 100 stands only for all of it, whatever rounding would say."""
+    text = f"{100 * share:.{digits}f}"
+    is_all = share > 1 - 1e-9  # what is left of sums that are 1
+    return text if is_all or float(text) < 100 else f"{100 - 10**-digits:.{digits}f}"
+
+
 def mean_accuracy(trainings: Sequence[Training]) -> tuple[float, tuple[float, float]]:
     """Mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
 

@@ -30,6 +30,7 @@ from harness.training import runner
 from harness.training.events import (
     AugmentedEvent,
     DivergedEvent,
+    EpochEvent,
     Event,
     FieldEvent,
     MeasuredEvent,
@@ -38,6 +39,7 @@ from harness.training.events import (
     TrainedEvent,
 )
 from harness.training.jobs import AugmentJob, EvaluateJob, FieldJob, Model, TrainJob
+from harness.training.progress import PROGRESS, ProgressLog
 
 RESULTS = Path("results")
 """Where results go if nobody says otherwise."""
@@ -66,6 +68,8 @@ class Settings:
     resume: Path | None = None
     save_every: int = 0
     sandbox: Wanted = "auto"
+    progress: Path | None = None
+    """Where trainings write how far they are; None: into the folders of their variants."""
     self_check: bool = False
     """One's own submission, run without a box: never a grade."""
 
@@ -180,14 +184,22 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
         memory_mib=run.assignment.limits.training_memory_mib,
     )
     run.listen(variant, "train")
+    progress = _progress(run, variant, recipe)
 
     def heard(event: Event) -> None:
+        if isinstance(event, EpochEvent):
+            progress.epoch(event)
         if isinstance(event, ReadyEvent):
             run.fingerprint |= event.fingerprint
         run.listen(variant, event)
 
-    final = runner.run(job, heard, run.assignment.limits.training_s)
+    try:
+        final = runner.run(job, heard, run.assignment.limits.training_s)
+    except BaseException:
+        progress.end("stopped")
+        raise
     assert isinstance(final, TrainedEvent | DivergedEvent)
+    progress.end("diverged" if isinstance(final, DivergedEvent) else "trained")
     if isinstance(final, TrainedEvent):
         run.seconds[variant] = round(final.seconds, 1)
     return final
@@ -267,6 +279,15 @@ def augment(
 
 
 # Private functions
+
+
+def _progress(run: Run, variant: str, recipe: RecipeSpec) -> ProgressLog:
+    resumed, own = run.settings.resume is not None, run.folder(variant) / PROGRESS
+    if run.settings.progress is None and not resumed:
+        own.unlink(missing_ok=True)  # of an earlier run
+    log = ProgressLog(run.settings.progress or own)
+    log.begin(variant, run.seed, recipe.epochs, resumed=resumed)
+    return log
 
 
 def _box(run: Run, box: Box | None) -> AbstractContextManager[Box | SelfCheck]:

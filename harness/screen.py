@@ -4,23 +4,27 @@ Everything goes to standard error, so that ``--json -`` has standard output to i
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from harness.machine import Check
-from harness.points import Total, stated, total_of
-from harness.receptive_field import FieldReport
 from harness.record import Finding, Record, VariantRecord
-from harness.reporting.markdown import in_words
 from harness.reporting.scores import class_scores
 from harness.reporting.visible import visible
-from harness.reproduce import Reproduction
-from harness.run import Stage
+from harness.reporting.words import worst_first
 from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
+
+if TYPE_CHECKING:  # a command loads what it shows
+    from harness.machine import Check
+    from harness.points import Total
+    from harness.receptive_field import FieldReport
+    from harness.reproduce import Reproduction
+    from harness.run import Stage
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
 STAGES = {
@@ -50,7 +54,9 @@ def say(text: str, to: Console = screen) -> None:
 
 
 def show_record(record: Record) -> None:
-    """Print every variant's findings, then the verdict."""
+    """Print every variant's findings, then what counts, the verdict and the total."""
+    from harness.points import stated, total_of
+
     for name, variant in record.variants.items():
         _show_variant(name, variant)
         if tried := record.provenance.get("influence", {}).get(name):
@@ -64,7 +70,7 @@ def show_record(record: Record) -> None:
     screen.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
 
 
-def show_field(report: FieldReport) -> None:
+def show_field(report: "FieldReport") -> None:
     """Print the receptive field of one network: its layers, the final numbers, the second measurement."""
     names = ("k", "s", "d", "rf_in", "jump_in", "rf_out", "jump_out")
     table = Table(title=plain(report.title), title_justify="left")
@@ -80,6 +86,8 @@ def show_field(report: FieldReport) -> None:
         pool = "" if report.with_pool_px is None else f", {report.with_pool_px} px counting the global pool"
         output.print(f"receptive field: {report.before_pool_px} px{pool}; jump {report.jump}", soft_wrap=True)
     if report.check is not None:
+        from harness.reporting.markdown import in_words
+
         output.print(f"measured by gradients: {plain(in_words(report.check))}", soft_wrap=True)
 
 
@@ -101,7 +109,7 @@ def show_measured(title: str, measured: MeasuredEvent) -> None:
     )
 
 
-def show_reproduction(found: Reproduction) -> None:
+def show_reproduction(found: "Reproduction") -> None:
     """Print whether a record was reproduced, else what differs first, and what changed in the fingerprint."""
     if found.first is None:
         output.print(f"[green]identical[/]: the result is {found.result_sha256}", soft_wrap=True)
@@ -121,7 +129,7 @@ def show_reproduction(found: Reproduction) -> None:
         output.print(known)
 
 
-def show_checks(checks: Sequence[Check]) -> None:
+def show_checks(checks: "Sequence[Check]") -> None:
     """Print what was found of this machine."""
     colours = {"PASS": "green", "CAUTION": "yellow", "FAIL": "red"}
     table = Table("check", "", "found", "what to do")
@@ -164,7 +172,7 @@ class Display:
     def __exit__(self, *_: Any) -> None:
         self._bars.stop()
 
-    def show(self, variant: str, event: Event | Stage) -> None:
+    def show(self, variant: str, event: "Event | Stage") -> None:
         """Show one event of a run; the signature of `harness.run.Listener`."""
         match event:
             case str():
@@ -201,7 +209,7 @@ class Display:
 # Private functions
 
 
-def _counting(record: Record, scored: Total) -> str:
+def _counting(record: Record, scored: "Total") -> str:
     """Name the variant that counts, where there are others."""
     return "" if len(scored.counted) == len(record.variants) else f", those of {', '.join(scored.counted)}"
 
@@ -212,7 +220,8 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(variant.problem.message)
         say(variant.problem.traceback)
         return
-    screen.print(_table(f"{name}: {variant.title} ({variant.class_name})", variant.findings))
+    say(f"{name}: {variant.title} ({variant.class_name})")
+    _show_findings(variant.findings)
     for finding in variant.findings:
         if finding.status != "passed":
             source = finding.where[0].source if finding.where else ""
@@ -222,20 +231,21 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(f"note: {note}")
 
 
-def _table(title: str, findings: Sequence[Finding]) -> Table:
-    table = Table(title=plain(title), title_justify="left")
-    table.add_column("rule", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("expected", overflow="fold")
-    table.add_column("actual", overflow="fold")
-    table.add_column("points", justify="right")
-    for finding in findings:
-        points = "–" if finding.points is None else str(finding.points)
-        table.add_row(
-            finding.rule,
-            MARK[finding.status],
-            plain(finding.expected),
-            plain(finding.actual),
-            f"{points}/{finding.max_points}",
-        )
-    return table
+def _show_findings(findings: Sequence[Finding]) -> None:
+    """Print what did not pass first, in full, then one line for each rule that passed."""
+    for finding in worst_first(findings):
+        if finding.status != "passed":
+            screen.print(f"{MARK[finding.status]}  [bold]{plain(finding.rule)}[/]  {_points(finding)}")
+            for word, text in (("expected", finding.expected), ("got", finding.actual)):
+                screen.print(Padding(f"{word} {plain(text)}", (0, 0, 0, 4), expand=False))
+    passed = [finding for finding in findings if finding.status == "passed"]
+    rules = max((len(finding.rule) for finding in passed), default=0)
+    for finding in passed:
+        line = Text.from_markup(f"{MARK['passed']}  {plain(finding.rule):<{rules}}  {_points(finding):>5}  ")
+        line.append(" ".join(visible(finding.actual).split()))
+        line.truncate(screen.width, overflow="ellipsis")
+        screen.print(line)
+
+
+def _points(finding: Finding) -> str:
+    return f"{'–' if finding.points is None else finding.points}/{finding.max_points}"

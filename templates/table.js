@@ -22,18 +22,27 @@ const sort = (column, direction) => {
   body.append(...keyed.map(({ row }) => row));
 };
 
-for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
+const heads = [...table.tHead.rows[0].cells];
+const [by, down] = ["#by", "#down"].map((id) => document.querySelector(id));
+
+const order = (column, backwards) => {
+  for (const head of heads) head.removeAttribute("aria-sort");
+  heads[column].setAttribute("aria-sort", backwards ? "descending" : "ascending");
+  by.value = column;
+  down.checked = backwards;
+  sort(column, backwards ? -1 : 1);
+};
+
+for (const [column, head] of heads.entries()) {
+  by.append(new Option(head.textContent.trim(), column));
   const button = document.createElement("button");
   button.type = "button";
   button.append(...head.childNodes);
   head.append(button);
-  button.addEventListener("click", () => {
-    const down = head.getAttribute("aria-sort") === "ascending";
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    sort(column, down ? -1 : 1);
-  });
+  button.addEventListener("click", () => order(column, head.getAttribute("aria-sort") === "ascending"));
 }
+for (const choice of [by, down]) choice.addEventListener("change", () => order(Number(by.value), down.checked));
+order(0, false);
 
 const filter = () => {
   const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);

@@ -284,6 +284,7 @@ def harness(*args, cwd):
 
 def test_what_cannot_be_opened_is_told_to_the_student_and_is_no_grade(tmp_path):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "results.json").write_text('{"score": 100, "output": "of the submission before"}')
     done = harness("verify", "empty", "--gradescope", "results.json", cwd=tmp_path)
     assert done.returncode == 2
     results = json.loads((tmp_path / "results.json").read_text())

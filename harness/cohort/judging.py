@@ -114,6 +114,7 @@ def _run(work: Claimed, terms: Terms, means: Means, objects: Objects, out: Path)
         data=PREVIEW if terms.preview else means.data,
         stats_cache=objects.root / terms.assignment.data.stats_file,
         sandbox=means.sandbox,
+        progress=objects.progress(work.key),
     )
 
     def listen(_: str, event: object) -> None:

@@ -2,11 +2,17 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
+from harness.errors import UsageError
 from harness.intake.sources import printable
 from harness.reporting.visible import JOINER
+from harness.tables import meant
 
+MOST_NAMED = 10
+"""Students that a message names at most."""
 _JOINER = re.compile(f"({JOINER})")
+_DIGITS = re.compile("([0-9]{1,18})")
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 
@@ -19,6 +25,37 @@ def known_as(written: str) -> str:
     parts = _JOINER.split(printable(written))
     parts[::2] = ("".join(c for c in part if unicodedata.category(c) != "Cf") for part in parts[::2])
     return _SPACES.sub(" ", "".join(parts)).strip(" ")
+
+
+def in_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Give the key that puts names in the order of a list of people: without accents, numbers as numbers.
+
+    A page that is opened puts them in the order of the reader's language.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    parts = [part for part in _DIGITS.split(plain) if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
+
+
+def one_of(written: str, names: Sequence[str]) -> str:
+    """Find the one name that is written: as it is, in other letters, or its beginning.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    asked = known_as(written)
+    folded = {name: known_as(name).casefold() for name in names}
+    for matches in (
+        [name for name in names if known_as(name) == asked],
+        [name for name in names if folded[name] == asked.casefold()],
+        [name for name in names if folded[name].startswith(asked.casefold())],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            some = ", ".join(sorted(matches)[:MOST_NAMED])
+            raise UsageError(f"{written}: could be {len(matches)} students ({some}). Write more of the name.")
+    raise UsageError(f"{written}: not in this store. {meant(asked, names, 'students')}")
 
 
 def is_name(text: str) -> bool:

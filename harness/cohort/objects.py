@@ -23,18 +23,24 @@ ABANDONED_S = 7 * 24 * 3600
 class Objects:
     """The folders below `root`: ``ab/cdef…``, and unfinished ones in ``unfinished``."""
 
-    def __init__(self, root: Path) -> None:
-        """Open them; the folder is made if it is not there.
+    def __init__(self, root: Path, *, writable: bool = True) -> None:
+        """Open them; the folder is made if it is not there and is to be written to.
 
         Raises:
             UsageError: it cannot be written to.
         """
         self.root = root.absolute()
+        if not writable:
+            return
         try:
             (self.root / "unfinished").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror or error
             raise UsageError(f"{root}: cannot be written ({reason}). Name another with --files.") from None
+
+    def progress(self, key: str) -> Path:
+        """Say where the trainings of a work write how far they are."""
+        return self.root / "progress" / f"{key}.jsonl"
 
     def path(self, sha256: str) -> Path:
         """Say where the folder of a hash is."""

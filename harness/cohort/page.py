@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.rows import Row
 from harness.cohort.table import ClassTable, seconds
 from harness.points import total_of
-from harness.record import Facts, Status, VariantRecord
-from harness.reporting.html import page_environment
+from harness.record import Facts, Status, VariantRecord, in_percent
+from harness.reporting.html import page_environment, unbroken
 from harness.reporting.markdown import TEMPLATES, environment
 from harness.reporting.words import CAUSES, VERDICTS, finding_of
 
@@ -135,7 +135,7 @@ def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
     """Render ``table.html``: sortable, searchable, with the distribution of the class."""
     script = (templates / "table.js").read_text(encoding="utf-8")
     style = "".join((templates / name).read_text(encoding="utf-8") for name in ("scorecard.css", "table.css"))
-    return (
+    return unbroken(
         page_environment(templates)
         .get_template("table.html.j2")
         .render(
@@ -148,6 +148,8 @@ def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
             drawings=drawings(table),
             STATES=STATES,
             style=Markup(style),  # noqa: S704 - our own files
+            narrow=Markup((templates / "table_narrow.css").read_text(encoding="utf-8")),  # noqa: S704
+            least_rem=_least_rem(heads(table)),
             script=Markup(script),  # noqa: S704 - our own file
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
@@ -172,6 +174,11 @@ def render_markdown(table: ClassTable, templates: Path = TEMPLATES) -> str:
 
 
 # Private functions
+
+
+def _least_rem(columns: Sequence[Head]) -> int:
+    """Say how wide a window has to be for the table: student and verdict, numbers, and the marks of rules."""
+    return 27 + sum(2 if head.rule else 7 for head in columns)
 
 
 def _heads(table: ClassTable, name: str, rules: tuple[str, ...]) -> Iterator[Head]:
@@ -210,9 +217,10 @@ def _points(table: ClassTable, row: Row) -> Cell:
 def _accuracy(facts: Facts) -> Cell:
     if facts.accuracy is None or facts.accuracy_interval is None:
         return Cell("–")
-    low, high = (100 * end for end in facts.accuracy_interval)
-    text = f"{100 * facts.accuracy:.2f} ± {(high - low) / 2:.2f}"
-    return Cell(text, 100 * facts.accuracy, says=f"95 % interval {low:.2f} to {high:.2f} %")
+    low, high = facts.accuracy_interval
+    text = f"{in_percent(facts.accuracy)} ± {100 * (high - low) / 2:.2f}"
+    says = f"95 % interval {in_percent(low)} to {in_percent(high)} %"
+    return Cell(text, 100 * facts.accuracy, says=says)
 
 
 def _number(value: float | None, form: str) -> Cell:
@@ -235,9 +243,7 @@ def _remark(table: ClassTable, row: Row) -> str:
     """Say why there is no verdict or no final total, and that work was late."""
     one = table.standings[row.student]
     late = one.late.reason if one.late.is_late else ""
-    if row.problem:
-        return "; ".join(filter(None, (row.problem, late)))
-    why = (
-        one.reason if one.is_final or row.state == "missing" or not one.reason else f"not final: {one.reason}"
-    )
-    return "; ".join(filter(None, (why, late)))
+    if row.reason:
+        return "; ".join(filter(None, (row.reason, late)))
+    is_open = not one.is_final and row.state != "missing" and one.reason
+    return "; ".join(filter(None, (f"not final: {one.reason}" if is_open else one.reason, late)))

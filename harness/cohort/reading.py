@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, defer
 from harness.cohort.current import current_assignment
 from harness.cohort.extensions import extensions_in
 from harness.cohort.ledger import assignment_of
-from harness.cohort.names import known_as
+from harness.cohort.names import in_order, one_of
 from harness.cohort.objects import Objects
 from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
@@ -25,7 +25,6 @@ from harness.cohort.standing import counting
 from harness.cohort.store import Store
 from harness.errors import HarnessError, UsageError
 from harness.record import Cause, Status
-from harness.tables import meant
 
 WAITING = ("rules", "training")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -57,46 +56,54 @@ def assignments(store: Store) -> Mapping[str, str]:
         return {found.sha256: found.name for found in session.scalars(select(AssignmentTable))}
 
 
-def rows(store: Store, assignment_sha256: str | None = None) -> tuple[Row, ...]:
+def rows(
+    store: Store, assignment_sha256: str | None = None, students: Collection[str] | None = None
+) -> tuple[Row, ...]:
     """Give one row a student, by name: the submission that counts under an assignment, the current if None.
+
+    `students` asks for the rows of some alone, by the names in the store.
 
     Raises:
         UsageError: nothing has been handed in.
     """
     wanted = assignment_sha256 or current_assignment(store)
     spec = assignment_of(store, wanted)
-    one_counts = spec.policy.counts == "last"
-    return tuple(counting(some, spec) for some in submissions(store, wanted, last_alone=one_counts))
+    last_alone = spec.policy.counts == "last"
+    return tuple(counting(some, spec) for some in submissions(store, wanted, students, last_alone=last_alone))
 
 
 def submissions(
-    store: Store, assignment_sha256: str | None = None, *, last_alone: bool = False
+    store: Store,
+    assignment_sha256: str | None = None,
+    students: Collection[str] | None = None,
+    *,
+    last_alone: bool = False,
 ) -> tuple[tuple[Row, ...], ...]:
     """Give the submissions of each student under an assignment, in the order of time; students by name.
+
+    `students` asks for the rows of some alone, by the names in the store.
 
     Raises:
         UsageError: nothing has been handed in.
     """
     wanted = assignment_sha256 or current_assignment(store)
+    submissions_of = select(SubmissionTable)
+    if students is not None:
+        submissions_of = submissions_of.where(SubmissionTable.student.in_(students))
     with store.reading() as session:
-        works = {work.key: work for work in session.scalars(select(WorkTable))}
-        links: dict[int, list[str]] = {}
-        for link in session.scalars(select(LinkTable).order_by(LinkTable.id)):
-            links.setdefault(link.submission_id, []).append(link.key)
-        handed = list(session.scalars(select(SubmissionTable)))
+        handed = list(session.scalars(submissions_of))
+        links = _links(session, None if students is None else [one.id for one in handed])
+        keys = None if students is None else {key for some in links.values() for key in some}
+        works, grades = _works(session, keys), _grades(session, keys)
         extended = extensions_in(session)
-        grades: dict[str, list[GradeTable]] = {}
-        light = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
-        for grade in session.scalars(light):
-            grades.setdefault(grade.key, []).append(grade)
         records = _last_records(session, grades.values())
         said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
     for one in sorted(handed, key=_instant):
         by_student.setdefault(one.student, []).append(one)
     found = []
-    for student in sorted(by_student):
-        handed_in = by_student[student]
+    for name in sorted(by_student, key=in_order):
+        handed_in = by_student[name]
         history = _history(handed_in, links, works, grades, store.objects)
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
         some = [
@@ -104,21 +111,23 @@ def submissions(
             for one, key in (under[-1:] if last_alone else under)
         ]
         if some:
-            until, identity = extended.get(student), said.get(student)
+            until, identity = extended.get(name), said.get(name)
             found.append(tuple(replace(row, until=until, identity=identity) for row in some))
     return tuple(found)
 
 
 def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
-    """Give one student's row.
+    """Give one student's row: by the name, in small or capital letters, or by how no other name begins.
 
     Raises:
-        UsageError: there is no such student.
+        UsageError: there is no such student, or there are several.
     """
-    found = {known_as(row.student): row for row in rows(store, assignment_sha256)}
-    if (name := known_as(student)) not in found:
-        raise UsageError(f"{student}: not in this store. {meant(name, found, 'students')}")
-    return found[name]
+    with store.reading() as session:
+        names = list(session.scalars(select(SubmissionTable.student).distinct()))
+    found = rows(store, assignment_sha256, [one_of(student, names)])
+    if not found:
+        raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
+    return found[0]
 
 
 def counts(store: Store, scope: str) -> Counts:
@@ -183,6 +192,33 @@ def last_folder(store: Store, key: str) -> Path:
 
 
 # Private functions
+
+
+def _links(session: Session, submissions: Sequence[int] | None) -> dict[int, list[str]]:
+    """Give the keys of submissions, of all if None, oldest link first."""
+    asked = select(LinkTable).order_by(LinkTable.id)
+    if submissions is not None:
+        asked = asked.where(LinkTable.submission_id.in_(submissions))
+    found: dict[int, list[str]] = {}
+    for link in session.scalars(asked):
+        found.setdefault(link.submission_id, []).append(link.key)
+    return found
+
+
+def _works(session: Session, keys: Collection[str] | None) -> dict[str, WorkTable]:
+    asked = select(WorkTable) if keys is None else select(WorkTable).where(WorkTable.key.in_(keys))
+    return {work.key: work for work in session.scalars(asked)}
+
+
+def _grades(session: Session, keys: Collection[str] | None) -> dict[str, list[GradeTable]]:
+    """Give the grades of works, of all if None, oldest first and without their records."""
+    asked = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
+    if keys is not None:
+        asked = asked.where(GradeTable.key.in_(keys))
+    found: dict[str, list[GradeTable]] = {}
+    for grade in session.scalars(asked):
+        found.setdefault(grade.key, []).append(grade)
+    return found
 
 
 def _instant(one: SubmissionTable) -> tuple[datetime, int]:

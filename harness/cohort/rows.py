@@ -1,6 +1,6 @@
 """What is known of a class, one row a student: plain data, from which every table is made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,11 +95,43 @@ class Row:
         found = None if self.record is None else cause_of(self.record)
         return found or ("harness" if self.state == "failed" else None)
 
+    @property
+    def reason(self) -> str:
+        """Why it was not judged, in one line; "" where it was."""
+        if self.problem or self.record is None or self.record.verdict != "not_judged":
+            return self.problem
+        for variant in self.record.variants.values():
+            if variant.problem is not None:
+                return variant.problem.message.partition("\n")[0]
+            for finding in variant.findings:
+                if finding.status == "not_judged" and finding.cause == self.cause:
+                    return f"{finding.rule}: {finding.actual}"
+        return ""
+
 
 def cause_of(record: Record) -> Cause | None:
     """Name the cause of what was not judged in a record; of several, the one furthest from the student."""
     found = set(_causes(record))
     return next((cause for cause in _WORST_FIRST if cause in found), None)
+
+
+def by_cause(found: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    """Sort rows by what came of them: a verdict, whose fault it is that there is none, how far they are."""
+    sorted_rows: dict[str, list[Row]] = {}
+    for row in found:
+        sorted_rows.setdefault(outcome(row), []).append(row)
+    return sorted_rows
+
+
+def outcome(row: Row) -> str:
+    """Say what came of one submission in a word or two."""
+    if row.state in ("waiting", "running"):
+        return row.state
+    if row.state == "missing":
+        return "handed in nothing"
+    if row.state == "graded" and row.record is not None and row.record.verdict != "not_judged":
+        return row.record.verdict
+    return f"not judged: {row.cause}"
 
 
 # Private functions

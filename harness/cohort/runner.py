@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -168,25 +168,6 @@ def graders(plan: Plan, stage: Stage, terms: Terms) -> int:
             return min(plan.workers or len(slots), len(slots))
         processors = max(1, processors // terms.assignment.recipe.threads)
     return plan.workers or processors
-
-
-def by_cause(found: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
-    """Sort rows by what came of them: a verdict, whose fault it is that there is none, how far they are."""
-    sorted_rows: dict[str, list[Row]] = {}
-    for row in found:
-        sorted_rows.setdefault(outcome(row), []).append(row)
-    return sorted_rows
-
-
-def outcome(row: Row) -> str:
-    """Say what came of one submission in a word or two."""
-    if row.state in ("waiting", "running"):
-        return row.state
-    if row.state == "missing":
-        return "handed in nothing"
-    if row.state == "graded" and row.record is not None and row.record.verdict != "not_judged":
-        return row.record.verdict
-    return f"not judged: {row.cause}"
 
 
 # Private functions

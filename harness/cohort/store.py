@@ -3,9 +3,10 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from alembic import command
@@ -90,9 +91,7 @@ def open_store(where: str, files: Path | None = None, *, must_exist: bool = Fals
     if url.get_backend_name() == "sqlite":
         path = Path(url.database or "")
         if must_exist and not path.is_file():
-            raise UsageError(
-                f"--store {where}: no such file; expected a store. Make one with harness cohort grade."
-            )
+            raise _no_store(where)
         files = files or path.with_suffix(".files")
     engine = _engine(url)
     try:
@@ -113,7 +112,51 @@ def open_store(where: str, files: Path | None = None, *, must_exist: bool = Fals
         raise
 
 
+def open_for_reading(where: str, files: Path | None = None) -> Store:
+    """Open a store that others may be writing to; nothing can be written through it. See `open_store`.
+
+    Raises:
+        UsageError: there is none, it cannot be opened, or it is of another version of the harness.
+    """
+    url = _url(where)
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        if not path.is_file():
+            raise _no_store(where)
+        files = files or path.with_suffix(".files")
+        url = url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true"})
+        engine = create_engine(url, connect_args={"timeout": BUSY_S})
+        event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    else:
+        engine = _engine(url, {"options": "-c default_transaction_read_only=on"})
+    try:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != ScriptDirectory(str(MIGRATIONS)).get_current_head():
+            raise _of_another_version(where)
+    except DBAPIError as error:
+        engine.dispose()
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UsageError(f"--store {where}: cannot be opened ({reason}). Name another store.") from None
+    except UsageError:
+        engine.dispose()
+        raise
+    return Store(engine, Objects(files or Path("cohort.files"), writable=False))
+
+
 # Private functions
+
+
+def _of_another_version(where: str) -> UsageError:
+    return UsageError(
+        f"--store {where}: of another version of the harness, or no store; expected one of this version. "
+        "Run harness cohort failures on it once, which brings it up to date."
+    )
+
+
+def _no_store(where: str) -> UsageError:
+    return UsageError(f"--store {where}: no such file; expected a store. Make one with harness cohort grade.")
 
 
 def _url(where: str) -> URL:
@@ -132,9 +175,11 @@ def _url(where: str) -> URL:
     return url.set(drivername=known[name])
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, connect: Mapping[str, Any] = MappingProxyType({})) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(
+            url, pool_pre_ping=url.get_backend_name() != "sqlite", connect_args=dict(connect)
+        )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise UsageError(
             "--store: the driver of PostgreSQL is not installed; expected psycopg 3. "

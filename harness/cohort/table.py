@@ -130,7 +130,7 @@ def columns(table: ClassTable) -> dict[str, Column]:
         "platform_late": lambda row: _yes(row.identity.late if row.identity else None),
         "resubmission": lambda row: row.identity.resubmission if row.identity else None,
         "cause": lambda row: row.cause,
-        "problem": lambda row: row.problem or None,
+        "problem": lambda row: row.reason or None,
     }
     for name, rules in table.variants.items():
         found |= _of_variant(name, rules)

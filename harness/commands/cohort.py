@@ -14,6 +14,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("retry", cohort_grading.retry, "harness cohort retry --cause infrastructure --data ./data"),
     ("table", cohort_reports.table, "harness cohort table --store cohort.db --format html,csv"),
     ("extend", cohort_deadlines.extend, "harness cohort extend later.csv --store cohort.db"),
+    ("feedback", cohort_reports.feedback, "harness cohort feedback --out feedback --layout moodle"),
     ("similar", cohort_reports.similar, "harness cohort similar --store cohort.db --out results"),
     ("rejudge", cohort_reports.rejudge, "harness cohort rejudge --assignment new.toml --store cohort.db"),
 )

@@ -1,26 +1,24 @@
 """What `harness cohort` shows while it grades: a live table on a terminal, a line now and then elsewhere."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from harness.cohort.reading import Counts
-from harness.cohort.rows import Row
-from harness.cohort.runner import Again, Forecast, Stage, Watcher, outcome
+from harness.cohort.runner import Again, Forecast, Stage, Watcher
+from harness.reporting.words import duration
 from harness.screen import output, say, screen
 
 LINE_S = 10.0
 """Least seconds between two lines where there is no terminal."""
 SAME_LINE_S = 300.0
 """Seconds until it is said again that nothing has changed."""
-STAGES = {"rules": "by the rules alone", "full": "in full"}
 VERDICTS = ("passed", "failed", "not_judged", "dead")
 SHOWN = 20
-"""Submissions that are named of each cause."""
+"""Submissions that are named where a run says what it would do."""
 JUST = 8
 """Students who are named as just graded."""
 
@@ -108,71 +106,6 @@ def show_again(again: Again) -> None:
     say(f"{len(again.begun)} submissions are graded once more{_who(again.begun)}")
     for student, why in again.left_out:
         say(f"left out: {student}: {why}")
-
-
-def show_summary(by_cause: Mapping[str, Sequence[Row]]) -> None:
-    """Print how many came to what, and who did not come to a verdict and why."""
-    table = Table("", "submissions")
-    table.columns[1].justify = "right"
-    for what in sorted(by_cause):
-        table.add_row(what, str(len(by_cause[what])))
-    screen.print(table)
-    for what, rows in sorted(by_cause.items()):
-        if what.startswith("not judged"):
-            show_failures(what, rows)
-
-
-def show_failures(what: str, rows: Sequence[Row], to: Console = screen, most: int = SHOWN) -> None:
-    """Print who was not judged for one cause, and the reason of each."""
-    say(f"{what}:", to)
-    for row in rows[:most]:
-        say(f"  {row.student}: {reason(row)}", to)
-    if len(rows) > most:
-        say(f"  and {len(rows) - most} more: harness cohort failures", to)
-
-
-def show_row(row: Row) -> None:
-    """Print one student's submission, verdict and history."""
-    handed_in = f", handed in {row.submitted_at:%Y-%m-%d %H:%M} UTC" if row.submitted_at else ""
-    say(f"{row.student}: {row.source}{handed_in}: {outcome(row)}", output)
-    if row.record is not None:
-        say(f"{row.record.points} of {row.record.max_points} points ({STAGES[row.stage or 'rules']})", output)
-    if why := reason(row):
-        say(why, output)
-    if row.folder is not None:
-        say(f"scorecard: {row.folder / 'scorecard.html'}", output)
-        say(f"record: {row.folder / 'scorecard.json'}", output)
-    for entry in row.history:
-        handed_in = f" handed in {entry.submitted_at:%Y-%m-%d %H:%M}" if entry.submitted_at else ""
-        say(
-            f"{entry.graded_at:%Y-%m-%d %H:%M:%S} {entry.reason} {STAGES[entry.stage]}: "
-            f"{entry.verdict.replace('_', ' ')}, {entry.points} of {entry.max_points} points; "
-            f"{entry.source}{handed_in}; by {entry.worker} in {entry.seconds:.1f} s, "
-            f"assignment {entry.assignment_sha256[:12]}, harness {entry.harness_version}",
-            output,
-        )
-
-
-def reason(row: Row) -> str:
-    """Say in one line why a submission was not judged; "" where it was."""
-    if row.problem:
-        return row.problem
-    if row.record is None or row.record.verdict != "not_judged":
-        return ""
-    for variant in row.record.variants.values():
-        if variant.problem is not None:
-            return variant.problem.message.partition("\n")[0]
-        for finding in variant.findings:
-            if finding.status == "not_judged" and finding.cause == row.cause:
-                return f"{finding.rule}: {finding.actual}"
-    return ""
-
-
-def duration(seconds: float) -> str:
-    """Write a number of seconds for people: 40 s, 12 min, 3.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 # Private functions

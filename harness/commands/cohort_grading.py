@@ -164,17 +164,19 @@ def grade(
 
 
 def show(
-    student: Annotated[str, typer.Argument(help="As the roster has the name.")],
+    student: Annotated[str, typer.Argument(help="The name, or how it begins; small letters will do.")],
     store: StoreOption = DEFAULT_STORE,
     files: FilesOption = None,
 ) -> None:
-    """Show one student's submission: verdict, history, where its scorecard lies."""
+    """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
     from harness.cohort.reading import row_of
     from harness.cohort.store import opened_store
-    from harness.commands.cohort_display import show_row
+    from harness.cohort.twins import with_the_same_bytes
+    from harness.commands.cohort_answers import show_row
 
     with opened_store(store, files, must_exist=True) as opened:
-        show_row(row_of(opened, student))
+        row = row_of(opened, student)
+        show_row(row, with_the_same_bytes(opened, row))
 
 
 def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
@@ -183,9 +185,9 @@ def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> N
     Exits with 3 if there are any of another cause than the student's.
     """
     from harness.cohort.reading import rows
-    from harness.cohort.runner import by_cause
+    from harness.cohort.rows import by_cause
     from harness.cohort.store import opened_store
-    from harness.commands.cohort_display import show_failures
+    from harness.commands.cohort_answers import show_failures
     from harness.screen import output
 
     with opened_store(store, files, must_exist=True) as opened:
@@ -316,8 +318,8 @@ def _told(roster: "Roster", listed: "ClassList | None") -> "Roster":
 def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
     """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
     from harness.cohort.attendance import joined_to, told, with_missing
-    from harness.cohort.runner import by_cause
-    from harness.commands.cohort_display import show_summary
+    from harness.cohort.rows import by_cause
+    from harness.commands.cohort_answers import show_summary
     from harness.screen import say
 
     show_summary(by_cause(with_missing(listed, rows)))

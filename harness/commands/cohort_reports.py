@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.cohort.graphs import Level
+    from harness.cohort.rows import Row
     from harness.cohort.store import Store
     from harness.cohort.table import ClassTable
 
@@ -75,6 +76,39 @@ def table(
         _tell_left_out(found)
         for note in _of_class_list(found):
             say(f"note: {note}")
+
+
+def feedback(
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    layout: Annotated[
+        Literal["auto", "moodle", "canvas", "gradescope", "plain"],
+        typer.Option(help="Whose folders; auto: of the platform that named what was handed in."),
+    ] = "auto",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder.")] = Path("feedback"),
+    assignment: AssignmentOption = None,
+) -> None:
+    """Write everyone's scorecard as it is handed back: named for the student, with the student's command.
+
+    The folders, and the zip for Moodle and Canvas, are those that the platform takes back.
+    """
+    from harness.cohort.feedback import ZIPPED, layout_of, write_feedback
+    from harness.cohort.feedback import feedback as rendered
+    from harness.cohort.store import opened_store
+    from harness.screen import say
+
+    check_writable(out)
+    if any(out.iterdir()):
+        raise UsageError(
+            f"--out {out}: not empty; expected a new folder, so that no earlier scorecard is handed back. "
+            "Empty it, or name another."
+        )
+    with opened_store(store, files, must_exist=True) as opened:
+        found = _class_table(opened, assignment, out, None)
+    asked = layout_of(row.source for row in found.rows) if layout == "auto" else layout
+    written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
+    say(f"{asked}: {len(written)} scorecards in {out}")
+    _tell_no_feedback([row for row in found.rows if row.student not in written], asked)
 
 
 def similar(
@@ -225,6 +259,22 @@ def _of_class_list(table: "ClassTable") -> "Iterator[str]":
 
     if table.joined is not None and (filled := in_class_list(table)) is not None:
         yield from (*told(table.joined), *filled.notes)
+
+
+def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
+    from harness.screen import say
+
+    ungraded = [row.student for row in rows if row.record is None]
+    unknown = [f"{row.student} ({row.source})" for row in rows if row.record is not None]
+    if ungraded:
+        say(f"not graded yet, so no scorecard: {_listed(ungraded)}")
+    if unknown:
+        say(f"no id of {layout} in the name that was handed in, so left out: {_listed(unknown)}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"{', '.join(names[:10])}{more}"
 
 
 def _tell_left_out(table: "ClassTable") -> None:

@@ -53,6 +53,17 @@ def check_file(file: str | Path | None, option: str = "--json") -> None:
         raise UsageError(f"{option} {file}: cannot be written ({reason}). Name another file.") from None
 
 
+def clear_file(file: Path | None, option: str) -> None:
+    """Remove what an earlier run has written, so that it is not taken for the result of this one.
+
+    Raises:
+        UsageError: the file could not be written again.
+    """
+    check_file(file, option)
+    if file is not None and file.is_file():  # a device or a pipe holds no result
+        file.unlink()
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep other runs out of a results folder while this one writes to it.

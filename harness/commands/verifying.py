@@ -8,7 +8,7 @@ import typer
 
 from harness.commands.grading import finish
 from harness.commands.options import AssignmentOption, JsonOption, PathArgument, opened
-from harness.commands.outputs import check_file
+from harness.commands.outputs import check_file, clear_file
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def verify(
     from harness.verify import verify as verified
 
     check_file(json)
-    check_file(gradescope, "--gradescope")
+    clear_file(gradescope, "--gradescope")
 
     def publish(so_far: "Record") -> None:
         if gradescope is not None:

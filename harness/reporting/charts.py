@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.record import ReceptiveFieldRow, Training, mean_accuracy
+from harness.record import EpochLog, ReceptiveFieldRow, Training, in_percent, mean_accuracy
 
 WIDTH, HEIGHT = 400, 240
 LEFT, RIGHT, TOP, BOTTOM = 44, 348, 12, 206
@@ -77,21 +77,24 @@ class FieldView:
     side: float
 
 
-def accuracy_chart(training: Training, threshold: float | None) -> Chart:
-    """Lay out training and test accuracy in percent; `threshold` is a share in [0, 1]."""
+def accuracy_chart(epochs: Sequence[EpochLog], threshold: float | None, of: int = 0) -> Chart:
+    """Lay out training and test accuracy in percent; `threshold` is a share in [0, 1].
+
+    `of` is the number of epochs of a training that goes on: there is room for those to come.
+    """
     series = {
-        "train": [100 * epoch.train_acc for epoch in training.epochs],
-        "test": [100 * epoch.test_acc for epoch in training.epochs],
+        "train": [100 * epoch.train_acc for epoch in epochs],
+        "test": [100 * epoch.test_acc for epoch in epochs],
     }
     wanted = None if threshold is None else 100 * threshold
     values = [*series["train"], *series["test"], *([] if wanted is None else [wanted])]
-    last = training.epochs[-1]
+    last = epochs[-1]
     summary = (
-        f"After epoch {last.epoch}: {100 * last.train_acc:.2f} % of the training images and "
-        f"{100 * last.test_acc:.2f} % of the test images."
+        f"After epoch {last.epoch}: {in_percent(last.train_acc)} % of the training images and "
+        f"{in_percent(last.test_acc)} % of the test images."
     )
     low, high = max(0.0, min(values) - 2), min(100.0, max(values) + 2)
-    return _chart("Accuracy by epoch, percent", summary, series, (low, high), wanted)
+    return _chart("Accuracy by epoch, percent", summary, series, (low, high), wanted, of)
 
 
 def loss_chart(training: Training) -> Chart:
@@ -116,7 +119,7 @@ def accuracy_strip(trainings: Sequence[Training], threshold: float) -> Strip:
     x = scale(ends, (16, WIDTH - 16))
     margin = 100 * (share - threshold)
     return Strip(
-        summary=f"{100 * share:.2f} %, 95 % interval {100 * low:.2f} to {100 * high:.2f} %, "
+        summary=f"{in_percent(share)} %, 95 % interval {in_percent(low)} to {in_percent(high)} %, "
         f"{abs(margin):.2f} points {'above' if margin >= 0 else 'below'} the line of {100 * threshold:g} %.",
         low=x(100 * low),
         at=x(100 * share),
@@ -157,9 +160,14 @@ def scale(ends: tuple[float, float], to: tuple[float, float]) -> Callable[[float
 
 
 def _chart(
-    title: str, summary: str, series: dict[str, list[float]], ends: tuple[float, float], wanted: float | None
+    title: str,
+    summary: str,
+    series: dict[str, list[float]],
+    ends: tuple[float, float],
+    wanted: float | None,
+    of: int = 0,
 ) -> Chart:
-    epochs = len(series["train"])
+    epochs = max(of, len(series["train"]))
     x, y = scale((1, max(epochs, 2)), (LEFT, RIGHT)), scale(ends, (BOTTOM, TOP))
     points = {
         name: tuple((x(epoch), y(value)) for epoch, value in enumerate(values, 1))

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.record import VariantRecord
-from harness.reporting.plots.sources import ARCHITECTURE, SAMPLES
+from harness.reporting.plots.sources import (
+    ARCHITECTURE,
+    SAMPLES,
+    effective_square,
+    read_effective_field,
+)
+
+SEEN_COLOUR = (230, 120, 0)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,24 @@ class TestImage:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What one position does see, as a picture over the image, in the image's pixels from its corner.
+
+    The square from (`left`, `upper`) of side `side` holds most of it. `weights` says which ones were tried.
+    """
+
+    address: str
+    x: float
+    y: float
+    width: int
+    height: int
+    left: float
+    upper: float
+    side: float
+    weights: str
+
+
+@dataclass(frozen=True)
 class Embedded:
     """What was found in a variant's folder; None or empty where there is none.
 
@@ -31,7 +56,7 @@ class Embedded:
     """
 
     architecture: str | None = None
-    receptive_field: str | None = None
+    seen: Seen | None = None
     augmented: str | None = None
     background: str | None = None
     wrong: tuple[TestImage, ...] = ()
@@ -44,7 +69,7 @@ def embedded(variant: VariantRecord, folder: Path) -> Embedded:
     background, wrong = _samples(variant, folder / SAMPLES)
     return Embedded(
         architecture=_file(folder / "plots" / "architecture.svg", "image/svg+xml"),
-        receptive_field=_file(folder / "plots" / "receptive_field.png", "image/png"),
+        seen=_seen(folder),
         augmented=_file(folder / "plots" / "augmented_samples_grid.png", "image/png"),
         background=background,
         wrong=wrong,
@@ -57,7 +82,7 @@ def data_address(content: bytes, kind: str) -> str:
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
-    """Write an image (H, W, C) uint8 as PNG."""
+    """Write an image (H, W, C) uint8 as PNG; a fourth channel is how far it covers what is below."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -75,6 +100,22 @@ def _is_of_another(variant: VariantRecord, folder: Path) -> bool:
 
 def _file(path: Path, kind: str) -> str | None:
     return data_address(path.read_bytes(), kind) if path.is_file() else None
+
+
+def _seen(folder: Path) -> Seen | None:
+    """Colour the effective receptive field on a root scale, as its tails would be invisible otherwise."""
+    field = read_effective_field(folder)
+    if field is None:
+        return None
+    strength = np.sqrt(np.asarray(field.heat))
+    shown = np.empty((*strength.shape, 4), np.uint8)
+    shown[..., :3], shown[..., 3] = SEEN_COLOUR, np.round(255 * strength)
+    top, left = field.image[:2]
+    across, down = effective_square(field.heat, field.rows, field.columns)
+    return Seen(
+        data_address(png(shown), "image/png"), -left, -top, shown.shape[1], shown.shape[0],
+        across[0] - left, down[0] - top, across[1], field.weights,
+    )  # fmt: skip
 
 
 def _samples(variant: VariantRecord, path: Path) -> tuple[str | None, tuple[TestImage, ...]]:

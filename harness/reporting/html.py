@@ -6,7 +6,8 @@ can forget it. The page's policy forbids every request and every script but its 
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,18 @@ from pydantic import ValidationError
 
 from harness.datasets.spec import DataSpec
 from harness.points import SHORT, stated, total_of, variant_in_words
-from harness.record import Record, Training, VariantRecord
+from harness.record import Record, Training, VariantRecord, in_percent
 from harness.reporting import charts, words
 from harness.reporting.asked import accuracy_asked
 from harness.reporting.charts import Chart, FieldView, Strip
 from harness.reporting.embedded import Embedded, embedded
 from harness.reporting.markdown import TEMPLATES, in_words, percent, pretty_json
+from harness.reporting.plots.sources import SHARE
 from harness.reporting.visible import short, visible
 
 CONFUSIONS = 5
 """Pairs of classes that are named as the most often confused."""
+_PERCENT = re.compile(r"(<(pre|style|script)\b.*?</\2>)|(?<=\d) %", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,30 +55,40 @@ class Drawings:
 
 
 def render_html(
-    record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES, in_class: Sequence[str] = ()
+    record: Record,
+    folders: Mapping[str, Path],
+    templates: Path = TEMPLATES,
+    student: str = "",
+    in_class: Sequence[str] = (),
 ) -> str:
     """Render ``scorecard.html`` from a record and the pictures in its variants' folders.
 
-    A picture that is not there is left out. `folders` may lack a variant. `in_class` says, in sentences, what
-    becomes of the points in a class, such as what handing in late costs.
+    A picture that is not there is left out. `folders` may lack a variant. `student` is named at the head.
+    `in_class` says, in sentences, what becomes of the points in a class, such as what handing in late costs.
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
     drawings = {
         name: _drawings(variant, folders.get(name), accuracy_asked(record, name), image_px(record))
         for name, variant in record.variants.items()
     }
-    return (
+    return unbroken(
         page_environment(templates)
         .get_template("scorecard.html.j2")
         .render(
             record=record,
             drawings=drawings,
             in_class=in_class,
+            student=student,
             style=Markup((templates / "scorecard.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
+
+
+def unbroken(html: str) -> str:
+    """Keep the sign of percent on the line of its number, but for code and what was printed."""
+    return _PERCENT.sub(lambda found: found[1] or "\u00a0%", html)
 
 
 def image_px(record: Record) -> int | None:
@@ -116,6 +129,9 @@ def page_environment(templates: Path) -> Environment:
     jinja.filters |= {
         "short": short,
         "percent": percent,
+        "in_percent": in_percent,
+        "worst_first": words.worst_first,
+        "by_worst": words.by_worst,
         "checked": in_words,
         "pretty_json": pretty_json,
         "asks": words.asks,
@@ -128,6 +144,7 @@ def page_environment(templates: Path) -> Environment:
         "variant_points": variant_in_words,
     }
     jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "SHORT": SHORT}
+    jinja.globals |= {"parts": _parts, "HELD": f"{100 * SHARE:g}"}
     jinja.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "STRIP_HEIGHT": charts.STRIP_HEIGHT}
     jinja.globals |= {"LEFT": charts.LEFT, "RIGHT": charts.RIGHT, "TOP": charts.TOP, "BOTTOM": charts.BOTTOM}
     return jinja
@@ -149,11 +166,27 @@ def _drawings(
     return Drawings(
         pictures,
         field,
-        accuracy=charts.accuracy_chart(training, graded),
+        accuracy=charts.accuracy_chart(training.epochs, graded),
         loss=charts.loss_chart(training),
         strip=None if graded is None else charts.accuracy_strip(variant.trainings, graded),
         confusions=most_confused(training),
     )
+
+
+def _parts(variant: VariantRecord, drawn: Drawings) -> Iterator[tuple[str, str]]:
+    """Name what is shown of a variant, in order: the end of its id, and its heading."""
+    if variant.problem or words.to_change(variant):
+        yield "change", "what to do"
+    if variant.problem:
+        return
+    yield "evidence", "evidence"
+    if drawn.pictures.architecture:
+        yield "graph", "graph"
+    if drawn.field:
+        yield "field", "receptive field"
+    if variant.training:
+        yield "training", "training"
+        yield "confusions", "confusions"
 
 
 def _shown(value: object) -> object:

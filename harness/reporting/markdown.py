@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from harness.assignment import REPOSITORY
 from harness.points import stated, total_of, variant_in_words
-from harness.record import ReceptiveFieldRow, SecondMeasurement, Training
+from harness.record import ReceptiveFieldRow, SecondMeasurement, Training, in_percent
 from harness.reporting import words
 from harness.reporting.visible import short, visible
 
@@ -85,8 +85,8 @@ def pretty_json(data: Mapping[str, Any]) -> str:
 
 
 def percent(share: float) -> str:
-    """Show a share in [0, 1] as a percentage with two decimals."""
-    return f"{100 * share:.2f} %"
+    """Show a share in [0, 1] as a percentage with two decimals; see `in_percent`."""
+    return f"{in_percent(share)} %"
 
 
 def receptive_field_table(rows: Sequence[ReceptiveFieldRow]) -> str:

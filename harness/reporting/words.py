@@ -1,6 +1,6 @@
 """Plain words for what a record says in one: verdicts, causes, rules and pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.record import Cause, Finding, Status, VariantRecord
 
@@ -22,6 +22,7 @@ PICTURES: Mapping[str, str] = {
     "architecture.svg": "The graph that is executed",
 }
 """The pictures of one variant, in the order they are shown in."""
+_WORST: tuple[Status, ...] = ("failed", "not_judged", "passed")
 
 
 def asks(variants: Mapping[str, VariantRecord], rule: str) -> str:
@@ -40,7 +41,28 @@ def rules_of(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(finding.rule for v in variants.values() for finding in v.findings))
 
 
+def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Put what failed first, then what was not judged; each in its own order."""
+    return tuple(sorted(findings, key=lambda finding: _WORST.index(finding.status)))
+
+
+def by_worst(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
+    """List the rules of all variants, those first that failed in any, then those that were not judged."""
+
+    def worst(rule: str) -> int:
+        found = (finding_of(variant, rule) for variant in variants.values())
+        return min(_WORST.index(finding.status) for finding in found if finding)
+
+    return tuple(sorted(rules_of(variants), key=worst))
+
+
 def to_change(variant: VariantRecord) -> tuple[Finding, ...]:
     """List what did not pass: failed rules first, then those left open."""
-    left = [finding for finding in variant.findings if finding.status != "passed"]
-    return tuple(sorted(left, key=lambda finding: finding.status != "failed"))
+    return tuple(finding for finding in worst_first(variant.findings) if finding.status != "passed")
+
+
+def duration(seconds: float) -> str:
+    """Write a number of seconds for people: 40 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

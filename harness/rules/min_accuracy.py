@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.record import Status, Training, wilson_interval
+from harness.record import Status, Training, in_percent, wilson_interval
 from harness.rules.base import RuleSettings, TrainingRule, rule
 from harness.rules.verdicts import Verdict
 from harness.tables import Positive, Share
@@ -133,8 +133,8 @@ def _said(trainings: Sequence[Training], settings: Settings, correct: int) -> st
     if settings.in_each_of_last > 1:
         when = f"at least in epochs {max(1, last - settings.in_each_of_last + 1)} to {last}"
     return (
-        f"{100 * share:.2f} %{_over_seeds(trainings)} {when} on {images:,} "
-        f"test images, 95 % interval {100 * low:.2f} to {100 * high:.2f} %, "
+        f"{in_percent(share)} %{_over_seeds(trainings)} {when} on {images:,} "
+        f"test images, 95 % interval {in_percent(low)} to {in_percent(high)} %, "
         f"margin {100 * (share - settings.at_least):+.2f} points"
     )
 
@@ -178,7 +178,7 @@ def _over_seeds(trainings: Sequence[Training]) -> str:
     """Name the trainings of a mean; nothing to say of a single one."""
     if len(trainings) == 1:
         return ""
-    each = ", ".join(f"{100 * training.accuracy:.2f}" for training in trainings)
+    each = ", ".join(in_percent(training.accuracy) for training in trainings)
     seeds = ", ".join(str(training.seed) for training in trainings)
     spread = 100 * statistics.stdev(training.accuracy for training in trainings)
     return f" on average over seeds {seeds} ({each} %; standard deviation {spread:.2f} points)"
@@ -210,14 +210,14 @@ def _stuck_at_chance(training: Training) -> str | None:
     last, peak = training.epochs[-1], training.recipe.get("lr", "unknown")
     if last.train_acc > 2 * chance:
         return said + (
-            f"in training it reaches {100 * last.train_acc:.1f} %, so what it learns is lost in eval. Look "
-            "at the running statistics of batch-norm, and at layers that do something else in eval."
+            f"in training it reaches {in_percent(last.train_acc, 1)} %, so what it learns is lost in eval. "
+            "Look at the running statistics of batch-norm, and at layers that do something else in eval."
         )
     if better:
         best = max(better, key=lambda log: log.test_acc)
         return said + (
-            f"it had reached {100 * best.test_acc:.1f} % at epoch {best.epoch} and lost it, most likely to a "
-            f"learning rate that is too high (peak {peak}). Lower recipe.lr in submission.toml."
+            f"it had reached {in_percent(best.test_acc, 1)} % at epoch {best.epoch} and lost it, most likely "
+            f"to a learning rate that is too high (peak {peak}). Lower recipe.lr in submission.toml."
         )
     return said + (
         "it never learned anything. Most likely no gradient reaches its weights (an output that hardly "

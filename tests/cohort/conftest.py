@@ -22,7 +22,7 @@ from harness.cohort.rows import Row
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
 from harness.points import grade_variant
-from harness.record import Facts, Finding, Record, VariantRecord, sealed, wilson_interval
+from harness.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
 
 
 def _server_programs() -> Path | None:
@@ -124,7 +124,7 @@ def handed_in() -> Callable[..., HandedIn]:
     """Describe a submission, ada's unless something else is said."""
 
     def described(student: str = "ada", **changes: object) -> HandedIn:
-        return replace(ADA, student=student, source=f"{student}.zip", **changes)
+        return replace(ADA, **{"student": student, "source": f"{student}.zip", **changes})
 
     return described
 
@@ -219,6 +219,18 @@ def row() -> Callable[..., Row]:
     return made
 
 
+UNREADABLE = (
+    "model.py:3: the file could not be imported: NameError: name 'nn' is not defined. Import what is used at "
+    "the head of the file; harness check shows the same on your own machine, before you hand in."
+)
+"""Why the code of one student could not be taken in, as its record says it."""
+
+
+@pytest.fixture
+def unreadable() -> str:
+    return UNREADABLE
+
+
 @pytest.fixture
 def class_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: Path) -> ClassTable:
     """A class of everything: passed, failed, rules only, not taken in, waiting, dead, and a hostile name."""
@@ -228,7 +240,11 @@ def class_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: P
     open_row = row("fay", None)
     variant = open_row.record.variants["basic"]
     unjudged = variant.model_copy(
-        update={"findings": tuple(_finding(rule, "not_judged") for rule in RULES), "verdict": "not_judged"}
+        update={
+            "findings": tuple(_finding(rule, "not_judged") for rule in RULES),
+            "verdict": "not_judged",
+            "problem": Problem(cause="student", message=f"{UNREADABLE}\nand what it means", traceback=""),
+        }
     )
     update = {"variants": {"basic": unjudged}, "verdict": "not_judged", "points": 0}
     rows = (
@@ -237,7 +253,7 @@ def class_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: P
         row("cyd", None, failed=("no_max_pool", "downsampling")),
         row("dan", None),
         row("eve", 0.9012, seconds=3.0),
-        row("fay", record=open_row.record.model_copy(update=update), problem="model.py:3: NameError"),
+        row("fay", record=open_row.record.model_copy(update=update)),
         row("gus", state="waiting", record=None, seconds=None, stage=None, graded_at=None),
         row("hal", state="failed", record=None, seconds=None, problem="no grader survived it"),
         row("Zoë 10", 0.88),

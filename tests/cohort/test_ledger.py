@@ -128,8 +128,8 @@ def test_counts_say_what_waits_what_runs_and_what_came_of_the_rest(store, terms,
 
 def test_a_student_who_is_not_there_is_said_with_the_one_who_was_meant(store, entered, handed_in):
     entered(handed_in("ada lovelace"))
-    with pytest.raises(UsageError, match=r"ada lovelac: not in this store. Did you mean 'ada lovelace'\?"):
-        row_of(store, "ada lovelac")
+    with pytest.raises(UsageError, match=r"adda lovelac: not in this store. Did you mean 'ada lovelace'\?"):
+        row_of(store, "adda lovelac")
 
 
 def test_a_student_is_found_however_the_name_is_typed(store, entered, handed_in):

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from harness.cohort.names import is_name, known_as
+from harness.cohort.names import in_order, is_name, known_as
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,19 @@ def test_a_name_has_something_to_be_seen_and_no_control_character():
     assert is_name("Émile")
     assert is_name("علی\u200cرضا")
     assert not any(map(is_name, ("", "a\tb", "a\x1b[31m", "a\u2028b")))
+
+
+def test_names_stand_in_the_order_of_a_list_of_people():
+    names = ["Zoë 10", "Émile", "zoë 9", "Emil", "ada", "Ödön", "Omar", "\u202e", ""]
+    assert sorted(names, key=in_order) == [
+        "",
+        "ada",
+        "Emil",
+        "Émile",
+        "Ödön",
+        "Omar",
+        "zoë 9",
+        "Zoë 10",
+        "\u202e",
+    ]
+    assert in_order("1" * 5_000) != in_order("1" * 4_999)

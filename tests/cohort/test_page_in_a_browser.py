@@ -22,7 +22,7 @@ FLAGS = [
 AXE = REPOSITORY / "tests" / "reporting" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)
 CUT = """[...document.querySelectorAll("body *")]
-    .filter(element => !element.closest(".scroll > *, .tall > *, svg") && element.clientWidth)
+    .filter(element => !element.closest(".scroll > *, svg") && element.clientWidth)
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .map(element => element.outerHTML.slice(0, 120))"""
 """Elements that reach beyond the page, other than inside a region that scrolls."""
@@ -147,8 +147,9 @@ def test_a_column_sorts_up_and_then_down_and_what_is_not_known_stays_last(browse
 
 def test_numbers_sort_as_numbers_and_names_as_people_do(browser, class_table):
     with Visit(browser, class_table) as visit:
-        visit.sort("Student")
         assert visit.students[-2:] == ["Zoë 9", "Zoë 10"]
+        visit.sort("Student")
+        assert visit.students[:2] == ["Zoë 10", "Zoë 9"]
         visit.sort("Points")
         assert visit.students[:3] == ["fay", "cyd", "bob"]
         visit.sort("Seconds")
@@ -217,13 +218,52 @@ def test_the_page_is_not_cut_at_any_width(browser, table, scheme, tmp_path):
             assert int.from_bytes(picture[16:20], "big") == width
 
 
-def test_a_narrow_screen_scrolls_the_table_and_keeps_the_names(browser, class_table):
+BOXES = """[...document.querySelectorAll("body *")]
+    .filter(element => ["auto", "scroll"].includes(getComputedStyle(element).overflowY))
+    .filter(element => element.scrollHeight > element.clientHeight + 1)
+    .map(element => element.outerHTML.slice(0, 120))"""
+"""Elements that scroll up and down inside the page."""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_alone_scrolls_and_no_box_in_it(browser, class_table, row, width):
+    many = ClassTable(tuple(row(f"student {i}") for i in range(60)), class_table.assignment, class_table.out)
+    with Visit(browser, many, width) as visit:
+        assert visit.page.evaluate("document.documentElement.scrollHeight") > 1_800
+        assert visit.page.evaluate(BOXES) == []
+
+
+LABELS = """line => [...line.querySelectorAll("td.rule")]
+    .filter(cell => cell.clientWidth).map(cell => cell.dataset.label)"""
+"""Rules that are shown of a line."""
+
+
+def test_on_a_phone_a_student_is_a_few_lines_with_what_failed_and_no_more(browser, class_table):
     with Visit(browser, class_table, 380) as visit:
-        region = visit.page.get_by_role("region", name="Students", exact=True).last
-        assert region.evaluate("element => element.scrollWidth > element.clientWidth")
-        region.evaluate("element => { element.scrollLeft = 300 }")
-        name = visit.page.locator(".students tbody th").first.bounding_box()
-        assert name["x"] >= 0
+        line = visit.page.locator(".students tbody tr").filter(has_text="cyd")
+        assert line.bounding_box()["height"] < 160
+        assert line.evaluate(LABELS) == ["no_max_pool", "downsampling"]
+        unread = visit.page.locator(".students tbody tr").filter(has_text="fay")
+        assert unread.evaluate(LABELS) == []
+
+
+def test_on_a_phone_a_menu_sorts_either_way(browser, class_table):
+    with Visit(browser, class_table, 380) as visit:
+        visit.page.get_by_label("Sort by").select_option("Points")
+        assert visit.students[:3] == ["fay", "cyd", "bob"]
+        visit.page.get_by_label("from the end").check()
+        assert visit.students[:2] == ["ada", "eve"]
+        assert visit.said == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "names"),
+    [("de-DE", ["ada 2", "Ada 10", "Ädelgard", "Zoë"]), ("sv-SE", ["ada 2", "Ada 10", "Zoë", "Ädelgard"])],
+)
+def test_names_stand_in_the_order_of_the_reader_s_language(browser, class_table, row, locale, names):
+    mixed = ClassTable(tuple(map(row, sorted(names))), class_table.assignment, class_table.out)
+    with Visit(browser, mixed, locale=locale) as visit:
+        assert visit.students == names
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ from harness.cohort.handing_in import PROBLEM
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import progress_of, rows
-from harness.cohort.runner import Again, begin_again, by_cause
+from harness.cohort.rows import by_cause
+from harness.cohort.runner import Again, begin_again
 from harness.cohort.schema import GradeTable, WorkTable
 from harness.cohort.store import opened_store
 from harness.record import Finding, sealed

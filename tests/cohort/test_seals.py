@@ -8,7 +8,8 @@ from sqlalchemy import update
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.reading import rows
-from harness.cohort.runner import begin_again, outcome
+from harness.cohort.rows import outcome
+from harness.cohort.runner import begin_again
 from harness.cohort.schema import GradeTable
 from harness.cohort.staging import promote
 from harness.cohort.standing import standing

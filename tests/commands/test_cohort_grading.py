@@ -1,5 +1,7 @@
 """harness cohort grade, show, failures, retry: what they say, without grading anything."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -171,6 +173,45 @@ def test_a_student_who_is_not_there_is_said(harness, graded):
     assert "eda: not in this store. Did you mean 'ada'?" in str(
         harness("show", "eda", "--store", graded).exception
     )
+
+
+@pytest.mark.parametrize("written", ["ada", "ADA", "a", "Ad"])
+def test_a_name_is_found_in_any_letters_and_by_how_no_other_begins(harness, graded, written):
+    assert harness("show", written, "--store", graded).output.startswith("ada: ada.zip")
+
+
+def test_a_beginning_that_several_have_names_them_and_a_whole_name_is_no_beginning(harness, graded):
+    with opened_store(graded) as store:
+        terms = Terms(load_assignment(DEFAULT_ASSIGNMENT), seed=1)
+        for number, name in enumerate(("Ada Byron", "adam")):
+            enter(store, HandedIn(name, "x.zip", None, f"{number + 7:064}", "", "c" * 64), terms)
+    assert "ad: could be 3 students (Ada Byron, ada, adam). Write more of the name." in str(
+        harness("show", "ad", "--store", graded).exception
+    )
+    assert harness("show", "ada", "--store", graded).output.startswith("ada: ada.zip")
+    assert harness("show", "ADAM", "--store", graded).output.startswith("adam: x.zip: waiting")
+
+
+def test_a_student_of_an_earlier_assignment_alone_is_said(harness, graded):
+    other = load_assignment(DEFAULT_ASSIGNMENT).model_copy(update={"id": "other"})
+    with opened_store(graded) as store:
+        enter_terms(store, terms := Terms(other, seed=1))
+        enter(store, HandedIn("dan", "dan.zip", None, "e" * 64, "", "c" * 64), terms)
+    assert "ada: handed in nothing under this assignment; expected who did." in str(
+        harness("show", "ada", "--store", graded).exception
+    )
+
+
+def test_show_loads_neither_torch_nor_what_draws(graded):
+    script = (
+        "import sys; from harness.cli import app; app(sys.argv[1:], standalone_mode=False); "
+        "print(sorted({'torch', 'matplotlib', 'numpy', 'harness.assignment'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script, "cohort", "show", "ada", "--store", graded],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert shown.stdout.splitlines()[-1] == "[]"
 
 
 def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(capsys):

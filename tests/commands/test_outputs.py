@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.outputs import alone_in, check_file, check_writable, nothing_lost
+from harness.commands.outputs import alone_in, check_file, check_writable, clear_file, nothing_lost
 from harness.errors import HarnessError, UsageError
 from harness.files import write_text
 from harness.record import Record, load_record, sealed
@@ -62,6 +62,16 @@ def test_a_file_that_can_be_written_is_left_as_it_is(tmp_path, name):
     check_file(None)
     assert (tmp_path / "there.json").read_text() == "before"
     assert not (tmp_path / "new" / "folder" / "record.json").exists()
+
+
+def test_the_result_of_an_earlier_run_is_removed_before_the_work_and_nothing_else_is(tmp_path):
+    (tmp_path / "results.json").write_text("before")
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "results.json", tmp_path / "pipe", tmp_path / "new.json", None):
+        clear_file(file, "--gradescope")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    with pytest.raises(UsageError, match=r"--gradescope .*: cannot be written \(it is a folder\)"):
+        clear_file(tmp_path, "--gradescope")
 
 
 def test_a_folder_is_one_run_s_at_a_time(tmp_path):

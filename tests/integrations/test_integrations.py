@@ -81,6 +81,13 @@ def test_a_run_that_was_killed_or_wrote_nothing_is_a_failure_of_the_autograder(a
     assert autograder(code, writes=writes) == 1
 
 
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 137])
+def test_the_result_of_the_submission_before_never_stands(autograder, tmp_path, code):
+    (tmp_path / "results/results.json").write_text('{"score": 100}')
+    assert autograder(code, writes=False) == 1
+    assert not (tmp_path / "results/results.json").exists()
+
+
 @pytest.mark.parametrize("name", ["setup.sh", "run_autograder"])
 def test_the_scripts_are_valid_shell(name):
     assert subprocess.run(["bash", "-n", GRADESCOPE / name]).returncode == 0

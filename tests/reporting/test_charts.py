@@ -19,14 +19,14 @@ from harness.reporting.charts import (
 
 
 def test_the_first_and_the_last_epoch_are_at_the_ends_of_the_chart(training):
-    for chart in (accuracy_chart(training, 0.85), loss_chart(training)):
+    for chart in (accuracy_chart(training.epochs, 0.85), loss_chart(training)):
         for line in chart.lines:
             assert [x for x, _ in line.points] == [LEFT, RIGHT]
             assert all(TOP <= y <= BOTTOM for _, y in line.points)
 
 
 def test_a_better_accuracy_is_higher_up_and_the_threshold_is_above_both(training):
-    chart = accuracy_chart(training, 0.85)
+    chart = accuracy_chart(training.epochs, 0.85)
     test = next(line for line in chart.lines if line.name == "test")
     assert test.points[0][1] < test.points[1][1]
     assert chart.threshold.at < min(y for _, y in test.points)
@@ -35,7 +35,7 @@ def test_a_better_accuracy_is_higher_up_and_the_threshold_is_above_both(training
 
 def test_names_of_lines_that_end_together_are_kept_apart(training):
     epochs = tuple(epoch.model_copy(update={"test_acc": epoch.train_acc}) for epoch in training.epochs)
-    chart = accuracy_chart(training.model_copy(update={"epochs": epochs}), None)
+    chart = accuracy_chart(epochs, None)
     one, other = chart.lines
     assert one.points == other.points
     assert abs(one.label_y - other.label_y) >= 14
@@ -45,6 +45,12 @@ def test_one_epoch_alone_can_be_drawn(training):
     chart = loss_chart(training.model_copy(update={"epochs": training.epochs[:1]}))
     assert [tick.label for tick in chart.x_ticks] == ["1"]
     assert len(chart.lines[0].points) == 1
+
+
+def test_a_training_that_goes_on_leaves_room_for_the_epochs_to_come(training):
+    chart = accuracy_chart(training.epochs, None, of=11)
+    assert [x for x, _ in chart.lines[0].points] == [LEFT, LEFT + (RIGHT - LEFT) / 10]
+    assert chart.x_ticks[-1].label == "11"
 
 
 def test_the_strip_shows_the_interval_around_the_accuracy_left_of_the_threshold(training):

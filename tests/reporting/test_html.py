@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+from harness.record import Problem, in_percent
 from harness.reporting.asked import accuracy_asked
 from harness.reporting.html import image_px, most_confused, render_html
+from harness.reporting.plots.sources import EffectiveField, write_effective_field
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -80,10 +82,91 @@ def test_several_seeds_are_all_shown_with_the_mean(record, training, tmp_path):
     )
     basic = record.variants["basic"].model_copy(update={"more_trainings": more})
     page = render_html(record.model_copy(update={"variants": {"basic": basic}}), {"basic": tmp_path})
+    page = page.replace("\u00a0", " ")
     assert "so more seeds were trained and the mean decides: <strong>56.67 %</strong>" in page
     for seed in (1, 2, 3):
         assert f'<tr><th scope="row">{seed}</th><td>56.67 %</td><td>39.20 % to 72.62 %</td>' in page
         assert f"<dt>Final weights of basic, seed {seed}</dt>" in page
+
+
+def test_the_contents_lead_to_every_part_that_there_is(page, record, tmp_path):
+    (first,) = page.all("nav")
+    assert first["aria-label"] == "Contents"
+    parts = ["change", "evidence", "graph", "field", "training", "confusions"]
+    linked = [attributes["href"] for attributes in page.all("a")]
+    assert linked[2:] == [
+        "#rules",
+        "#v1",
+        *(f"#v1-{part}" for part in parts),
+        "#v2",
+        "#v2-change",
+        "#reproduce",
+    ]
+    bare = record.model_copy(update={"variants": {}})
+    assert [one["href"] for one in Page(render_html(bare, {})).all("a")] == ["#reproduce"]
+
+
+def test_what_failed_stands_first_and_what_was_not_judged_before_what_passed(record):
+    basic = record.variants["basic"]
+    passed, failed = basic.findings
+    unjudged = passed.model_copy(update={"rule": "dilation", "status": "not_judged", "points": None})
+    rules = {"basic": basic.model_copy(update={"findings": (passed, unjudged, failed)})}
+    rows = re.findall(
+        r'<tr role="row"><th scope="row" role="rowheader"><code>(\w+)</code>|<tr><th scope="row"><code>(\w+)',
+        render_html(record.model_copy(update={"variants": rules}), {}),
+    )
+    order = ["no_max_pool", "dilation", "max_parameters"]
+    assert [by_rule for _, by_rule in rows if by_rule][:3] == order
+    assert [evidence for evidence, _ in rows if evidence] == order
+
+
+def test_what_a_position_could_see_and_does_see_is_one_picture(record, tmp_path):
+    field = EffectiveField(
+        heat=[[0, 0, 0, 0], [0, 1, 0.25, 0], [0, 0, 0, 0]], rows=(0, 3), columns=(0, 3), image=(1, 2, 32, 32)
+    )
+    write_effective_field(tmp_path, field)
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "receptive_field.png").write_bytes(b"not shown")
+    page = Page(render_html(record, {"basic": tmp_path}))
+    (seen,) = page.all("image")
+    assert (seen["x"], seen["y"], seen["width"], seen["height"]) == ("-2.0", "-1.0", "4", "3")
+    assert seen["href"].startswith("data:image/png")
+    (held,) = [one for one in page.all("rect") if one.get("class") == "held"]
+    assert (held["x"], held["y"], held["width"]) == ("-2.0", "-1.0", "3.0")
+    assert "by its gradient with the initial weights; dashed: 3 × 3 px, with 95 % of it." in page.text
+    assert page.all("img") == []
+
+
+def test_a_number_and_its_sign_of_percent_stay_on_one_line_but_code_stays_as_it_is(record, tmp_path):
+    problem = Problem(cause="student", message="5 % of it", traceback="x = 5 % 2")
+    dilated = record.variants["dilated"].model_copy(update={"problem": problem})
+    html = render_html(record.model_copy(update={"variants": record.variants | {"dilated": dilated}}), {})
+    assert "<pre>x = 5 % 2</pre>" in html
+    assert "5\u00a0% of it" in html
+    outside = re.sub(r"<(pre|style|script)\b.*?</\1>", "", html, flags=re.DOTALL)
+    assert outside.count("\u00a0%") > 10
+    assert not re.search(r"\d %", outside)
+
+
+def test_a_hundred_percent_is_said_of_all_alone(record, training):
+    matrix = ((2_999, 1, 0), (0, 10, 0), (0, 0, 10))
+    update = {"confusion": matrix, "accuracy": 0.99999, "accuracy_interval": (0.999, 1.0)}
+    basic = record.variants["basic"].model_copy(update={"training": training.model_copy(update=update)})
+    text = Page(render_html(record.model_copy(update={"variants": {"basic": basic}}), {})).text
+    assert "Last epoch: 99.99 % of 30 test images" in text.replace(" % of", " % of")
+    assert "2999 1 0 99.9 %" in text
+    assert "0 10 0 100.0 %" in text
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "said"),
+    [
+        (1.0, 2, "100.00"), (1 - 1e-12, 1, "100.0"), (0.99999, 2, "99.99"), (0.9996, 1, "99.9"),
+        (0.996, 0, "99"), (0.5, 2, "50.00"), (0.0, 1, "0.0"),
+    ],
+)  # fmt: skip
+def test_rounding_never_makes_all_of_nearly_all(share, digits, said):
+    assert in_percent(share, digits) == said
 
 
 def test_every_element_is_closed_where_it_should_be(page):

@@ -1,6 +1,5 @@
 """The receptive field: what one position of the last feature map can see, and what of it counts."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from harness.reporting.plots.sources import EffectiveField
+from harness.reporting.plots.sources import SHARE, EffectiveField, Interval, effective_square
 from harness.reporting.plots.style import INK, MAP, bare, plain, save, styled
 
-SHARE = 0.95
-"""The effective receptive field is shown as the square that holds this share of the gradient."""
 MARGIN_PX = 3
 """Shown around the larger of the square and the image."""
-Interval = tuple[float, float]
 
 
 def draw_receptive_field(
@@ -45,29 +41,6 @@ def draw_receptive_field(
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
         save(figure, path)
-
-
-def effective_square(
-    heat: Sequence[Sequence[float]], rows: Interval, columns: Interval
-) -> tuple[Interval, Interval]:
-    """Find the smallest square around the middle of the theoretical one that holds `SHARE` of the gradient.
-
-    Returns (first column, length) and (first row, length).
-    """
-    middle = (rows[0] + (rows[1] - 1) / 2, columns[0] + (columns[1] - 1) / 2)
-    total = sum(map(sum, heat))
-    distances = sorted(
-        (max(abs(i - middle[0]), abs(j - middle[1])), value)
-        for i, row in enumerate(heat)
-        for j, value in enumerate(row)
-    )
-    reach, held = 0.0, 0.0
-    for distance, value in distances:
-        if held >= SHARE * total:
-            break
-        reach, held = distance, held + value
-    side = 2 * reach + 1
-    return (middle[1] - reach, side), (middle[0] - reach, side)
 
 
 # Private functions

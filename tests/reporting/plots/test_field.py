@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from harness.reporting.plots.field import draw_receptive_field, effective_square
-from harness.reporting.plots.sources import EffectiveField
+from harness.reporting.plots.field import draw_receptive_field
+from harness.reporting.plots.sources import EffectiveField, effective_square
 
 
 def blob(size, middle, width):

@@ -1,0 +1,186 @@
+"""The scorecards of a class as they are handed back: named for the student, in the folders of a platform."""
+
+import re
+import shlex
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.cohort.rows import Row
+from harness.files import write_text
+from harness.gallery import shipped
+from harness.record import Record
+from harness.reporting.folders import variant_folders
+from harness.reporting.html import render_html
+from harness.tables import content_hash
+
+Layout = Literal["moodle", "canvas", "gradescope", "plain"]
+CARD = "scorecard.html"
+ZIP = "feedback.zip"
+ZIPPED: frozenset[Layout] = frozenset({"moodle", "canvas"})
+"""Platforms that take all feedback back in one zip."""
+LONGEST_NAME = 120
+"""Bytes of a student's name in the name of a folder."""
+_MOODLE = re.compile(
+    r"(?P<name>[^_]*)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(_(?P<file>.*))?"
+)
+_CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)")
+_GRADESCOPE = re.compile(r"submission_\d+")
+_RESUBMITTED = re.compile(r"-\d+(?=\.[^.]+$)")
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """One student's scorecard: where it lies in the folder that is handed back, and the page."""
+
+    student: str
+    path: PurePosixPath
+    html: str
+
+
+def layout_of(sources: Iterable[str]) -> Layout:
+    """Say which platform has named most of what was handed in; plain if none has."""
+    named = Counter(_named_by(source) for source in sources)
+    return max(named, key=lambda layout: named[layout], default="plain")
+
+
+def place_of(row: Row, layout: Layout) -> PurePosixPath | None:
+    """Say where a platform expects a student's feedback; None where the name that was handed in has no id.
+
+    Source: Moodle, mod/assign/feedback/file/importziplib.php (``NAME_ID_assignsubmission_file_/``); Canvas,
+    Assignment#infer_comment_context_from_filename (``NAME_USER_ATTACHMENT_FILE``).
+    """
+    if layout == "plain":
+        return PurePosixPath(folder_name(row.student), CARD)
+    return _PLACES[layout](row.source)
+
+
+def folder_name(student: str) -> str:
+    """Make a student's name one of a folder on any system: nothing in it separates, hides or is too long."""
+    text = _UNSAFE.sub("_", student.encode(errors="replace").decode())
+    text = text.encode()[:LONGEST_NAME].decode(errors="ignore").strip(". ")
+    return text or "_"
+
+
+def feedback(rows: Sequence[Row], spec: AssignmentSpec, layout: Layout) -> Iterator[Feedback]:
+    """Render the scorecard of everyone who has one, and whom the platform can tell apart."""
+    taken: set[str] = set()
+    for row in rows:
+        place = place_of(row, layout)
+        if row.record is None or row.folder is None or place is None:
+            continue
+        path = _free(place, taken)
+        yield Feedback(row.student, path, render_feedback(row, row.record, row.folder, spec))
+
+
+def render_feedback(row: Row, record: Record, folder: Path, spec: AssignmentSpec) -> str:
+    """Render a scorecard for its student: with the student's command, and no path of this machine."""
+    command = f"harness check {shlex.quote(handed_in_as(row))}{_assignment_option(spec)}"
+    plain = without_paths(record, _places_here(folder))
+    theirs = plain.model_copy(update={"provenance": plain.provenance | {"command": command}})
+    return render_html(theirs, variant_folders(record, folder), student=row.student)
+
+
+def handed_in_as(row: Row) -> str:
+    """Name what a student has handed in as the student knows it: without what a platform has put in front."""
+    if "://" in row.source:
+        return row.source.partition(" at commit ")[0]
+    name = PurePosixPath(row.source).name
+    if (found := _MOODLE.fullmatch(name)) is not None:
+        return found["file"] or _only_file(row)
+    if (found := _CANVAS.fullmatch(name)) is not None:
+        return _RESUBMITTED.sub("", found["file"])
+    return _only_file(row) if _GRADESCOPE.fullmatch(name) else name or "."
+
+
+def without_paths(record: Record, places: Iterable[Path]) -> Record:
+    """Cut paths that begin at one of `places` down to their last part, wherever they are in a record."""
+    known = "|".join(re.escape(str(place)) for place in places if len(place.parts) > 1)  # all but the root
+    path = re.compile(rf"(?:{known})(?:/[^\s\"'\\:,;)]*)?(?![\w.-])")
+    return Record.model_validate_json(
+        path.sub(lambda found: PurePosixPath(found[0]).name, record.model_dump_json(by_alias=True))
+    )
+
+
+def write_feedback(cards: Iterable[Feedback], out: Path, *, zipped: bool) -> frozenset[str]:
+    """Write scorecards below `out`, and if asked all of them into one zip there; returns whose they are."""
+    students = set()
+    with zipfile.ZipFile(out / ZIP, "w", zipfile.ZIP_DEFLATED) if zipped else nullcontext() as archive:
+        for card in cards:
+            write_text(out / card.path, card.html)
+            students.add(card.student)
+            if archive is not None:
+                archive.writestr(str(card.path), card.html)
+    return frozenset(students)
+
+
+# Private functions
+
+
+def _moodle(source: str) -> PurePosixPath | None:
+    for part in PurePosixPath(source).parts:
+        if (found := _MOODLE.fullmatch(part)) is not None:
+            folder = f"{folder_name(found['name'])}_{found['id']}_assignsubmission_{found['kind']}_"
+            return PurePosixPath(folder, CARD)
+    return None
+
+
+def _canvas(source: str) -> PurePosixPath | None:
+    for part in PurePosixPath(source).parts:
+        if (found := _CANVAS.fullmatch(part)) is not None:
+            late = found["late"] or ""
+            return PurePosixPath(
+                f"{folder_name(found['name'])}_{late}{found['user']}_{found['attachment']}_{CARD}"
+            )
+    return None
+
+
+def _gradescope(source: str) -> PurePosixPath | None:
+    parts = (part for part in PurePosixPath(source).parts if _GRADESCOPE.fullmatch(part))
+    return next((PurePosixPath(part, CARD) for part in parts), None)
+
+
+_PLACES: Mapping[Layout, Callable[[str], PurePosixPath | None]] = {
+    "moodle": _moodle,
+    "canvas": _canvas,
+    "gradescope": _gradescope,
+}
+
+
+def _named_by(source: str) -> Layout:
+    return next((layout for layout, place in _PLACES.items() if place(source)), "plain")
+
+
+def _free(place: PurePosixPath, taken: set[str]) -> PurePosixPath:
+    """Add a number where another student has the folder already, in small or capital letters."""
+    free, number = place, 2
+    while str(free).casefold() in taken:
+        free, number = PurePosixPath(f"{place.parts[0]} ({number})", *place.parts[1:]), number + 1
+    taken.add(str(free).casefold())
+    return free
+
+
+def _only_file(row: Row) -> str:
+    """Name the one file of a submission; a dot, the folder one is in, where there are several."""
+    files = [file for file in row.sources.rglob("*") if file.is_file()] if row.sources else []
+    return files[0].name if len(files) == 1 else "."
+
+
+def _assignment_option(spec: AssignmentSpec) -> str:
+    """Name the assignment as a student has it: with the harness, or as the file that the course gives out."""
+    file = shipped().get(spec.id)
+    if file is None or content_hash(load_assignment(file)) != content_hash(spec):
+        return f" --assignment {spec.id}.toml"
+    return "" if file == DEFAULT_ASSIGNMENT else f" --assignment {spec.id}"
+
+
+def _places_here(folder: Path) -> tuple[Path, ...]:
+    store = folder.parents[1] if len(folder.parents) > 1 else folder
+    return (store, Path.cwd(), Path(tempfile.gettempdir()), Path.home())

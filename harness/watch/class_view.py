@@ -1,0 +1,163 @@
+"""A class, watched as it is graded: who is at what, how it spreads, and everyone's scorecard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.cohort.ledger import current_terms
+from harness.cohort.marks import Mark, marks
+from harness.cohort.names import in_order
+from harness.cohort.page import drawings, rule_counts, state_of
+from harness.cohort.reading import counts, rows, typical_seconds
+from harness.cohort.rows import Row, by_cause
+from harness.cohort.store import Store
+from harness.cohort.table import ClassTable
+from harness.reporting.words import CAUSES
+from harness.training.progress import Progress, read_progress
+from harness.watch.run_view import CARD, Training, training
+from harness.watch.view import Kind, Parts, part
+
+SHOWN = 10
+"""Places of the leaderboard that are shown."""
+
+
+@dataclass(frozen=True)
+class Grading:
+    """Who is being graded: by the rules, or in a training that has got somewhere."""
+
+    row: Row
+    trainings: tuple[Training, ...]
+
+
+class ClassView:
+    """Shows a store; it keeps what it has read, and reads again only who has changed."""
+
+    kind: Kind = "class"
+
+    def __init__(self, store: Store, *, names: bool = False) -> None:
+        """Watch a store; `names` shows the students' names on the leaderboard.
+
+        Raises:
+            UsageError: nothing has been handed in.
+        """
+        self._store, self._names = store, names
+        self._terms = current_terms(store)
+        self._marks: Mapping[str, tuple[Mark, ...]] = {}
+        self._rows: dict[str, Row] = {}
+        self._numbers: dict[str, int] = {}
+        self._lines: dict[str, str] = {}
+
+    @property
+    def title(self) -> str:
+        """Name the assignment."""
+        return self._terms.assignment.title
+
+    def card(self, name: str) -> Path | None:
+        """Give the scorecard of the work with a key."""
+        folder = next((row.folder for row in self._rows.values() if row.key == name), None)
+        return folder / CARD if folder is not None and (folder / CARD).is_file() else None
+
+    def parts(self) -> Parts:
+        """Look at the store, and give the parts of the page."""
+        self._look()
+        shown = tuple(self._rows[name] for name in sorted(self._rows, key=in_order))
+        table = ClassTable(shown, self._terms.assignment, Path())
+        gradings = self._gradings(shown)
+        return {
+            "counts": part("counts", rows=shown, states=[state_of(row) for row in shown]),
+            "left": part("left", **self._time_left(gradings)),
+            "now": part("gradings", gradings=gradings),
+            "spread": part("spread", drawings={name: both[0] for name, both in drawings(table).items()}),
+            "rules": part("rules", rules=[one for one in rule_counts(table) if one.counts["failed"]]),
+            "causes": part("causes", found=_not_judged(shown), words=CAUSES),
+            "board": part("board", places=_places(shown), names=self._names, most=SHOWN),
+            "students": part("students", numbers=[self._numbers[row.student] for row in shown]),
+            **{f"s{self._numbers[row.student]}": self._lines[row.student] for row in shown},
+        }
+
+    def _look(self) -> None:
+        """Read again who has changed since the last look."""
+        now, terms = marks(self._store), current_terms(self._store)
+        if terms != self._terms:
+            self._marks, self._rows, self._lines = {}, {}, {}
+        changed = [student for student, some in now.items() if self._marks.get(student) != some]
+        if changed:
+            found = rows(self._store, terms.assignment_sha256, changed if self._marks else None)
+            for row in found:
+                self._take(row, now[row.student])
+        self._marks, self._terms = now, terms
+
+    def _take(self, row: Row, its: Sequence[Mark]) -> None:
+        if row.state == "running" and not _owner(row, its):
+            row = replace(row, state="waiting")  # its grader has died
+        number = self._numbers.setdefault(row.student, len(self._numbers))
+        self._rows[row.student] = row
+        self._lines[row.student] = part("line", row=row, state=state_of(row), number=number)
+
+    def _gradings(self, shown: Sequence[Row]) -> list[Grading]:
+        """List who is being graded, those first that are being trained."""
+        found = [Grading(row, self._trainings(row)) for row in shown if row.state == "running"]
+        return sorted(found, key=lambda one: one.row.record is None)
+
+    def _trainings(self, row: Row) -> tuple[Training, ...]:
+        if row.record is None:  # nothing of it has been judged yet
+            return ()
+        asked = self._terms.assignment.accuracy_asked
+        known = self._terms.assignment.variants
+        return tuple(
+            training(one, asked(one.variant) if one.variant in known else None)
+            for one in read_progress(self._store.objects.progress(row.key))
+        )
+
+    def _time_left(self, gradings: Sequence[Grading]) -> dict[str, object]:
+        """Say how many works are left in each stage, and in how many seconds they should be done."""
+        now, typical = counts(self._store, self._terms.scope), typical_seconds(self._store, self._terms.scope)
+        owners = {one.owner for some in self._marks.values() for one in some}
+        graders = max(1, len(owners - {""}))
+        each = {"rules": typical.get("rules"), "training": typical.get("full") or _expected_s(gradings)}
+        left = {stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in each}
+        done_s = {"rules": 0.0, "training": sum(sum(one.seconds) for one in _going_on(gradings))}
+        seconds = {
+            stage: None if (s := each[stage]) is None else max(0.0, s * left[stage] - done_s[stage]) / graders
+            for stage in each
+        }
+        return {"left": left, "seconds": seconds}
+
+
+# Private functions
+
+
+def _owner(row: Row, its: Sequence[Mark]) -> str:
+    return next((one.owner for one in its if one.key == row.key), "")
+
+
+def _going_on(gradings: Sequence[Grading]) -> list[Progress]:
+    """List the trainings of which epochs are known, of each work the last one."""
+    last = (one.trainings[-1].progress for one in gradings if one.trainings)
+    return [progress for progress in last if progress.seconds]
+
+
+def _expected_s(gradings: Sequence[Grading]) -> float | None:
+    """Say how long a training takes, from those that go on; None before any has an epoch."""
+    found = [sum(one.seconds) + (one.left_s or 0.0) for one in _going_on(gradings)]
+    return sum(found) / len(found) if found else None
+
+
+def _not_judged(shown: Sequence[Row]) -> dict[str, Sequence[Row]]:
+    """Sort those without a verdict by whose fault it is."""
+    prefix = "not judged: "
+    return {
+        what.removeprefix(prefix): some
+        for what, some in sorted(by_cause(shown).items())
+        if what.startswith(prefix)
+    }
+
+
+def _places(shown: Sequence[Row]) -> list[tuple[float, Row]]:
+    """List the networks that were measured, the most accurate first."""
+    found = [
+        (max(one.facts.accuracy or 0.0 for one in row.record.variants.values()), row)
+        for row in shown
+        if row.record and any(one.facts.accuracy is not None for one in row.record.variants.values())
+    ]
+    return sorted(found, key=lambda place: -place[0])
