@@ -7,7 +7,7 @@ import pytest
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.errors import HarnessError, UsageError
 from harness.gallery import located
-from harness.grade import grade
+from harness.grade import HANDED_IN, grade
 from harness.intake.submission import Submission, open_submission
 from harness.record import Finding, Record, load_record
 from harness.run import Run, Settings
@@ -95,10 +95,10 @@ def _gates(config: pytest.Config) -> list[tuple[str, str]]:
         # What is measured needs a training: `harness grade` judges it.
         return [
             (variant, one.name)
-            for variant in (*submission.variants, *submission.missing)
+            for variant in submission.variants
             for one in assignment.rules_for(variant)
             if not one.is_measured
-        ]
+        ] + [(variant, HANDED_IN) for variant in submission.missing]
     variants = config.stash[LOADED].variants
     asked = config.getoption("--variant") or list(variants)
     return [(variant, finding.rule) for variant in asked for finding in variants[variant].findings]

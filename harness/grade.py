@@ -27,7 +27,6 @@ from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
 from harness.rules import judging
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict
 from harness.run import Run, take_in
 from harness.starter import is_starter
 from harness.tables import content_hash
@@ -40,6 +39,8 @@ PACKAGES = (
 """What decides a result; their versions go into the provenance."""
 
 
+HANDED_IN = "handed_in"
+"""Stands for all rules of a variant that is missing."""
 SMALLEST_SHOWN = 0.01
 """Share that is still shown in percent."""
 
@@ -93,23 +94,27 @@ def variants_to_train(run: Run, asked: Sequence[str]) -> frozenset[str]:
 
 
 def missing_variants(run: Run) -> dict[str, VariantRecord]:
-    """Judge the variants that are asked for and were not handed in: every rule has failed.
+    """Judge the variants that are asked for and were not handed in: all of their points are lost.
 
     None where nothing could be read: then nobody can tell what was handed in.
     """
     spec, handed_in = run.assignment, ", ".join(run.submission.variants)
-    found: dict[str, VariantRecord] = {}
     if run.traced and all(isinstance(traced, Untraced) for traced in run.traced.values()):
-        return found
+        return {}
+    found = {}
     for name in run.submission.missing:
-        rules = [one for one in spec.rules_for(name) if not (spec.policy.rules_only and one.is_measured)]
-        advice = (
-            f"All of {', '.join(spec.variants)} are asked for: say in submission.toml which class answers "
-            f'{name}, as in [variants.{name}] file = "model.py", class = "Net".'
+        finding = Finding(
+            rule=HANDED_IN,
+            asks="every variant that is asked for is handed in",
+            status="failed",
+            expected=f"variants {', '.join(spec.variants)}",
+            actual=f"{handed_in} alone",
+            help=f"Say in submission.toml which class answers {name}, as in [variants.{name}] "
+            'file = "model.py", class = "Net".',
+            points=0,
+            max_points=worth(spec, name),
         )
-        nothing = Verdict("failed", f"variant {name}", f"not handed in, {handed_in} alone", help=advice)
-        findings = tuple(judging.finding_of(one, nothing) for one in rules)
-        found[name] = _scored(spec, name, "", findings, full=False)
+        found[name] = _scored(spec, name, "", (finding,), full=False)
     return found
 
 

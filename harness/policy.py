@@ -132,7 +132,7 @@ def lateness(
     said = f"due {at(due)}{' (extended)' if due > policy.due else ''}"
     if submitted_at is None and marked_late and until is None:
         return _late(
-            policy, 1, f"{said}; marked late by the platform, which does not say when: 1 day counted"
+            policy, 1, f"{said}; late by the mark of its platform, which does not say when: 1 day counted"
         )
     if submitted_at is None:
         return Lateness(reason=f"{said}; when it was handed in is not known: taken as in time")

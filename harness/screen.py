@@ -61,7 +61,8 @@ def show_record(record: Record) -> None:
         _show_variant(name, variant)
         if tried := record.provenance.get("influence", {}).get(name):
             say(f"note: {tried}")
-    failed = [f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"]
+    judged = [variant for variant in record.variants.values() if not variant.is_missing]
+    failed = [f.rule for variant in judged for f in variant.findings if f.status == "failed"]
     if failed:
         say(f"What a rule allows and why: harness explain {failed[0]}")
     for sentence in stated(record):
@@ -220,7 +221,7 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(variant.problem.message)
         say(variant.problem.traceback)
         return
-    say(f"{name}: {variant.title} ({variant.class_name})")
+    say(f"{name}: {variant.title}{f' ({variant.class_name})' if variant.class_name else ''}")
     _show_findings(variant.findings)
     for finding in variant.findings:
         if finding.status != "passed":

@@ -215,9 +215,10 @@ def test_a_variant_that_is_missing_has_failed_and_the_most_points_stay(one_of_tw
         100,
         True,
     )
-    assert {finding.actual for finding in missing.findings} == {"not handed in, basic alone"}
-    assert "say in submission.toml which class answers dilated" in missing.findings[0].help
-    assert "min_accuracy" in {finding.rule for finding in missing.findings}
+    (finding,) = missing.findings
+    assert (finding.rule, finding.status, finding.max_points) == ("handed_in", "failed", 100)
+    assert (finding.expected, finding.actual) == ("variants basic, dilated", "basic alone")
+    assert "Say in submission.toml which class answers dilated" in finding.help
 
 
 def test_where_the_rules_alone_are_the_grade_a_missing_variant_loses_those_alone(one_of_two):

@@ -47,20 +47,23 @@ class HandedIn:
 
 
 def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
-    """Keep an assignment as it is; returns its hash."""
+    """Keep an assignment as it is; the first one is the one that counts. Returns its hash."""
     sha256 = content_hash(assignment)
 
     def enter(session: Session) -> None:
         if session.get(AssignmentTable, sha256) is None:
             content = assignment.model_dump_json(by_alias=True)
             session.add(AssignmentTable(sha256=sha256, name=assignment.id, content=content))
+            session.flush()
+        if current_sha256(session) is None:
+            session.add(as_current(sha256))
 
     store.write(enter)
     return sha256
 
 
 def enter_terms(store: Store, terms: Terms) -> None:
-    """Keep what all works of one command have in common; the first assignment becomes the current one."""
+    """Keep what all works of one command have in common."""
     enter_assignment(store, terms.assignment)
 
     def enter_once(session: Session) -> None:
@@ -69,8 +72,6 @@ def enter_terms(store: Store, terms: Terms) -> None:
             session.add(
                 ScopeTable(sha256=terms.scope, assignment_sha256=terms.assignment_sha256, content=content)
             )
-        if current_sha256(session) is None:
-            session.add(as_current(terms.assignment_sha256))
 
     store.write(enter_once)
 

@@ -169,6 +169,8 @@ def show(
     files: FilesOption = None,
 ) -> None:
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
+    from harness.cohort.current import current_assignment
+    from harness.cohort.ledger import assignment_of
     from harness.cohort.reading import row_of
     from harness.cohort.store import opened_store
     from harness.cohort.twins import with_the_same_bytes
@@ -176,7 +178,7 @@ def show(
 
     with opened_store(store, files, must_exist=True) as opened:
         row = row_of(opened, student)
-        show_row(row, with_the_same_bytes(opened, row))
+        show_row(row, assignment_of(opened, current_assignment(opened)), with_the_same_bytes(opened, row))
 
 
 def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
