@@ -13,7 +13,6 @@ from harness.cohort.store import MIGRATIONS, open_store
 from harness.errors import UsageError
 from harness.points import named
 
-
 FIRST = {"assignment", "scope", "submission", "work", "link", "grade"}
 """Tables of the oldest stores."""
 
