@@ -105,6 +105,11 @@ def stated_by(spec: AssignmentSpec) -> tuple[str, ...]:
     return _stated(spec.policy, list(spec.variants))
 
 
+def are_rules_alone(record: Record) -> bool:
+    """Return whether by the assignment of a record the rules alone are the grade."""
+    return policy_in(record.provenance.get("assignment")).get("rules_only") is True
+
+
 def open_points(variant: VariantRecord) -> int:
     """Return the points of what was not judged of a variant, a training that is missing included."""
     return max(0, variant.max_points - _judged(variant))

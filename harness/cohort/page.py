@@ -12,7 +12,7 @@ from markupsafe import Markup
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.rows import Row
 from harness.cohort.table import ClassTable, seconds
-from harness.points import total_of
+from harness.points import are_rules_alone
 from harness.record import Facts, Status, VariantRecord, in_percent
 from harness.reporting.html import page_environment, unbroken
 from harness.reporting.markdown import TEMPLATES, environment
@@ -98,8 +98,8 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
 def state_of(row: Row) -> str:
     """Say in one word how a submission stands, a key of `STATES`."""
     if row.record is not None:
-        only_rules = row.record.verdict == "passed" and bool(total_of(row.record).open_points)
-        return "rules" if only_rules else row.record.verdict
+        left = row.stage != "full" and not are_rules_alone(row.record)
+        return "rules" if left and row.record.verdict == "passed" else row.record.verdict
     return row.state if row.state in ("waiting", "running", "missing") else "none"
 
 

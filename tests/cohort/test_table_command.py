@@ -70,7 +70,7 @@ def test_the_platform_s_list_is_filled_and_remembered(stored, tmp_path):
     answer = table("--store", stored, "--out", out, "--format", "roster,md,html", "--roster", roster)
     assert answer.exit_code == 0
     assert (out / "roster.csv").read_text() == "name,points\nada,100\nnie,\n"
-    assert "no final total, so in no gradebook file: bob\n" in answer.stderr
+    assert "no final total, so in no gradebook file: bob: not graded yet\n" in answer.stderr
     assert "note: handed in nothing: nie\nnote: not in the list of the class: bob\n" in answer.stderr
     assert "nothing handed in" in (out / "table.md").read_text()
     assert "nothing handed in" in (out / "table.html").read_text()

@@ -6,7 +6,7 @@ from alembic import op
 from harness.cohort.schema import Instant
 
 revision = "0003"
-down_revision = "0002"
+down_revision = "0001"
 
 
 def upgrade() -> None:

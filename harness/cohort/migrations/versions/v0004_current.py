@@ -7,8 +7,8 @@ from alembic import op
 
 from harness.cohort.schema import Instant
 
-revision = "0002"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
