@@ -98,7 +98,8 @@ def missing_variants(run: Run) -> dict[str, VariantRecord]:
 
     None where nothing could be read: then nobody can tell what was handed in.
     """
-    spec, handed_in = run.assignment, ", ".join(run.submission.variants)
+    # By name: the order of the file is lost in a record, whose keys are sorted.
+    spec, handed_in = run.assignment, ", ".join(sorted(run.submission.variants))
     if run.traced and all(isinstance(traced, Untraced) for traced in run.traced.values()):
         return {}
     found = {}
@@ -107,7 +108,7 @@ def missing_variants(run: Run) -> dict[str, VariantRecord]:
             rule=HANDED_IN,
             asks="every variant that is asked for is handed in",
             status="failed",
-            expected=f"variants {', '.join(spec.variants)}",
+            expected=f"variants {', '.join(sorted(spec.variants))}",
             actual=f"{handed_in} alone",
             help=f"Say in submission.toml which class answers {name}, as in [variants.{name}] "
             'file = "model.py", class = "Net".',

@@ -142,7 +142,7 @@ def _total(which: Variants, default: str, most_points: int, variants: Mapping[st
         judged = sum(map(_judged, variants.values()))
         verdict = combined(variant.verdict for variant in variants.values())
         return Total(verdict, points, most_points, max(0, most_points - judged), tuple(variants))
-    order = sorted(variants, key=lambda name: name != default)  # of equals the default, then the first
+    order = sorted(variants, key=lambda name: (name != default, name))  # of equals the default, then by name
     if which == "best":
         name = max(order, key=lambda name: _merit(variants[name]))
         verdict = variants[name].verdict

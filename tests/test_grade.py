@@ -12,6 +12,10 @@ from harness.intake.exchange import Wanted
 from harness.intake.export import architecture_of
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Answered, Submission, open_submission
+from harness.receptive_field import keep_effective_fields
+from harness.record import load_record
+from harness.reporting.files import write_reports
+from harness.reproduce import assignment_of, reproduce
 from harness.run import Run, Settings
 
 HEAD = """
@@ -248,3 +252,16 @@ def test_what_is_trained_follows_from_what_counts(assignment, reference, policy,
     spec = parse_assignment(assignment.model_dump(mode="json", by_alias=True) | {"policy": policy})
     run = Run(open_submission(reference, spec), spec, Settings(), lambda *_: None)
     assert variants_to_train(run, asked) == trained
+
+
+def test_a_record_with_a_missing_variant_is_reproduced(one_of_two):
+    run = one_of_two()
+    record = grade(run)
+    keep_effective_fields(run, record)
+    write_reports(record, run.settings.out, {name: run.folder(name) for name in record.variants})
+    out = run.settings.out
+    assert "Not handed in" in (out / "scorecard.md").read_text()
+    assert "Not handed in" in (out / "scorecard.html").read_text()
+    saved = load_record(out / "scorecard.json")
+    again = reproduce(saved, out, assignment_of(saved, None), Settings(out=out / "again"), lambda *_: None)
+    assert (again.first, again.result_sha256) == (None, record.result_sha256)
