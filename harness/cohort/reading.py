@@ -1,6 +1,5 @@
 """What a store knows, as plain data: the rows of a class, how far a run is, how long things take."""
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session, defer
 from harness.cohort.current import current_assignment
 from harness.cohort.extensions import extensions_in
 from harness.cohort.ledger import assignment_of
-from harness.cohort.names import in_order, one_of
+from harness.cohort.names import in_order
 from harness.cohort.objects import Objects
 from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
@@ -116,20 +115,6 @@ def submissions(
     return tuple(found)
 
 
-def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
-    """Give one student's row: by the name, in small or capital letters, or by how no other name begins.
-
-    Raises:
-        UsageError: there is no such student, or there are several.
-    """
-    with store.reading() as session:
-        names = list(session.scalars(select(SubmissionTable.student).distinct()))
-    found = rows(store, assignment_sha256, [one_of(student, names)])
-    if not found:
-        raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
-    return found[0]
-
-
 def counts(store: Store, scope: str) -> Counts:
     """Count how far the works of a scope are."""
     now = time.time()
@@ -139,7 +124,7 @@ def counts(store: Store, scope: str) -> Counts:
                 WorkTable.scope == scope
             )
         ).all()
-        verdicts, graded = _verdicts(session, scope)
+        verdicts, graded = last_verdicts(session, scope)
     open_works = [(stage, _held(owner, until, now)) for _, stage, owner, until in works if stage in WAITING]
     waiting = Counter(stage for stage, held in open_works if not held)
     running = Counter(stage for stage, held in open_works if held)
@@ -149,28 +134,6 @@ def counts(store: Store, scope: str) -> Counts:
         if stage != "rules" and (stage == "dead" or key in verdicts)
     )
     return Counts(waiting, running, over, graded)
-
-
-def typical_seconds(store: Store, scope: str) -> Mapping[str, float]:
-    """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
-    with store.reading() as session:
-        measured = session.execute(
-            select(GradeTable.stage, GradeTable.seconds)
-            .join(WorkTable, WorkTable.key == GradeTable.key)
-            .where(WorkTable.scope == scope, GradeTable.reason != "rejudged")
-        ).all()
-    by_stage: dict[str, list[float]] = {}
-    for stage, seconds in measured:
-        by_stage.setdefault(stage, []).append(seconds)
-    return {stage: statistics.median(seconds) for stage, seconds in by_stage.items()}
-
-
-def progress_of(store: Store, scope: str) -> Mapping[str, tuple[str, str]]:
-    """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
-    with store.reading() as session:
-        works = session.execute(select(WorkTable.key, WorkTable.stage).where(WorkTable.scope == scope)).all()
-        verdicts, _ = _verdicts(session, scope)
-    return {key: (stage, verdicts.get(key, "")) for key, stage in works}
 
 
 def last_folder(store: Store, key: str) -> Path:
@@ -189,6 +152,18 @@ def last_folder(store: Store, key: str) -> Path:
     if found is None:
         raise HarnessError(f"work {key}: expected a grade by the rules, got none. Grade the class again.")
     return store.objects.path(found)
+
+
+def last_verdicts(session: Session, scope: str) -> tuple[dict[str, str], int]:
+    """Give the last verdict of each work, and how many grades there are."""
+    given = session.execute(
+        select(GradeTable.key, GradeTable.verdict)
+        .join(WorkTable, WorkTable.key == GradeTable.key)
+        .where(WorkTable.scope == scope)
+        .order_by(GradeTable.id)
+    )
+    listed = list(given)
+    return dict(listed), len(listed)
 
 
 # Private functions
@@ -331,15 +306,3 @@ def _state(work: WorkTable, grades: Sequence[GradeTable]) -> State:
 
 def _held(owner: str, lease_until: float, now: float) -> bool:
     return owner != "" and lease_until >= now
-
-
-def _verdicts(session: Session, scope: str) -> tuple[dict[str, str], int]:
-    """Give the last verdict of each work, and how many grades there are."""
-    given = session.execute(
-        select(GradeTable.key, GradeTable.verdict)
-        .join(WorkTable, WorkTable.key == GradeTable.key)
-        .where(WorkTable.scope == scope)
-        .order_by(GradeTable.id)
-    )
-    listed = list(given)
-    return dict(listed), len(listed)

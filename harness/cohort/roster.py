@@ -124,11 +124,10 @@ def _delivered(delivery: Delivery, one: Handed, student: str) -> Listed:
         parts = tuple((path, path[below:]) for path in delivery.contents.paths if path.startswith(one.root))
     given = delivery.path if parts else delivery.path / delivery.inside / one.root
     first = one.root.rstrip("/") or one.files[0][0]
-    more = f" and {len(one.files) - 1} more" if len(one.files) > 1 else ""
     return Listed(
         student,
         str(given),
-        printable(first) + more,
+        printable(first),
         one.submitted_at,
         tuple((delivery.inside + path, name) for path, name in parts),
         one.identity,

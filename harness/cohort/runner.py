@@ -14,9 +14,9 @@ from harness.cohort.leases import release_dead
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.local import Pool, gpus_here
 from harness.cohort.objects import Objects
-from harness.cohort.progress import graded_since, last_grade
+from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
 from harness.cohort.ray_engine import Cluster, RayPool
-from harness.cohort.reading import Counts, progress_of, rows, submissions, typical_seconds
+from harness.cohort.reading import Counts, rows, submissions
 from harness.cohort.roster import Roster
 from harness.cohort.rows import Row
 from harness.cohort.staging import begin_anew, promote

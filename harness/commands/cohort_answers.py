@@ -70,7 +70,9 @@ def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[st
     The rules that failed come first, two lines each; what there is no room for is counted.
     """
     handed_in = f", handed in {row.submitted_at:%Y-%m-%d %H:%M} UTC" if row.submitted_at else ""
-    head = [f"{row.student}: {row.source}{handed_in}: {outcome(row)}"]
+    head = [": ".join(filter(None, (row.student, f"{row.source}{handed_in}", outcome(row))))]
+    if row.state == "missing":
+        return tuple(head)
     stands = standing(row, spec)
     how = STAGES[row.stage or "rules"] if row.record is not None else "not graded"
     head.append(f"{stands.in_words} ({how}); assignment {named(spec)}")

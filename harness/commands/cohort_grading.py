@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from harness.cohort.classlist import ClassList
     from harness.cohort.keys import Terms
     from harness.cohort.ray_engine import Cluster
-    from harness.cohort.roster import Roster
     from harness.cohort.rows import Row
     from harness.cohort.worker import Shift
     from harness.intake.backends import Wanted
@@ -122,7 +121,7 @@ def grade(
     from harness.cohort.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store import opened_store
-    from harness.commands.cohort_display import ClassDisplay, show_forecast
+    from harness.commands.cohort_display import ClassDisplay, show_forecast, tell_roster
     from harness.points import named
     from harness.screen import say
 
@@ -143,13 +142,14 @@ def grade(
         layout=None if layout == "auto" else layout,
         task=task,
     )
-    if dry_run and "://" not in store and not Path(store).is_file():
-        found = _told(read(class_list=listed), listed)
-        show_forecast(forecast(None, found, terms, plan))
-        return
+    if "://" not in store and not Path(store).is_file():  # a mistake makes no store
+        found = read(class_list=listed)
+        if dry_run:
+            show_forecast(forecast(None, tell_roster(found, listed), terms, plan))
+            return
     with opened_store(store, files) as opened:
         known = class_list_of(opened) if listed is None else listed
-        found = _told(read(class_list=known, known=identities(opened)), known if dry_run else None)
+        found = tell_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
         if dry_run:
             show_forecast(forecast(opened, found, terms, plan))
             return
@@ -171,7 +171,7 @@ def show(
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
     from harness.cohort.current import current_assignment
     from harness.cohort.ledger import assignment_of
-    from harness.cohort.reading import row_of
+    from harness.cohort.lookup import row_of
     from harness.cohort.store import opened_store
     from harness.cohort.twins import with_the_same_bytes
     from harness.commands.cohort_answers import show_row
@@ -303,18 +303,6 @@ def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
         if name not in CAUSES:
             raise UsageError(f"--cause {name}: expected one of {', '.join(CAUSES)}.")
     return frozenset(cast("Sequence[Cause]", asked))
-
-
-def _told(roster: "Roster", listed: "ClassList | None") -> "Roster":
-    """Tell what was left out of a roster and why, and who of the class is not in it."""
-    from harness.cohort.attendance import told
-    from harness.cohort.joining import join
-    from harness.screen import say
-
-    joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
-    for note in (*roster.notes, *(told(joined) if joined else ())):
-        say(f"note: {note}")
-    return roster
 
 
 def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:

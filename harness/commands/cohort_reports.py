@@ -105,7 +105,7 @@ def feedback(
         )
     with opened_store(store, files, must_exist=True) as opened:
         found = _class_table(opened, assignment, out, None)
-    asked = layout_of(row.source for row in found.rows) if layout == "auto" else layout
+    asked = layout_of(found.rows) if layout == "auto" else layout
     written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
     say(f"{asked}: {len(written)} scorecards in {out}")
     _tell_no_feedback([row for row in found.rows if row.student not in written], asked)
@@ -130,6 +130,7 @@ def similar(
 
     What the starter and most of the class have counts for nothing. It points, it never grades.
     """
+    from harness.cohort.attendance import once_a_group
     from harness.cohort.ledger import current_terms
     from harness.cohort.reading import rows
     from harness.cohort.similar_page import render_similar_markdown, render_similar_page, with_evidence
@@ -143,7 +144,7 @@ def similar(
     check_writable(out)
     given = starter_work(starter)
     with opened_store(store, files, must_exist=True) as opened:
-        title, found_rows = current_terms(opened).assignment.title, rows(opened)
+        title, found_rows = current_terms(opened).assignment.title, once_a_group(rows(opened))
         works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
     level: Level = "widened" if ignore_channels else "reordered"
     found = with_evidence(clusters(works, given, share=share, level=level), works)
@@ -264,8 +265,11 @@ def _of_class_list(table: "ClassTable") -> "Iterator[str]":
 def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
     from harness.screen import say
 
-    ungraded = [row.student for row in rows if row.record is None]
+    absent = [row.student for row in rows if row.state == "missing"]
+    ungraded = [row.student for row in rows if row.record is None and row.state != "missing"]
     unknown = [f"{row.student} ({row.source})" for row in rows if row.record is not None]
+    if absent:
+        say(f"handed in nothing, so no scorecard: {_listed(absent)}")
     if ungraded:
         say(f"not graded yet, so no scorecard: {_listed(ungraded)}")
     if unknown:

@@ -15,13 +15,12 @@ from harness.cohort.ledger import (
     enter_rejudged,
     enter_terms,
 )
+from harness.cohort.lookup import row_of
+from harness.cohort.progress import progress_of, typical_seconds
 from harness.cohort.reading import (
     assignments,
     counts,
-    progress_of,
-    row_of,
     rows,
-    typical_seconds,
 )
 from harness.errors import UsageError
 

@@ -84,3 +84,7 @@ def test_what_lateness_costs_and_the_extension_are_told(assignment):
     )
     extended = replace(late, until=datetime(2026, 5, 5, tzinfo=UTC))
     assert answer(extended, spec)[2] == "due 2026-05-05 00:00 UTC (extended); in time"
+
+
+def test_who_handed_in_nothing_is_said_to_have(assignment):
+    assert answer(Row("Nie Da", "", None, "missing"), assignment) == ("Nie Da: handed in nothing",)

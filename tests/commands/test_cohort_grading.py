@@ -156,9 +156,11 @@ def test_students_who_are_graded_are_named_with_the_next_line(capsys, monkeypatc
         ),
     ],
 )
-def test_bad_usage_says_what_was_expected(harness, words, message):
+def test_bad_usage_says_what_was_expected(harness, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     said = harness(*words)
     assert message in str(said.exception)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_another_version_has_graded_is_not_retried(harness, graded):
