@@ -14,6 +14,7 @@ from typing import Literal
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.cohort.layout_names import canvas_name, moodle_name, original_names
 from harness.cohort.rows import Row
+from harness.cohort.standing import standing
 from harness.files import write_text
 from harness.gallery import shipped
 from harness.record import Record
@@ -82,11 +83,12 @@ def feedback(rows: Sequence[Row], spec: AssignmentSpec, layout: Layout) -> Itera
 
 
 def render_feedback(row: Row, record: Record, folder: Path, spec: AssignmentSpec) -> str:
-    """Render a scorecard for its student: with the student's command, and no path of this machine."""
+    """Render a scorecard for its student: what stands in the class, the student's command, no path here."""
     command = f"harness check {shlex.quote(handed_in_as(row))}{_assignment_option(spec)}"
     plain = without_paths(record, _places_here(folder))
     theirs = plain.model_copy(update={"provenance": plain.provenance | {"command": command}})
-    return render_html(theirs, variant_folders(record, folder), student=row.student)
+    in_class = standing(row, spec).sentences
+    return render_html(theirs, variant_folders(record, folder), student=row.student, in_class=in_class)
 
 
 def handed_in_as(row: Row) -> str:

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import event
 
 from harness.cohort.classlist import parse_class_list
+from harness.cohort.current import switch_to
 from harness.cohort.leases import this_process
 from harness.cohort.register import enter_class_list
 from harness.cohort.schema import WorkTable
+from harness.tables import content_hash
 from harness.training.events import EpochEvent
 from harness.training.progress import ProgressLog
 
@@ -126,6 +128,7 @@ def test_another_assignment_shows_the_class_under_it(cohort, view, record):
     assert "s1" in watched.parts()
     other = cohort.terms.assignment.model_copy(update={"id": "other", "title": "Another"})
     cohort.hand_in("bob", assignment=other)
+    switch_to(cohort.store, content_hash(other))
     parts = watched.parts()
     assert watched.title == "Another"
     assert text(parts["counts"]).startswith("1 students")
