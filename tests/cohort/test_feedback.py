@@ -242,14 +242,6 @@ def test_moodle_s_zip_holds_the_same_cards_and_who_gets_none_is_told(stored, tmp
     assert "no id of moodle in the name that was handed in, so left out: ada (ada.zip)" in answer.output
 
 
-def test_who_handed_in_nothing_is_told_apart_from_who_is_not_graded(stored, tmp_path):
-    with opened_store(str(stored)) as store:
-        enter_class_list(store, parse_class_list("name,id\nada,1\nGrace Hopper,2\n"))
-    answer = command("--store", stored, "--out", tmp_path / "out", "--layout", "plain")
-    assert "handed in nothing: Grace Hopper" in answer.output
-    assert "not graded yet, so no scorecard: bob" in answer.output
-
-
 def test_plain_folders_have_the_students_names_and_no_zip(stored, tmp_path):
     command("--store", stored, "--out", tmp_path / "out", "--layout", "plain")
     assert sorted(str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.*")) == [
