@@ -7,7 +7,7 @@ import pytest
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.errors import HarnessError, UsageError
 from harness.gallery import located
-from harness.grade import grade
+from harness.grade import HANDED_IN, grade
 from harness.intake.submission import Submission, open_submission
 from harness.record import Finding, Record, load_record
 from harness.run import Run, Settings
@@ -56,6 +56,8 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def finding(record: Record, variant: str, rule: str) -> Finding:
     """Pick what one rule found on one variant."""
+    if variant not in record.variants:
+        pytest.fail(f"{variant}: asked for, and nothing of the submission could be read", pytrace=False)
     return next(f for f in record.variants[variant].findings if f.rule == rule)
 
 
@@ -96,7 +98,7 @@ def _gates(config: pytest.Config) -> list[tuple[str, str]]:
             for variant in submission.variants
             for one in assignment.rules_for(variant)
             if not one.is_measured
-        ]
+        ] + [(variant, HANDED_IN) for variant in submission.missing]
     variants = config.stash[LOADED].variants
     asked = config.getoption("--variant") or list(variants)
     return [(variant, finding.rule) for variant in asked for finding in variants[variant].findings]

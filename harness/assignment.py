@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from harness.datasets.spec import DataSpec
 from harness.errors import AssignmentError
+from harness.policy import Policy
 from harness.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 from harness.record import Training
 from harness.rules.base import TrainingRule
@@ -123,6 +124,8 @@ class AssignmentSpec(Table):
     """What of it a submission may change."""
     limits: Limits = Limits()
     """What a submission may use."""
+    policy: Policy = Policy()
+    """What counts."""
     variants: Annotated[dict[Slug, VariantSpec], Field(min_length=1)]
     """One that is as the assignment itself if none is given."""
 
@@ -134,6 +137,14 @@ class AssignmentSpec(Table):
         except AssignmentError as error:
             raise ValueError(str(error).rstrip(".")) from None
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_policy(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a policy that is as usual: an assignment without one keeps its hash."""
+        table: dict[str, Any] = written(self)
+        if self.policy == Policy():
+            table.pop("policy", None)
+        return table
 
     def rules_for(self, variant: str) -> tuple[Asked, ...]:
         """Give the rules of a variant, in the registry's order: ``[rules]``, with what the variant changes.

@@ -16,14 +16,16 @@ from typing import Any
 
 from harness import record as records
 from harness.analysis.naming import counted, with_lines
+from harness.assignment import AssignmentSpec
 from harness.datasets.loading import check_before
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.sources import printable
 from harness.machine import now
+from harness.points import grade_variant, total, worth
 from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Facts, Finding, Record, Training, VariantRecord
-from harness.rules import judging, score
+from harness.rules import judging
 from harness.rules.network import Network
 from harness.run import Run, take_in
 from harness.starter import is_starter
@@ -37,6 +39,8 @@ PACKAGES = (
 """What decides a result; their versions go into the provenance."""
 
 
+HANDED_IN = "handed_in"
+"""Stands for all rules of a variant that is missing."""
 SMALLEST_SHOWN = 0.01
 """Share that is still shown in percent."""
 
@@ -71,15 +75,48 @@ def judge(
         name: _variant(run, name, run.recipe(name), measured.get(name), train=name in to_train)
         for name in run.submission.variants
     }
-    return _record(run, variants)
+    return _record(run, variants | missing_variants(run))
 
 
 def variants_to_train(run: Run, asked: Sequence[str]) -> frozenset[str]:
-    """Say which variants are trained: those asked for, else the assignment's default, else all there are."""
+    """Say which variants are trained: those asked for, else those that the assignment asks for.
+
+    Where any one will do that is its default, or what was handed in in its place. None where the rules alone
+    are the grade.
+    """
+    policy, default = run.assignment.policy, run.assignment.default_variant
+    if policy.rules_only:
+        return frozenset()
     if asked:
         return frozenset(asked)
-    default = run.assignment.default_variant
-    return frozenset([default] if default in run.submission.variants else run.submission.variants)
+    one_will_do = policy.variants == "any" and default in run.submission.variants
+    return frozenset([default] if one_will_do else run.submission.variants)
+
+
+def missing_variants(run: Run) -> dict[str, VariantRecord]:
+    """Judge the variants that are asked for and were not handed in: all of their points are lost.
+
+    None where nothing could be read: then nobody can tell what was handed in.
+    """
+    # By name: the order of the file is lost in a record, whose keys are sorted.
+    spec, handed_in = run.assignment, ", ".join(sorted(run.submission.variants))
+    if run.traced and all(isinstance(traced, Untraced) for traced in run.traced.values()):
+        return {}
+    found = {}
+    for name in run.submission.missing:
+        finding = Finding(
+            rule=HANDED_IN,
+            asks="every variant that is asked for is handed in",
+            status="failed",
+            expected=f"variants {', '.join(sorted(spec.variants))}",
+            actual=f"{handed_in} alone",
+            help=f"Say in submission.toml which class answers {name}, as in [variants.{name}] "
+            'file = "model.py", class = "Net".',
+            points=0,
+            max_points=worth(spec, name),
+        )
+        found[name] = _scored(spec, name, "", (finding,), full=False)
+    return found
 
 
 def with_accuracy(facts: Facts, trainings: Sequence[Training]) -> Facts:
@@ -103,7 +140,6 @@ def _variant(
     run: Run, name: str, recipe: RecipeSpec, measured: Accuracy | None, *, train: bool
 ) -> VariantRecord:
     traced, full = run.traced[name], train or measured is not None
-    title = run.assignment.variants[name].title
     judged = traced if isinstance(traced, Untraced) else _judged(run, name, traced, recipe)
     if isinstance(judged, Untraced):
         run.traced[name] = judged
@@ -111,7 +147,7 @@ def _variant(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
         findings = judging.not_taken_in(judged.cause, run.assignment.rules_for(name), full=full)
-        return _scored(title, judged.class_name, findings, full=full, problem=problem)
+        return _scored(run.assignment, name, judged.class_name, findings, full=full, problem=problem)
     assert isinstance(traced, Traced)
     findings, facts, table = judged
     doubts = [doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced)) if doubt]
@@ -121,7 +157,8 @@ def _variant(
         trainings, reached = measured or accuracy(run, name, recipe, run.probes.get(name))
         findings = (*findings, *reached)
     return _scored(
-        title,
+        run.assignment,
+        name,
         traced.class_name,
         findings,
         full=full,
@@ -177,11 +214,13 @@ def _summary_doubt(traced: Traced) -> str | None:
     return f"The model summary says {said} parameters, the exported model has {counted:,}; the latter counts."
 
 
-def _scored(title: str, class_name: str, findings: tuple[Finding, ...], **rest: Any) -> VariantRecord:
-    verdict, points, max_points = score.grade_variant(findings)
+def _scored(
+    spec: AssignmentSpec, name: str, class_name: str, findings: tuple[Finding, ...], **rest: Any
+) -> VariantRecord:
+    verdict, points, max_points = grade_variant(findings, worth(spec, name))
     return VariantRecord.model_validate(
         {
-            "title": title,
+            "title": spec.variants[name].title,
             "class_name": class_name,
             "verdict": verdict,
             "points": points,
@@ -194,16 +233,16 @@ def _scored(title: str, class_name: str, findings: tuple[Finding, ...], **rest: 
 
 
 def _record(run: Run, variants: Mapping[str, VariantRecord]) -> Record:
-    verdict, points, max_points = score.grade_record(variants.values())
+    scored = total(run.assignment, variants)
     record = Record(
         assignment=run.assignment.id,
         assignment_title=run.assignment.title,
         assignment_sha256=content_hash(run.assignment),
         submission_sha256=run.submission.sha256,
         self_check=run.settings.self_check,
-        verdict=verdict,
-        points=points,
-        max_points=max_points,
+        verdict=scored.verdict,
+        points=scored.points,
+        max_points=scored.max_points,
         variants=dict(variants),
         provenance=_provenance(run),
     )

@@ -200,6 +200,11 @@ class VariantRecord(_Frozen):
     more_trainings: tuple[Training, ...] = ()
 
     @property
+    def is_missing(self) -> bool:
+        """Whether it was asked for and not handed in."""
+        return self.problem is None and self.class_name == ""
+
+    @property
     def trainings(self) -> tuple[Training, ...]:
         """All trainings, by seed."""
         return (() if self.training is None else (self.training,)) + self.more_trainings

@@ -175,13 +175,16 @@ def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Set
             _override(record, name, assignment),
         )
         for name, variant in record.variants.items()
+        if not variant.is_missing
     }
+    missing = tuple(name for name in record.variants if name not in answered)
     same = replace(settings, self_check=record.self_check)
     for training in (training for variant in record.variants.values() for training in variant.trainings[:1]):
         data = "mini" if training.data.name == "mini" else settings.data
         device: Literal["cpu", "cuda"] = "cuda" if training.device == "cuda" else "cpu"
         same = replace(same, seed=training.seed, device=device, data=data)
-    run = Run(Submission(beside, record.submission_sha256, answered), assignment, same, watch)
+    submission = Submission(beside, record.submission_sha256, answered, missing=missing)
+    run = Run(submission, assignment, same, watch)
 
     def kept(name: str, seed: int) -> Traced | Untraced:
         folder = folders[name] if seed == run.seed else folders[name] / f"seed_{seed}"

@@ -109,7 +109,8 @@ class Run:
 
     def folder(self, variant: str) -> Path:
         """Where a variant's files go."""
-        return self.settings.out / self.submission.variants[variant].output
+        answered = self.submission.variants.get(variant)
+        return self.settings.out / (answered.output if answered else variant)
 
     def model(self, variant: str) -> Model:
         """Locate the exported model in a variant's folder."""

@@ -21,6 +21,7 @@ from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event,
 
 if TYPE_CHECKING:  # a command loads what it shows
     from harness.machine import Check
+    from harness.points import Total
     from harness.receptive_field import FieldReport
     from harness.reproduce import Reproduction
     from harness.run import Stage
@@ -53,15 +54,21 @@ def say(text: str, to: Console = screen) -> None:
 
 
 def show_record(record: Record) -> None:
-    """Print every variant's findings, then the verdict."""
+    """Print every variant's findings, then what counts, the verdict and the total."""
+    from harness.points import stated, total_of
+
     for name, variant in record.variants.items():
         _show_variant(name, variant)
         if tried := record.provenance.get("influence", {}).get(name):
             say(f"note: {tried}")
-    failed = [f.rule for v in record.variants.values() for f in v.findings if f.status == "failed"]
+    judged = [variant for variant in record.variants.values() if not variant.is_missing]
+    failed = [f.rule for variant in judged for f in variant.findings if f.status == "failed"]
     if failed:
         say(f"What a rule allows and why: harness explain {failed[0]}")
-    screen.print(f"{MARK[record.verdict]}, {record.points} of {record.max_points} points")
+    for sentence in stated(record):
+        say(f"note: {sentence}")
+    scored = total_of(record)
+    screen.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
 
 
 def show_field(report: "FieldReport") -> None:
@@ -203,13 +210,18 @@ class Display:
 # Private functions
 
 
+def _counting(record: Record, scored: "Total") -> str:
+    """Name the variant that counts, where there are others."""
+    return "" if len(scored.counted) == len(record.variants) else f", those of {', '.join(scored.counted)}"
+
+
 def _show_variant(name: str, variant: VariantRecord) -> None:
     if variant.problem:
         screen.print(f"[bold]{plain(name)}: not taken in[/] (cause: {variant.problem.cause})")
         say(variant.problem.message)
         say(variant.problem.traceback)
         return
-    say(f"{name}: {variant.title} ({variant.class_name})")
+    say(f"{name}: {variant.title}{f' ({variant.class_name})' if variant.class_name else ''}")
     _show_findings(variant.findings)
     for number, finding in enumerate(to_change(variant), start=1):
         source = finding.where[0].source if finding.where else ""

@@ -13,11 +13,11 @@ from itertools import combinations
 from harness import record as records
 from harness.assignment import AssignmentSpec
 from harness.datasets.spec import DataSpec
-from harness.grade import judge, with_accuracy
+from harness.grade import judge, variants_to_train, with_accuracy
+from harness.points import grade_variant, total, worth
 from harness.probing import probe
 from harness.recipe import RecipeSpec
 from harness.record import Finding, Record, Training, VariantRecord, wilson_interval
-from harness.rules import score
 from harness.rules.judging import judge_trainings, not_taken_in, not_trained
 from harness.rules.registry import Asked
 from harness.rules.untrained import untrainable
@@ -45,7 +45,7 @@ def verify(run: Run, uploaded: Record | None, why_none: str, publish: Publish) -
     waiting = {name: _pending(run, name) for name in run.submission.variants}
     done: dict[str, VariantRecord] = {}
     base = _empty(run)
-    publish(_with(base, waiting))
+    publish(_with(run, base, waiting))
     for name, answered in run.submission.variants.items():
         alone = replace(run.submission, variants={name: answered})
         one = replace(run, submission=alone, traced={}, probes={}, not_run={})
@@ -54,8 +54,8 @@ def verify(run: Run, uploaded: Record | None, why_none: str, publish: Publish) -
         live = judge(one).variants[name]
         run.traced |= one.traced
         done[name] = _completed(run, name, live, uploaded, why_none)
-        publish(_with(base, waiting | done))
-    return _with(_empty(run), done)
+        publish(_with(run, base, waiting | done))
+    return _with(run, base, done)
 
 
 def doubts(
@@ -167,33 +167,40 @@ def _points_doubts(
     for rule in said.keys() | now.keys():
         if said.get(rule) != now.get(rule):
             yield f"its verdict on {rule} does not follow from its training"
-    if score.grade_variant(theirs.findings) != (theirs.verdict, theirs.points, theirs.max_points):
+    said_of_it = (theirs.verdict, theirs.points, theirs.max_points)
+    if grade_variant(theirs.findings, worth(assignment, name)) != said_of_it:
         yield "its points are not the sum of its findings"
-    total = (uploaded.verdict, uploaded.points, uploaded.max_points)
-    if score.grade_record(uploaded.variants.values()) != total:
-        yield "its total is not the sum of its variants"
+    scored = total(assignment, uploaded.variants)
+    if (scored.verdict, scored.points, scored.max_points) != (
+        uploaded.verdict, uploaded.points, uploaded.max_points,
+    ):  # fmt: skip
+        yield "its total is not that of its variants"
 
 
 def _completed(
     run: Run, name: str, live: VariantRecord, uploaded: Record | None, why_none: str
 ) -> VariantRecord:
     """Add the rule about accuracy to a variant judged live."""
+    if run.assignment.policy.rules_only:
+        return live
     trained = uploaded is not None and name in uploaded.variants and uploaded.variants[name].full
-    if not trained and name != run.assignment.default_variant:
+    if not trained and name not in variants_to_train(run, ()):
         return live
     rules = run.assignment.rules_for(name)
     if live.problem is not None:
-        return _scored(live, not_taken_in(live.problem.cause, rules, full=True))
+        return _scored(run, name, live, not_taken_in(live.problem.cause, rules, full=True))
     if uploaded is None:
-        return _scored(live, (*live.findings, *_unproven(why_none, rules)))
+        return _scored(run, name, live, (*live.findings, *_unproven(why_none, rules)))
     why = "; ".join(doubts(name, live, uploaded, run.assignment, run.recipe(name)))
     if why:
         reason = f"the record that came with the submission does not hold up: {why}"
-        return _scored(live, (*live.findings, *_unproven(reason, rules)))
+        return _scored(run, name, live, (*live.findings, *_unproven(reason, rules)))
     trainings = uploaded.variants[name].trainings
     findings = (*live.findings, *judge_trainings(trainings, rules))
     taken = {"training": trainings[0], "more_trainings": trainings[1:]}
-    return _scored(live, findings).model_copy(update={**taken, "facts": with_accuracy(live.facts, trainings)})
+    return _scored(run, name, live, findings).model_copy(
+        update={**taken, "facts": with_accuracy(live.facts, trainings)}
+    )
 
 
 def _unproven(why: str, rules: Sequence[Asked]) -> tuple[Finding, ...]:
@@ -201,12 +208,12 @@ def _unproven(why: str, rules: Sequence[Asked]) -> tuple[Finding, ...]:
 
 
 def _pending(run: Run, name: str) -> VariantRecord:
-    full = name == run.assignment.default_variant
-    findings: list[Finding] = [
+    full = name in variants_to_train(run, ())
+    findings = tuple(
         finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
         for finding in not_taken_in("infrastructure", run.assignment.rules_for(name), full=full)
-    ]
-    verdict, points, most = score.grade_variant(findings)
+    )
+    verdict, points, most = grade_variant(findings, worth(run.assignment, name))
     return VariantRecord(
         title=run.assignment.variants[name].title,
         class_name=run.submission.variants[name].wanted.class_name or "",
@@ -214,13 +221,13 @@ def _pending(run: Run, name: str) -> VariantRecord:
         verdict=verdict,
         points=points,
         max_points=most,
-        findings=tuple(findings),
+        findings=findings,
         facts=records.Facts(),
     )
 
 
-def _scored(variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRecord:
-    verdict, points, most = score.grade_variant(findings)
+def _scored(run: Run, name: str, variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRecord:
+    verdict, points, most = grade_variant(findings, worth(run.assignment, name))
     full = any(finding.measured for finding in findings)
     return variant.model_copy(
         update={
@@ -230,11 +237,12 @@ def _scored(variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRec
 
 
 def _empty(run: Run) -> Record:
-    """Start a record before anything is known."""
+    """Start a record before anything is known, but for what was not handed in."""
     return judge(replace(run, submission=replace(run.submission, variants={})))
 
 
-def _with(base: Record, variants: Mapping[str, VariantRecord]) -> Record:
-    verdict, points, most = score.grade_record(variants.values())
-    changes = {"variants": dict(variants), "verdict": verdict, "points": points, "max_points": most}
-    return records.sealed(base.model_copy(update=changes))
+def _with(run: Run, base: Record, variants: Mapping[str, VariantRecord]) -> Record:
+    found = {**variants, **base.variants}
+    scored = total(run.assignment, found)
+    points = {"verdict": scored.verdict, "points": scored.points, "max_points": scored.max_points}
+    return records.sealed(base.model_copy(update={"variants": found, **points}))

@@ -87,9 +87,11 @@ class Sketch:
     bindings: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple] = field(default_factory=lambda: {"x": ("batch", 3, 32, 32)})
 
-    def tensor(self, name, *shape, kind="parameter", dtype="float32", tied_to=None):
+    def tensor(self, name, *shape, kind="parameter", dtype="float32", tied_to=None, trainable=False):
         value = "p_" + name.replace(".", "_")
-        self.tensors.append(Tensor(name=name, kind=kind, shape=shape, dtype=dtype, tied_to=tied_to))
+        self.tensors.append(
+            Tensor(name=name, kind=kind, shape=shape, dtype=dtype, tied_to=tied_to, trainable=trainable)
+        )
         self.bindings[value] = name
         self.shapes[value] = shape
         return value

@@ -20,6 +20,7 @@ from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
 from harness.commands.options import _argument
 from harness.errors import UsageError
 from harness.record import Record, sealed
+from harness.training.progress import read_progress
 
 NO_DATA = {"CIFAR10_URL": "http://127.0.0.1:9/cifar-10-python.tar.gz"}
 """An address where nobody answers: the data cannot be had."""
@@ -383,6 +384,15 @@ def test_several_seeds_are_trained_apart_and_summed_up(harness, write, tmp_path)
         for seed in (4, 5, 6)
     ]
     assert [training["seed"] for training in trainings] == [4, 5, 6]
+    progress = [
+        one
+        for seed in (4, 5, 6)
+        for one in read_progress(tmp_path / "results" / "basic" / f"seed_{seed}" / "progress.jsonl")
+    ]
+    assert [(one.seed, one.epochs, one.ended) for one in progress] == [(n, 1, "trained") for n in (4, 5, 6)]
+    assert [one.log[-1].test_acc for one in progress] == [
+        training["epochs"][-1]["test_acc"] for training in trainings
+    ]
     found = [training["accuracy"] for training in trainings]
     assert len({training["initial_sha256"] for training in trainings}) == 3
     assert done.stderr.splitlines()[-1] == (

@@ -6,11 +6,16 @@ from textwrap import dedent
 import pytest
 from safetensors.torch import save_file
 
-from harness.grade import grade, judge
+from harness.assignment import parse_assignment
+from harness.grade import grade, judge, variants_to_train
 from harness.intake.exchange import Wanted
 from harness.intake.export import architecture_of
 from harness.intake.sandbox import Traced, Untraced
 from harness.intake.submission import Answered, Submission, open_submission
+from harness.receptive_field import keep_effective_fields
+from harness.record import load_record
+from harness.reporting.files import write_reports
+from harness.reproduce import assignment_of, reproduce
 from harness.run import Run, Settings
 
 HEAD = """
@@ -186,3 +191,77 @@ def test_a_network_without_anything_to_train_gets_a_scorecard_all_the_same(judge
     assert variant.training is None
     assert findings["min_accuracy"].status == "not_judged"
     assert findings["augmentation"].status == "passed"
+
+
+@pytest.fixture
+def one_of_two(tmp_path, assignment, reference):
+    """Run the reference's manifest without `dilated` under an assignment that asks for both."""
+
+    def made(source: str | None = None, **policy):
+        spec = parse_assignment(
+            assignment.model_dump(mode="json", by_alias=True) | {"policy": {"variants": "all", **policy}}
+        )
+        manifest = (reference / "submission.toml").read_text().partition("[variants.dilated]")[0]
+        (tmp_path / "submission.toml").write_text(manifest)
+        (tmp_path / "model.py").write_text(source or (reference / "model.py").read_text())
+        return Run(open_submission(tmp_path, spec), spec, Settings(out=tmp_path / "out"), lambda *_: None)
+
+    return made
+
+
+def test_a_variant_that_is_missing_has_failed_and_the_most_points_stay(one_of_two):
+    record = grade(one_of_two())
+    assert (record.verdict, record.points, record.max_points) == ("failed", 75, 200)
+    missing = record.variants["dilated"]
+    assert (missing.verdict, missing.points, missing.max_points, missing.is_missing) == (
+        "failed",
+        0,
+        100,
+        True,
+    )
+    (finding,) = missing.findings
+    assert (finding.rule, finding.status, finding.max_points) == ("handed_in", "failed", 100)
+    assert (finding.expected, finding.actual) == ("variants basic, dilated", "basic alone")
+    assert "Say in submission.toml which class answers dilated" in finding.help
+
+
+def test_where_the_rules_alone_are_the_grade_a_missing_variant_loses_those_alone(one_of_two):
+    record = grade(one_of_two(rules_only=True))
+    assert (record.points, record.max_points, record.variants["dilated"].max_points) == (75, 150, 75)
+
+
+def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(one_of_two):
+    record = grade(one_of_two("import nothing_such\n"))
+    assert (record.verdict, record.points, record.max_points, list(record.variants)) == (
+        "not_judged", 0, 200, ["basic"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "trained"),
+    [
+        ({}, [], {"basic"}),
+        ({}, ["dilated"], {"dilated"}),
+        ({"variants": "all"}, [], {"basic", "dilated"}),
+        ({"variants": "best"}, [], {"basic", "dilated"}),
+        ({"rules_only": True}, [], set()),
+        ({"rules_only": True}, ["basic"], set()),
+    ],
+)
+def test_what_is_trained_follows_from_what_counts(assignment, reference, policy, asked, trained):
+    spec = parse_assignment(assignment.model_dump(mode="json", by_alias=True) | {"policy": policy})
+    run = Run(open_submission(reference, spec), spec, Settings(), lambda *_: None)
+    assert variants_to_train(run, asked) == trained
+
+
+def test_a_record_with_a_missing_variant_is_reproduced(one_of_two):
+    run = one_of_two()
+    record = grade(run)
+    keep_effective_fields(run, record)
+    write_reports(record, run.settings.out, {name: run.folder(name) for name in record.variants})
+    out = run.settings.out
+    assert "Not handed in" in (out / "scorecard.md").read_text()
+    assert "Not handed in" in (out / "scorecard.html").read_text()
+    saved = load_record(out / "scorecard.json")
+    again = reproduce(saved, out, assignment_of(saved, None), Settings(out=out / "again"), lambda *_: None)
+    assert (again.first, again.result_sha256) == (None, record.result_sha256)

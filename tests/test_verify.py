@@ -10,6 +10,7 @@ import pytest
 from harness.assignment import AssignmentSpec
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
+from harness.points import grade_variant
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -22,7 +23,6 @@ from harness.record import (
     to_json,
     wilson_interval,
 )
-from harness.rules import score
 from harness.rules.judging import judge_trainings
 from harness.tables import content_hash
 from harness.verify import doubts
@@ -70,7 +70,7 @@ def reached(assignment: AssignmentSpec, *trainings: Training) -> tuple[Finding, 
 
 def a_record(assignment: AssignmentSpec, training: Training | None, *findings: Finding, **changes) -> Record:
     listed = findings or (reached(assignment, training) if training else ())
-    verdict, points, most = score.grade_variant(listed)
+    verdict, points, most = grade_variant(listed, 100)
     variant = VariantRecord(
         title="three strides", class_name="Net", full=True, verdict=verdict, points=points, max_points=most,
         findings=listed, facts=Facts(), graph_sha256=GRAPH, training=training,
@@ -268,12 +268,12 @@ def test_points_that_do_not_follow_are_found_out(assignment):
     more = a_record(assignment, training, finding.model_copy(update={"points": 30, "max_points": 30}))
     assert said(assignment, more) == ["its verdict on min_accuracy does not follow from its training"]
     assert said(assignment, a_record(assignment, training, points=99)) == [
-        "its total is not the sum of its variants"
+        "its total is not that of its variants"
     ]
     honest = a_record(assignment, training)
     inflated = honest.variants["basic"].model_copy(update={"points": 99})
     assert said(assignment, honest.model_copy(update={"variants": {"basic": inflated}})) == [
-        "its points are not the sum of its findings", "its total is not the sum of its variants",
+        "its points are not the sum of its findings", "its total is not that of its variants",
     ]  # fmt: skip
 
 
@@ -358,10 +358,10 @@ def test_what_was_judged_before_the_end_is_published_and_the_rest_waits(referenc
     seen = []
     run = opened(reference, None, [], None, [], Settings(out=Path(tmp_path)), Quiet())
     final = verify(run, None, "none came", seen.append)
-    assert [(record.points, record.max_points) for record in seen] == [(0, 175), (75, 175), (150, 175)]
+    assert [(record.points, record.max_points) for record in seen] == [(0, 100), (75, 100), (75, 100)]
     waiting = seen[1].variants["dilated"].findings
     assert {(f.status, f.cause, f.actual) for f in waiting} == {
         ("not_judged", "infrastructure", "not reached yet")
     }
     assert all(sealed(record) == record for record in seen)
-    assert final.points == 150
+    assert (final.points, final.max_points) == (75, 100)

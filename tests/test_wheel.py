@@ -59,13 +59,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check", "model.py", "--class", "Net"], "passed, 75 of 75 points"),
+        (["check", "model.py", "--class", "Net"], "passed, 75 of 100 points, 25 open"),
         (["check", "model.py", "--class", "Net", "--assignment", "cifar10-c1c2c3c4"], "basic"),
         (["explain", "max_parameters"], "# `max_parameters`"),
         (["assignment", "list"], "cifar10-compact-cnn"),
         (["assignment", "new", "own", "--dataset", "mnist"], "wrote own/own.toml"),
-        (["check", "own/own", "--assignment", "own/own.toml"], "passed, 60 of 60 points"),
+        (["check", "own/own", "--assignment", "own/own.toml"], "passed, 60 of 100 points, 40 open"),
         (["new", "mine"], "wrote mine/model.py"),
+        (["watch", "none"], "none: not there; expected a store"),
         (["grade", "model.py", "--class", "Net", "--data", "mini"], "Scorecard: results/scorecard.md"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

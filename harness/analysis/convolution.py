@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.analysis.field import Field
 from harness.analysis.graph import Node
-from harness.analysis.layout import Unmeasurable
+from harness.analysis.layout import Unmeasurable, places
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured
 from harness.analysis.window import Window
@@ -18,11 +19,13 @@ class Convolution:
     window: Window
     channels: int
     """Input channels."""
+    sides: tuple[int, ...]
+    """Those of the window's dimensions that slide along rows or columns."""
 
     @property
     def is_spatial(self) -> bool:
         """Tell whether its kernel is larger than 1x1."""
-        return any(k > 1 for k in self.window.kernel)
+        return any(self.window.kernel[side] > 1 for side in self.sides)
 
     @property
     def is_depthwise(self) -> bool:
@@ -32,13 +35,13 @@ class Convolution:
     @property
     def is_pointwise(self) -> bool:
         """Tell whether it is a 1x1 convolution over all channels."""
-        return not self.is_spatial and self.window.groups == 1
+        return set(self.window.kernel) == {1} and self.window.groups == 1
 
     @property
     def dilation(self) -> int:
         """Return the largest dilation along a side where the kernel is larger than 1."""
-        pairs = zip(self.window.dilation, self.window.kernel, strict=True)
-        return max((d for d, k in pairs if k > 1), default=1)
+        window = self.window
+        return max((window.dilation[i] for i in self.sides if window.kernel[i] > 1), default=1)
 
 
 def find_convolutions(measured: Measured) -> Iterator[Convolution]:
@@ -58,4 +61,11 @@ def find_convolutions(measured: Measured) -> Iterator[Convolution]:
         per_group = weight[1] if OPS[node.op] == "conv" else weight[0]
         if isinstance(per_group, int):
             groups = window.groups if OPS[node.op] == "conv" else 1
-            yield Convolution(node, window, per_group * groups)
+            yield Convolution(node, window, per_group * groups, _sides(sources[0], window))
+
+
+def _sides(field: Field, window: Window) -> tuple[int, ...]:
+    """Name the dimensions of a window that lie along rows or columns; all where that is not known."""
+    along = (field.layout or ())[-window.rank :]
+    found = tuple(i for i, dimension in enumerate(along) if places(dimension))
+    return found if field.layout is not None else tuple(range(window.rank))

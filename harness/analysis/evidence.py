@@ -27,6 +27,9 @@ class Evidence(BaseModel):
     """A value that was taken for zero, for unused or for independent of the image, and is not; else empty."""
     head: str = ""
     """Why the head is not an average and a linear layer, where it does not behave like one; else empty."""
+    apart: Mapping[str, str] = {}
+    """1x1 layers of the eval graph that mix what learned arithmetic computed from neighbours, each channel
+    apart, and the map it was computed from."""
     pools: Mapping[str, str] = {}
     """Nodes that behave like a maximum over positions, and how."""
     filled: frozenset[str] = frozenset()

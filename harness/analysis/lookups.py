@@ -116,6 +116,9 @@ def _smallest(measured: Measured, name: str) -> int:
 def _is_choice(measured: Measured, node: Node, of_image: set[str], steps: set[str]) -> bool:
     """Tell whether a part of a table is chosen by the image."""
     name = short_name(node.op)
+    if OPS.get(node.op) == "attention":
+        memory = [ref for ref in node.refs[1:] if not _comes_from_trained(measured, ref)]
+        return _stored(measured, memory, of_image) > MOST_COMPARED
     if name == "where":
         options = [arg.ref for arg in node.args[1:] if isinstance(arg, Ref)]
         return _stored(measured, options, of_image) > MOST_COMPARED
@@ -129,6 +132,11 @@ def _is_trained(measured: Measured, name: str) -> bool:
     """Tell whether a value is a trainable parameter itself."""
     tensor = measured.architecture.tensor(measured.graph, name)
     return tensor is not None and tensor.trainable
+
+
+def _comes_from_trained(measured: Measured, name: str) -> bool:
+    """Tell whether a value is computed from a trainable parameter, or is one."""
+    return any(_is_trained(measured, ref) for ref in measured.leading_to(name))
 
 
 def _stored(measured: Measured, names: Collection[str], of_image: set[str]) -> int:

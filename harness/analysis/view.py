@@ -194,7 +194,17 @@ class View:
 
     def depth(self, convolution: Convolution) -> int:
         """Count the convolutions larger than 1x1 on the longest path that ends in this one, itself too."""
-        return self._depths[convolution.node.name]
+        return self.depths[convolution.node.name]
+
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """The convolutions larger than 1x1 on the longest path to each value, the one that makes it too."""
+        spatial = {c.node.name for c in self.convolutions if c.is_spatial}
+        depths: dict[str, int] = {}
+        for node in self.measured.nodes:
+            before = max((depths.get(name, 0) for name in node.refs), default=0)
+            depths[node.name] = before + (node.name in spatial)
+        return depths
 
     # Private
 
@@ -210,15 +220,6 @@ class View:
     @cached_property
     def _tangled(self) -> frozenset[str]:
         return frozenset(node.name for node in self.measured.flow.tangled)
-
-    @cached_property
-    def _depths(self) -> Mapping[str, int]:
-        spatial = {c.node.name for c in self.convolutions if c.is_spatial}
-        depths: dict[str, int] = {}
-        for node in self.measured.nodes:
-            before = max((depths.get(name, 0) for name in node.refs), default=0)
-            depths[node.name] = before + (node.name in spatial)
-        return depths
 
     @cached_property
     def _depthwise(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from harness.assignment import AssignmentSpec, load_assignment
 from harness.authoring.data import data_path
 from harness.gallery import shipped
+from harness.points import most
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Listed:
     title: str
     dataset: str
     points: int
-    """What its default variant is worth."""
+    """The most there are."""
     data_is_here: bool
     """Whether its data is on this machine."""
 
@@ -29,14 +30,8 @@ def listed() -> tuple[Listed, ...]:
     return tuple(_listed(load_assignment(file)) for file in shipped().values())
 
 
-def points_of(spec: AssignmentSpec, variant: str) -> int:
-    """Add up what the rules of a variant are worth."""
-    return sum(one.settings.points for one in spec.rules_for(variant))
-
-
 # Private functions
 
 
 def _listed(spec: AssignmentSpec) -> Listed:
-    points = points_of(spec, spec.default_variant)
-    return Listed(spec.id, spec.title, spec.data.dataset, points, data_path(spec.data) is not None)
+    return Listed(spec.id, spec.title, spec.data.dataset, most(spec), data_path(spec.data) is not None)

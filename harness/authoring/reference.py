@@ -10,6 +10,7 @@ from harness.authoring.schema import assignment_schema
 from harness.datasets.dataset import Own, Public
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
+from harness.policy import Late, Policy
 from harness.recipe import RecipeChanges, RecipeSpec, Stage, TransformSpec
 from harness.rules.base import Needs, RuleSettings
 from harness.rules.registry import RULES
@@ -34,6 +35,8 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[overrides]`", Overrides),
     ("one of the overrides", Bounds),
     ("`[limits]`", Limits),
+    ("`[policy]`", Policy),
+    ("`late` of the policy", Late),
 )
 """Where a table stands in the file, and what it may hold."""
 _NUMBERS = {"exactly", "any_of"}
@@ -137,6 +140,8 @@ def _value(one: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 def _plain(one: Mapping[str, Any]) -> str:
     words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
     said = words.get(one.get("type", ""), "any value")
+    if one.get("format") == "date-time":
+        return "date, time and zone"
     limits = {
         "exclusiveMinimum": "more than",
         "minimum": "at least",

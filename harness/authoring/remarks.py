@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from harness.assignment import AssignmentSpec
 from harness.authoring.forecast import full_epochs
-from harness.authoring.listing import points_of
 from harness.machine import Check
+from harness.points import most, stated_by, worth
 
 _MEANT = "Is it what you meant?"
 
@@ -16,13 +16,14 @@ def remarks(spec: AssignmentSpec) -> Iterator[Check]:
         yield _points(spec, variant)
         yield from _stages(spec, variant)
         yield from _overrides(spec, variant)
+    yield _policy(spec)
 
 
 # Private functions
 
 
 def _points(spec: AssignmentSpec, variant: str) -> Check:
-    rules, points = spec.rules_for(variant), points_of(spec, variant)
+    rules, points = spec.rules_for(variant), worth(spec, variant)
     said = f"{variant}: {len(rules)} rules, {points} points"
     if not points:
         return Check("points", "CAUTION", said, "Nothing is worth a point: give rules points = ….")
@@ -31,6 +32,17 @@ def _points(spec: AssignmentSpec, variant: str) -> Check:
             "points", "CAUTION", f"{said}, and none is about a training", "Nothing is trained. " + _MEANT
         )
     return Check("points", "PASS", said)
+
+
+def _policy(spec: AssignmentSpec) -> Check:
+    """Say the most points there are, and what counts."""
+    each = {variant: worth(spec, variant) for variant in spec.variants}
+    said = " ".join((f"At most {most(spec)} points.", *stated_by(spec)))
+    if spec.policy.variants != "all" and len(set(each.values())) > 1:
+        points = ", ".join(f"{variant} {one}" for variant, one in each.items())
+        fix = f"Give all variants the same points ({points}): who hands in another one cannot reach the most."
+        return Check("policy", "CAUTION", said, fix)
+    return Check("policy", "PASS", said)
 
 
 def _stages(spec: AssignmentSpec, variant: str) -> Iterator[Check]:

@@ -85,6 +85,9 @@ def _answered(variant: str, record: Record) -> Checks:
         yield Check(
             variant, "CAUTION", "the reference does not answer this variant", "Add it to the submission.toml."
         )
+    elif record.variants[variant].is_missing:
+        found = "asked for, and the reference does not answer it"
+        yield Check(variant, "FAIL", found, "Add it to the submission.toml.")
     elif (problem := record.variants[variant].problem) is not None:
         yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Mend the submission.")
 
@@ -92,7 +95,7 @@ def _answered(variant: str, record: Record) -> Checks:
 def _findings(record: Record, variant: str) -> dict[str, Finding]:
     """Give what the rules found on the reference, by name; nothing where it was not taken in."""
     answered = record.variants.get(variant)
-    if answered is None or answered.problem is not None:
+    if answered is None or answered.is_missing or answered.problem is not None:
         return {}
     return {finding.rule: finding for finding in answered.findings}
 
@@ -132,6 +135,9 @@ def _network(run: Run, variant: str) -> Network | None:
 
 def _training(run: Run) -> Checks:
     """Train the default variant for an epoch, and say what it reached and how long a grade would take."""
+    if run.assignment.policy.rules_only:
+        yield Check("time", "PASS", "a grade takes seconds: the rules alone are the grade")
+        return
     spec, variants = run.assignment, run.submission.variants
     variant = spec.default_variant if spec.default_variant in variants else next(iter(variants))
     if not isinstance(run.traced[variant], Traced):

@@ -1,10 +1,13 @@
 """Rows of those who are in the list of the class and have handed in nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.cohort.classlist import ClassList, Person
+from harness.cohort.identity import Identity
 from harness.cohort.joining import Joined, join
+from harness.cohort.names import in_order
 from harness.cohort.rows import Row
 
 
@@ -13,16 +16,33 @@ def joined_to(listed: ClassList, rows: Sequence[Row]) -> Joined:
     return join(listed, {row.student: row.identity for row in rows if row.state != "missing"})
 
 
+def absent(listed: ClassList | None, students: Mapping[str, Identity | None]) -> tuple[Row, ...]:
+    """Make a row for everyone in the list who is none of the students."""
+    people = () if listed is None else join(listed, students).missing
+    taken = Counter((*students, *(person.name for person in people)))
+    return tuple(Row(_called(person, taken), "", None, "missing") for person in people)
+
+
 def with_missing(listed: ClassList | None, rows: Sequence[Row]) -> tuple[Row, ...]:
     """Add a row for everyone in the list who has handed in nothing, all in the order of their names."""
-    if listed is None:
-        return tuple(rows)
     there = [row for row in rows if row.state != "missing"]
-    taken = Counter(row.student for row in there)
-    people = joined_to(listed, there).missing
-    taken.update(person.name for person in people)
-    missing = [Row(_called(person, taken), "", None, "missing") for person in people]
-    return tuple(sorted((*there, *missing), key=lambda row: row.student))
+    missing = absent(listed, {row.student: row.identity for row in there})
+    return (
+        tuple(sorted((*there, *missing), key=lambda row: in_order(row.student))) if missing else tuple(there)
+    )
+
+
+def once_a_group(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Make one row of those who have handed in one work together, as the platform says."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        group = row.identity.group if row.identity else ""
+        key = (group, row.submission_sha256) if group else (row.student, "")
+        groups.setdefault(key, []).append(row)
+    return tuple(
+        replace(members[0], student=" and ".join(row.student for row in members))
+        for members in groups.values()
+    )
 
 
 def told(joined: Joined) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _HEADING_WITHIN = 10
 """Lines within which the heading is looked for."""
 _TOTALS = "Points Possible"
-_TEST_STUDENT = "Student, Test"
+_TEST_STUDENT = (("Student, Test",), ("Student", "Test"))
 _STAFF = frozenset({"instructor", "ta", "teacher", "reader", "observer", "tutor", "dozent", "lehrer"})
 _MOODLE_ONLY = frozenset(
     {"groups", "gruppen", "lastaccess", "letzterzugriff", "lastdownloadedfromthiscourse"}
@@ -94,7 +94,7 @@ class ClassList:
     def _person(self, line: int) -> Person | None:
         cells = self.lines[line]
         known = {kind: known_as(cells[at]) for kind, at in self.kinds.items() if at < len(cells)}
-        if self.platform == "canvas" and cells and (_TOTALS in cells[0] or cells[0] == _TEST_STUDENT):
+        if self.platform == "canvas" and _is_no_person(cells):
             return None
         if known.get("role", "").lower() in _STAFF:
             return None
@@ -166,6 +166,11 @@ def decoded(data: bytes) -> str:
 
 
 # Private functions
+
+
+def _is_no_person(cells: Sequence[str]) -> bool:
+    """Tell whether a line of Canvas' is that of the points, or of the student whom a teacher can play."""
+    return _TOTALS in "".join(cells[:1]) or any(tuple(cells[: len(name)]) == name for name in _TEST_STUDENT)
 
 
 def _parsed(text: str, delimiter: str) -> list[list[str]]:

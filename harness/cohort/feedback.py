@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.cohort.layout_names import canvas_name, moodle_name, original_names
 from harness.cohort.rows import Row
+from harness.cohort.standing import standing
 from harness.files import write_text
 from harness.gallery import shipped
 from harness.record import Record
@@ -27,12 +29,12 @@ ZIPPED: frozenset[Layout] = frozenset({"moodle", "canvas"})
 """Platforms that take all feedback back in one zip."""
 LONGEST_NAME = 120
 """Bytes of a student's name in the name of a folder."""
-_MOODLE = re.compile(
-    r"(?P<name>[^_]*)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)(_(?P<file>.*))?"
-)
-_CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)")
 _GRADESCOPE = re.compile(r"submission_\d+")
-_RESUBMITTED = re.compile(r"-\d+(?=\.[^.]+$)")
+_MOODLE_KINDS = ("file", "onlinetext")
+_AND_MORE = re.compile(r" and \d+ more$")
+"""Behind the name of the first of several files that were handed in."""
+_ATTACHED = re.compile(r"_\d+_\d+_$|^(LATE_)?anon_[A-Za-z0-9]+_\d+_$")
+"""What Canvas puts in front of a file that was handed in, by which it is found again."""
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
@@ -45,9 +47,9 @@ class Feedback:
     html: str
 
 
-def layout_of(sources: Iterable[str]) -> Layout:
+def layout_of(rows: Iterable[Row]) -> Layout:
     """Say which platform has named most of what was handed in; plain if none has."""
-    named = Counter(_named_by(source) for source in sources)
+    named = Counter(map(_named_by, rows))
     return max(named, key=lambda layout: named[layout], default="plain")
 
 
@@ -59,7 +61,7 @@ def place_of(row: Row, layout: Layout) -> PurePosixPath | None:
     """
     if layout == "plain":
         return PurePosixPath(folder_name(row.student), CARD)
-    return _PLACES[layout](row.source)
+    return _PLACES[layout](row)
 
 
 def folder_name(student: str) -> str:
@@ -81,11 +83,12 @@ def feedback(rows: Sequence[Row], spec: AssignmentSpec, layout: Layout) -> Itera
 
 
 def render_feedback(row: Row, record: Record, folder: Path, spec: AssignmentSpec) -> str:
-    """Render a scorecard for its student: with the student's command, and no path of this machine."""
+    """Render a scorecard for its student: what stands in the class, the student's command, no path here."""
     command = f"harness check {shlex.quote(handed_in_as(row))}{_assignment_option(spec)}"
     plain = without_paths(record, _places_here(folder))
     theirs = plain.model_copy(update={"provenance": plain.provenance | {"command": command}})
-    return render_html(theirs, variant_folders(record, folder), student=row.student)
+    in_class = standing(row, spec).sentences
+    return render_html(theirs, variant_folders(record, folder), student=row.student, in_class=in_class)
 
 
 def handed_in_as(row: Row) -> str:
@@ -93,10 +96,12 @@ def handed_in_as(row: Row) -> str:
     if "://" in row.source:
         return row.source.partition(" at commit ")[0]
     name = PurePosixPath(row.source).name
-    if (found := _MOODLE.fullmatch(name)) is not None:
-        return found["file"] or _only_file(row)
-    if (found := _CANVAS.fullmatch(name)) is not None:
-        return _RESUBMITTED.sub("", found["file"])
+    if (moodle := moodle_name(name)) is not None:
+        return moodle.file or _only_file(row)
+    if _AND_MORE.search(name):
+        return "."
+    if (canvas := canvas_name(name, _users(row))) is not None:
+        return original_names([canvas.file])[0]
     return _only_file(row) if _GRADESCOPE.fullmatch(name) else name or "."
 
 
@@ -124,38 +129,49 @@ def write_feedback(cards: Iterable[Feedback], out: Path, *, zipped: bool) -> fro
 # Private functions
 
 
-def _moodle(source: str) -> PurePosixPath | None:
-    for part in PurePosixPath(source).parts:
-        if (found := _MOODLE.fullmatch(part)) is not None:
-            folder = f"{folder_name(found['name'])}_{found['id']}_assignsubmission_{found['kind']}_"
-            return PurePosixPath(folder, CARD)
+def _moodle(row: Row) -> PurePosixPath | None:
+    for part in PurePosixPath(row.source).parts:
+        if (found := moodle_name(part)) is not None and found.id and found.kind in _MOODLE_KINDS:
+            # Moodle takes the second part between underscores for the number.
+            name = folder_name(found.name.replace("_", " "))
+            return PurePosixPath(f"{name}_{found.id}_assignsubmission_{found.kind}_", CARD)
     return None
 
 
-def _canvas(source: str) -> PurePosixPath | None:
-    for part in PurePosixPath(source).parts:
-        if (found := _CANVAS.fullmatch(part)) is not None:
-            late = found["late"] or ""
-            return PurePosixPath(
-                f"{folder_name(found['name'])}_{late}{found['user']}_{found['attachment']}_{CARD}"
-            )
+def _canvas(row: Row) -> PurePosixPath | None:
+    for part in PurePosixPath(_AND_MORE.sub("", row.source)).parts:
+        found = canvas_name(part, _users(row))
+        if found is None:
+            continue
+        if found.user and found.attachment:
+            late = "LATE_" if found.late else ""
+            # Canvas takes the first number between underscores for the student's.
+            name = "_".join(word for word in found.name.split("_") if not word.isdecimal())
+            return PurePosixPath(f"{folder_name(name)}_{late}{found.user}_{found.attachment}_{CARD}")
+        if _ATTACHED.search(part.removesuffix(found.file)):
+            return PurePosixPath(f"{_UNSAFE.sub('_', part.removesuffix(found.file))}{CARD}")
     return None
 
 
-def _gradescope(source: str) -> PurePosixPath | None:
-    parts = (part for part in PurePosixPath(source).parts if _GRADESCOPE.fullmatch(part))
+def _users(row: Row) -> frozenset[str]:
+    """Give Canvas' number of the student, where the store knows it, to read names with."""
+    return frozenset({row.identity.user} if row.identity else ()) - {""}
+
+
+def _gradescope(row: Row) -> PurePosixPath | None:
+    parts = (part for part in PurePosixPath(row.source).parts if _GRADESCOPE.fullmatch(part))
     return next((PurePosixPath(part, CARD) for part in parts), None)
 
 
-_PLACES: Mapping[Layout, Callable[[str], PurePosixPath | None]] = {
+_PLACES: Mapping[Layout, Callable[[Row], PurePosixPath | None]] = {
     "moodle": _moodle,
     "canvas": _canvas,
     "gradescope": _gradescope,
 }
 
 
-def _named_by(source: str) -> Layout:
-    return next((layout for layout, place in _PLACES.items() if place(source)), "plain")
+def _named_by(row: Row) -> Layout:
+    return next((layout for layout, place in _PLACES.items() if place(row)), "plain")
 
 
 def _free(place: PurePosixPath, taken: set[str]) -> PurePosixPath:

@@ -1,5 +1,7 @@
 """A submission's files put together from where a platform has laid them among those of others."""
 
+import os
+import shutil
 from pathlib import Path, PurePosixPath
 
 from harness.cohort.roster import Listed
@@ -8,13 +10,13 @@ from harness.intake.archives import is_archive
 from harness.intake.packed import is_wanted, nothing_to_judge
 from harness.intake.sources import MAX_BYTES, open_regular, taken_name, too_much
 from harness.intake.submission import is_program
-from harness.intake.unpack import unpack_file
+from harness.intake.unpack import MAX_UNPACKED, unpack_file
 
 
 def gather(listed: Listed, to: Path) -> Path:
     """Copy what can be judged of a submission's parts into the empty folder `to`.
 
-    Returns the folder, or the one file in it.
+    Returns the folder, or the one file that there is.
 
     Raises:
         UsageError: nothing in it can be judged, a link, more than a submission may hold, or an entry that no
@@ -23,10 +25,13 @@ def gather(listed: Listed, to: Path) -> Path:
     names = dict(listed.parts)
     if not any(is_wanted(PurePosixPath(name)) for name in names.values()):
         raise nothing_to_judge(listed.source, names.values())
-    given = Path(listed.given)
+    given, (first, *others) = Path(listed.given), names
+    if given.is_dir() and not others:
+        return given / first
     if given.is_dir():
         for path, name in names.items():
-            _copy(given / path, to / name, listed.source)
+            if is_wanted(PurePosixPath(name)):
+                _copy(given / path, to / taken_name(PurePosixPath(name)).name, listed.source)
     else:
         with given.open("rb") as file:
             unpack_file(file, to, f"{listed.source} in {given.name}", renamed=names.get, wanted=is_wanted)
@@ -39,14 +44,10 @@ def gather(listed: Listed, to: Path) -> Path:
 
 
 def _copy(path: Path, to: Path, source: str) -> None:
-    if not is_wanted(PurePosixPath(to.name)):
-        return
     file = open_regular(path)
     if file is None:
         raise UsageError(f"{source}: a link; expected the work itself. Put the file or folder there.")
-    with file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise UsageError(too_much(source))
-    to = to.with_name(taken_name(PurePosixPath(to.name)).name)
-    to.write_bytes(data)
+    with file, to.open("xb") as copy:
+        if os.fstat(file.fileno()).st_size > (MAX_UNPACKED if is_archive(path) else MAX_BYTES):
+            raise UsageError(too_much(source))
+        shutil.copyfileobj(file, copy)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from harness.cohort.gathering import gather
@@ -10,6 +11,7 @@ from harness.cohort.leases import Claimed
 from harness.cohort.ledger import HandedIn
 from harness.cohort.objects import Objects
 from harness.cohort.roster import Listed
+from harness.cohort.rows import Row
 from harness.errors import HarnessError, UsageError
 from harness.files import write_text
 from harness.grade import variants_to_train
@@ -59,6 +61,28 @@ def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
         return Submission(root, work.sources_sha256, {name: answered}, work.source)
     path = root / work.file if work.file else root
     return open_submission(path, terms.assignment, variants=terms.variants)
+
+
+def hand_in_again(row: Row, terms: Terms, objects: Objects) -> HandedIn:
+    """Hand a stored submission in under other terms; what is wrong with it then is said, as by `hand_in`."""
+    assert row.sources is not None
+    again = HandedIn(
+        student=row.student,
+        source=row.source,
+        submitted_at=row.submitted_at,
+        sources_sha256=row.submission_sha256,
+        file=row.file,
+        recipe_sha256=digest(None),
+    )
+    if (row.sources / PROBLEM).is_file():
+        return again
+    try:
+        given = row.sources / row.file if row.file else row.sources
+        submission = open_submission(given, terms.assignment, variants=terms.variants)
+        return replace(again, recipe_sha256=recipe_sha256(submission, terms))
+    except HarnessError as error:
+        listed = Listed(row.student, str(row.sources), row.source, row.submitted_at)
+        return _broken(listed, objects, str(error).replace(listed.given, listed.source), "student")
 
 
 def recipe_sha256(submission: Submission, terms: Terms) -> str:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.cohort.classlist import ClassList, Person
 from harness.cohort.headings import Kind
@@ -25,6 +26,10 @@ _BY_NUMBER: tuple[tuple[str, tuple[Kind, ...]], ...] = (
 """What a platform says of a submission, and the columns that may say the same."""
 
 
+Form = Callable[[str], frozenset[str]]
+"""Writes a name in all the ways that are the same to it."""
+
+
 @dataclass(frozen=True)
 class Joined:
     """A class list and the students of a store."""
@@ -39,19 +44,97 @@ class Joined:
     """Sentences: who could be several, and who they could be."""
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Finds the people of a class list."""
+
+    listed: ClassList
+    is_this_assignment: bool = False
+    """Whether Moodle's numbers in the list are those of the submissions: each assignment has its own."""
+
+    @cached_property
+    def _by_value(self) -> Mapping[tuple[Kind, str], Sequence[Person]]:
+        found: dict[tuple[Kind, str], list[Person]] = {}
+        for person in self.listed.people:
+            for key in {(kind, value) for kind in person.known for value in _values(person, kind)}:
+                found.setdefault(key, []).append(person)
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[Form, str], Sequence[Person]]:
+        found: dict[tuple[Form, str], list[Person]] = {}
+        for person in self.listed.people:
+            for key in {(form, name) for form in (_exact, _folded) for name in _names(person, form)}:
+                found.setdefault(key, []).append(person)
+        return found
+
+    def person(self, student: str, identity: Identity | None) -> Person | None:
+        """Find the one person that a student is; None where there is none, or several."""
+        people, _ = self.candidates(student, identity)
+        return people[0] if len(people) == 1 else None
+
+    def candidates(self, student: str, identity: Identity | None) -> tuple[Sequence[Person], bool]:
+        """Give all that a student could be by the strongest evidence there is, and whether it is a group."""
+        identity = identity or Identity(name=student)
+        by_number = self.by_number(identity)
+        if len(by_number) == 1:
+            return by_number, False
+        name = identity.name or student
+        for form in (_exact, _folded):
+            named = {
+                person.line: person for way in form(name) for person in self._by_name.get((form, way), ())
+            }
+            same = [one for _, one in sorted(named.items()) if self._may_be(one, identity, by_number)]
+            if same:
+                return same, False
+        if by_number:
+            return by_number, False
+        members = [person for person in self.listed.people if name in _groups(person)]
+        return members, bool(members)
+
+    def by_number(self, identity: Identity) -> Sequence[Person]:
+        """Give those who have a number of the platform's, of the university's, a login or an address."""
+        for said, kinds in _BY_NUMBER:
+            value = getattr(identity, said).casefold()
+            for kind in kinds if value else ():
+                same = self._by_value.get((kind, value), ())
+                # A group has a number too, which may be another student's; so may that of one's own list.
+                if said == "participant" or (said == "user" and self.listed.platform != "canvas"):
+                    same = [person for person in same if _agrees(identity, person)]
+                if same:
+                    return same
+        return ()
+
+    def _may_be(self, person: Person, identity: Identity, by_number: Sequence[Person]) -> bool:
+        """Tell whether no number speaks against what the names say."""
+        if by_number:
+            return person in by_number
+        own: list[tuple[str, Kind]] = [("sid", "sid")]
+        own += [("user", "id")] if self.listed.platform == "canvas" else []
+        own += [("participant", "participant")] if self.is_this_assignment else []
+        return all(
+            not (value := getattr(identity, said).casefold())
+            or not (values := _values(person, kind))
+            or value in values
+            for said, kind in own
+        )
+
+
 def join(listed: ClassList, students: Mapping[str, Identity | None]) -> Joined:
     """Join the students of a store, with what their platform says of them, to the lines of a class list."""
-    found = {student: _candidates(listed, student, identity) for student, identity in students.items()}
+    first = Lookup(listed)
+    numbered = (one for one in students.values() if one is not None and one.participant)
+    lookup = Lookup(listed, any(len(first.by_number(one)) == 1 for one in numbered))
+    found = {student: lookup.candidates(student, identity) for student, identity in students.items()}
     claims: dict[int, list[str]] = {}
     for student, (people, is_group) in found.items():
         for person in people if len(people) == 1 or is_group else ():
             claims.setdefault(person.line, []).append(student)
     lines = {person.line: person for person in listed.people}
-    unclear = [
-        _several(student, people)
-        for student, (people, group) in found.items()
-        if len(people) > 1 and not group
+    several = [
+        (student, people) for student, (people, group) in found.items() if len(people) > 1 and not group
     ]
+    unclear = [_several(student, people) for student, people in several]
     unclear += [_claimed(lines[line], by) for line, by in sorted(claims.items()) if len(by) > 1]
     maybe = {person.line for people, _ in found.values() for person in people}
     return Joined(
@@ -62,45 +145,7 @@ def join(listed: ClassList, students: Mapping[str, Identity | None]) -> Joined:
     )
 
 
-def person_of(listed: ClassList, student: str, identity: Identity | None) -> Person | None:
-    """Find the one person of a class list that a student is; None where there is none, or several."""
-    people, _ = _candidates(listed, student, identity)
-    return people[0] if len(people) == 1 else None
-
-
 # Private functions
-
-
-def _candidates(listed: ClassList, student: str, identity: Identity | None) -> tuple[Sequence[Person], bool]:
-    """Give all that a student could be by the strongest evidence there is, and whether it is a group."""
-    identity = identity or Identity(name=student)
-    by_number = _by_number(listed, identity)
-    if len(by_number) == 1:
-        return by_number, False
-    name = identity.name or student
-    named = [(_exact, by_number or listed.people), (_folded, by_number or listed.people)]
-    for form, people in named:
-        same = [person for person in people if form(name) & _names(person, form)]
-        if same:
-            return same, False
-    if by_number:
-        return by_number, False
-    members = [person for person in listed.people if name in _groups(person)]
-    return members, bool(members)
-
-
-def _by_number(listed: ClassList, identity: Identity) -> Sequence[Person]:
-    for said, kinds in _BY_NUMBER:
-        if not (value := getattr(identity, said).casefold()):
-            continue
-        for kind in kinds:
-            same = [person for person in listed.people if value in _values(person, kind)]
-            # A group has a number too, which may be another student's; so may that of a list of one's own.
-            if said == "participant" or (said == "user" and listed.platform != "canvas"):
-                same = [person for person in same if _agrees(identity, person)]
-            if same:
-                return same
-    return ()
 
 
 def _values(person: Person, kind: Kind) -> set[str]:
@@ -112,9 +157,7 @@ def _values(person: Person, kind: Kind) -> set[str]:
 
 def _agrees(identity: Identity, person: Person) -> bool:
     """Tell whether the names do not speak against it; hidden ones say nothing."""
-    hidden = re.fullmatch(
-        r"(anon|user|participant|teilnehmer\S*|participante?)\b.*", identity.name.casefold()
-    )
+    hidden = _HIDDEN.fullmatch(identity.name.casefold())
     if hidden or not identity.name or not (person.of("name") or person.of("family")):
         return True
     return bool(_folded(identity.name) & _names(person, _folded))

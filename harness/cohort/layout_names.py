@@ -43,6 +43,8 @@ class CanvasName:
     """Canvas' number of the student; "" where students are hidden."""
     file: str
     late: bool
+    attachment: str = ""
+    """Canvas' number of the file; "" for what was typed in."""
 
 
 def moodle_name(written: str) -> MoodleName | None:
@@ -61,8 +63,9 @@ def canvas_name(written: str, users: Container[str] = ()) -> CanvasName | None:
     """
     if anonymous := _ANONYMOUS.fullmatch(written):
         attachment, _, file = anonymous["rest"].partition("_")
-        file = file if attachment.isdecimal() and file else anonymous["rest"]
-        return CanvasName(f"anon {anonymous['id']}", "", file, anonymous["late"] is not None)
+        if not (_is_number(attachment) and file):
+            attachment, file = "", anonymous["rest"]
+        return CanvasName(f"anon {anonymous['id']}", "", file, anonymous["late"] is not None, attachment)
     parts = written.split("_")
     places = [place for place in range(1, len(parts) - 1) if _is_user(parts, place)]
     if not places:
@@ -70,8 +73,8 @@ def canvas_name(written: str, users: Container[str] = ()) -> CanvasName | None:
     place = min(places, key=lambda at: (parts[at] not in users, parts[at - 1] != "LATE", at))
     late = place > 1 and parts[place - 1] == "LATE"
     name, rest = "_".join(parts[: place - late]), parts[place + 1 :]
-    file = "_".join(rest if len(rest) == 1 else rest[1:])
-    return CanvasName(name or f"user {parts[place]}", parts[place], file, late)
+    attachment, file = ("", rest[0]) if len(rest) == 1 else (rest[0], "_".join(rest[1:]))
+    return CanvasName(name or f"user {parts[place]}", parts[place], file, late, attachment)
 
 
 def without_number(written: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from harness.assignment import AssignmentSpec, parse_assignment
+from harness.cohort.current import as_current, current_assignment, current_sha256
 from harness.cohort.identity import Identity
 from harness.cohort.keys import Terms, digest
 from harness.cohort.register import enter_identity
@@ -24,6 +25,7 @@ from harness.cohort.schema import (
 from harness.cohort.store import EMPTY, Store
 from harness.datasets.dataset import PREVIEW
 from harness.errors import UsageError
+from harness.points import SHORT
 from harness.record import Record, to_json
 from harness.tables import content_hash
 
@@ -45,13 +47,16 @@ class HandedIn:
 
 
 def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
-    """Keep an assignment as it is; returns its hash."""
+    """Keep an assignment as it is; the first one is the one that counts. Returns its hash."""
     sha256 = content_hash(assignment)
 
     def enter(session: Session) -> None:
         if session.get(AssignmentTable, sha256) is None:
             content = assignment.model_dump_json(by_alias=True)
             session.add(AssignmentTable(sha256=sha256, name=assignment.id, content=content))
+            session.flush()
+        if current_sha256(session) is None:
+            session.add(as_current(sha256))
 
     store.write(enter)
     return sha256
@@ -71,17 +76,26 @@ def enter_terms(store: Store, terms: Terms) -> None:
     store.write(enter_once)
 
 
+def current_spec(store: Store) -> AssignmentSpec | None:
+    """Give the assignment that counts; None in a store where nothing was entered."""
+    with store.reading() as session:
+        found = current_sha256(session)
+    return None if found is None else assignment_of(store, found)
+
+
 def current_terms(store: Store) -> Terms:
-    """Give what the last submission was graded by.
+    """Give what the last submission was graded by under the current assignment.
 
     Raises:
         UsageError: nothing has been handed in.
     """
+    wanted = current_assignment(store)
     with store.reading() as session:
         found = session.scalar(
             select(ScopeTable)
             .join(WorkTable, WorkTable.scope == ScopeTable.sha256)
             .join(LinkTable, LinkTable.key == WorkTable.key)
+            .where(WorkTable.assignment_sha256 == wanted)
             .order_by(LinkTable.id.desc())
             .limit(1)
         )
@@ -105,8 +119,17 @@ def assignment_of(store: Store, sha256: str) -> AssignmentSpec:
     """
     with store.reading() as session:
         found = session.get(AssignmentTable, sha256)
+        known = (
+            ""
+            if found
+            else ", ".join(
+                f"{one.name} {one.sha256[:SHORT]}" for one in session.scalars(select(AssignmentTable))
+            )
+        )
     if found is None:
-        raise UsageError(f"assignment {sha256}: not in this store; expected one that was graded under.")
+        raise UsageError(
+            f"assignment {sha256[:SHORT]}: not in this store; expected one that was graded under ({known})."
+        )
     return parse_assignment(json.loads(found.content), found.name)
 
 
@@ -149,18 +172,32 @@ def enter_rejudged(
             raise UsageError(f"key {old_key}: not in this store; expected one that was graded.")
         submission = session.get_one(SubmissionTable, old.submission_id)
         key = terms.key(submission.sources_sha256, recipe_sha256)
-        if session.get(WorkTable, key) is None:
-            trained = any(variant.full for variant in record.variants.values())
-            session.add(_work(key, submission.id, recipe_sha256, terms, "trained" if trained else "judged"))
+        trained = any(variant.full for variant in record.variants.values())
+        over = "trained" if trained else "judged"
+        work = session.get(WorkTable, key)
+        if work is None:
+            session.add(work := _work(key, submission.id, recipe_sha256, terms, over))
             session.flush()
+        is_new = session.scalar(select(GradeTable.id).where(GradeTable.key == key).limit(1)) is None
+        if is_new and work.owner == "":
+            work.stage = over
             stage: Stage = "full" if trained else "rules"
-            session.add(grade_row(key, 0, stage, "rejudged", record, folder_sha256, worker, 0.0))
-        graded_by_old = select(LinkTable.submission_id).where(LinkTable.key == old_key).distinct()
-        for submission_id in session.scalars(graded_by_old).all():
-            _link(session, submission_id, key)
+            session.add(
+                grade_row(key, work.generation, stage, "rejudged", record, folder_sha256, worker, 0.0)
+            )
+        _link_all(session, old_key, key)
         return key
 
     return store.write(enter_once)
+
+
+def link_again(store: Store, old_key: str, key: str) -> None:
+    """Have every submission that one key grades be graded by another from now on."""
+
+    def enter_once(session: Session) -> None:
+        _link_all(session, old_key, key)
+
+    store.write(enter_once)
 
 
 def grade_row(
@@ -238,6 +275,12 @@ def _work(key: str, submission_id: int, recipe_sha256: str, terms: Terms, stage:
         lease_until=0.0,
         problem="",
     )
+
+
+def _link_all(session: Session, old_key: str, key: str) -> None:
+    graded_by_old = select(LinkTable.submission_id).where(LinkTable.key == old_key).distinct()
+    for submission_id in session.scalars(graded_by_old).all():
+        _link(session, submission_id, key)
 
 
 def _link(session: Session, submission_id: int, key: str) -> None:

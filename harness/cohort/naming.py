@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from harness.cohort.classlist import ClassList
 from harness.cohort.identity import Identity
-from harness.cohort.joining import person_of
+from harness.cohort.joining import Lookup
 from harness.cohort.layouts import Laid
 from harness.errors import UsageError
 
@@ -23,7 +23,8 @@ def students(laid: Laid, class_list: ClassList | None, known: Mapping[str, Ident
     """
     found = [_known(one.identity, known) for one in laid.handed]
     who = [one.identity for one in laid.handed]
-    wanted = [name or _name(one, laid, class_list) for name, one in zip(found, who, strict=True)]
+    lookup = Lookup(class_list) if class_list is not None and laid.layout in _WITHOUT_NAMES else None
+    wanted = [name or _name(one, lookup) for name, one in zip(found, who, strict=True)]
     taken = Counter(wanted)
     taken.update(name for name, one in known.items() if one.number and name not in found)
     names = [
@@ -46,9 +47,6 @@ def _known(identity: Identity, known: Mapping[str, Identity]) -> str:
     return next((name for name, one in known.items() if one.is_same_as(identity)), "")
 
 
-def _name(identity: Identity, laid: Laid, class_list: ClassList | None) -> str:
-    if class_list is not None and laid.layout in _WITHOUT_NAMES:
-        person = person_of(class_list, identity.name, identity)
-        if person is not None:
-            return person.name
-    return identity.name
+def _name(identity: Identity, lookup: Lookup | None) -> str:
+    person = lookup.person(identity.name, identity) if lookup else None
+    return person.name if person else identity.name

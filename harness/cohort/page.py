@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.rows import Row
-from harness.cohort.table import ClassTable, is_final, seconds
+from harness.cohort.table import ClassTable, seconds
+from harness.points import are_rules_alone
 from harness.record import Facts, Status, VariantRecord, in_percent
 from harness.reporting.html import page_environment, unbroken
 from harness.reporting.markdown import TEMPLATES, environment
@@ -87,8 +88,8 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
             row.student,
             table.scorecard(row, scorecard),
             state_of(row),
-            _remark(row),
-            (_points(row), *_answers(table, row), _number(seconds(row), "{:.0f}")),
+            _remark(table, row),
+            (_points(table, row), *_answers(table, row), _number(seconds(row), "{:.0f}")),
         )
         for row in table.rows
     )
@@ -97,8 +98,8 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
 def state_of(row: Row) -> str:
     """Say in one word how a submission stands, a key of `STATES`."""
     if row.record is not None:
-        only_rules = row.record.verdict == "passed" and not is_final(row)
-        return "rules" if only_rules else row.record.verdict
+        left = row.stage != "full" and not are_rules_alone(row.record)
+        return "rules" if left and row.record.verdict == "passed" else row.record.verdict
     return row.state if row.state in ("waiting", "running", "missing") else "none"
 
 
@@ -142,7 +143,7 @@ def render_page(table: ClassTable, templates: Path = TEMPLATES) -> str:
             heads=heads(table),
             lines=lines(table),
             counts=Counter(map(state_of, table.rows)),
-            final=sum(map(is_final, table.rows)),
+            final=sum(one.is_final for one in table.standings.values()),
             rules=rule_counts(table),
             drawings=drawings(table),
             STATES=STATES,
@@ -165,7 +166,7 @@ def render_markdown(table: ClassTable, templates: Path = TEMPLATES) -> str:
             heads=heads(table),
             lines=lines(table, "scorecard.md"),
             counts=Counter(map(state_of, table.rows)),
-            final=sum(map(is_final, table.rows)),
+            final=sum(one.is_final for one in table.standings.values()),
             rules=rule_counts(table),
             STATES=STATES,
         )
@@ -206,10 +207,11 @@ def _answers(table: ClassTable, row: Row) -> Iterator[Cell]:
             yield _mark(variant, rule)
 
 
-def _points(row: Row) -> Cell:
-    if row.record is None:
-        return Cell("–")
-    return Cell(f"{row.record.points} of {row.record.max_points}", row.record.points)
+def _points(table: ClassTable, row: Row) -> Cell:
+    one = table.standings[row.student]
+    if one.points is None:
+        return Cell(f"– ({one.open_points} open)")
+    return Cell(one.in_words.replace(" points", ""), one.points, says=one.late.reason)
 
 
 def _accuracy(facts: Facts) -> Cell:
@@ -237,10 +239,11 @@ def _mark(variant: VariantRecord | None, rule: str) -> Cell:
     return Cell(VERDICTS[finding.status], _ORDER[finding.status], finding.status, says)
 
 
-def _remark(row: Row) -> str:
-    """Say why there is no verdict or no final total."""
+def _remark(table: ClassTable, row: Row) -> str:
+    """Say why there is no verdict or no final total, and that work was late."""
+    one = table.standings[row.student]
+    late = one.late.reason if one.late.is_late else ""
     if row.reason:
-        return row.reason
-    if row.cause is not None:
-        return f"not final: {CAUSES[row.cause]}"
-    return "not final: not trained" if state_of(row) == "rules" else ""
+        return "; ".join(filter(None, (row.reason, late)))
+    is_open = not one.is_final and row.state != "missing" and one.reason
+    return "; ".join(filter(None, (f"not final: {one.reason}" if is_open else one.reason, late)))

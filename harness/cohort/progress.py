@@ -1,10 +1,12 @@
-"""Who has just been graded."""
+"""How far the works of a scope are: who has just been graded, how long a grade takes."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from harness.cohort.reading import last_verdicts
 from harness.cohort.schema import GradeTable, SubmissionTable, WorkTable
 from harness.cohort.store import Store
 
@@ -35,3 +37,25 @@ def graded_since(store: Store, scope: str, number: int) -> Sequence[Given]:
             .order_by(GradeTable.id)
         )
         return [Given(*one) for one in found]
+
+
+def typical_seconds(store: Store, scope: str) -> Mapping[str, float]:
+    """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
+    with store.reading() as session:
+        measured = session.execute(
+            select(GradeTable.stage, GradeTable.seconds)
+            .join(WorkTable, WorkTable.key == GradeTable.key)
+            .where(WorkTable.scope == scope, GradeTable.reason != "rejudged")
+        ).all()
+    by_stage: dict[str, list[float]] = {}
+    for stage, seconds in measured:
+        by_stage.setdefault(stage, []).append(seconds)
+    return {stage: statistics.median(seconds) for stage, seconds in by_stage.items()}
+
+
+def progress_of(store: Store, scope: str) -> Mapping[str, tuple[str, str]]:
+    """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
+    with store.reading() as session:
+        works = session.execute(select(WorkTable.key, WorkTable.stage).where(WorkTable.scope == scope)).all()
+        verdicts, _ = last_verdicts(session, scope)
+    return {key: (stage, verdicts.get(key, "")) for key, stage in works}

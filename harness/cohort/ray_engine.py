@@ -201,7 +201,7 @@ def _connected(address: str) -> Iterator[Any]:
     except ModuleNotFoundError:
         raise UsageError(
             "--engine ray: Ray is not installed; expected it here and on every machine of the cluster. "
-            "Install it with pip install 'harness[cluster]'."
+            "Install it in the harness's folder: .venv/bin/pip install -e '.[cluster]' -c constraints.txt"
         ) from None
     try:
         _knock(address)

@@ -1,6 +1,5 @@
 """What a store knows, as plain data: the rows of a class, how far a run is, how long things take."""
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,13 +11,17 @@ from typing import cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from harness.cohort.names import in_order, one_of
+from harness.cohort.current import current_assignment
+from harness.cohort.extensions import extensions_in
+from harness.cohort.ledger import assignment_of
+from harness.cohort.names import in_order
 from harness.cohort.objects import Objects
 from harness.cohort.register import read_identities
 from harness.cohort.rows import Entry, Reason, Row, Stage, State
 from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
 from harness.cohort.seals import record_of
-from harness.cohort.store import EMPTY, Store
+from harness.cohort.standing import counting
+from harness.cohort.store import Store
 from harness.errors import HarnessError, UsageError
 from harness.record import Cause, Status
 
@@ -46,24 +49,6 @@ class Counts:
         return sum(self.waiting.values()) + sum(self.running.values())
 
 
-def current_assignment(store: Store) -> str:
-    """Give the hash of the assignment that was graded under last.
-
-    Raises:
-        UsageError: nothing has been handed in.
-    """
-    with store.reading() as session:
-        found = session.scalar(
-            select(WorkTable.assignment_sha256)
-            .join(LinkTable, LinkTable.key == WorkTable.key)
-            .order_by(LinkTable.id.desc())
-            .limit(1)
-        )
-    if found is None:
-        raise UsageError(EMPTY)
-    return found
-
-
 def assignments(store: Store) -> Mapping[str, str]:
     """Name the assignments that were graded under, by hash."""
     with store.reading() as session:
@@ -73,7 +58,27 @@ def assignments(store: Store) -> Mapping[str, str]:
 def rows(
     store: Store, assignment_sha256: str | None = None, students: Collection[str] | None = None
 ) -> tuple[Row, ...]:
-    """Give one row a student, by name: the last submission under an assignment, the current one if None.
+    """Give one row a student, by name: the submission that counts under an assignment, the current if None.
+
+    `students` asks for the rows of some alone, by the names in the store.
+
+    Raises:
+        UsageError: nothing has been handed in.
+    """
+    wanted = assignment_sha256 or current_assignment(store)
+    spec = assignment_of(store, wanted)
+    last_alone = spec.policy.counts == "last"
+    return tuple(counting(some, spec) for some in submissions(store, wanted, students, last_alone=last_alone))
+
+
+def submissions(
+    store: Store,
+    assignment_sha256: str | None = None,
+    students: Collection[str] | None = None,
+    *,
+    last_alone: bool = False,
+) -> tuple[tuple[Row, ...], ...]:
+    """Give the submissions of each student under an assignment, in the order of time; students by name.
 
     `students` asks for the rows of some alone, by the names in the store.
 
@@ -85,39 +90,29 @@ def rows(
     if students is not None:
         submissions_of = submissions_of.where(SubmissionTable.student.in_(students))
     with store.reading() as session:
-        submissions = list(session.scalars(submissions_of))
-        links = _links(session, None if students is None else [one.id for one in submissions])
+        handed = list(session.scalars(submissions_of))
+        links = _links(session, None if students is None else [one.id for one in handed])
         keys = None if students is None else {key for some in links.values() for key in some}
         works, grades = _works(session, keys), _grades(session, keys)
+        extended = extensions_in(session)
         records = _last_records(session, grades.values())
         said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
-    for one in sorted(submissions, key=_instant):
+    for one in sorted(handed, key=_instant):
         by_student.setdefault(one.student, []).append(one)
     found = []
     for name in sorted(by_student, key=in_order):
         handed_in = by_student[name]
         history = _history(handed_in, links, works, grades, store.objects)
         under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
-        if under:
-            last, key = under[-1]
-            row = _row(last, works[key], grades.get(key, []), records, history, store.objects)
-            found.append(replace(row, identity=said.get(name)))
+        some = [
+            _row(one, works[key], grades.get(key, []), records, history, store.objects)
+            for one, key in (under[-1:] if last_alone else under)
+        ]
+        if some:
+            until, identity = extended.get(name), said.get(name)
+            found.append(tuple(replace(row, until=until, identity=identity) for row in some))
     return tuple(found)
-
-
-def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
-    """Give one student's row: by the name, in small or capital letters, or by how no other name begins.
-
-    Raises:
-        UsageError: there is no such student, or there are several.
-    """
-    with store.reading() as session:
-        names = list(session.scalars(select(SubmissionTable.student).distinct()))
-    found = rows(store, assignment_sha256, [one_of(student, names)])
-    if not found:
-        raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
-    return found[0]
 
 
 def counts(store: Store, scope: str) -> Counts:
@@ -129,7 +124,7 @@ def counts(store: Store, scope: str) -> Counts:
                 WorkTable.scope == scope
             )
         ).all()
-        verdicts, graded = _verdicts(session, scope)
+        verdicts, graded = last_verdicts(session, scope)
     open_works = [(stage, _held(owner, until, now)) for _, stage, owner, until in works if stage in WAITING]
     waiting = Counter(stage for stage, held in open_works if not held)
     running = Counter(stage for stage, held in open_works if held)
@@ -139,28 +134,6 @@ def counts(store: Store, scope: str) -> Counts:
         if stage != "rules" and (stage == "dead" or key in verdicts)
     )
     return Counts(waiting, running, over, graded)
-
-
-def typical_seconds(store: Store, scope: str) -> Mapping[str, float]:
-    """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
-    with store.reading() as session:
-        measured = session.execute(
-            select(GradeTable.stage, GradeTable.seconds)
-            .join(WorkTable, WorkTable.key == GradeTable.key)
-            .where(WorkTable.scope == scope, GradeTable.reason != "rejudged")
-        ).all()
-    by_stage: dict[str, list[float]] = {}
-    for stage, seconds in measured:
-        by_stage.setdefault(stage, []).append(seconds)
-    return {stage: statistics.median(seconds) for stage, seconds in by_stage.items()}
-
-
-def progress_of(store: Store, scope: str) -> Mapping[str, tuple[str, str]]:
-    """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
-    with store.reading() as session:
-        works = session.execute(select(WorkTable.key, WorkTable.stage).where(WorkTable.scope == scope)).all()
-        verdicts, _ = _verdicts(session, scope)
-    return {key: (stage, verdicts.get(key, "")) for key, stage in works}
 
 
 def last_folder(store: Store, key: str) -> Path:
@@ -179,6 +152,18 @@ def last_folder(store: Store, key: str) -> Path:
     if found is None:
         raise HarnessError(f"work {key}: expected a grade by the rules, got none. Grade the class again.")
     return store.objects.path(found)
+
+
+def last_verdicts(session: Session, scope: str) -> tuple[dict[str, str], int]:
+    """Give the last verdict of each work, and how many grades there are."""
+    given = session.execute(
+        select(GradeTable.key, GradeTable.verdict)
+        .join(WorkTable, WorkTable.key == GradeTable.key)
+        .where(WorkTable.scope == scope)
+        .order_by(GradeTable.id)
+    )
+    listed = list(given)
+    return dict(listed), len(listed)
 
 
 # Private functions
@@ -229,13 +214,15 @@ def _history(
     grades: Mapping[str, Sequence[GradeTable]],
     objects: Objects,
 ) -> tuple[Entry, ...]:
-    found = {
-        grade.id: _entry(one, works[key], grade, objects)
+    """List every grade of every submission, in the order in which they were handed in, then graded."""
+    return tuple(
+        _entry(one, works[key], grade, objects)
         for one in handed_in
-        for key in dict.fromkeys(links.get(one.id, ()))
-        for grade in grades.get(key, ())
-    }
-    return tuple(found[number] for number in sorted(found))
+        for grade, key in sorted(
+            ((grade, key) for key in dict.fromkeys(links.get(one.id, ())) for grade in grades.get(key, ())),
+            key=lambda pair: pair[0].id,
+        )
+    )
 
 
 def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
@@ -283,6 +270,7 @@ def _row(
         key=work.key,
         submission_sha256=one.sources_sha256,
         sources=objects.path(one.sources_sha256),
+        file=one.file,
         attempts=work.attempts,
         problem=work.problem or one.problem,
         history=history,
@@ -318,15 +306,3 @@ def _state(work: WorkTable, grades: Sequence[GradeTable]) -> State:
 
 def _held(owner: str, lease_until: float, now: float) -> bool:
     return owner != "" and lease_until >= now
-
-
-def _verdicts(session: Session, scope: str) -> tuple[dict[str, str], int]:
-    """Give the last verdict of each work, and how many grades there are."""
-    given = session.execute(
-        select(GradeTable.key, GradeTable.verdict)
-        .join(WorkTable, WorkTable.key == GradeTable.key)
-        .where(WorkTable.scope == scope)
-        .order_by(GradeTable.id)
-    )
-    listed = list(given)
-    return dict(listed), len(listed)

@@ -11,20 +11,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import link
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.assignment import AssignmentSpec
-from harness.cohort.handing_in import recipe_sha256
+from harness.cohort.current import switch_to
+from harness.cohort.differences import rule_changes
+from harness.cohort.handing_in import hand_in_again, recipe_sha256
 from harness.cohort.kept import Intake, load_intake, traced_of
 from harness.cohort.keys import VERSION, Terms, digest
-from harness.cohort.ledger import enter_rejudged
-from harness.cohort.rows import KEPT, Row
+from harness.cohort.ledger import enter as enter_submission
+from harness.cohort.ledger import enter_rejudged, enter_terms, link_again
+from harness.cohort.rows import KEPT, Row, cause_of
 from harness.cohort.store import Store
 from harness.errors import HarnessError, UsageError
 from harness.files import write_text
 from harness.grade import judge, variants_to_train
 from harness.intake.exchange import ARCHITECTURE, WEIGHTS, Wanted
-from harness.intake.submission import Answered, Submission
-from harness.record import Finding, Record, Status, VariantRecord, combined, to_json
+from harness.intake.submission import Answered, Submission, missing_variants
+from harness.points import total
+from harness.record import Finding, Record, Status, combined, to_json
 from harness.reporting.files import write_reports
 from harness.reporting.folders import variant_folders
 from harness.reporting.html import render_html
@@ -37,32 +42,56 @@ from harness.trainings import Accuracy
 
 @dataclass(frozen=True)
 class Rejudged:
-    """What a student's grade becomes. `to_train` says why it is not final before a training; else empty."""
+    """What the grade of a submission becomes. `to_train` says why it has to be trained; else empty."""
 
     row: Row
     record: Record
     recipe_sha256: str
+    key: str = ""
+    """Of the new grade."""
+    there: Row | None = None
+    """The grade that is there under the new assignment already, of a time when the class had it before."""
     to_train: tuple[str, ...] = ()
     line_moved: bool = False
     """Whether it was trained, and the accuracy asked for is another one."""
 
     @property
+    def after(self) -> Row:
+        """What the submission's row becomes."""
+        if self.there is not None:
+            return replace(self.there, until=self.row.until)
+        trained = any(variant.full for variant in self.record.variants.values())
+        unjudged = self.record.verdict == "not_judged" and cause_of(self.record) != "student"
+        return replace(
+            self.row,
+            record=self.record,
+            key=self.key,
+            stage="full" if trained else "rules",
+            state="failed" if unjudged else "graded",
+        )
+
+    @property
     def changes(self) -> tuple[str, ...]:
         """What differs from the grade that is there, rule by rule."""
         assert self.row.record is not None
-        return tuple(_changes(self.row.record, self.record))
+        return tuple(rule_changes(self.row.record, self.record))
 
 
 @dataclass(frozen=True)
 class NotRejudged:
-    """A student whose grade cannot be judged again, and why."""
+    """A submission whose grade cannot be judged again, and why: it is graded anew."""
 
     row: Row
     why: str
 
+    @property
+    def after(self) -> Row:
+        """What the submission's row becomes."""
+        return replace(self.row, record=None, state="waiting", problem="")
+
 
 def rejudge_class(
-    rows: Iterable[Row], before: AssignmentSpec, terms: Terms
+    rows: Iterable[Row], before: AssignmentSpec, terms: Terms, there: Mapping[str, Row] = MappingProxyType({})
 ) -> Iterator[Rejudged | NotRejudged]:
     """Judge every graded submission again, one after the other; see `rejudge`."""
     for row in rows:
@@ -70,7 +99,7 @@ def rejudge_class(
             yield NotRejudged(row, row.problem or "not graded yet")
             continue
         try:
-            yield rejudge(row, before, terms)
+            yield rejudge(row, before, terms, there)
         except HarnessError as error:
             yield NotRejudged(row, str(error))
         except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being judged
@@ -92,10 +121,13 @@ def new_terms(now: Terms, assignment: AssignmentSpec) -> Terms:
     return replace(now, assignment=assignment, harness_version=VERSION)
 
 
-def rejudge(row: Row, before: AssignmentSpec, terms: Terms) -> Rejudged:
+def rejudge(
+    row: Row, before: AssignmentSpec, terms: Terms, there: Mapping[str, Row] = MappingProxyType({})
+) -> Rejudged:
     """Judge a graded submission again; nothing is written.
 
-    `before` is the assignment that it was graded under.
+    `before` is the assignment that it was graded under. `there` has rows that are graded under the new one
+    already, by their keys: such a grade stands.
 
     Raises:
         HarnessError: what was stored does not hold under these terms, or is not there.
@@ -114,19 +146,36 @@ def rejudge(row: Row, before: AssignmentSpec, terms: Terms) -> Rejudged:
             f"expected one of {', '.join(terms.assignment.variants)}. Grade the class again."
         )
     run = _run(row, row.record, intake, terms)
+    recipe = _recipe_sha256(run, row, terms)
+    key = terms.key(row.submission_sha256, recipe)
+    if (known := there.get(key)) is not None and known.record is not None:
+        return Rejudged(row, known.record, recipe, key, known, _untrained(known.record, run, terms, {}))
     measured, lost = _measured(row.record, run, before)
     record = judge(run, trained=measured)
-    if _rules_verdict(record) == "passed":
-        untrained = sorted(variants_to_train(run, terms.variants) - measured.keys())
-        reasons = tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in untrained)
-    else:
-        reasons = ()
+    reasons = _untrained(record, run, terms, lost)
     line_moved = any(before.accuracy_asked(n) != terms.assignment.accuracy_asked(n) for n in measured)
-    return Rejudged(row, record, _recipe_sha256(run, row, terms), reasons, line_moved)
+    return Rejudged(row, record, recipe, key, None, reasons, line_moved)
+
+
+def apply(store: Store, found: Iterable[Rejudged | NotRejudged], terms: Terms, worker: str) -> None:
+    """Enter what all grades have become, have the rest graded anew, and let the new assignment count.
+
+    Until all is entered the old one counts, so that an interruption changes nothing.
+    """
+    enter_terms(store, terms)
+    for one in found:
+        if isinstance(one, Rejudged):
+            enter(store, one, terms, worker)
+        elif one.row.sources is not None and one.row.sources.is_dir():
+            enter_submission(store, hand_in_again(one.row, terms, store.objects), terms)
+    switch_to(store, terms.assignment_sha256)
 
 
 def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
     """Enter what a grade has become; the old one stays in the history. Returns the new key."""
+    if one.there is not None:
+        link_again(store, one.row.key, one.key)
+        return one.key
     assert one.row.folder is not None
     with store.objects.unfinished() as folder:
         out = folder / "artefacts"
@@ -148,7 +197,8 @@ def _run(row: Row, record: Record, intake: Intake, terms: Terms) -> Run:
         name: Answered(Wanted(file=root, class_name=None), taken.folder, taken.recipe)
         for name, taken in intake.variants.items()
     }
-    submission = Submission(root, record.submission_sha256, answered, row.source)
+    missing = () if row.problem else missing_variants(terms.assignment, answered, terms.variants)
+    submission = Submission(root, record.submission_sha256, answered, row.source, missing)
     run = Run(submission, terms.assignment, Settings(out=row.folder, seed=terms.seed), lambda *_: None)
     run.backend = intake.backend
     for name, taken in intake.variants.items():
@@ -167,7 +217,11 @@ def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[st
     """Keep the trainings that count under the new assignment; of the others, say why they do not."""
     kept: dict[str, Accuracy] = {}
     lost: dict[str, str] = {}
+    if run.assignment.policy.rules_only:
+        return kept, lost
     for name, variant in record.variants.items():
+        if name not in run.submission.variants:
+            continue
         reached = [finding for finding in variant.findings if finding.measured]
         if not variant.full or not reached or variant.problem is not None:
             continue
@@ -182,6 +236,15 @@ def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[st
         else:
             kept[name] = trainings[:needed], judge_trainings(trainings[:needed], rules)
     return kept, lost
+
+
+def _untrained(record: Record, run: Run, terms: Terms, lost: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which variants have to be trained, and why: none where the rules do not hold."""
+    if _rules_verdict(record, terms) != "passed":
+        return ()
+    wanted = variants_to_train(run, terms.variants)
+    names = sorted(name for name in wanted if not record.variants[name].full)
+    return tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in names)
 
 
 def _of(finding: Finding) -> Verdict:
@@ -202,13 +265,15 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-def _rules_verdict(record: Record) -> Status:
-    return combined(
-        finding.status
-        for variant in record.variants.values()
-        for finding in variant.findings
-        if not finding.measured
-    )
+def _rules_verdict(record: Record, terms: Terms) -> Status:
+    """Give the verdict of what counts in a record without its trainings."""
+    by_rules = {
+        name: variant.model_copy(
+            update={"verdict": combined(f.status for f in variant.findings if not f.measured)}
+        )
+        for name, variant in record.variants.items()
+    }
+    return total(terms.assignment, by_rules).verdict
 
 
 def _recipe_sha256(run: Run, row: Row, terms: Terms) -> str:
@@ -218,7 +283,8 @@ def _recipe_sha256(run: Run, row: Row, terms: Terms) -> str:
 
 def _has_its_trainings(one: Rejudged) -> bool:
     assert one.row.record is not None
-    return all(one.record.variants[name].full for name, old in one.row.record.variants.items() if old.full)
+    full = {name for name, variant in one.record.variants.items() if variant.full}
+    return all(name in full for name, old in one.row.record.variants.items() if old.training is not None)
 
 
 def _of_trainings(_: str, names: list[str]) -> list[str]:
@@ -245,20 +311,3 @@ def _write_scorecards(one: Rejudged, out: Path) -> None:
     write_text(out / "scorecard.json", to_json(record))
     write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
     write_text(out / "scorecard.html", render_html(record, folders))
-
-
-def _changes(old: Record, new: Record) -> Iterator[str]:
-    for name in new.variants:
-        before, after = _verdicts(old.variants.get(name)), _verdicts(new.variants[name])
-        for rule in {**before, **after}:
-            was, now = before.get(rule, "not asked"), after.get(rule, "not asked")
-            if was != now:
-                yield f"{name}: {rule} {was} → {now}"
-
-
-def _verdicts(variant: VariantRecord | None) -> Mapping[str, str]:
-    """Say the verdict of every rule, and its points."""
-    return {
-        finding.rule: f"{finding.status} {finding.points or 0} of {finding.max_points}"
-        for finding in (variant.findings if variant else ())
-    }

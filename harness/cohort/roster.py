@@ -49,6 +49,7 @@ class Roster:
 def read_roster(
     path: Path,
     *,
+    every: bool = False,
     layout: Layout | None = None,
     task: str | None = None,
     class_list: ClassList | None = None,
@@ -56,16 +57,17 @@ def read_roster(
 ) -> Roster:
     """Read a folder, or a platform's zip file, of submissions, or a list of them in a CSV file.
 
-    Of several submissions of one student in a list the last counts. A link is listed like what it is called,
-    and not followed. `layout` None: the one that the names in the folder fit. `task` names one of several
-    assignments of nbgrader. Students are called as their platform does, or where that has no full names, as
-    the `class_list` does; those that are `known` by their platform's number keep their names.
+    Of several submissions of one student in a list the last alone is taken, unless `every` one is asked for.
+    A link is listed like what it is called, and not followed. `layout` None: the one that the names in the
+    folder fit. `task` names one of several assignments of nbgrader. Students are called as their platform
+    does, or where that has no full names, as the `class_list` does; those that are `known` by their
+    platform's number keep their names.
 
     Raises:
         UsageError: no such folder or file, nothing in it, or mistakes in it: all are named, by line.
     """
     if path.is_file() and path.suffix.lower() == ".csv":
-        return _of_list(path)
+        return _of_list(path, every=every)
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ZIP):
         return _of_delivery(path, layout, task, class_list, known)
     got = f"a {path.suffix or 'nameless'} file" if path.is_file() else "no such file or folder"
@@ -122,11 +124,10 @@ def _delivered(delivery: Delivery, one: Handed, student: str) -> Listed:
         parts = tuple((path, path[below:]) for path in delivery.contents.paths if path.startswith(one.root))
     given = delivery.path if parts else delivery.path / delivery.inside / one.root
     first = one.root.rstrip("/") or one.files[0][0]
-    more = f" and {len(one.files) - 1} more" if len(one.files) > 1 else ""
     return Listed(
         student,
         str(given),
-        printable(first) + more,
+        printable(first),
         one.submitted_at,
         tuple((delivery.inside + path, name) for path, name in parts),
         one.identity,
@@ -144,7 +145,7 @@ def _notes(laid: Laid, delivery: Delivery) -> Iterator[str]:
         yield f"left out, as they are not {EXPECTED[laid.layout]}: {shown}"
 
 
-def _of_list(path: Path) -> Roster:
+def _of_list(path: Path, *, every: bool) -> Roster:
     try:
         reader = csv.reader(path.read_text(encoding="utf-8-sig").splitlines(keepends=True), strict=True)
         lines = [(reader.line_num, cells) for cells in reader]
@@ -155,10 +156,11 @@ def _of_list(path: Path) -> Roster:
         ) from None
     last: dict[str, Listed] = {}
     lines_of: dict[str, int] = {}
+    listed: list[Listed] = []
     mistakes, earlier = [], 0
     for number, cells in _rows(lines):
         try:
-            one = _listed(cells, path.parent)
+            listed.append(one := _listed(cells, path.parent))
             if (before := last.get(one.student)) is not None:
                 earlier += 1
                 one = _later(before, one, lines_of[one.student])
@@ -172,6 +174,9 @@ def _of_list(path: Path) -> Roster:
         raise UsageError("\n".join(mistakes))
     if not last:
         raise UsageError(f"{path}: no submissions; expected a line with {', '.join(COLUMNS)} for each.")
+    if every:
+        first = datetime.min.replace(tzinfo=UTC)
+        return Roster(tuple(sorted(listed, key=lambda one: (one.student, one.submitted_at or first))))
     notes = (f"{earlier} earlier submissions are not graded: a student's last one counts",) if earlier else ()
     return Roster(tuple(last[student] for student in sorted(last)), notes)
 

@@ -64,6 +64,8 @@ class Row:
     submission_sha256: str = ""
     sources: Path | None = None
     """A copy of the submission's sources."""
+    file: str = ""
+    """The one file that was handed in, "" for a folder."""
     stage: Stage | None = None
     record: Record | None = None
     folder: Path | None = None
@@ -76,8 +78,12 @@ class Row:
     """Why there is no verdict, or why nothing could be taken in."""
     is_sealed: bool = True
     """Whether the record of the last grade is as it was written; where it is not, `record` is None."""
+    until: datetime | None = None
+    """Until when this student may hand in, where that is later than for the others."""
+    waits_for: str = ""
+    """What of the student's other submissions may still count instead of this one; "" for nothing."""
     history: tuple[Entry, ...] = ()
-    """Every grade of every submission of this student, oldest first."""
+    """Every grade of every submission of this student, in the order in which they were handed in."""
     identity: Identity | None = None
     """What the platform says of the student."""
 

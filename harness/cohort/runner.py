@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from harness.cohort.current import require_current
 from harness.cohort.handing_in import PROBLEM, hand_in
 from harness.cohort.keys import Terms
 from harness.cohort.leases import release_dead
 from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.local import Pool, gpus_here
 from harness.cohort.objects import Objects
-from harness.cohort.progress import graded_since, last_grade
+from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
 from harness.cohort.ray_engine import Cluster, RayPool
-from harness.cohort.reading import Counts, progress_of, rows, typical_seconds
+from harness.cohort.reading import Counts, rows, submissions
 from harness.cohort.roster import Roster
 from harness.cohort.rows import Row
 from harness.cohort.staging import begin_anew, promote
@@ -83,9 +84,11 @@ def grade_class(store: Store, roster: Roster, terms: Terms, plan: Plan, watcher:
     """Grade all submissions of a roster that are not graded yet; returns the row of each.
 
     Raises:
+        UsageError: another assignment counts in this store.
         HarnessError: nothing can be graded on this machine: no data, no sandbox, no such device.
     """
-    if not plan.rules_only:
+    require_current(store, terms.assignment)
+    if not _rules_alone(terms, plan):
         check_before(terms.assignment.data, PREVIEW if terms.preview else plan.shift.data)
     enter_terms(store, terms)
     keys = set()
@@ -105,9 +108,11 @@ def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> No
     release_dead(store)
     store.objects.clean()
     _run(store, terms, plan, "rules", watcher)
-    if not plan.rules_only:
-        # Of what a student has handed in, the last alone.
-        current = {row.key for row in rows(store, terms.assignment_sha256)}
+    if not _rules_alone(terms, plan):
+        # Of what a student has handed in, what counts; where the best does, all may.
+        sha256, best = terms.assignment_sha256, terms.assignment.policy.counts == "best"
+        handed_in = submissions(store, sha256) if best else (rows(store, sha256),)
+        current = {row.key for some in handed_in for row in some}
         promote(store, terms.scope, current, failed_too=plan.train_all)
         _run(store, terms, plan, "training", watcher)
 
@@ -142,7 +147,8 @@ def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> F
     readable = {student: key for student, key in keys.items() if student not in unreadable}
     stages = {student: known.get(key, ("rules", "")) for student, key in readable.items()}
     new = [student for student, (stage, _) in stages.items() if stage == "rules"]
-    trained = [student for student, one in stages.items() if _may_be_trained(*one, plan)]
+    may_train = not _rules_alone(terms, plan)
+    trained = [student for student, one in stages.items() if may_train and _may_be_trained(*one, plan)]
     rules, training = (len({keys[student] for student in some}) for some in (new, trained))
     return Forecast(
         submissions=len(roster.listed),
@@ -211,9 +217,11 @@ def _engine(store: Store, terms: Terms, plan: Plan, stage: Stage) -> Pool | RayP
     return Pool(store, terms.scope, shift, graders(plan, stage, terms), gpus)
 
 
+def _rules_alone(terms: Terms, plan: Plan) -> bool:
+    return plan.rules_only or terms.assignment.policy.rules_only
+
+
 def _may_be_trained(stage: str, verdict: str, plan: Plan) -> bool:
-    if plan.rules_only:
-        return False
     return stage in ("rules", "training") or (stage == "judged" and (plan.train_all or verdict == "passed"))
 
 

@@ -42,6 +42,29 @@ class AssignmentTable(Base):
     content: Mapped[str] = mapped_column(Text)
 
 
+class CurrentTable(Base):
+    """Which assignment counts since when; of several, the last. Only ever added to."""
+
+    __tablename__ = "current"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    assignment_sha256: Mapped[str] = mapped_column(ForeignKey("assignment.sha256"))
+    since: Mapped[datetime] = mapped_column(Instant)
+    by: Mapped[str] = mapped_column(Text)
+
+
+class ExtensionTable(Base):
+    """Until when a student may hand in; of several, the last, and None takes it back. Only ever added to."""
+
+    __tablename__ = "extension"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    student: Mapped[str] = mapped_column(Text, index=True)
+    until: Mapped[datetime | None] = mapped_column(Instant)
+    since: Mapped[datetime] = mapped_column(Instant)
+    by: Mapped[str] = mapped_column(Text)
+
+
 class ScopeTable(Base):
     """What all works of one command have in common, see `harness.cohort.keys.Terms`."""
 

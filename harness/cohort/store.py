@@ -9,12 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -94,22 +89,9 @@ def open_store(where: str, files: Path | None = None, *, must_exist: bool = Fals
             raise _no_store(where)
         files = files or path.with_suffix(".files")
     engine = _engine(url)
-    try:
-        _migrate(engine)
+    with _closed_on_error(engine, where):
+        _migrate(engine, where)
         return Store(engine, Objects(files or Path("cohort.files")))
-    except CommandError:
-        engine.dispose()
-        raise UsageError(
-            f"--store {where}: written by a newer harness; expected one of this version. "
-            "Install the newer harness."
-        ) from None
-    except DBAPIError as error:
-        engine.dispose()
-        reason = str(error.orig).strip().splitlines()[0]
-        raise UsageError(f"--store {where}: cannot be opened ({reason}). Name another store.") from None
-    except UsageError:
-        engine.dispose()
-        raise
 
 
 def open_for_reading(where: str, files: Path | None = None) -> Store:
@@ -130,19 +112,12 @@ def open_for_reading(where: str, files: Path | None = None) -> Store:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     else:
         engine = _engine(url, {"options": "-c default_transaction_read_only=on"})
-    try:
+    with _closed_on_error(engine, where):
         with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        if found != ScriptDirectory(str(MIGRATIONS)).get_current_head():
+            found = _revision(connection)
+        if found != _newest():
             raise _of_another_version(where)
-    except DBAPIError as error:
-        engine.dispose()
-        reason = str(error.orig).strip().splitlines()[0]
-        raise UsageError(f"--store {where}: cannot be opened ({reason}). Name another store.") from None
-    except UsageError:
-        engine.dispose()
-        raise
-    return Store(engine, Objects(files or Path("cohort.files"), writable=False))
+        return Store(engine, Objects(files or Path("cohort.files"), writable=False))
 
 
 # Private functions
@@ -183,7 +158,7 @@ def _engine(url: URL, connect: Mapping[str, Any] = MappingProxyType({})) -> Engi
     except (ModuleNotFoundError, NoSuchModuleError):
         raise UsageError(
             "--store: the driver of PostgreSQL is not installed; expected psycopg 3. "
-            "Install it with pip install 'harness[postgres]'."
+            "Install it in the harness's folder: .venv/bin/pip install -e '.[postgres]' -c constraints.txt"
         ) from None
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
@@ -207,22 +182,62 @@ def _begin_sqlite(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _migrate(engine: Engine) -> None:
+@contextlib.contextmanager
+def _closed_on_error(engine: Engine, where: str) -> Iterator[None]:
+    """Close what cannot be used, and say in a sentence why a database does not answer."""
+    try:
+        yield
+    except DBAPIError as error:
+        engine.dispose()
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UsageError(f"--store {where}: cannot be opened ({reason}). Name another store.") from None
+    except UsageError:
+        engine.dispose()
+        raise
+
+
+def _newest() -> str:
+    """Give the revision that this harness writes: the number of the last migration."""
+    return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    """Give the revision of a database, None where there is no table of ours; Alembic takes long to load."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _migrate(engine: Engine, where: str) -> None:
     """Bring the tables up to date. Of several processes that try, one does and the others see it."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    until = time.monotonic() + _RACE_S
+    newest, until = _newest(), time.monotonic() + _RACE_S
     while True:
         with engine.execution_options(writes=False).connect() as connection:
-            if MigrationContext.configure(connection).get_current_revision() == newest:
+            if _revision(connection) == newest:
                 return
         try:
             with engine.begin() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                _upgrade(connection, where)
         except DBAPIError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
+
+
+def _upgrade(connection: Connection, where: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise UsageError(
+            f"--store {where}: written by a newer harness; expected one of this version. "
+            "Install the newer harness."
+        ) from None

@@ -1,7 +1,7 @@
 """The table of a class: one line a student, in the form that programs read (CSV, JSON, gradebooks).
 
-A total is final where every rule was judged and everything that was to be trained was trained. What is not
-final is never a number in a gradebook: it is left out, and not a zero.
+What stands for a student is `harness.cohort.standing`. What is not final is never a number in a gradebook: it
+is left out, and not a zero.
 """
 
 import csv
@@ -19,11 +19,13 @@ from harness.cohort.classlist import ClassList
 from harness.cohort.gradebook import Filled, Mark, Task, fill
 from harness.cohort.joining import Joined
 from harness.cohort.rows import Row
+from harness.cohort.standing import Standing, standing
 from harness.errors import UsageError
+from harness.points import most, named, stated_by
 from harness.record import VariantRecord
-from harness.reporting.formats.rows import open_points
 from harness.reporting.visible import visible
 from harness.reporting.words import finding_of
+from harness.tables import content_hash
 
 Value = str | int | float | None
 Column = Callable[[Row], Value]
@@ -53,9 +55,37 @@ class ClassTable:
 
     @property
     def max_points(self) -> int:
-        """Points of a submission that is judged in full."""
-        full = (row.record.max_points for row in self.rows if row.record and row.stage == "full")
-        return max(full, default=100)
+        """The most points of the assignment, whatever was judged."""
+        return most(self.assignment)
+
+    @property
+    def assignment_name(self) -> str:
+        """Name of the assignment, and the beginning of its hash."""
+        return named(self.assignment)
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """What counts, in sentences."""
+        return stated_by(self.assignment)
+
+    @cached_property
+    def standings(self) -> dict[str, Standing]:
+        """What stands for each student."""
+        return {row.student: standing(row, self.assignment) for row in self.rows}
+
+    def final_points(self, row: Row) -> int | None:
+        """Return the number that goes into a gradebook; None where there is none yet."""
+        one = self.standings[row.student]
+        return one.points if one.is_final else None
+
+    def left_out(self) -> dict[str, list[str]]:
+        """Name who has no number in a gradebook, by the reason."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            one = self.standings[row.student]
+            if not one.is_final and row.state != "missing":
+                found.setdefault(one.reason, []).append(row.student)
+        return found
 
     @cached_property
     def joined(self) -> Joined | None:
@@ -68,14 +98,6 @@ class ClassTable:
         return os.path.relpath(path, self.out.absolute()) if path and path.is_file() else ""
 
 
-def is_final(row: Row) -> bool:
-    """Tell whether a total can be handed in: everything judged, and nothing still to be trained."""
-    record = row.record
-    if record is None or row.state != "graded" or record.verdict == "not_judged" or open_points(record):
-        return False
-    return record.verdict == "failed" or row.stage == "full"
-
-
 def seconds(row: Row) -> float | None:
     """Say how long the last grade took that was not judged again from what is stored."""
     given = (entry.seconds for entry in reversed(row.history) if entry.reason != "rejudged")
@@ -84,16 +106,25 @@ def seconds(row: Row) -> float | None:
 
 def columns(table: ClassTable) -> dict[str, Column]:
     """Name what is said of each student, in order, and how to find it."""
+
+    def of(value: Callable[[Standing], Value]) -> Column:
+        return lambda row: value(table.standings[row.student])
+
     found: dict[str, Column] = {
         "student": lambda row: row.student,
         "source": lambda row: row.source,
         "submitted_at": lambda row: row.submitted_at.isoformat() if row.submitted_at else None,
         "state": lambda row: row.state,
         "verdict": lambda row: row.record.verdict if row.record else None,
-        "points": lambda row: row.record.points if row.record else None,
-        "max_points": lambda row: row.record.max_points if row.record else None,
-        "open_points": lambda row: open_points(row.record) if row.record else None,
-        "final": lambda row: "yes" if is_final(row) else "no",
+        "points": of(lambda one: one.points),
+        "points_before_lateness": of(lambda one: one.before),
+        "max_points": of(lambda one: one.max_points),
+        "open_points": of(lambda one: one.open_points),
+        "final": of(lambda one: "yes" if one.is_final else "no"),
+        "why": of(lambda one: one.reason or None),
+        "lateness": of(lambda one: one.late.reason or None),
+        "late_percent": of(lambda one: one.late.percent if one.late.reason else None),
+        "extended_until": lambda row: row.until.isoformat() if row.until else None,
         "stage": lambda row: row.stage,
         "platform_id": lambda row: (row.identity.number or None) if row.identity else None,
         "platform_late": lambda row: _yes(row.identity.late if row.identity else None),
@@ -106,6 +137,7 @@ def columns(table: ClassTable) -> dict[str, Column]:
     return found | {
         "seconds": seconds,
         "graded_at": lambda row: row.graded_at.isoformat() if row.graded_at else None,
+        "assignment": lambda _: table.assignment_name,
         "submission_sha256": lambda row: row.submission_sha256 or None,
         "result_sha256": lambda row: row.record.result_sha256 if row.record else None,
         "scorecard": lambda row: table.scorecard(row) or None,
@@ -124,6 +156,7 @@ def render_json(table: ClassTable) -> str:
     data = {
         "schema": "harness/table/1",
         "assignment": table.assignment.id,
+        "assignment_sha256": content_hash(table.assignment),
         "rows": [{name: value(row) for name, value in found.items()} for row in table.rows],
     }
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
@@ -138,9 +171,9 @@ def in_class_list(table: ClassTable) -> Filled | None:
     if table.class_list is None or table.joined is None:
         return None
     marks = {
-        row.student: Mark(row.record.points, _feedback(row))
+        row.student: Mark(points, feedback(table, row))
         for row in table.rows
-        if row.record and is_final(row)
+        if (points := table.final_points(row)) is not None
     }
     task = Task((table.assignment.title, table.assignment.id), table.max_points)
     return fill(table.class_list, table.joined, marks, task, table.column)
@@ -170,10 +203,10 @@ def render_canvas(table: ClassTable) -> str:
     head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", table.assignment.title]
     lines: list[list[Value]] = [["Points Possible", "", "", "", "", table.max_points]]
     for row in table.rows:
-        if row.record and is_final(row):
+        if (points := table.final_points(row)) is not None:
             # Canvas takes any line with these words in its first cell for the one above.
             name = "" if "Points Possible" in row.student else row.student
-            lines.append([name, "", "", row.student, "", row.record.points])
+            lines.append([name, "", "", row.student, "", points])
     return to_csv(head, lines)
 
 
@@ -185,7 +218,9 @@ def render_moodle(table: ClassTable) -> str:
     if table.class_list is not None and table.class_list.platform in ("moodle", "plain"):
         return render_roster(table)
     lines: list[list[Value]] = [
-        [row.student, row.record.points, _feedback(row)] for row in table.rows if row.record and is_final(row)
+        [row.student, points, feedback(table, row)]
+        for row in table.rows
+        if (points := table.final_points(row)) is not None
     ]
     return to_csv(["username", table.assignment.title, "feedback"], lines)
 
@@ -196,6 +231,22 @@ def to_csv(head: Sequence[str], lines: Sequence[Sequence[Value]]) -> str:
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
     writer.writerows([_cell(value) for value in line] for line in (head, *lines))
     return file.getvalue()
+
+
+def feedback(table: ClassTable, row: Row) -> str:
+    """Say in one line what was reached and lost, where, what lateness costs, and by which assignment."""
+    one = table.standings[row.student]
+    variants = row.record.variants.items() if row.record else ()
+    lost = [f"{name}: not handed in" for name, variant in variants if variant.is_missing]
+    lost += [
+        f"{name}: {finding.rule} {finding.points} of {finding.max_points}"
+        for name, variant in variants
+        for finding in variant.findings
+        if finding.status == "failed" and not variant.is_missing
+    ]
+    holds = "Every rule holds" if row.record and row.record.verdict == "passed" else ""
+    said = (one.in_words, "; ".join(lost) or holds, one.reason, one.late.reason, table.assignment_name)
+    return " ".join(f"{part}." for part in said if part)
 
 
 # Private functions
@@ -240,18 +291,6 @@ def _status(variant: VariantRecord, rule: str) -> str | None:
 def _points(variant: VariantRecord, rule: str) -> int | None:
     finding = finding_of(variant, rule)
     return finding.points if finding else None
-
-
-def _feedback(row: Row) -> str:
-    """Say in one line what was lost, and where."""
-    assert row.record is not None
-    lost = [
-        f"{name}: {finding.rule} {finding.points} of {finding.max_points}"
-        for name, variant in row.record.variants.items()
-        for finding in variant.findings
-        if finding.status == "failed"
-    ]
-    return f"{row.record.points} of {row.record.max_points} points. {'; '.join(lost) or 'Every rule holds'}."
 
 
 def _cell(value: Value) -> str | int | float:

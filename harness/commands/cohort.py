@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from harness.commands import cohort_grading, cohort_reports
+from harness.commands import cohort_deadlines, cohort_grading, cohort_reports
 
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("grade", cohort_grading.grade, "harness cohort grade submissions --store cohort.db --data ./data"),
@@ -13,6 +13,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("failures", cohort_grading.failures, "harness cohort failures --store cohort.db"),
     ("retry", cohort_grading.retry, "harness cohort retry --cause infrastructure --data ./data"),
     ("table", cohort_reports.table, "harness cohort table --store cohort.db --format html,csv"),
+    ("extend", cohort_deadlines.extend, "harness cohort extend later.csv --store cohort.db"),
     ("feedback", cohort_reports.feedback, "harness cohort feedback --out feedback --layout moodle"),
     ("similar", cohort_reports.similar, "harness cohort similar --store cohort.db --out results"),
     ("rejudge", cohort_reports.rejudge, "harness cohort rejudge --assignment new.toml --store cohort.db"),

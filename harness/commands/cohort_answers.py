@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from harness.assignment import AssignmentSpec
 from harness.cohort.rows import Row, outcome
+from harness.cohort.standing import standing
+from harness.points import SHORT, named
+from harness.policy import lateness
 from harness.record import Finding
 from harness.reporting.words import to_change
 from harness.screen import output, say, screen
+from harness.tables import content_hash
 
 STAGES = {"rules": "by the rules alone", "full": "in full"}
 SHOWN = 20
@@ -38,33 +43,42 @@ def show_failures(what: str, rows: Sequence[Row], to: Console = screen, most: in
         say(f"  and {len(rows) - most} more: harness cohort failures", to)
 
 
-def show_row(row: Row, same: Sequence[str]) -> None:
+def show_row(row: Row, spec: AssignmentSpec, same: Sequence[str]) -> None:
     """Print one student's verdict and what it rests on, in ten lines, then the history.
 
     `same` names the students whose submissions have the same bytes.
     """
-    for line in answer(row, same):
+    for line in answer(row, spec, same):
         say(line, output)
+    sha256 = content_hash(spec)
     for entry in row.history:
+        late = lateness(spec.policy, entry.submitted_at, row.until)
+        costs = late.percent > 0 and entry.assignment_sha256 == sha256
+        left = f" ({late.left_of(entry.points)} after lateness)" if costs else ""
         handed_in = f" handed in {entry.submitted_at:%Y-%m-%d %H:%M}" if entry.submitted_at else ""
         say(
             f"{entry.graded_at:%Y-%m-%d %H:%M:%S} {entry.reason} {STAGES[entry.stage]}: "
-            f"{entry.verdict.replace('_', ' ')}, {entry.points} of {entry.max_points} points; "
+            f"{entry.verdict.replace('_', ' ')}, {entry.points} of {entry.max_points} points{left}; "
             f"{entry.source}{handed_in}; by {entry.worker} in {entry.seconds:.1f} s, "
-            f"assignment {entry.assignment_sha256[:12]}, harness {entry.harness_version}",
+            f"assignment {entry.assignment_sha256[:SHORT]}, harness {entry.harness_version}",
             output,
         )
 
 
-def answer(row: Row, same: Sequence[str] = ()) -> tuple[str, ...]:
+def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[str, ...]:
     """Answer why a submission has the verdict it has, in at most `LINES` lines.
 
     The rules that failed come first, two lines each; what there is no room for is counted.
     """
     handed_in = f", handed in {row.submitted_at:%Y-%m-%d %H:%M} UTC" if row.submitted_at else ""
-    head = [f"{row.student}: {row.source}{handed_in}: {outcome(row)}"]
-    if row.record is not None:
-        head.append(f"{row.record.points} of {row.record.max_points} points ({STAGES[row.stage or 'rules']})")
+    head = [": ".join(filter(None, (row.student, f"{row.source}{handed_in}", outcome(row))))]
+    if row.state == "missing":
+        return tuple(head)
+    stands = standing(row, spec)
+    how = STAGES[row.stage or "rules"] if row.record is not None else "not graded"
+    head.append(f"{stands.in_words} ({how}); assignment {named(spec)}")
+    if stands.late.reason:
+        head.append(stands.late.reason)
     if row.reason:
         head.append(_one_line(row.reason))
     end = [f"the same files, byte for byte, as {_listed(same)}"] if same else []

@@ -7,7 +7,11 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
+from harness.cohort.attendance import told
+from harness.cohort.classlist import ClassList
+from harness.cohort.joining import join
 from harness.cohort.reading import Counts
+from harness.cohort.roster import Roster
 from harness.cohort.runner import Again, Forecast, Stage, Watcher
 from harness.reporting.words import duration
 from harness.screen import output, say, screen
@@ -99,6 +103,14 @@ def show_forecast(forecast: Forecast) -> None:
     say(f"training: at most {len(training)}, {time_s}{_who(training)}", output)
     for student, problem in forecast.unreadable:
         say(f"cannot be opened: {student}: {problem}", output)
+
+
+def tell_roster(roster: Roster, listed: ClassList | None) -> Roster:
+    """Tell what was left out of a roster and why, and who of the class is not in it."""
+    joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
+    for note in (*roster.notes, *(told(joined) if joined else ())):
+        say(f"note: {note}")
+    return roster
 
 
 def show_again(again: Again) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from harness.commands.cohort_current import assignment_for, every_submission, tell_changes
 from harness.commands.options import (
     AssignmentOption,
     DataOption,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from harness.cohort.classlist import ClassList
     from harness.cohort.keys import Terms
     from harness.cohort.ray_engine import Cluster
-    from harness.cohort.roster import Roster
     from harness.cohort.rows import Row
     from harness.cohort.worker import Shift
     from harness.intake.backends import Wanted
@@ -112,18 +112,20 @@ def grade(
     """Grade a class: the rules of everyone first, then the training of those that can still pass.
 
     What is graded is never graded again: after an interruption the same command goes on.
+    A store is graded by one assignment: the first one, until harness cohort rejudge --apply switches.
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
-    from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
     from harness.cohort.classlist import read_class_list
     from harness.cohort.keys import Terms
     from harness.cohort.register import class_list_of, enter_class_list, identities
     from harness.cohort.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store import opened_store
-    from harness.commands.cohort_display import ClassDisplay, show_forecast
+    from harness.commands.cohort_display import ClassDisplay, show_forecast, tell_roster
+    from harness.points import named
+    from harness.screen import say
 
-    spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
+    spec = assignment_for(assignment, store, files)
     terms = Terms(
         assignment=spec,
         seed=spec.seed if seed is None else seed,
@@ -133,21 +135,31 @@ def grade(
     shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
     plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
     listed = None if roster is None else read_class_list(roster)
-    read = partial(read_roster, submissions, layout=None if layout == "auto" else layout, task=task)
-    if dry_run and "://" not in store and not Path(store).is_file():
-        found = _told(read(class_list=listed), listed)
-        show_forecast(forecast(None, found, terms, plan))
-        return
+    read = partial(
+        read_roster,
+        submissions,
+        every=spec.policy.counts != "last",
+        layout=None if layout == "auto" else layout,
+        task=task,
+    )
+    if "://" not in store and not Path(store).is_file():  # a mistake makes no store
+        found = read(class_list=listed)
+        if dry_run:
+            show_forecast(forecast(None, tell_roster(found, listed), terms, plan))
+            return
     with opened_store(store, files) as opened:
         known = class_list_of(opened) if listed is None else listed
-        found = _told(read(class_list=known, known=identities(opened)), known if dry_run else None)
+        found = tell_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
         if dry_run:
             show_forecast(forecast(opened, found, terms, plan))
             return
         if listed is not None:
             enter_class_list(opened, listed)
+        say(f"assignment: {named(spec)}")
+        before = every_submission(opened)
         with ClassDisplay() as display:
             rows = grade_class(opened, found, terms, plan, display)
+        tell_changes(before, every_submission(opened), spec)
     _finish(rows, known)
 
 
@@ -157,14 +169,16 @@ def show(
     files: FilesOption = None,
 ) -> None:
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
-    from harness.cohort.reading import row_of
+    from harness.cohort.current import current_assignment
+    from harness.cohort.ledger import assignment_of
+    from harness.cohort.lookup import row_of
     from harness.cohort.store import opened_store
     from harness.cohort.twins import with_the_same_bytes
     from harness.commands.cohort_answers import show_row
 
     with opened_store(store, files, must_exist=True) as opened:
         row = row_of(opened, student)
-        show_row(row, with_the_same_bytes(opened, row))
+        show_row(row, assignment_of(opened, current_assignment(opened)), with_the_same_bytes(opened, row))
 
 
 def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
@@ -223,12 +237,14 @@ def retry(
                 f"--store {store}: graded by harness {terms.harness_version}; expected {VERSION}, this one. "
                 "Grade the class again with harness cohort grade."
             )
+        before = every_submission(opened)
         show_again(begin_again(opened, rows(opened), causes))
         shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
         machines = cluster_of(engine, cluster, gpus, memory_mib)
         with ClassDisplay() as display:
             finish_class(opened, terms, Plan(shift, workers, rules_only, cluster=machines), display)
         found = rows(opened)
+        tell_changes(before, every_submission(opened), terms.assignment)
     _finish(found)
 
 
@@ -287,18 +303,6 @@ def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
         if name not in CAUSES:
             raise UsageError(f"--cause {name}: expected one of {', '.join(CAUSES)}.")
     return frozenset(cast("Sequence[Cause]", asked))
-
-
-def _told(roster: "Roster", listed: "ClassList | None") -> "Roster":
-    """Tell what was left out of a roster and why, and who of the class is not in it."""
-    from harness.cohort.attendance import told
-    from harness.cohort.joining import join
-    from harness.screen import say
-
-    joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
-    for note in (*roster.notes, *(told(joined) if joined else ())):
-        say(f"note: {note}")
-    return roster
 
 
 def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:

@@ -44,14 +44,13 @@ def table(
 ) -> None:
     """Write the table of the class: verdict, points, every rule, accuracy, parameters, time.
 
-    The assignment is the one that was graded under last, if none is named. With the platform's list of the
+    The assignment is the one that the store is graded by, if none is named. With the platform's list of the
     class (--roster, now or when it was graded) the files for Canvas and Moodle are that list, with one column
-    filled. Totals that are not final are left out of them, and are told.
+    filled. Totals that are not final are left out of them, and everyone concerned is named.
     """
     from harness.cohort.classlist import read_class_list
     from harness.cohort.register import enter_class_list
     from harness.cohort.store import opened_store
-    from harness.cohort.table import is_final
     from harness.files import write_text
     from harness.screen import say
 
@@ -72,8 +71,9 @@ def table(
         else:
             write_text(out / file, text)
             say(f"{name}: {out / file}")
+    say(f"assignment: {found.assignment_name}, {found.max_points} points")
     if {"canvas", "moodle", "roster"} & set(names):
-        _tell_left_out([row.student for row in found.rows if row.state != "missing" and not is_final(row)])
+        _tell_left_out(found)
         for note in _of_class_list(found):
             say(f"note: {note}")
 
@@ -105,7 +105,7 @@ def feedback(
         )
     with opened_store(store, files, must_exist=True) as opened:
         found = _class_table(opened, assignment, out, None)
-    asked = layout_of(row.source for row in found.rows) if layout == "auto" else layout
+    asked = layout_of(found.rows) if layout == "auto" else layout
     written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
     say(f"{asked}: {len(written)} scorecards in {out}")
     _tell_no_feedback([row for row in found.rows if row.student not in written], asked)
@@ -130,6 +130,7 @@ def similar(
 
     What the starter and most of the class have counts for nothing. It points, it never grades.
     """
+    from harness.cohort.attendance import once_a_group
     from harness.cohort.ledger import current_terms
     from harness.cohort.reading import rows
     from harness.cohort.similar_page import render_similar_markdown, render_similar_page, with_evidence
@@ -143,7 +144,7 @@ def similar(
     check_writable(out)
     given = starter_work(starter)
     with opened_store(store, files, must_exist=True) as opened:
-        title, found_rows = current_terms(opened).assignment.title, rows(opened)
+        title, found_rows = current_terms(opened).assignment.title, once_a_group(rows(opened))
         works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
     level: Level = "widened" if ignore_channels else "reordered"
     found = with_evidence(clusters(works, given, share=share, level=level), works)
@@ -172,28 +173,36 @@ def rejudge(
     the rules hold now. Changes nothing without --apply.
     """
     from harness.assignment import load_assignment
+    from harness.cohort.differences import differences
     from harness.cohort.leases import shown, this_process
     from harness.cohort.ledger import current_terms
-    from harness.cohort.reading import rows
-    from harness.cohort.rejudging import Rejudged, enter, new_terms, rejudge_class
+    from harness.cohort.reading import submissions
+    from harness.cohort.rejudging import Rejudged, new_terms, rejudge_class
+    from harness.cohort.rejudging import apply as enter_all
     from harness.cohort.store import opened_store
     from harness.commands.reports_display import followed, show_rejudged
-    from harness.screen import say
+    from harness.points import named
+    from harness.screen import output, say
 
     spec = load_assignment(assignment)
     with opened_store(store, files, must_exist=True) as opened:
         now = current_terms(opened)
-        terms, graded = new_terms(now, spec), rows(opened)
-        judged = rejudge_class(graded, now.assignment, terms)
+        terms = new_terms(now, spec)
+        graded = [row for some in submissions(opened) for row in some]
+        there = {row.key: row for some in submissions(opened, terms.assignment_sha256) for row in some}
+        judged = rejudge_class(graded, now.assignment, terms, there)
         found = list(followed(judged, "judging again", len(graded)))
-        show_rejudged(found)
+        say(f"{named(now.assignment)} → {named(spec)}", output)
+        show_rejudged(found, differences(graded, now.assignment, [one.after for one in found], spec))
         if not apply:
             say("Nothing was changed. Enter the new grades with --apply.")
             return
-        entered = [one for one in found if isinstance(one, Rejudged)]
-        for one in followed(entered, "entering", len(entered)):
-            enter(opened, one, terms, shown(this_process()))
-    say(f"Entered: {len(entered)} grades. The old ones stay in the history: harness cohort show STUDENT.")
+        enter_all(opened, followed(found, "entering", len(found)), terms, shown(this_process()))
+    entered = sum(isinstance(one, Rejudged) for one in found)
+    say(
+        f"Entered: {entered} grades. The class is graded by {named(spec)} now. The old grades stay in the "
+        "history: harness cohort show STUDENT."
+    )
 
 
 def table_formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
@@ -228,11 +237,12 @@ def _chosen(formats: str) -> list[str]:
 
 
 def _class_table(store: "Store", assignment: Path | None, out: Path, column: str | None) -> "ClassTable":
-    """Read the class under an assignment, the one that was graded under last if None."""
+    """Read the class under an assignment, the one that the store is graded by if None."""
     from harness.assignment import load_assignment
     from harness.cohort.attendance import with_missing
+    from harness.cohort.current import current_assignment
     from harness.cohort.ledger import assignment_of
-    from harness.cohort.reading import current_assignment, rows
+    from harness.cohort.reading import rows
     from harness.cohort.register import class_list_of
     from harness.cohort.table import ClassTable
     from harness.tables import content_hash
@@ -255,8 +265,11 @@ def _of_class_list(table: "ClassTable") -> "Iterator[str]":
 def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
     from harness.screen import say
 
-    ungraded = [row.student for row in rows if row.record is None]
+    absent = [row.student for row in rows if row.state == "missing"]
+    ungraded = [row.student for row in rows if row.record is None and row.state != "missing"]
     unknown = [f"{row.student} ({row.source})" for row in rows if row.record is not None]
+    if absent:
+        say(f"handed in nothing, so no scorecard: {_listed(absent)}")
     if ungraded:
         say(f"not graded yet, so no scorecard: {_listed(ungraded)}")
     if unknown:
@@ -268,8 +281,15 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:10])}{more}"
 
 
-def _tell_left_out(students: list[str]) -> None:
+def _tell_left_out(table: "ClassTable") -> None:
+    """Name everyone who has no number in a gradebook, and what would give them one."""
     from harness.screen import say
 
-    if students:
-        say(f"no final total, so in no gradebook file: {_listed(students)}")
+    for reason, students in table.left_out().items():
+        say(f"no final total, so in no gradebook file: {', '.join(students)}: {reason}")
+    if any(row.stage == "rules" and table.final_points(row) is None for row in table.rows):
+        say(
+            "What is not trained is trained by harness cohort grade. Where the rules alone are to be the "
+            "grade, write rules_only = true under [policy] of the assignment, and switch to it with harness "
+            "cohort rejudge."
+        )

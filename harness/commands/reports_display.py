@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from rich.console import Console
 from rich.progress import track
 
+from harness.cohort.differences import Difference
 from harness.cohort.rejudging import NotRejudged, Rejudged
 from harness.cohort.similar_page import SHOWN_PAIRS, Alike
-from harness.record import Record
-from harness.reporting.words import VERDICTS
 from harness.screen import output, say, screen
 
 _Item = TypeVar("_Item")
@@ -19,24 +19,30 @@ def followed(items: Iterable[_Item], what: str, total: int) -> Iterable[_Item]:
     return track(items, what, total, console=screen, transient=True, disable=not screen.is_terminal)
 
 
-def show_rejudged(found: Sequence[Rejudged | NotRejudged]) -> None:
+def show_rejudged(found: Sequence[Rejudged | NotRejudged], changes: Sequence[Difference]) -> None:
     """Print the difference student by student, then the sums."""
-    judged = [one for one in found if isinstance(one, Rejudged)]
     left = [one for one in found if isinstance(one, NotRejudged)]
-    changed = [one for one in judged if one.changes]
-    to_train = [one for one in judged if one.to_train]
-    for one in changed:
-        say(f"{one.row.student}: {_grade(one.row.record)} → {_grade(one.record)}", output)
-        for change in one.changes:
-            say(f"  {change}", output)
+    to_train = [one for one in found if isinstance(one, Rejudged) and one.to_train]
+    unknown = {one.row.student for one in left}
+    changed = [one for one in changes if one.is_one and one.student not in unknown]
+    show_differences(changed, output)
     _show("to be trained; harness cohort grade does that, once the new grades are entered", to_train)
     for skipped in left:
-        say(f"{skipped.row.student}: stays as it is: {skipped.why}", output)
+        say(f"{skipped.row.student}: graded anew by harness cohort grade: {skipped.why}", output)
     say(
-        f"{len(found)} students: {len(changed)} grades change, {len(judged) - len(changed)} stay, "
-        f"{len(to_train)} need training, {len(left)} could not be judged again",
+        f"{len(changes)} students: {len(changed)} grades change, "
+        f"{len(changes) - len(changed) - len(unknown)} stay, {len(to_train)} need training, "
+        f"{len(unknown)} could not be judged again",
         output,
     )
+
+
+def show_differences(changed: Iterable[Difference], to: Console) -> None:
+    """Print from what to what grades have changed, and by which rules."""
+    for one in changed:
+        say(f"{one.student}: {one.before or 'no grade'} → {one.after or 'no grade'}", to)
+        for rule in one.rules:
+            say(f"  {rule}", to)
 
 
 def show_alike(found: Sequence[Alike], compared: int) -> None:
@@ -64,7 +70,3 @@ def _show(what: str, some: Sequence[Rejudged]) -> None:
         say(f"{what}:", output)
     for one in some:
         say(f"  {one.row.student}: {'; '.join(one.to_train)}", output)
-
-
-def _grade(record: Record | None) -> str:
-    return f"{VERDICTS[record.verdict]}, {record.points} of {record.max_points}" if record else "none"

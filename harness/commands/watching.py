@@ -37,8 +37,9 @@ def watch(
     try:
         from harness.watch.server import HOST, listen, serve
     except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
         raise UsageError(
-            f"harness watch: {error.name} is not installed; expected the extra `watch`. "
+            f"harness watch: {missing} is not installed; expected the extra `watch`. "
             "Install it in the harness's folder: .venv/bin/pip install -e '.[watch]' -c constraints.txt"
         ) from None
     view = _view(what, files, names=names)

@@ -15,7 +15,7 @@ from harness.intake.sources import (
     source_files,
     taken_name,
 )
-from harness.intake.unpack import names_in_zip, unpack_file
+from harness.intake.unpack import MAX_UNPACKED, names_in_zip, unpack_file
 
 MAX_ARCHIVES = 20
 """Archives of one submission that are opened."""
@@ -49,7 +49,7 @@ def open_archives(folder: Path, to: Path) -> Path | None:
         UsageError: an archive that is refused, or more than one submission may hold.
     """
     opened = []
-    for number, (relative, file) in enumerate(opened_files(folder, is_packed)):
+    for number, (relative, file) in enumerate(opened_files(folder, is_packed, MAX_UNPACKED)):
         if number == MAX_ARCHIVES:
             file.close()
             raise UsageError(

@@ -123,10 +123,12 @@ def on_disk(beside: Path, written: str | PurePath, known_as: Callable[[str], str
     return found if os.path.lexists(found) else None
 
 
-def opened_files(root: Path, wanted: Callable[[PurePath], bool]) -> Iterator[tuple[PurePath, BinaryIO]]:
+def opened_files(
+    root: Path, wanted: Callable[[PurePath], bool], most: int = MAX_BYTES
+) -> Iterator[tuple[PurePath, BinaryIO]]:
     """Open the files below `root` that are wanted, one by one: path in the submission, and the file.
 
-    Links are left out, and so is what `is_left_out` names.
+    Links are left out, and so is what `is_left_out` names. `most` is in bytes, of all of them.
 
     Raises:
         UsageError: as `source_files`.
@@ -144,7 +146,7 @@ def opened_files(root: Path, wanted: Callable[[PurePath], bool]) -> Iterator[tup
                 continue
             _check_length(taken_name(inside / name))
             files, size = files + 1, size + os.fstat(file.fileno()).st_size
-            if files > MAX_FILES or size > MAX_BYTES:
+            if files > MAX_FILES or size > most:
                 file.close()
                 raise UsageError(too_much(str(root)))
             yield inside / name, file

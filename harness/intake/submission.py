@@ -50,6 +50,8 @@ class Submission:
     variants: Mapping[str, Answered]
     source: str = ""
     """The archive or repository it came from; "" for a folder or a file."""
+    missing: tuple[str, ...] = ()
+    """Variants that were asked for and not handed in."""
     copy: Copy | None = field(default=None, compare=False, repr=False)
     """Keeps `root` on disk as long as this submission, or what was made of it, is known."""
 
@@ -81,6 +83,19 @@ def open_submission(
         _remove(temporary)
         raise
     return replace(submission, copy=Copy(temporary))
+
+
+def missing_variants(
+    assignment: AssignmentSpec, handed_in: Iterable[str], asked: Sequence[str]
+) -> tuple[str, ...]:
+    """Name the variants that an assignment asks for and that were not handed in.
+
+    None where somebody has asked for some of them by name: the others are not looked at, and not missing.
+    """
+    if asked or assignment.policy.variants != "all":
+        return ()
+    there = set(handed_in)
+    return tuple(name for name in assignment.variants if name not in there)
 
 
 def is_program(path: Path) -> bool:
@@ -176,7 +191,8 @@ def _opened(
     chosen = {name: named[name] for name in (variants or named)}
     answered = {name: _override(one, root, class_name, arguments) for name, one in chosen.items()}
     files = [path] if path.is_file() else [f for f in source_files(root) if f.suffix in _HASHED]
-    return Submission(root, _hash(files, root), answered, source)
+    missing = missing_variants(assignment, answered, variants)
+    return Submission(root, _hash(files, root), answered, source, missing)
 
 
 def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str]) -> dict[str, Answered]:

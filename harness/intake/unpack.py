@@ -33,7 +33,7 @@ from harness.intake.sources import (
 
 MAX_ENTRIES = 100_000
 MAX_UNPACKED = 2 * 2**30
-"""Bytes of a whole tar archive, sources or not: it can only be read from one end to the other."""
+"""Bytes of a whole tar archive, sources or not, and of all archives in a folder or in an archive."""
 MAX_RATIO = 200
 """Bytes of a source for each byte of it in the archive; text seldom reaches 20."""
 _ALWAYS_ALLOWED = 2**20
@@ -243,7 +243,7 @@ def _write_all(
     wanted: Callable[[PurePath], bool],
 ) -> None:
     written: set[PurePosixPath] = set()
-    size = 0
+    left = {True: MAX_BYTES, False: MAX_UNPACKED}  # of sources, and of archives that hold some
     for number, entry in enumerate(entries, start=1):
         if number > MAX_ENTRIES:
             raise _refused(archive, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
@@ -258,7 +258,7 @@ def _write_all(
             raise UsageError(too_much(archive))
         file = to / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        size += _write(entry, file, archive, MAX_BYTES - size)
+        left[is_source(path)] -= _write(entry, file, archive, left[is_source(path)])
 
 
 def _inside(name: str, archive: str) -> PurePosixPath:

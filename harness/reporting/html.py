@@ -7,7 +7,7 @@ can forget it. The page's policy forbids every request and every script but its 
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from harness.datasets.spec import DataSpec
+from harness.points import SHORT, stated, total_of, variant_in_words
 from harness.record import Record, Training, VariantRecord, in_percent
 from harness.reporting import charts, words
 from harness.reporting.asked import accuracy_asked
@@ -54,11 +55,16 @@ class Drawings:
 
 
 def render_html(
-    record: Record, folders: Mapping[str, Path], templates: Path = TEMPLATES, student: str = ""
+    record: Record,
+    folders: Mapping[str, Path],
+    templates: Path = TEMPLATES,
+    student: str = "",
+    in_class: Sequence[str] = (),
 ) -> str:
     """Render ``scorecard.html`` from a record and the pictures in its variants' folders.
 
     A picture that is not there is left out. `folders` may lack a variant. `student` is named at the head.
+    `in_class` says, in sentences, what becomes of the points in a class, such as what handing in late costs.
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
     drawings = {
@@ -71,6 +77,7 @@ def render_html(
         .render(
             record=record,
             drawings=drawings,
+            in_class=in_class,
             student=student,
             style=Markup((templates / "scorecard.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
             script=Markup(script),  # noqa: S704 - our own file
@@ -132,8 +139,11 @@ def page_environment(templates: Path) -> Environment:
         "rules_of": words.rules_of,
         "to_change": words.to_change,
         "shade": _shade,
+        "total": total_of,
+        "stated": stated,
+        "variant_points": variant_in_words,
     }
-    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES}
+    jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "SHORT": SHORT}
     jinja.globals |= {"parts": _parts, "HELD": f"{100 * SHARE:g}"}
     jinja.globals |= {"WIDTH": charts.WIDTH, "HEIGHT": charts.HEIGHT, "STRIP_HEIGHT": charts.STRIP_HEIGHT}
     jinja.globals |= {"LEFT": charts.LEFT, "RIGHT": charts.RIGHT, "TOP": charts.TOP, "BOTTOM": charts.BOTTOM}

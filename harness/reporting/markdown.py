@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tabulate import tabulate
 
 from harness.assignment import REPOSITORY
+from harness.points import stated, total_of, variant_in_words
 from harness.record import ReceptiveFieldRow, SecondMeasurement, Training, in_percent
 from harness.reporting import words
 from harness.reporting.visible import short, visible
@@ -44,6 +45,9 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         "to_change": words.to_change,
         "asks": words.asks,
         "url": quote,
+        "total": total_of,
+        "stated": stated,
+        "variant_points": variant_in_words,
     }
     jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "PICTURES": words.PICTURES}
     return jinja

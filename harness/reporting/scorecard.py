@@ -12,10 +12,18 @@ Pictures = Mapping[str, Sequence[Path]]
 """Paths of a variant's pictures, relative to the scorecard."""
 
 
-def render_scorecard(record: Record, pictures: Pictures | None = None, templates: Path = TEMPLATES) -> str:
-    """Render ``scorecard.md`` from a record alone; a misspelt field in a template raises."""
+def render_scorecard(
+    record: Record,
+    pictures: Pictures | None = None,
+    templates: Path = TEMPLATES,
+    in_class: Sequence[str] = (),
+) -> str:
+    """Render ``scorecard.md`` from a record alone; a misspelt field in a template raises.
+
+    `in_class` as of `harness.reporting.html.render_html`.
+    """
     template = environment(templates).get_template("scorecard.md.j2")
-    return template.render(record=record, pictures=pictures or {})
+    return template.render(record=record, pictures=pictures or {}, in_class=in_class)
 
 
 def pictures_beside(out: Path, folders: Mapping[str, Path]) -> dict[str, list[Path]]:

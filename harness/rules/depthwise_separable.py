@@ -1,6 +1,6 @@
 """The rule about depthwise-separable convolutions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -36,11 +36,13 @@ class DepthwiseSeparable(NetworkRule):
 
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""
-        return network.by_influence(lambda view: _depthwise_separable(view, settings))
+        apart = network.shown.apart
+        return network.by_influence(lambda view: _depthwise_separable(view, settings, apart))
 
     def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
         """Yield what would make a pair of a convolution, or an ordinary one of a pair in block 1."""
-        view = network.failing(lambda one: _depthwise_separable(one, settings))
+        apart = network.shown.apart
+        view = network.failing(lambda one: _depthwise_separable(one, settings, apart))
         if len(view.separable) < settings.at_least:
             yield from _paired(view)
         elif settings.block_1_ends is not None:
@@ -54,7 +56,8 @@ class DepthwiseSeparable(NetworkRule):
 Settings = DepthwiseSeparable.Settings
 
 
-def _depthwise_separable(view: View, limits: Settings) -> Verdict:
+def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str]) -> Verdict:
+    """Judge one graph; `apart` are layers that mix what was found to be depthwise by what it does."""
     expected = f"at least {counted(limits.at_least, 'depthwise-separable convolution')}"
     expected += ", none in block 1" if limits.block_1_ends else ""
     found = view.separable
@@ -76,8 +79,15 @@ def _depthwise_separable(view: View, limits: Settings) -> Verdict:
             advice=f"Make {first} pass first.",
         )
     early = [c.node for c in _early(view, limits)]
-    if early:
+    mixers = [n for n in view.pointwise if _is_from_block_1(view, apart.get(n.name), limits)]
+    if early or mixers:
         advice = f"Use ordinary convolutions in block 1: {layers(early)}."
+        if not early:
+            advice = (
+                f"Use ordinary convolutions in block 1: what {layers(mixers)} mixes is computed channel by "
+            )
+            advice += "channel from neighbours, as a depthwise convolution does."
+        early = early or mixers
         return failed(expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)
     return passed(expected, actual, *nodes)
 
@@ -93,6 +103,16 @@ def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bo
         return view.is_at_first_resolution(convolution)
     first = min(view.depth(c) for c in view.dilated)
     return convolution not in view.dilated and view.depth(convolution) < first
+
+
+def _is_from_block_1(view: View, source: str | None, limits: Settings) -> bool:
+    """Tell whether a convolution that read a map would be one of block 1."""
+    if source is None or source not in view.measured.fields:
+        return False
+    if limits.block_1_ends == "with_first_strided":
+        field = view.measured.fields[source]
+        return field.h.jump == field.w.jump == 1
+    return view.depths.get(source, 0) + 1 < min(view.depth(c) for c in view.dilated)
 
 
 def _nearly(view: View) -> list[Node]:

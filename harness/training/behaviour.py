@@ -4,7 +4,7 @@ Names and forms can be changed without changing what is computed. Here the last 
 comes out is compared, in float64, operators as they are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from harness.analysis.flow import data_reads
-from harness.analysis.graph import Ref
+from harness.analysis.graph import Node, Ref
 from harness.analysis.head import positions
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
+from harness.training.pools import is_learned
 from harness.training.program import Instead
 from harness.training.trial import Trial, place_dimensions, values_of
 
@@ -59,7 +60,7 @@ def head(trial: Trial, images: torch.Tensor) -> str:
         return "not all positions of the map have the same weight"
     if _hardly_reads_some(trial, images, source, (map_, places)):
         return "some positions of the map hardly count"
-    return ""
+    return _weighed_before_a_blur(trial, images, source)
 
 
 # Private functions
@@ -78,12 +79,15 @@ def _with(
 
 
 def _differs_when_moved(
-    trial: Trial, images: torch.Tensor, source: str, maps: tuple[torch.Tensor, torch.Tensor]
+    trial: Trial,
+    images: torch.Tensor,
+    source: str,
+    maps: tuple[torch.Tensor, torch.Tensor],
+    others: Instead = MappingProxyType({}),
 ) -> bool:
     """Tell whether the logits of two maps differ, what pads a map or is added to it left out."""
-    before, after = (
-        _apart(_with(trial, images, {source: x}, _plain_ends(trial.view.measured))) for x in maps
-    )
+    plain = {**_plain_ends(trial.view.measured), **others}
+    before, after = (_apart(_with(trial, images, {source: x}, plain)) for x in maps)
     scale = (before - before.mean(0)).abs().max().item() or 1.0
     return (before - after).abs().max().item() > TOLERANCE * scale
 
@@ -99,6 +103,34 @@ def _hardly_reads_some(
         (gradient,) = torch.autograd.grad(logits.sum(0).square().sum(), map_)
     by_place = gradient.abs().sum([i for i in range(map_.ndim) if i not in places])
     return bool(by_place.min() < LEAST_SHARE * by_place.mean())
+
+
+def _weighed_before_a_blur(trial: Trial, images: torch.Tensor, source: str) -> str:
+    """Say so where positions have different weights in front of fixed averages over neighbours."""
+    measured = trial.view.measured
+    blurs = {node.name for node in measured.nodes if _is_blur(trial, node)}
+    if not blurs:
+        return ""
+    first = _made_by(measured, source, blurs)
+    places = place_dimensions(measured.fields[first])
+    if first == source or places is None:
+        return ""
+    draw = torch.Generator().manual_seed(0)
+    map_ = _like(values_of(trial, images, {first})[first], draw)
+    without = {name: (lambda _, args, __: args[0].clone()) for name in blurs}
+    moved = (map_, _shuffled(map_, places, draw))
+    if _differs_when_moved(trial, images, first, moved, without):
+        return "not all positions of the map have the same weight before neighbours are averaged"
+    return ""
+
+
+def _is_blur(trial: Trial, node: Node) -> bool:
+    """Tell whether a node averages neighbours by weights that are not trained, and leaves the map's size."""
+    measured, family = trial.view.measured, OPS.get(node.op)
+    reads = node.refs[0] if node.refs else ""
+    is_fixed = family == "avg_pool" or (family == "conv" and not is_learned(measured, node))
+    same = measured.shapes.get(reads) == node.shape and reads in measured.fields
+    return is_fixed and same and measured.fields[node.name].is_map
 
 
 def _plain_ends(measured: Measured) -> Instead:
@@ -207,30 +239,33 @@ def _are_shares(value: torch.Tensor, places: tuple[int, ...]) -> bool:
     return is_one_sum and not is_flat and bool(first.abs() > TOLERANCE * value.abs().max())
 
 
-def _made_by(measured: Measured, name: str) -> str:
-    """Walk back from a map to the value it is made from, position by position or by leaving some out."""
+def _made_by(measured: Measured, name: str, blurs: Collection[str] = ()) -> str:
+    """Walk back from a map to the value it is made from, position by position or by leaving some out.
+
+    Through `blurs` too, in which neighbours are averaged.
+    """
     order = {node.name: i for i, node in enumerate(measured.nodes)}
     ends, found = {name}, name
     while ends:
         latest = max(ends, key=lambda one: order.get(one, -1))
-        before = _passed_on(measured, latest)
+        before = _passed_on(measured, latest, blurs)
         if before is None:
             break
         ends = (ends - {latest}) | before
-        if len(ends) == 1:
-            found = next(iter(ends))
+        if len(ends) == 1 and place_dimensions(measured.fields[first := next(iter(ends))]) is not None:
+            found = first
     return found
 
 
-def _passed_on(measured: Measured, name: str) -> set[str] | None:
+def _passed_on(measured: Measured, name: str, blurs: Collection[str]) -> set[str] | None:
     """Name the maps that a value is made from position by position; None where it is made otherwise."""
     node = measured.by_name.get(name)
     if node is None:
         return None
     sources = {s for s in data_reads(node) if s in measured.fields and measured.fields[s].is_map}
-    if not sources or any(place_dimensions(measured.fields[one]) is None for one in sources):
+    if not sources:
         return None
-    is_moved = OPS.get(node.op) in _PASSES_ON and len(sources) == 1
+    is_moved = (OPS.get(node.op) in _PASSES_ON or name in blurs) and len(sources) == 1
     return sources if is_moved or all(_is_local(measured, one, name) for one in sources) else None
 
 

@@ -20,6 +20,7 @@ from harness.analysis.parameters import statistics
 from harness.analysis.receptive import Measured
 from harness.analysis.view import View
 from harness.training import behaviour, rims
+from harness.training.apart import apart
 from harness.training.copies import moved_copies
 from harness.training.effects import effects_of, others_in_question
 from harness.training.network import one_line
@@ -153,6 +154,7 @@ def _measured(
         reach_px=reach,
         misjudged=misjudged,
         head=head,
+        apart=apart(tried, images[:1]),
         pools=smooth_maxima(tried, images[:1]) | moved_copies(tried, images),
         filled=_filled(views.values(), tensors),
         mixed=mixed,

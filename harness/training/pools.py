@@ -5,6 +5,7 @@ they are.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,10 +14,11 @@ from harness.analysis.graph import Node, Ref
 from harness.analysis.layout import is_mixed
 from harness.analysis.ops import OPS, short_name
 from harness.analysis.receptive import Measured
-from harness.training.preference import ALL_LEVELS, LEVELS, Level, Weights, prefers_larger
+from harness.training.preference import ALL_LEVELS, LEVELS, NEGATED, Level, Weights, prefers_larger
 from harness.training.trial import Trial, place_dimensions, values_of
 
 _LAYERS = frozenset({"conv", "conv_transpose", "linear", "matmul", "einsum"})
+_WEIGHTED = _LAYERS | {"batch_norm", "norm", "recurrent"}
 # What is linear, moves elements, or is an activation: grows no faster than its argument.
 _PLAIN_FAMILIES = frozenset(
     {
@@ -44,6 +46,10 @@ _DETACHES = frozenset({"aten.detach.default", "aten.detach_.default"})
 _PRODUCTS = frozenset({"mul", "multiply", "matmul", "bmm", "mm", "einsum", "addcmul", "lerp"})
 JITTER = 0.01
 """Share of a value by which those of a map differ, so that none are equal."""
+OTHER_NUMBERS = (3.0, 0.01)
+"""What a learned number is tried as: an exponent of 1, or a temperature of 0, need not stay so."""
+SIZES = (*LEVELS, *NEGATED)
+"""Levels that are tried with those: where activations bend, other numbers move the bend."""
 ELEMENTS, ELEMENTS_SEEDS = 16, 2
 """Elements of a value, and different maps, that are looked at to tell how many positions it reads."""
 
@@ -56,17 +62,41 @@ def smooth_maxima(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     measured = trial.view.measured
     if not any(_is_bent(node, measured.fields) for node in measured.nodes):
         return {}
-    found: dict[str, str] = {}
-    learned, normalised = _sources(measured)
-    held = values_of(trial, images, set(learned))
-    for source in (*learned, *normalised, measured.graph.inputs[0]):
-        for name, kind in _preferring(trial, images, source, held):
-            where = "rows and columns" if kind == "whole" else "positions of a window"
-            found[name] = f"{short_name(measured.by_name[name].op)} that weighs the larger {where} more"
+    found = dict(_found(trial, images, ALL_LEVELS))
+    for other in () if found else _with_other_numbers(trial):
+        found |= _found(other, images, SIZES)
     return found
 
 
 # Private functions
+
+
+def _found(trial: Trial, images: torch.Tensor, levels: tuple[Level, ...]) -> Iterator[tuple[str, str]]:
+    measured = trial.view.measured
+    learned, normalised = _sources(measured)
+    held = values_of(trial, images, set(learned))
+    for source in (*learned, *normalised, measured.graph.inputs[0]):
+        for name, kind in _preferring(trial, images, source, held, levels):
+            where = "rows and columns" if kind == "whole" else "positions of a window"
+            yield name, f"{short_name(measured.by_name[name].op)} that weighs the larger {where} more"
+
+
+def _with_other_numbers(trial: Trial) -> Iterator[Trial]:
+    """Give learned numbers in arithmetic (exponents, temperatures) values that training may reach."""
+    measured = trial.view.measured
+    bent = [node for node in measured.nodes if _is_bent(node, measured.fields)]
+    weights = [ref for node in measured.nodes if OPS.get(node.op) in _WEIGHTED for ref in node.refs[1:]]
+    values = measured.leading_to(*(node.name for node in bent))
+    values -= measured.leading_to(*(ref for ref in weights if ref not in measured.fields))
+    owners = {
+        tensor.name
+        for value in values
+        if (tensor := measured.architecture.tensor(measured.graph, value)) and tensor.trainable
+    }
+    names = {t.name for t in measured.architecture.tensors if (t.tied_to or t.name) in owners}
+    for number in OTHER_NUMBERS if names else ():
+        others = {name: torch.full_like(trial.tensors[name], number) for name in names}
+        yield replace(trial, tensors={**trial.tensors, **others}, constants={})
 
 
 def _is_bent(node: Node, values: Collection[str]) -> bool:
@@ -97,7 +127,7 @@ def _gates_itself(measured: Measured, node: Node) -> bool:
     )
 
 
-def _is_learned(measured: Measured, node: Node) -> bool:
+def is_learned(measured: Measured, node: Node) -> bool:
     """Tell whether a layer's weights are trained; fixed ones are arithmetic like any other."""
     if OPS.get(node.op) not in _LAYERS:
         return False
@@ -109,7 +139,7 @@ def _is_learned(measured: Measured, node: Node) -> bool:
 def _sources(measured: Measured) -> tuple[list[str], list[str]]:
     """Name the maps that learned layers make, and those whose size is made one."""
     maps = [node for node in measured.nodes if measured.fields[node.name].is_map]
-    learned = [node.name for node in maps if _is_learned(measured, node)]
+    learned = [node.name for node in maps if is_learned(measured, node)]
     return learned, [node.name for node in maps if _is_normalised(measured, node)]
 
 
@@ -121,14 +151,18 @@ def _is_normalised(measured: Measured, node: Node) -> bool:
 
 
 def _preferring(
-    trial: Trial, images: torch.Tensor, source: str, held: Mapping[str, torch.Tensor]
+    trial: Trial,
+    images: torch.Tensor,
+    source: str,
+    held: Mapping[str, torch.Tensor],
+    levels: tuple[Level, ...],
 ) -> Iterator[tuple[str, str]]:
     targets, layers = _targets(trial.view.measured, source)
     if not targets:
         return
     kept = {name: value for name, value in held.items() if name not in layers}
     weights: dict[str, dict[Level, Weights]] = {name: {} for name in targets}
-    for level in ALL_LEVELS:
+    for level in levels:
         for name, one in _weights(trial, images, source, targets, level, kept).items():
             weights[name][level] = one
     found: set[str] = set()
@@ -152,7 +186,7 @@ def _targets(measured: Measured, source: str) -> tuple[dict[str, str], set[str]]
     for node in measured.nodes:
         if (reached | behind).isdisjoint(node.refs):
             continue
-        if _is_learned(measured, node):
+        if is_learned(measured, node):
             if not bent.isdisjoint(node.refs) and behind.isdisjoint(node.refs):
                 layers.add(node.name)
                 behind.add(node.name)
@@ -193,19 +227,24 @@ def _weights(
     targets: Mapping[str, str],
     level: Level,
     held: Mapping[str, torch.Tensor],
+    *,
+    cut: bool = False,
 ) -> dict[str, Weights]:
     """Give, for each target, the mean weight of the smaller and of the larger values, and its own size.
 
-    What other learned layers make keeps the values it has for the images, those of `held`.
+    What other learned layers make keeps the values it has for the images, those of `held`. Gradients end
+    where the network `cut`s them off, if they cannot be taken otherwise: ``heaviside`` has none.
     """
-    map_, is_large, kept = _run_on(trial, images, source, set(targets), level, held)
-    result = {}
+    map_, is_large, kept = _run_on(trial, images, source, set(targets), level, held, cut=cut)
+    result: dict[str, Weights] = {}
     for name, value in kept.items():
         if not value.requires_grad or value.is_complex():
             continue
         try:
             (gradient,) = torch.autograd.grad(value.sum(), map_, retain_graph=True, allow_unused=True)
         except RuntimeError:
+            if not cut:
+                result |= _weights(trial, images, source, {name: targets[name]}, level, held, cut=True)
             continue  # overwritten before its gradient is taken: such a network cannot be trained
         if gradient is None or not gradient.isfinite().all():
             continue
@@ -223,6 +262,8 @@ def _run_on(
     level: Level,
     held: Mapping[str, torch.Tensor],
     seed: int = 0,
+    *,
+    cut: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Run the graph on a map of two values: the map, where it has the larger, and the values asked for."""
     smaller, larger = level
@@ -239,7 +280,7 @@ def _run_on(
 
     graph = trial.view.measured.graph
     given = graph.inputs[0]
-    instead: dict[str, Any] = {n.name: _passed_on for n in graph.nodes if n.op in _DETACHES}
+    instead: dict[str, Any] = {n.name: _passed_on for n in graph.nodes if n.op in _DETACHES and not cut}
     instead |= {n: (lambda *_, x=value: x.clone()) for n, value in held.items() if n not in (source, given)}
     if source != given:
         instead[source] = lambda *_: map_ * 1

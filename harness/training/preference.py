@@ -36,8 +36,8 @@ class Weights:
     value: float
 
     def prefers(self, times: float) -> bool:
-        """Tell whether the larger values weigh that much more."""
-        return self.few >= 0 and self.much > times * max(self.few, 1e-300)
+        """Tell whether the larger values weigh that much more; what the smaller take away is little too."""
+        return self.much > times * max(abs(self.few), 1e-300)
 
 
 def prefers_larger(found: Mapping[Level, Weights], kind: str) -> bool:
@@ -64,7 +64,8 @@ def _counts(found: Mapping[Level, Weights], level: Level) -> bool:
 def _low(found: Mapping[Level, Weights], most: float) -> int:
     highest = max((found[level].much for level in LEVELS if _counts(found, level)), default=0.0)
     low = (found[level] for level in LOW_LEVELS if level in found)
-    return sum(one.prefers(most) and one.much > SIGNIFICANT * highest > 0 for one in low)
+    # Far below zero a local contrast looks like it, but for its sign.
+    return sum(one.few >= 0 and one.prefers(most) and one.much > SIGNIFICANT * highest > 0 for one in low)
 
 
 def _mild(found: Mapping[Level, Weights]) -> int:

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.cohort.attendance import with_missing
+from harness.cohort.classlist import ClassList
 from harness.cohort.ledger import current_terms
 from harness.cohort.marks import Mark, marks
 from harness.cohort.names import in_order
-from harness.cohort.page import drawings, rule_counts, state_of
-from harness.cohort.reading import counts, rows, typical_seconds
+from harness.cohort.page import drawings, lines, rule_counts, state_of
+from harness.cohort.progress import typical_seconds
+from harness.cohort.reading import counts, rows
+from harness.cohort.register import class_list_of
 from harness.cohort.rows import Row, by_cause
 from harness.cohort.store import Store
 from harness.cohort.table import ClassTable
@@ -42,10 +46,14 @@ class ClassView:
         """
         self._store, self._names = store, names
         self._terms = current_terms(store)
+        self._listed: ClassList | None = None
         self._marks: Mapping[str, tuple[Mark, ...]] = {}
         self._rows: dict[str, Row] = {}
         self._numbers: dict[str, int] = {}
         self._lines: dict[str, str] = {}
+        self._points: dict[str, str] = {}
+        self._shown: tuple[Row, ...] = ()
+        self._graded: Parts = {}
 
     @property
     def title(self) -> str:
@@ -54,45 +62,64 @@ class ClassView:
 
     def card(self, name: str) -> Path | None:
         """Give the scorecard of the work with a key."""
-        folder = next((row.folder for row in self._rows.values() if row.key == name), None)
+        folder = next((row.folder for row in self._shown if row.key == name), None)
         return folder / CARD if folder is not None and (folder / CARD).is_file() else None
 
     def parts(self) -> Parts:
         """Look at the store, and give the parts of the page."""
-        self._look()
-        shown = tuple(self._rows[name] for name in sorted(self._rows, key=in_order))
-        table = ClassTable(shown, self._terms.assignment, Path())
-        gradings = self._gradings(shown)
-        return {
-            "counts": part("counts", rows=shown, states=[state_of(row) for row in shown]),
+        if self._look():
+            found = with_missing(self._listed, tuple(self._rows.values()))
+            self._shown = tuple(sorted(found, key=lambda row: in_order(row.student)))
+            for row in self._shown:
+                if row.state == "missing":
+                    self._render(row)
+            self._graded = self._parts_of_grades()
+        gradings = self._gradings(self._shown)
+        moving = {
             "left": part("left", **self._time_left(gradings)),
             "now": part("gradings", gradings=gradings),
+        }
+        return {**moving, **self._graded}
+
+    def _parts_of_grades(self) -> Parts:
+        """Render what changes only with the grades."""
+        shown = self._shown
+        table = ClassTable(shown, self._terms.assignment, Path())
+        return {
+            "counts": part("counts", rows=shown, states=[_state(row) for row in shown]),
             "spread": part("spread", drawings={name: both[0] for name, both in drawings(table).items()}),
             "rules": part("rules", rules=[one for one in rule_counts(table) if one.counts["failed"]]),
             "causes": part("causes", found=_not_judged(shown), words=CAUSES),
-            "board": part("board", places=_places(shown), names=self._names, most=SHOWN),
+            "board": part("board", places=_places(shown), points=self._points, names=self._names, most=SHOWN),
             "students": part("students", numbers=[self._numbers[row.student] for row in shown]),
             **{f"s{self._numbers[row.student]}": self._lines[row.student] for row in shown},
         }
 
-    def _look(self) -> None:
-        """Read again who has changed since the last look."""
-        now, terms = marks(self._store), current_terms(self._store)
+    def _look(self) -> bool:
+        """Read again who has changed since the last look; return whether anybody has."""
+        now, terms, listed = marks(self._store), current_terms(self._store), class_list_of(self._store)
         if terms != self._terms:
-            self._marks, self._rows, self._lines = {}, {}, {}
+            self._marks, self._rows, self._lines, self._terms = {}, {}, {}, terms
         changed = [student for student, some in now.items() if self._marks.get(student) != some]
         if changed:
             found = rows(self._store, terms.assignment_sha256, changed if self._marks else None)
             for row in found:
                 self._take(row, now[row.student])
-        self._marks, self._terms = now, terms
+        is_new = bool(changed) or listed != self._listed
+        self._marks, self._terms, self._listed = now, terms, listed
+        return is_new
 
     def _take(self, row: Row, its: Sequence[Mark]) -> None:
         if row.state == "running" and not _owner(row, its):
             row = replace(row, state="waiting")  # its grader has died
-        number = self._numbers.setdefault(row.student, len(self._numbers))
         self._rows[row.student] = row
-        self._lines[row.student] = part("line", row=row, state=state_of(row), number=number)
+        self._render(row)
+
+    def _render(self, row: Row) -> None:
+        number = self._numbers.setdefault(row.student, len(self._numbers))
+        (line,) = lines(ClassTable((row,), self._terms.assignment, Path()))
+        self._points[row.student] = line.cells[0].text
+        self._lines[row.student] = part("line", row=row, line=line, state=_state(row), number=number)
 
     def _gradings(self, shown: Sequence[Row]) -> list[Grading]:
         """List who is being graded, those first that are being trained."""
@@ -114,17 +141,26 @@ class ClassView:
         now, typical = counts(self._store, self._terms.scope), typical_seconds(self._store, self._terms.scope)
         owners = {one.owner for some in self._marks.values() for one in some}
         graders = max(1, len(owners - {""}))
+        left = {
+            stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in ("rules", "training")
+        }
+        going_on = [one.left_s or 0.0 for one in _going_on(gradings)]
+        others = {"rules": left["rules"], "training": max(0, left["training"] - len(going_on))}
         each = {"rules": typical.get("rules"), "training": typical.get("full") or _expected_s(gradings)}
-        left = {stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in each}
-        done_s = {"rules": 0.0, "training": sum(sum(one.seconds) for one in _going_on(gradings))}
+        more_s = {"rules": 0.0, "training": sum(going_on)}
         seconds = {
-            stage: None if (s := each[stage]) is None else max(0.0, s * left[stage] - done_s[stage]) / graders
-            for stage in each
+            stage: None if (s := each[stage]) is None else (s * others[stage] + more_s[stage]) / graders
+            for stage in left
         }
         return {"left": left, "seconds": seconds}
 
 
 # Private functions
+
+
+def _state(row: Row) -> str:
+    """Say in one word what is done about a submission, or how it stands where nothing is; see `STATES`."""
+    return row.state if row.state in ("waiting", "running") else state_of(row)
 
 
 def _owner(row: Row, its: Sequence[Mark]) -> str:

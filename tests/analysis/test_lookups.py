@@ -50,6 +50,14 @@ def test_the_image_may_be_compared_with_few_stored_numbers(sketch, numbers, tabl
     assert bool(found(sketch, output)) is table
 
 
+@pytest.mark.parametrize("trainable", [True, False])
+def test_the_image_may_attend_to_what_is_trained(sketch, trainable):
+    memory = sketch.tensor("memory", 200, 10, trainable=trainable)
+    query = sketch.linear(sketch.flatten("x"), 10)
+    output = sketch.call("scaled_dot_product_attention", query, memory, memory, shape=("batch", 10))
+    assert bool(found(sketch, output)) is not trainable
+
+
 def test_the_verdict_names_the_place(sketch, basic, judged):
     def looked_up(x):
         out = sketch.head(x)

@@ -31,6 +31,8 @@ def found(made):
 SIGNS = {
     "equal": lambda n, x, d: torch.where(d == x, x, 2 * x),
     "equal, both scaled": lambda n, x, d: torch.where((2 * d) == F.relu(x), x, 2 * x),
+    "zero or not": lambda n, x, d: x + (F.relu(d) == 0),
+    "a truth value": lambda n, x, d: x + d.bool(),
     "a step of the difference": lambda n, x, d: x * (1 + (d - x).abs().sign()),
     "a step of the quotient": lambda n, x, d: x * (d / x).round(),
 }

@@ -38,6 +38,27 @@ def test_a_new_assignment_can_be_graded_by(written, tmp_path):
 
 
 @pytest.mark.slow
+def test_where_the_rules_alone_are_the_grade_nothing_is_trained(written, tmp_path):
+    code, checks = tried(written, tmp_path, lambda text: f"{text}\n[policy]\nrules_only = true\n")
+    assert code == 0
+    assert "epoch" not in checks
+    assert checks["time"].found == "a grade takes seconds: the rules alone are the grade"
+
+
+@pytest.mark.slow
+def test_a_reference_without_a_variant_that_is_asked_for_fails(written, tmp_path):
+    both = (
+        '[policy]\nvariants = "all"\nrules_only = true\n'
+        '[variants.basic]\ntitle = "one"\n[variants.other]\ntitle = "two"\n'
+    )
+    code, checks = tried(written, tmp_path, lambda text: f"{text}\n{both}")
+    assert code == 1
+    assert (checks["other"].level, checks["other"].found) == (
+        "FAIL", "asked for, and the reference does not answer it",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
 def test_a_reference_that_breaks_a_rule_is_named_with_what_it_breaks(written, tmp_path):
     def stricter(text):
         return text.replace("below = 110_000", "below = 50_000").replace(

@@ -21,8 +21,8 @@ from harness.cohort.ledger import HandedIn
 from harness.cohort.rows import Row
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
+from harness.points import grade_variant
 from harness.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
-from harness.rules.score import grade_variant
 
 
 def _server_programs() -> Path | None:
@@ -195,14 +195,14 @@ def row() -> Callable[..., Row]:
         if accuracy is not None:
             interval = wilson_interval(round(10_000 * accuracy), 10_000)
             facts = facts.model_copy(update={"accuracy": accuracy, "accuracy_interval": interval})
-        verdict, points, most = grade_variant(findings)
+        verdict, points, most = grade_variant(findings, 100)
         variant = VariantRecord(
             title="", class_name="Net", full=accuracy is not None, verdict=verdict, points=points,
             max_points=most, findings=findings, facts=facts,
         )  # fmt: skip
         made = Record(
             assignment="a", assignment_title="A", assignment_sha256="0" * 64, submission_sha256="1" * 64,
-            verdict=verdict, points=points * len(variants), max_points=most * len(variants),
+            verdict=verdict, points=points, max_points=most,
             variants=dict.fromkeys(variants, variant),
         )  # fmt: skip
         fields = {

@@ -35,6 +35,13 @@ CELLS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_character
     [
         (CANVAS, "canvas", "Jörg Müller", {"id": "12001", "sid": "s1", "login": "jm1"}),
         (
+            "LastName,FirstName,ID,SIS Login ID,Section\n    Points Possible,,,,\nMüller,Jörg,12,jm,S\n"
+            "Student,Test,99,x,S\n",
+            "canvas",
+            "Jörg Müller",
+            {"id": "12", "login": "jm"},
+        ),
+        (
             MOODLE,
             "moodle",
             "Ada Lovelace",

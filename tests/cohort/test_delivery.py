@@ -1,6 +1,7 @@
 """A class as it is handed out, folder or zip file, up to the sources in the store."""
 
 import io
+import random
 import unicodedata
 import zipfile
 from collections.abc import Mapping
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.cohort import gathering
 from harness.cohort.classlist import parse_class_list
 from harness.cohort.handing_in import hand_in
 from harness.cohort.identity import Identity
 from harness.cohort.objects import Objects
 from harness.cohort.roster import read_roster
 from harness.errors import UsageError
+from harness.intake import unpack
 
 NET = "from torch import nn\n\n\nclass Net(nn.Module):\n    pass\n"
 
@@ -113,7 +116,7 @@ def test_canvas_files_of_a_student_are_put_together_under_their_own_names(delive
 def test_a_file_that_is_a_link_to_another_s_is_not_followed(delivered, handed_in_from, tmp_path):
     folder = delivered({"ada_11_101_model.py": NET, "ada_11_102_x.py": "", "bob_12_103_a.py": NET}, "folder")
     (folder / "bob_12_104_b.py").symlink_to(folder / "ada_11_101_model.py")
-    assert "bob_12_103_a.py and 1 more: a link; expected the work itself" in handed_in_from(folder)["bob"]
+    assert "bob_12_103_a.py: a link; expected the work itself" in handed_in_from(folder)["bob"]
 
 
 def test_a_folder_around_all_of_a_zip_file_is_not_the_class(delivered):
@@ -176,3 +179,14 @@ def test_one_submission_in_a_zip_file_is_not_taken_for_a_class(delivered):
         UsageError, match=r"all.zip: one submission; expected a folder of them, got submission"
     ):
         read_roster(delivered({"work/submission.toml": "", "work/model.py": NET}, "zip"))
+
+
+@pytest.mark.parametrize("how", ["folder", "zip"])
+def test_weights_in_a_student_s_archive_do_not_count(delivered, handed_in_from, how, monkeypatch):
+    for module in (gathering, unpack):
+        monkeypatch.setattr(module, "MAX_BYTES", 2**16)
+    work = zipped({"model.py": NET, "weights.pth": random.Random(1).randbytes(2**17)})
+    entries = {"ada_11_101_work.zip": work, "bob_12_102_work.zip": work, "bob_12_103_a.txt": ""}
+    assert handed_in_from(delivered(entries, how)) == {"ada": ["model.py"], "bob": ["model.py"]}
+    entries["bob_12_104_b.txt"] = "0123456789abcdef" * 2**13
+    assert "too much to be one submission" in handed_in_from(delivered(entries, how))["bob"]

@@ -10,8 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cohort.classlist import parse_class_list
 from harness.cohort.feedback import feedback, folder_name, handed_in_as, layout_of, place_of, render_feedback
+from harness.cohort.identity import Identity
 from harness.cohort.ledger import enter, enter_assignment, grade_row
+from harness.cohort.register import enter_class_list
 from harness.cohort.store import opened_store
 from harness.errors import UsageError
 from harness.files import write_text
@@ -52,11 +55,22 @@ def test_moodle_s_folder_of_a_file_that_lay_beside_the_others(row):
     assert str(place) == "Ada_7_assignsubmission_file_/scorecard.html"
 
 
-@pytest.mark.parametrize("source", [CANVAS, f"all/{CANVAS}", CANVAS.replace("LATE_", "")])
+@pytest.mark.parametrize(
+    "source", [CANVAS, f"all/{CANVAS}", CANVAS.replace("LATE_", ""), f"{CANVAS} and 1 more", f"von_{CANVAS}"]
+)
 def test_canvas_finds_user_and_attachment(row, source):
     place = place_of(row(source=source), "canvas")
     assert canvas_finds(place) == ("12345", "678901")
-    assert str(place) == f"{Path(source).name.removesuffix('net-1.zip')}scorecard.html"
+    assert str(place) == f"{Path(source).name.partition('net-1.zip')[0]}scorecard.html"
+
+
+def test_what_was_typed_into_canvas_has_no_attachment_to_answer(row):
+    assert place_of(row(source="adalovelace_12345_text.html"), "canvas") is None
+
+
+def test_a_name_with_an_underscore_does_not_hide_moodle_s_number(row):
+    place = place_of(row(source="Ada_Maria 2_4711_assignsubmission_file_"), "moodle")
+    assert moodle_finds(place) == 4711
 
 
 def test_gradescope_s_folders_are_those_of_its_export(row):
@@ -69,11 +83,22 @@ def test_who_has_no_id_has_no_place(row, layout):
     assert place_of(row("ada", source="ada_lovelace.zip"), layout) is None
 
 
-def test_the_platform_is_the_one_that_named_most_of_what_was_handed_in():
-    assert layout_of(["ada.py", MOODLE, f"{MOODLE}/x.py"]) == "moodle"
-    assert layout_of([CANVAS, CANVAS, "ada.py"]) == "canvas"
-    assert layout_of(["submission_1", "submission_2/m.py"]) == "gradescope"
-    assert layout_of(["ada.py", "bob.zip", MOODLE]) == "plain"
+def test_canvas_finds_a_student_whose_name_has_a_number_in_it(row):
+    named = row("o neil 2", source="o_neil_2_12345_678901_net.py", identity=Identity(user="12345"))
+    place = place_of(named, "canvas")
+    assert canvas_finds(place) == ("12345", "678901")
+    assert str(place) == "o_neil_12345_678901_scorecard.html"
+    assert handed_in_as(named) == "net.py"
+
+
+def test_the_platform_is_the_one_that_named_most_of_what_was_handed_in(row):
+    def named(*sources):
+        return layout_of([row(source=source) for source in sources])
+
+    assert named("ada.py", MOODLE, f"{MOODLE}/x.py") == "moodle"
+    assert named(CANVAS, CANVAS, "ada.py") == "canvas"
+    assert named("submission_1", "submission_2/m.py") == "gradescope"
+    assert named("ada.py", "bob.zip", MOODLE) == "plain"
     assert layout_of([]) == "plain"
 
 
@@ -100,6 +125,7 @@ def test_no_name_leaves_its_folder_or_has_another_s(row, hostile_table, assignme
         ("Ada_7_assignsubmission_file_net.py", "net.py"),
         (MOODLE, "only.py"),
         (CANVAS, "net.zip"),
+        (f"{CANVAS} and 2 more", "."),
         ("submission_12", "only.py"),
     ],
 )
@@ -185,6 +211,7 @@ def stored(tmp_path, terms, handed_in, row, provenance):
     sources = {"Zoë Müller": f"{MOODLE}/net.zip", "ada": "ada.zip", "bob": f"Bob_8{MOODLE[15:]}/net.py"}
     with opened_store(str(path)) as store:
         enter_assignment(store, terms.assignment)
+        enter_class_list(store, parse_class_list("name\nada\nnie\n"))
         for number, (name, source) in enumerate(sources.items()):
             key = enter(store, handed_in(name, source=source, sources_sha256=f"{number:064}"), terms)
             if name != "bob":
@@ -210,7 +237,8 @@ def test_moodle_s_zip_holds_the_same_cards_and_who_gets_none_is_told(stored, tmp
         assert archive.namelist() == [place]
         assert archive.read(place) == (tmp_path / "out" / place).read_bytes()
     assert "moodle: 1 scorecards in" in answer.output
-    assert "not graded yet, so no scorecard: bob" in answer.output
+    assert "not graded yet, so no scorecard: bob\n" in answer.output
+    assert "handed in nothing, so no scorecard: nie\n" in answer.output
     assert "no id of moodle in the name that was handed in, so left out: ada (ada.zip)" in answer.output
 
 

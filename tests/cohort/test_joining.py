@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cohort.attendance import joined_to, told, with_missing
+from harness.cohort.attendance import joined_to, once_a_group, told, with_missing
 from harness.cohort.classlist import parse_class_list
 from harness.cohort.identity import Identity, from_text, to_text
-from harness.cohort.joining import join, person_of
+from harness.cohort.joining import Lookup, join
 
 WORDS = st.text("abcdefghäöüßéñ'-", min_size=2, max_size=8).filter(lambda word: any(map(str.isalpha, word)))
 
@@ -67,6 +67,25 @@ def test_a_number_of_a_list_of_one_s_own_counts_only_where_the_names_agree():
     assert joined(canvas, x=Identity("formername", user="1"))[0] == {1: "x"}
 
 
+def test_a_name_does_not_stand_against_the_platform_s_own_number():
+    canvas = 'Student,ID,SIS User ID,SIS Login ID,Section\n"Lovelace, Ada",1,s1,adal,S\n'
+    assert joined(canvas, x=Identity("lovelaceada", user="2"))[2] == ("x",)
+    assert joined(canvas, x=Identity("Ada Lovelace", sid="s2"))[2] == ("x",)
+    assert joined(canvas, x=Identity("Ada Lovelace", sid="S1"))[0] == {1: "x"}
+
+
+def test_moodle_s_numbers_of_another_assignment_are_not_looked_at():
+    text = (
+        "Identifier,Full name,Grade,Grade can be changed\n"
+        "Participant 1,Anna S,,Yes\nParticipant 2,Bob B,,Yes\n"
+    )
+    anna, other, bob = (
+        Identity(name, participant=n) for name, n in (("Anna S", "1"), ("Anna S", "9"), ("Bob B", "8"))
+    )
+    assert joined(text, a=anna, b=other, c=bob)[0] == {1: "a"}
+    assert joined(text, b=other, c=bob)[0] == {1: "b", 2: "c"}
+
+
 def test_a_group_s_points_are_for_all_its_members_and_its_number_is_nobody_s():
     text = (
         "Identifier,Full name,Group,Grade,Grade can be changed\n"
@@ -87,8 +106,8 @@ def test_whatever_order_and_signs_a_name_has_it_is_the_same(words, other):
     listed = parse_class_list(f'name\n"{name}"\n')
     squashed = "".join(letter for letter in name if letter.isalnum())
     for written in (name, " ".join(reversed(words)) if len(words) == 2 else name, squashed, name.upper()):
-        assert person_of(listed, written, None) == listed.people[0]
-    assert person_of(listed, f"{other}x{name}", None) is None
+        assert Lookup(listed).person(written, None) == listed.people[0]
+    assert Lookup(listed).person(f"{other}x{name}", None) is None
 
 
 @given(
@@ -122,3 +141,11 @@ def test_of_two_of_one_name_the_one_who_handed_in_nothing_is_named_with_a_number
     one = replace(row("Ada"), identity=Identity("Ada", user="1"))
     assert [found.student for found in with_missing(listed, [one])] == ["Ada", "Ada 2"]
     assert told(joined_to(listed, [one])) == ("handed in nothing: Ada 2",)
+
+
+def test_members_of_a_group_are_one_where_works_are_compared(row):
+    pair = [replace(row(name), identity=Identity(name, group="submission_5")) for name in ("Ada", "Bob")]
+    alone = [replace(row("Cem"), identity=Identity("Cem")), row("Dan")]
+    assert [one.student for one in once_a_group([*pair, *alone])] == ["Ada and Bob", "Cem", "Dan"]
+    other = replace(pair[1], submission_sha256="f" * 64)
+    assert [one.student for one in once_a_group([pair[0], other])] == ["Ada", "Bob"]

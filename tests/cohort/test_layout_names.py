@@ -56,7 +56,7 @@ def test_moodle_s_files_say_what_they_were_called(name, number, file):
 def test_canvas_files_say_name_number_lateness_and_what_they_were_called(name, user, attachment, file, late):
     written = as_canvas_names(name, user, attachment, file, late=late)
     squashed = re.sub(r"\W", "", name.lower())
-    assert canvas_name(written) == CanvasName(squashed, str(user), file, late)
+    assert canvas_name(written) == CanvasName(squashed, str(user), file, late, str(attachment))
 
 
 @given(WORDS, st.integers(1, 99), st.integers(100, 10**9), NUMBERS, FILES)
@@ -65,7 +65,7 @@ def test_a_number_in_a_name_is_told_from_the_student_s_where_that_is_known_or_th
 ):
     name = f"{word}_{inner}".lower()
     on_time = as_canvas_names(name, user, attachment, file, late=False)
-    expected = CanvasName(re.sub(r"\W", "", name), str(user), file, late=False)
+    expected = CanvasName(re.sub(r"\W", "", name), str(user), file, False, str(attachment))
     assert canvas_name(on_time, users={str(user)}) == expected
     late = canvas_name(as_canvas_names(name, user, attachment, file, late=True))
     assert late is not None
@@ -84,10 +84,10 @@ def test_no_name_is_too_strange_to_be_looked_at(text):
     [
         ("müllerjörg_12_text.html", CanvasName("müllerjörg", "12", "text.html", late=False)),
         ("o_neil_LATE_12_link.html", CanvasName("o_neil", "12", "link.html", late=True)),
-        ("anon_x7Fq2_678_model.py", CanvasName("anon x7Fq2", "", "model.py", late=False)),
-        ("LATE_anon_x7Fq2_678_a_b.py", CanvasName("anon x7Fq2", "", "a_b.py", late=True)),
+        ("anon_x7Fq2_678_model.py", CanvasName("anon x7Fq2", "", "model.py", False, "678")),
+        ("LATE_anon_x7Fq2_678_a_b.py", CanvasName("anon x7Fq2", "", "a_b.py", True, "678")),
         ("anon_x7Fq2_text.html", CanvasName("anon x7Fq2", "", "text.html", late=False)),
-        ("_12_34_model.py", CanvasName("user 12", "12", "model.py", late=False)),
+        ("_12_34_model.py", CanvasName("user 12", "12", "model.py", False, "34")),
         ("model.py", None),
         ("ada_lovelace_12.zip", None),
         ("hw_1_notes.txt", None),

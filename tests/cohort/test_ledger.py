@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness.cohort.current import current_assignment, switch_to
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import (
@@ -14,14 +15,12 @@ from harness.cohort.ledger import (
     enter_rejudged,
     enter_terms,
 )
+from harness.cohort.lookup import row_of
+from harness.cohort.progress import progress_of, typical_seconds
 from harness.cohort.reading import (
     assignments,
     counts,
-    current_assignment,
-    progress_of,
-    row_of,
     rows,
-    typical_seconds,
 )
 from harness.errors import UsageError
 
@@ -98,6 +97,8 @@ def test_what_is_rejudged_is_the_current_grade_and_the_old_one_stays(
     assert again == enter_rejudged(
         store, key, new, "c" * 64, record("failed", points=0), "e" * 64, "me@here:1"
     )
+    assert current_assignment(store) == terms.assignment_sha256
+    switch_to(store, new.assignment_sha256)
     assert current_assignment(store) == new.assignment_sha256
     assert current_terms(store) == new
     ada, eve = rows(store)

@@ -52,8 +52,8 @@ def test_it_says_how_the_class_stands(class_table, unreadable):
         class_table.assignment.title,
         "10 students", "4 ✓ passed", "2 ✗ failed", "1 ? not judged", "1 … waiting", "1 … no verdict",
         "4 totals are not final",
-        "100 of 100", "87.34 ± 0.65", "84,322", "75 of 75",
-        "1 … rules passed", "rules passed not final: not trained",
+        "100 of 100", "87.34 ± 0.65", "84,322", "75 of 100, 25 open",
+        "1 … rules passed", "rules passed not final: 25 points are open: not trained",
         unreadable, "no grader survived it",
         "5 networks, 84.32 to 90.12 %; median 87.34 %.",
         "no_max_pool no max-pooling, under any name 1 1 6",
@@ -125,7 +125,7 @@ def test_the_markdown_says_how_the_class_stands(class_table, unreadable):
     text = render_markdown(class_table)
     assert "10 students: 4 passed, 2 failed, 1 rules passed, 1 not judged, 1 waiting, 1 no verdict." in text
     assert "| ada | ✅ passed | 100 of 100 | 87.34 ± 0.65 | 84,322 | 55 | ✅ | ✅ | ✅ | ✅ | 62 |" in text
-    assert f"| fay | ⚠️ not judged: {unreadable} | 0 of 75 |" in text
+    assert f"| fay | ⚠️ not judged: {unreadable} | – (100 open) |" in text
     assert "| `no_max_pool` | 1 | 1 | 6 |" in text
 
 

@@ -109,7 +109,9 @@ def test_a_grader_that_fits_nowhere_is_not_waited_for(machines, got):
 
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"Ray is not installed; .* pip install 'harness\[cluster\]'"):
+    with pytest.raises(
+        UsageError, match=r"Ray is not installed; .*\.venv/bin/pip install -e '\.\[cluster\]'"
+    ):
         ray_engine._connected("auto").__enter__()
 
 
@@ -154,7 +156,7 @@ def test_paths_hold_on_every_machine(tmp_path, monkeypatch):
 def cluster() -> Iterator:
     """A head without processors, and two nodes with one each."""
     if importlib.util.find_spec("ray") is None:
-        pytest.skip("Ray is not installed: pip install 'harness[cluster]'")
+        pytest.skip("Ray is not installed: .venv/bin/pip install -e '.[cluster]'")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Else Ray takes the address of a network card for this machine's.

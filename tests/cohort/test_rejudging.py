@@ -4,8 +4,10 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from harness.analysis.agreement import Extents
@@ -25,10 +27,10 @@ from harness.cohort.ledger import enter as enter_submission
 from harness.cohort.ledger import enter_terms, grade_row
 from harness.cohort.objects import tree_sha256
 from harness.cohort.reading import rows
-from harness.cohort.rejudging import NotRejudged, Rejudged, new_terms, rejudge, rejudge_class
+from harness.cohort.rejudging import NotRejudged, Rejudged, apply, new_terms, rejudge, rejudge_class
 from harness.cohort.roster import Listed
 from harness.cohort.rows import KEPT, Row
-from harness.cohort.schema import WorkTable
+from harness.cohort.schema import SubmissionTable, WorkTable
 from harness.cohort.store import opened_store
 from harness.cohort.table import seconds
 from harness.errors import HarnessError, UsageError
@@ -285,7 +287,7 @@ def test_the_command_shows_the_difference_and_changes_nothing(stored, toml):
         answer = command(path, toml(HIGHER))
         assert answer.exit_code == 0, answer.output
         assert rows(store) == before
-    assert "ada: passed, 100 of 100 → failed, " in answer.stdout
+    assert "ada: passed, 100 of 100 points → failed, 75 of 100 points\n" in answer.stdout
     assert "  basic: min_accuracy passed" in answer.stdout
     assert (
         "2 students: 2 grades change, 0 stay, 0 need training, 0 could not be judged again" in answer.stdout
@@ -346,6 +348,104 @@ def test_where_the_recipe_changed_the_rules_are_entered_and_the_training_is_left
         assert (row.stage, row.record.variants["basic"].full) == ("rules", False)
         assert store.write(lambda session: session.get_one(WorkTable, row.key).stage) == "judged"
     assert sorted(file.name for file in (row.folder / "basic").iterdir()) == [ARCHITECTURE, WEIGHTS]
+
+
+def points(path) -> dict[str, tuple[str, int]]:
+    with opened_store(str(path)) as store:
+        return {row.student: (row.record.verdict, row.record.points) for row in rows(store) if row.record}
+
+
+def test_two_assignments_in_turn_change_nothing_without_a_word(stored, toml):
+    path, new = stored("ada", "bob"), toml(HIGHER)
+    before = points(path)
+    assert "2 grades change" in command(path, new, "--apply").stdout
+    assert points(path) == {"ada": ("failed", 75), "bob": ("failed", 75)}
+    back = command(path, DEFAULT_ASSIGNMENT, "--apply")
+    assert "ada: failed, 75 of 100 points → passed, 100 of 100 points" in back.stdout
+    assert "2 grades change, 0 stay" in back.stdout
+    assert points(path) == before
+    assert "0 grades change, 2 stay" in command(path, DEFAULT_ASSIGNMENT, "--apply").stdout
+
+
+def test_a_grade_that_is_there_under_the_new_assignment_stands(stored, toml):
+    path = stored("ada")
+    with opened_store(str(path)) as store:
+        (first,) = rows(store)
+    command(path, toml(("label_smoothing = 0.0", "label_smoothing = 0.05")), "--apply")
+    assert points(path) == {"ada": ("passed", 75)}
+    answer = command(path, DEFAULT_ASSIGNMENT, "--apply")
+    assert "ada: passed, 75 of 100 points, 25 open → passed, 100 of 100 points" in answer.stdout
+    assert "0 need training" in answer.stdout
+    with opened_store(str(path)) as store:
+        (row,) = rows(store)
+    assert (row.key, row.folder) == (first.key, first.folder)
+    assert [entry.reason for entry in row.history] == ["graded", "rejudged"]
+
+
+def test_who_has_no_grade_when_the_assignment_changes_is_graded_anew_and_not_lost(
+    stored, toml, handed_in, assignment
+):
+    path = stored("ada")
+    terms = Terms(assignment, seed=1)
+    with opened_store(str(path)) as store:
+        with store.objects.unfinished() as folder:
+            (folder / "model.py").write_text("x = 1\n")
+            sources = store.objects.adopt(folder)
+        enter_submission(store, handed_in("gus", sources_sha256=sources), terms)
+        answer = command(path, toml(HIGHER), "--apply")
+        assert "gus: graded anew by harness cohort grade: not graded yet" in answer.stdout
+        assert "1 could not be judged again" in answer.stdout
+        assert [(row.student, row.state) for row in rows(store)] == [("ada", "graded"), ("gus", "waiting")]
+
+
+def test_who_answers_a_variant_that_is_no_more_is_told_so_by_the_next_grade(stored, tmp_path):
+    path = stored("ada")
+    text = DEFAULT_ASSIGNMENT.read_text().replace("basic", "plain")
+    (tmp_path / "plain.toml").write_text(text)
+    answer = command(path, tmp_path / "plain.toml", "--apply")
+    assert "ada: graded anew by harness cohort grade: ada: answers variant 'basic'" in answer.stdout
+    with opened_store(str(path)) as store:
+        (ada,) = rows(store)
+    assert (ada.state, ada.record) == ("waiting", None)
+
+
+def test_a_change_of_what_lateness_costs_alone_is_shown(stored, toml, tmp_path):
+    path = stored("ada")
+    with opened_store(str(path)) as store, store.writing() as session:
+        session.execute(update(SubmissionTable).values(submitted_at=datetime(2026, 5, 4, tzinfo=UTC)))
+    late = "[policy]\ndue = 2026-05-03T12:00:00Z\nlate = { per_day_percent = 10 }\n\n[data]"
+    answer = command(path, toml(("[data]", late)))
+    assert (
+        "ada: passed, 100 of 100 points → passed, 90 of 100 points (100 before lateness): "
+        "due 2026-05-03 12:00 UTC; 1 day late, begun ones counted: 10 % off\n"
+    ) in answer.stdout
+    assert "1 grades change, 0 stay" in answer.stdout
+
+
+def test_the_rules_alone_count_where_the_new_assignment_says_so(stored, toml):
+    path = stored("ada")
+    answer = command(path, toml(("[data]", "[policy]\nrules_only = true\n\n[data]")))
+    assert "ada: passed, 100 of 100 points → passed, 75 of 75 points" in answer.stdout
+    assert "0 need training" in answer.stdout
+
+
+def test_a_variant_that_is_asked_for_now_and_was_not_handed_in_has_failed(stored, toml):
+    path = stored("ada")
+    answer = command(path, toml(("[data]", '[policy]\nvariants = "all"\n\n[data]')))
+    assert "ada: passed, 100 of 100 points → failed, 100 of 200 points" in answer.stdout
+    assert "dilated: not asked → not handed in, failed 0 of 100" in answer.stdout
+
+
+def test_until_all_is_entered_the_old_assignment_counts(stored, toml, monkeypatch):
+    path, new = stored("ada", "bob"), load_assignment(toml(HIGHER))
+    before = points(path)
+    terms = Terms(new, seed=1)
+    with opened_store(str(path)) as store:
+        found = list(rejudge_class(rows(store), load_assignment(DEFAULT_ASSIGNMENT), terms))
+        shutil.rmtree(found[1].row.folder)
+        with pytest.raises(OSError, match="No such file"):
+            apply(store, found, terms, "me@here:1")
+    assert points(path) == before
 
 
 @pytest.mark.slow

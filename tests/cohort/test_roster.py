@@ -183,3 +183,16 @@ def test_what_is_no_roster_is_said(tmp_path, name, message):
     (tmp_path / "x.txt").touch()
     with pytest.raises(UsageError, match=message):
         read_roster(tmp_path / name)
+
+
+def test_every_submission_is_listed_where_another_than_the_last_may_count(tmp_path):
+    for name in ("one.py", "two.py", "eve.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "list.csv").write_text(
+        "ada,two.py,2026-05-04T22:15:00Z\neve,eve.py,\nada,one.py,2026-05-04T20:15:00Z\n"
+    )
+    found = read_roster(tmp_path / "list.csv", every=True)
+    assert [(one.student, one.source) for one in found.listed] == [
+        ("ada", "one.py"), ("ada", "two.py"), ("eve", "eve.py"),
+    ]  # fmt: skip
+    assert [one.source for one in read_roster(tmp_path / "list.csv").listed] == ["two.py", "eve.py"]

@@ -19,7 +19,8 @@ from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
 from harness.cohort.handing_in import PROBLEM
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import enter, enter_terms
-from harness.cohort.reading import progress_of, rows
+from harness.cohort.progress import progress_of
+from harness.cohort.reading import rows
 from harness.cohort.rows import by_cause
 from harness.cohort.runner import Again, begin_again
 from harness.cohort.schema import GradeTable, WorkTable

@@ -12,7 +12,8 @@ from harness.cohort.rows import outcome
 from harness.cohort.runner import begin_again
 from harness.cohort.schema import GradeTable
 from harness.cohort.staging import promote
-from harness.cohort.table import ClassTable, is_final, render_json
+from harness.cohort.standing import standing
+from harness.cohort.table import ClassTable, render_json
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_the_table_says_that_a_grade_was_changed(graded, assignment, tmp_path):
         "no",
     )
     assert "the row was changed" in ada["problem"]
-    assert not is_final(found[0])
+    assert not standing(found[0], assignment).is_final
 
 
 def test_a_changed_grade_is_not_trained_on_and_is_given_again_by_a_retry(graded, store, terms):

@@ -6,11 +6,15 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from harness.assignment import REPOSITORY
+from harness.cohort.ledger import enter, enter_terms
+from harness.cohort.reading import rows
 from harness.cohort.schema import AssignmentTable, Base
-from harness.cohort.store import open_store
+from harness.cohort.store import MIGRATIONS, open_for_reading, open_store
 from harness.errors import UsageError
 
 
@@ -18,6 +22,13 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(store):
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_last_migration_is_the_one_whose_file_has_the_highest_number(store):
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    with store.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == head
+    assert max(file.name[1:5] for file in (MIGRATIONS / "versions").glob("v*.py")) == head
 
 
 def test_what_one_process_writes_another_reads(opened):
@@ -86,6 +97,40 @@ def test_a_store_of_a_newer_harness_is_not_touched(opened, address, tmp_path):
 def test_what_is_no_store_is_said(where, message):
     with pytest.raises(UsageError, match=message):
         open_store(where, must_exist=True)
+
+
+def test_what_is_opened_for_reading_is_read_while_others_write_and_cannot_be_written(
+    store, address, tmp_path, terms, handed_in
+):
+    enter_terms(store, terms)
+    reading = open_for_reading(address, tmp_path / "files")
+    enter(store, handed_in("ada"), terms)
+    assert [row.student for row in rows(reading)] == ["ada"]
+    with pytest.raises(DBAPIError, match=r"(?i)read.?only"):
+        enter(reading, handed_in("bob"), terms)
+    reading.close()
+    assert [row.student for row in rows(store)] == ["ada"]
+
+
+def test_what_cannot_be_opened_for_reading_is_said(opened, address, tmp_path):
+    with pytest.raises(UsageError, match=r"none\.db: no such file; expected a store\. Make one with"):
+        open_for_reading(str(tmp_path / "none.db"))
+    with pytest.raises(
+        UsageError, match=r"--store postgresql://.*cannot be opened \(.*\). Name another store"
+    ):
+        open_for_reading(f"postgresql://grader@/x?host={tmp_path}")
+    (tmp_path / "other.db").touch()
+    with pytest.raises(
+        UsageError, match=r"other\.db: of another version of the harness, or no store; expected"
+    ):
+        open_for_reading(str(tmp_path / "other.db"))
+    with opened().engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(
+        UsageError, match="Run harness cohort failures on it once, which brings it up to date"
+    ):
+        open_for_reading(address, tmp_path / "files")
+    assert not (tmp_path / "none.files").exists()
 
 
 def test_a_file_that_is_no_database_is_said(tmp_path):

@@ -13,7 +13,6 @@ from harness.cohort.identity import Identity
 from harness.cohort.table import (
     ClassTable,
     columns,
-    is_final,
     render_canvas,
     render_csv,
     render_json,
@@ -67,7 +66,7 @@ def test_what_is_not_known_is_empty_and_not_a_zero(class_table, unreadable):
     [("ada", True), ("bob", True), ("cyd", True), ("dan", False), ("fay", False), ("gus", False)],
 )
 def test_a_total_is_final_where_nothing_is_left_to_judge_or_train(class_table, student, final):
-    assert is_final(next(row for row in class_table.rows if row.student == student)) == final
+    assert class_table.standings[student].is_final == final
 
 
 def test_json_says_the_same_with_numbers_as_numbers(class_table):
@@ -86,8 +85,7 @@ def test_variants_that_nobody_answers_have_no_columns(class_table, row):
     )
     assert list(both.variants) == ["basic", "dilated"]
     assert by_student(render_csv(both))["bob"]["dilated.parameters"] == ""
-    assert both.max_points == 200
-    assert ClassTable((row("ada", None),), both.assignment, both.out).max_points == 100
+    assert both.max_points == ClassTable((row("ada", None),), both.assignment, both.out).max_points == 100
 
 
 def test_canvas_gets_final_totals_alone_under_its_five_columns(class_table):
@@ -110,8 +108,11 @@ def test_moodle_gets_final_totals_alone_with_what_was_lost(class_table):
     head, *lines = parsed(render_moodle(class_table))
     assert head == ["username", class_table.assignment.title, "feedback"]
     assert [line[0] for line in lines] == ["ada", "bob", "cyd", "eve", "Zoë 10", "Zoë 9"]
-    assert lines[0][2] == "100 of 100 points. Every rule holds."
-    assert lines[2][2] == "25 of 75 points. basic: no_max_pool 0 of 25; basic: downsampling 0 of 25."
+    assert lines[0][2] == f"100 of 100 points. Every rule holds. {class_table.assignment_name}."
+    assert lines[2][2] == (
+        "25 of 100 points. basic: no_max_pool 0 of 25; basic: downsampling 0 of 25. "
+        f"25 points are open and not given: a rule has failed. {class_table.assignment_name}."
+    )
 
 
 @pytest.mark.parametrize("render", [render_csv, render_canvas, render_moodle])

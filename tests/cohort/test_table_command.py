@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 from harness.assignment import DEFAULT_ASSIGNMENT
 from harness.cli import app
 from harness.cohort.keys import Terms
-from harness.cohort.ledger import enter, enter_assignment, grade_row
+from harness.cohort.ledger import enter, enter_terms, grade_row
 from harness.cohort.schema import WorkTable
 from harness.cohort.store import opened_store
 from harness.errors import UsageError
 from harness.files import write_text
+from harness.points import named
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def stored(tmp_path, terms, handed_in, row):
     """A store with ada, who passed, and bob, whom nobody has graded; gives its path."""
     path = tmp_path / "cohort.db"
     with opened_store(str(path)) as store:
-        enter_assignment(store, terms.assignment)
+        enter_terms(store, terms)
         for name in ("ada", "bob"):
             key = enter(store, handed_in(name, sources_sha256=name[0] * 64), terms)
             if name == "ada":
@@ -69,7 +70,7 @@ def test_the_platform_s_list_is_filled_and_remembered(stored, tmp_path):
     answer = table("--store", stored, "--out", out, "--format", "roster,md,html", "--roster", roster)
     assert answer.exit_code == 0
     assert (out / "roster.csv").read_text() == "name,points\nada,100\nnie,\n"
-    assert "no final total, so in no gradebook file: bob\n" in answer.stderr
+    assert "no final total, so in no gradebook file: bob: not graded yet\n" in answer.stderr
     assert "note: handed in nothing: nie\nnote: not in the list of the class: bob\n" in answer.stderr
     assert "nothing handed in" in (out / "table.md").read_text()
     assert "nothing handed in" in (out / "table.html").read_text()
@@ -104,4 +105,7 @@ def test_an_assignment_that_nobody_was_graded_under_is_named(stored, terms, tmp_
     file.write_text(source.replace(f"seed = {assignment.seed}", f"seed = {assignment.seed + 1}", 1))
     answer = table("--store", stored, "--assignment", file)
     assert isinstance(answer.exception, UsageError)
-    assert f"assignment {other.assignment_sha256}: not in this store" in str(answer.exception)
+    assert str(answer.exception) == (
+        f"assignment {other.assignment_sha256[:8]}: not in this store; expected one that was graded under "
+        f"({named(assignment)})."
+    )

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.cohort.ledger import HandedIn, enter, enter_terms
-from harness.cohort.reading import row_of
+from harness.cohort.lookup import row_of
 from harness.cohort.store import open_store
 from harness.cohort.twins import with_the_same_bytes
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
 from harness.cli import app
+from harness.cohort.current import switch_to
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.ledger import HandedIn, enter, enter_terms
@@ -155,9 +156,11 @@ def test_students_who_are_graded_are_named_with_the_next_line(capsys, monkeypatc
         ),
     ],
 )
-def test_bad_usage_says_what_was_expected(harness, words, message):
+def test_bad_usage_says_what_was_expected(harness, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     said = harness(*words)
     assert message in str(said.exception)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_another_version_has_graded_is_not_retried(harness, graded):
@@ -197,6 +200,7 @@ def test_a_student_of_an_earlier_assignment_alone_is_said(harness, graded):
     with opened_store(graded) as store:
         enter_terms(store, terms := Terms(other, seed=1))
         enter(store, HandedIn("dan", "dan.zip", None, "e" * 64, "", "c" * 64), terms)
+        switch_to(store, terms.assignment_sha256)
     assert "ada: handed in nothing under this assignment; expected who did." in str(
         harness("show", "ada", "--store", graded).exception
     )
@@ -205,7 +209,7 @@ def test_a_student_of_an_earlier_assignment_alone_is_said(harness, graded):
 def test_show_loads_neither_torch_nor_what_draws(graded):
     script = (
         "import sys; from harness.cli import app; app(sys.argv[1:], standalone_mode=False); "
-        "print(sorted({'torch', 'matplotlib', 'numpy', 'harness.assignment'} & set(sys.modules)))"
+        "print(sorted({'torch', 'matplotlib', 'numpy', 'harness.grade'} & set(sys.modules)))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", script, "cohort", "show", "ada", "--store", graded],

@@ -1,6 +1,7 @@
 """Folders that hold archives, and submissions that hold nothing to judge."""
 
 import io
+import random
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import pytest
 
 from harness.assignment import AssignmentSpec
 from harness.errors import UsageError
-from harness.intake import packed
+from harness.intake import packed, sources
 from harness.intake.sources import MAX_BYTES
 from harness.intake.submission import open_submission
 
@@ -83,6 +84,15 @@ def test_the_limits_are_those_of_one_submission_together(opened, monkeypatch):
     monkeypatch.setattr(packed, "MAX_ARCHIVES", 1)
     with pytest.raises(UsageError, match=r"too many archives; expected at most 1, got more. Pack the"):
         opened(a_dot_zip=zipped({"x.txt": b""}), b_dot_zip=zipped({"x.txt": b""}))
+
+
+def test_weights_in_an_archive_in_a_folder_do_not_count(opened, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_BYTES", 2**16)
+    weights = random.Random(1).randbytes(2**17)
+    work = zipped({**WORK, "weights.pth": weights})
+    assert len(work) > 2**16
+    assert opened(work_dot_zip=work) == ["model.py", "notes.txt"]
+    assert packed.is_wanted(Path("work.zip"))
 
 
 def test_a_bomb_or_a_link_in_an_archive_in_a_folder_is_refused(opened, tmp_path):

@@ -60,8 +60,10 @@ def test_a_format_that_would_show_an_open_rule_as_a_zero_exits_with_3(tmp_path, 
     left = Finding(
         rule="dilation", status="not_judged", cause="student", expected="e", actual="a", max_points=10
     )
-    dilated = record.variants["dilated"].model_copy(update={"findings": (left,)})
-    folder = written(record.model_copy(update={"variants": record.variants | {"dilated": dilated}}), tmp_path)
+    dilated = record.variants["dilated"].model_copy(
+        update={"findings": (left,), "verdict": "not_judged", "max_points": 10}
+    )
+    folder = written(record.model_copy(update={"variants": {"dilated": dilated}}), tmp_path)
     done = run(folder / "scorecard.json", "--format", name)
     assert (done.return_value or 0) == code
     said = "10 points were not judged, and this format can only show them as 0" in done.stderr

@@ -16,6 +16,7 @@ AVERAGES = {
     "gated by place": lambda n, x: n.fc((x * torch.sigmoid(n.one(x))).mean((2, 3))),
     "normalised": lambda n, x: n.fc(F.instance_norm(x).relu().mean((2, 3))),
     "a residual": lambda n, x: n.fc(F.relu(x + n.one(x)).mean((2, 3))),
+    "a blur": lambda n, x: n.fc(F.avg_pool2d(F.relu(x + n.place), 3, 1, 1).mean((2, 3))),
     "scaled": lambda n, x: 3 * n.fc(x.mean(3).mean(2)),
 }
 
@@ -30,6 +31,14 @@ OTHERS = {
     "a crop": (lambda n, x: n.fc(F.relu(x)[:, :, 1:3, 1:3].mean((2, 3))), "not all positions"),
     "a crop by padding": (lambda n, x: n.fc(F.pad(x, (-1, 0, 0, 0)).mean((2, 3))), "not all positions"),
     "a weight a position": (lambda n, x: n.fc((x * n.place).mean((2, 3))), "not all positions"),
+    "a weight a position, then a blur": (
+        lambda n, x: n.fc(F.avg_pool2d(x * n.place, 3, 1, 1).mean((2, 3))),
+        "before neighbours are averaged",
+    ),
+    "a weight an element of the flat map": (
+        lambda n, x: n.fc((x.flatten(1) * n.place.flatten().repeat(8)).view(x.shape).mean((2, 3))),
+        "not all positions",
+    ),
     "a square": (lambda n, x: n.fc(x.mean((2, 3)) ** 2), "not linear"),
     "attention": (
         lambda n, x: n.fc((x * n.one(x).flatten(2).softmax(2).view(x.shape)).sum((2, 3))),

@@ -28,6 +28,8 @@ PLAIN = {
     ),
     "learned weights in a window": lambda n, x: (window(x) * n.one(x)[:, :, None].softmax(1)).sum(2),
     "two learned filters": lambda n, x: torch.maximum(n.one(x), n.two(x)),
+    "a learned slope": lambda n, x: F.avg_pool2d(torch.where(x > 0, x, n.place.mean() * x), 3, 1, 1),
+    "a local contrast": lambda n, x: x / (F.avg_pool2d((x - x.mean(1, True)).abs(), 3, 1, 1) + 1),
     "itself, scaled": lambda n, x: torch.maximum(x, 0.1 * x),
     "channels": lambda n, x: x * x.amax(1, keepdim=True),
     "groups of channels": lambda n, x: x.view(-1, 4, 2, 8, 8).amax(2).repeat(1, 2, 1, 1),
@@ -49,6 +51,13 @@ SMOOTH = {
     "a p-norm of products": lambda n, x: F.avg_pool2d(F.relu(x) * F.relu(x) * F.relu(x), 3, 1, 1),
     "weights from the values themselves": lambda n, x: (window(x) * (100 * window(x)).softmax(2)).sum(2),
     "comparisons": lambda n, x: (x > x.roll(1, 2)) * x + (x <= x.roll(1, 2)) * x.roll(1, 2),
+    "steps without a gradient": lambda n, x: (
+        torch.heaviside((x - x.roll(1, 2)).detach(), torch.ones(1)) * (x - x.roll(1, 2)) + x.roll(1, 2)
+    ),
+    "a learned exponent": lambda n, x: F.avg_pool2d((F.relu(x) + 0.1) ** n.place.mean(), 3, 1, 1),
+    "a learned temperature": lambda n, x: (
+        x + (x * (n.place.mean() * x).flatten(2).softmax(2).view(x.shape)).sum((2, 3), True)
+    ),
     "over the whole map": lambda n, x: x + torch.logsumexp(10 * x, (2, 3), keepdim=True),
     "by a frozen kernel": lambda n, x: F.conv2d(x.exp(), torch.ones(8, 1, 3, 3), padding=1, groups=8).log(),
 }

@@ -30,6 +30,11 @@ def test_more_weight_at_enough_levels_is_a_preference(levels):
     assert not prefers_larger(found(levels[: MANY_LEVELS - 1], 0.4, 40.0), "window")
 
 
+def test_the_smaller_values_may_take_a_little_away():
+    assert prefers_larger(found(LEVELS, -0.4, 40.0), "window")
+    assert not prefers_larger(found(LEVELS, -40.0, 40.0), "window")
+
+
 def test_the_whole_map_may_weigh_more_than_a_window_may():
     assert prefers_larger(found(LEVELS, 100.0, 400.0), "window")
     assert not prefers_larger(found(LEVELS, 100.0, 400.0), "whole")

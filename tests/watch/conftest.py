@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish, release
-from harness.cohort.ledger import HandedIn, enter, enter_terms
+from harness.cohort.ledger import HandedIn, enter, enter_terms, grade_row
+from harness.cohort.schema import LinkTable, SubmissionTable, WorkTable
 from harness.cohort.store import Store, open_for_reading, open_store
 from harness.files import write_text
 from harness.record import (
@@ -48,6 +49,32 @@ class Class:
             sources = f"{len(self.keys):064}"
             one = HandedIn(student, f"{student}.zip", None, sources, "", "c" * 64)
             self.keys[student] = enter(self.store, one, terms)
+
+    def fill(self, records: Mapping[str, Record]) -> None:
+        """Enter many grades at once, which graders would take a while for."""
+        with self.store.objects.unfinished() as folder:
+            write_text(folder / "scorecard.html", CARD.format(key="one of many"))
+            folder_sha256 = self.store.objects.adopt(folder)
+        with self.store.writing() as session:
+            for number, (student, one) in enumerate(records.items()):
+                key = f"{number:064}"
+                submission = SubmissionTable(
+                    identity=key, student=student, source="x.zip", submitted_at=None, sources_sha256=key,
+                    file="", problem="", problem_cause="",
+                )  # fmt: skip
+                session.add(submission)
+                session.flush()
+                session.add(
+                    WorkTable(
+                        key=key, submission_id=submission.id, scope=self.terms.scope, recipe_sha256="c" * 64,
+                        assignment_sha256=self.terms.assignment_sha256, seed=1, stage="trained",
+                        harness_version=self.terms.harness_version, priority=0.0, generation=0, attempts=0,
+                        owner="", lease_until=0.0, problem="",
+                    )
+                )  # fmt: skip
+                session.flush()
+                session.add(LinkTable(submission_id=submission.id, key=key))
+                session.add(grade_row(key, 0, "full", "graded", one, folder_sha256, ME, 2.0))
 
     def begin(self, stage: str = "rules", count: int = 1, owner: str = ME, lease_s: float = 60) -> list:
         return claim(self.store, self.terms.scope, stage, count, owner, lease_s)
@@ -111,9 +138,14 @@ def a_record(
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., Record]:
     return a_record
+
+
+@pytest.fixture(scope="session")
+def new_class() -> type[Class]:
+    return Class
 
 
 @pytest.fixture
@@ -164,7 +196,7 @@ def watching() -> Iterator[Callable[..., str]]:
 
     yield start
     for process in running:
-        process.terminate()
+        process.kill()
     for process in running:
         process.wait(20)
         process.stdout.close()

@@ -84,8 +84,8 @@ def _test(row: Row) -> Classroom50Test:
     return Classroom50Test(
         test_name=visible(row.name),
         passed=finding.status == "passed",
-        score=finding.points or 0,
-        max_score=finding.max_points,
+        score=row.points,
+        max_score=row.max_points,
         status=finding.status,
         cause=finding.cause,
         points=finding.points,

@@ -62,7 +62,7 @@ def _test(row: Row) -> GithubTest:
     return GithubTest(
         name=visible(row.name),
         status=STATUS[finding.status],
-        score=finding.points or 0,
-        max_score=finding.max_points,
+        score=row.points,
+        max_score=row.max_points,
         message=row.text,
     )

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.points import SHORT, stated
 from harness.record import Record
 from harness.reporting.formats.rows import Row, headline, open_points, rows
 from harness.reporting.visible import visible
@@ -50,7 +51,7 @@ def render_gradescope(record: Record) -> str:
     """
     results = GradescopeResults(
         score=record.points,
-        output=visible(f"{record.assignment_title}\n{headline(record)}\nResult: {record.result_sha256}"),
+        output=visible("\n".join(_says(record))),
         tests=tuple(_test(row) for row in rows(record)),
         extra_data={
             "verdict": record.verdict,
@@ -78,9 +79,16 @@ def render_ungraded(message: str) -> str:
 # Private functions
 
 
+def _says(record: Record) -> tuple[str, ...]:
+    assignment = f"Assignment: {record.assignment} {record.assignment_sha256[:SHORT]}"
+    result = f"Result: {record.result_sha256}"
+    return record.assignment_title, headline(record), *stated(record), assignment, result
+
+
 def _test(row: Row) -> GradescopeTest:
     finding = row.finding
-    graded = {} if row.is_open else {"score": finding.points, "max_score": finding.max_points}
+    no_score = row.is_open or not row.counts
+    graded = {} if no_score else {"score": finding.points, "max_score": finding.max_points}
     return GradescopeTest.model_validate(
         {
             "name": visible(row.name),

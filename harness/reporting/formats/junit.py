@@ -4,7 +4,7 @@ from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from harness.record import Record
-from harness.reporting.formats.rows import Row, rows
+from harness.reporting.formats.rows import Row, open_points, rows
 from harness.reporting.visible import visible
 
 
@@ -18,15 +18,17 @@ def render_junit(record: Record) -> str:
     root = Element("testsuites", {"name": visible(record.assignment), **_counts(listed)})
     for name, group in groupby(listed, key=lambda row: row.variant):
         suite = SubElement(root, "testsuite", {"name": visible(name), **_counts(of_suite := list(group))})
-        variant = record.variants[name]
+        variant = record.variants.get(name)
         _properties(
             suite,
             {
-                "points": variant.points,
-                "max_points": variant.max_points,
+                "points": variant.points if variant else 0,
+                "max_points": variant.max_points if variant else of_suite[0].max_points,
                 "record.verdict": record.verdict,
                 "record.points": record.points,
                 "record.max_points": record.max_points,
+                "record.open_points": open_points(record),
+                "record.assignment_sha256": record.assignment_sha256,
                 "record.result_sha256": record.result_sha256,
             },
         )
@@ -42,8 +44,8 @@ def render_junit(record: Record) -> str:
 def _case(suite: Element, row: Row, class_name: str) -> None:
     finding = row.finding
     case = SubElement(suite, "testcase", classname=visible(class_name), name=visible(finding.rule), time="0")
-    points = "not judged" if finding.points is None else finding.points
-    _properties(case, {"points": points, "max_points": finding.max_points})
+    points = "not judged" if finding.points is None else row.points
+    _properties(case, {"points": points, "max_points": row.max_points})
     if finding.status == "passed":
         return
     kind = "failure" if finding.status == "failed" else "skipped"

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
+from harness.points import grade_variant, total
 from harness.record import (
     DataUsed,
     EpochLog,
@@ -17,13 +18,13 @@ from harness.record import (
     sealed,
     wilson_interval,
 )
-from harness.rules.score import grade_record, grade_variant
 
 HOSTILE = (
     "<script>alert(1)</script>|`x` & \"q\" 'a' ]]> \x1b[2J\x1b[31m\x00\x07\u202egnp\u2069\ufffe\r\n"
     "# heading [a](b)"
 )
-RULES = tuple(load_assignment(DEFAULT_ASSIGNMENT).rules)
+ASSIGNMENT = load_assignment(DEFAULT_ASSIGNMENT)
+RULES = tuple(ASSIGNMENT.rules)
 WORTH = dict(zip(RULES, (10, 5, 10, 10, 10, 10, 5, 5, 5, 5, 25), strict=True))
 ARCHITECTURE = RULES[:-1]
 
@@ -77,7 +78,7 @@ def a_training(name: str = "cifar10") -> Training:
 
 
 def variant(listed: tuple[Finding, ...], text: str = "Net", **changes) -> VariantRecord:
-    verdict, points, most = grade_variant(listed)
+    verdict, points, most = grade_variant(listed, sum(WORTH.values()))
     training = a_training() if any(f.rule == "min_accuracy" for f in listed) else None
     values = {
         "title": text,
@@ -111,16 +112,16 @@ def not_taken_in(rules=RULES, text: str = "model.py:3: NameError") -> VariantRec
 
 
 def a_record(text: str = "Net", **variants: VariantRecord) -> Record:
-    verdict, points, most = grade_record(variants.values())
+    scored = total(ASSIGNMENT, variants)
     return sealed(
         Record(
             assignment="cifar10-compact-cnn",
             assignment_title=text,
             assignment_sha256="0" * 64,
             submission_sha256="1" * 64,
-            verdict=verdict,
-            points=points,
-            max_points=most,
+            verdict=scored.verdict,
+            points=scored.points,
+            max_points=scored.max_points,
             variants=variants,
             provenance={
                 "command": "harness grade submission",
@@ -172,3 +173,13 @@ def hostile() -> Record:
 @pytest.fixture
 def half_judged() -> Record:
     return TEN["accuracy not judged"]
+
+
+@pytest.fixture
+def rules_alone() -> Record:
+    return a_record(basic=variant(findings(ARCHITECTURE)))
+
+
+@pytest.fixture
+def both_in_full() -> Record:
+    return a_record(basic=variant(findings()), dilated=variant(findings(), "NetDilated"))

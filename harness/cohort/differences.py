@@ -1,0 +1,92 @@
+"""Whose grade has changed, from what to what, and by which rules: no grade changes without being said."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.assignment import AssignmentSpec
+from harness.cohort.rows import Row
+from harness.cohort.standing import Standing, counting, standing
+from harness.record import Record, VariantRecord
+from harness.reporting.words import VERDICTS
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One student's grade before and after; None where there was or is none."""
+
+    student: str
+    before: str | None
+    after: str | None
+    rules: tuple[str, ...]
+    """What differs, rule by rule, in the submission that counts."""
+    was_final: bool = False
+    """Whether the grade before could have been handed in."""
+
+    @property
+    def is_one(self) -> bool:
+        """Whether anything differs."""
+        return self.before != self.after or bool(self.rules)
+
+
+def differences(
+    before: Sequence[Row], old: AssignmentSpec, after: Sequence[Row], new: AssignmentSpec
+) -> tuple[Difference, ...]:
+    """Compare a class under one assignment with itself, later or under another; students by name.
+
+    `before` and `after` hold every submission, a student's in the order of time.
+    """
+    was, now = _counting(before, old), _counting(after, new)
+    return tuple(_difference(name, was.get(name), old, now.get(name), new) for name in sorted({**was, **now}))
+
+
+def rule_changes(old: Record, new: Record) -> Iterator[str]:
+    """Say which verdicts and points of rules differ between two records."""
+    for name, variant in new.variants.items():
+        if variant.is_missing:
+            if name not in old.variants:
+                yield f"{name}: not asked → not handed in, failed 0 of {variant.max_points}"
+            continue
+        before, after = _verdicts(old.variants.get(name)), _verdicts(new.variants[name])
+        for rule in {**before, **after}:
+            was, now = before.get(rule, "not asked"), after.get(rule, "not asked")
+            if was != now:
+                yield f"{name}: {rule} {was} → {now}"
+
+
+# Private functions
+
+
+def _counting(rows: Iterable[Row], spec: AssignmentSpec) -> dict[str, Row]:
+    handed_in: dict[str, list[Row]] = {}
+    for row in rows:
+        handed_in.setdefault(row.student, []).append(row)
+    return {student: counting(some, spec) for student, some in handed_in.items()}
+
+
+def _difference(
+    student: str, was: Row | None, old: AssignmentSpec, now: Row | None, new: AssignmentSpec
+) -> Difference:
+    rules: tuple[str, ...] = ()
+    if was and now and was.record and now.record:
+        rules = tuple(rule_changes(was.record, now.record))
+    was_final = was is not None and standing(was, old).is_final
+    return Difference(student, _grade(was, old), _grade(now, new), rules, was_final)
+
+
+def _grade(row: Row | None, spec: AssignmentSpec) -> str | None:
+    """Say a grade in a phrase: verdict, points, and what lateness has taken off."""
+    if row is None or row.record is None:
+        return None
+    return f"{VERDICTS[row.record.verdict]}, {_with_lateness(standing(row, spec))}"
+
+
+def _with_lateness(one: Standing) -> str:
+    return f"{one.in_words}: {one.late.reason}" if one.late.is_late else one.in_words
+
+
+def _verdicts(variant: VariantRecord | None) -> Mapping[str, str]:
+    """Say the verdict of every rule, and its points."""
+    return {
+        finding.rule: f"{finding.status} {finding.points or 0} of {finding.max_points}"
+        for finding in (variant.findings if variant else ())
+    }

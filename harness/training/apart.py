@@ -1,0 +1,133 @@
+"""Which 1x1 layers mix what was computed from neighbours channel by channel, without a depthwise layer.
+
+A sum of windows, weighed by learned numbers, or a convolution whose weight is masked, does what a depthwise
+one does. One channel of a map is changed after the other, in float64, and the channels that follow compared.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from harness.analysis.flow import data_reads
+from harness.analysis.graph import Node, Tensor
+from harness.analysis.ops import OPS
+from harness.analysis.receptive import Measured
+from harness.training.trial import Trial, place_dimensions, values_of
+
+LEAST_WEIGHTS = 3
+"""Learned numbers a channel, from which they can weigh its neighbours and not the channel alone."""
+MOST_CHANNELS = 64
+"""Of a map that are changed, one after the other."""
+_LAYERS = frozenset({"conv", "conv_transpose", "linear"})
+_NORMS = frozenset({"batch_norm", "norm"})
+
+
+def apart(trial: Trial, images: torch.Tensor) -> dict[str, str]:
+    """Name the 1x1 layers that mix channels which learned arithmetic computed apart, and from which map.
+
+    `images` (1, C, H, W) give the values around which channels are changed.
+    """
+    view = trial.view
+    measured = view.measured
+    return {
+        node.name: source
+        for node in view.pointwise
+        for source in _mixed(measured, node)
+        if _is_apart(trial, images, source, node.refs[0])
+    }
+
+
+# Private functions
+
+
+def _mixed(measured: Measured, layer: Node) -> Iterator[str]:
+    """Name the maps from which a layer's input is computed, without a layer that mixes all their channels."""
+    pending, seen = [layer.refs[0]], set[str]()
+    while pending:
+        name = pending.pop()
+        node = measured.by_name.get(name)
+        if name in seen:
+            continue
+        seen.add(name)
+        if (node is None or _mixes(measured, node)) and _is_weighed(measured, name, layer.refs[0]):
+            yield name
+        elif node is not None and not _mixes(measured, node):
+            pending += [read for read in data_reads(node) if read in measured.fields]
+
+
+def _mixes(measured: Measured, node: Node) -> bool:
+    """Tell whether a layer mixes channels by weights that are trained as they are."""
+    is_layer = OPS.get(node.op) in _LAYERS and len(node.refs) > 1
+    weight = measured.architecture.tensor(measured.graph, node.refs[1]) if is_layer else None
+    return weight is not None and weight.trainable and weight.shape[1] > 1
+
+
+def _is_weighed(measured: Measured, source: str, name: str) -> bool:
+    """Tell whether a map is computed from neighbours in another, by enough learned numbers."""
+    before, after = measured.fields[source], measured.fields[name]
+    if _channel_dimension(measured, source) is None or _channel_dimension(measured, name) is None:
+        return False
+    if all(after.span(axis).rf_px <= before.span(axis).rf_px for axis in "hw"):
+        return False
+    channels = measured.shapes[source][_channel_dimension(measured, source) or 1]
+    weights = sum(tensor.numel for tensor in _weights(measured, source, name))
+    return isinstance(channels, int) and channels > 1 and weights >= LEAST_WEIGHTS * channels
+
+
+def _weights(measured: Measured, source: str, name: str) -> Iterator[Tensor]:
+    """Find the trained tensors between two maps but those of norms, and but one number for every position."""
+    between = measured.leading_to(name) - measured.leading_to(source)
+    sides = tuple(measured.shapes[source][i] for i in place_dimensions(measured.fields[source]) or ())
+    normed = {ref for n in between if (node := measured.by_name.get(n)) and OPS.get(node.op) in _NORMS
+              for ref in node.refs[1:]}  # fmt: skip
+    found = {n: measured.architecture.tensor(measured.graph, n) for n in between - normed}
+    for tensor in {t.name: t for t in found.values() if t is not None}.values():
+        if tensor.trainable and tensor.shape[-2:] != sides:
+            yield tensor
+
+
+def _is_apart(trial: Trial, images: torch.Tensor, source: str, name: str) -> bool:
+    """Change each channel of a map; tell whether no two of them change the same channel of another."""
+    value = values_of(trial, images, {source})[source]
+    channel = _channel_dimension(trial.view.measured, source) or 1
+    follows = _channel_dimension(trial.view.measured, name)
+    count = min(value.shape[channel], MOST_CHANNELS)
+    base, changed = (_changed(trial, images, (source, name), value, (channel, n)) for n in (0, count))
+    moved = (changed - base).abs() > 1e-9 * base.abs().max()
+    others = [i for i in range(1, moved.ndim) if i != follows]
+    by_channel = moved.sum(others) > 0
+    return bool(by_channel.any(1).all()) and bool((by_channel.sum(0) <= 1).all())
+
+
+def _changed(
+    trial: Trial, images: torch.Tensor, names: tuple[str, str], value: torch.Tensor, at: tuple[int, int]
+) -> torch.Tensor:
+    """Run copies of an image, in the n-th of which the n-th channel of a map is another."""
+    (source, name), (channel, count) = names, at
+    copies = torch.cat([value] * max(count, 1)).clone()
+    draw = torch.Generator().manual_seed(0)
+    for i in range(count):
+        one = copies[i].select(channel - 1, i)
+        one += torch.randn(one.shape, generator=draw, dtype=one.dtype)
+    kept: dict[str, torch.Tensor] = {}
+
+    def keep(node: str, tensor: object) -> None:
+        if node == name and isinstance(tensor, torch.Tensor):
+            kept[node] = tensor
+
+    several = images.repeat(len(copies), 1, 1, 1)
+    given = trial.view.measured.graph.inputs[0]
+    if source == given:
+        trial.run(copies, watch=keep)
+    else:
+        trial.run(several, watch=keep, instead={source: lambda *_: copies.clone()})
+    return kept[name]
+
+
+def _channel_dimension(measured: Measured, name: str) -> int | None:
+    """Find the one dimension of a map that is neither images, rows nor columns; None without one."""
+    taken = place_dimensions(measured.fields[name])
+    layout = measured.fields[name].layout or ()
+    if taken is None or len(layout) != len(taken) + 2 or any(letter != "n" for letter, _ in layout[0]):
+        return None
+    return next(i for i in range(1, len(layout)) if i not in taken)
