@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.naming import with_lines
 from harness.cohort.handing_in import hand_in
 from harness.cohort.judging import Means, _run, _with_seed, judge_rules
 from harness.cohort.kept import load_intake, traced_of
@@ -54,7 +55,8 @@ def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged,
         assert traced.weights.is_file()
         recipe = terms.assignment.recipe_with(name, taken.recipe, "")
         data = terms.assignment.data
-        network = Network(traced.architecture, data.input_shape, data.num_classes, recipe, taken.probe)
+        shown = with_lines(traced.architecture, traced.lines)
+        network = Network(shown, data.input_shape, data.num_classes, recipe, taken.probe)
         findings, *_ = judge(network, terms.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
         assert findings == outcome.record.variants[name].findings
     again = _with_seed(_run(work, terms, Means(), store.objects, tmp_path / "out"), "basic", 2, tmp_path)
