@@ -216,7 +216,7 @@ def _kept(record: Record, name: str, folder: Path, most_mib: int) -> Traced | Un
         output="",
         seeds_differ=_intake(record, name).get("seeds_differ") is not False,
         notes=variant.taken_in,
-        lines=_lines(record, name),
+        lines=_intake(record, name).get("lines") or {},
     )
 
 
@@ -233,11 +233,6 @@ def _intake(record: Record, name: str) -> Mapping[str, Any]:
     intake = record.provenance.get("intake")
     found = intake.get(name) if isinstance(intake, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _lines(record: Record, name: str) -> dict[str, str]:
-    lines = _intake(record, name).get("lines")
-    return {str(layer): str(line) for layer, line in lines.items()} if isinstance(lines, dict) else {}
 
 
 def _override(record: Record, name: str, assignment: AssignmentSpec) -> RecipeChanges:
