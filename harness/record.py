@@ -62,6 +62,8 @@ class Finding(_Frozen):
     max_points: int = 0
     measured: bool = False
     """Whether the rule is about what trainings reach."""
+    step: int = 0
+    """Place of its advice in the order of work, from 1; 0 where there is none, or it comes last."""
 
 
 class StridedConvolution(_Frozen):

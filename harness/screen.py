@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.record import Finding, Record, VariantRecord
 from harness.reporting.scores import class_scores
 from harness.reporting.visible import visible
-from harness.reporting.words import worst_first
+from harness.reporting.words import to_change, worst_first
 from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
 
 if TYPE_CHECKING:  # a command loads what it shows
@@ -223,11 +223,10 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         return
     say(f"{name}: {variant.title}{f' ({variant.class_name})' if variant.class_name else ''}")
     _show_findings(variant.findings)
-    for finding in variant.findings:
-        if finding.status != "passed":
-            source = finding.where[0].source if finding.where else ""
-            at = f" at {plain(source)}" if source else ""
-            screen.print(f"[bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
+    for number, finding in enumerate(to_change(variant), start=1):
+        source = finding.where[0].source if finding.where else ""
+        at = f" at {plain(source)}" if source else ""
+        screen.print(f"{number}. [bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
     for note in (*variant.taken_in, *variant.facts.warnings):
         say(f"note: {note}")
 

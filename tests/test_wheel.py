@@ -66,6 +66,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
         (["assignment", "new", "own", "--dataset", "mnist"], "wrote own/own.toml"),
         (["check", "own/own", "--assignment", "own/own.toml"], "passed, 60 of 100 points, 40 open"),
         (["new", "mine"], "wrote mine/model.py"),
+        (["watch", "none"], "none: not there; expected a store"),
         (["grade", "model.py", "--class", "Net", "--data", "mini"], "Scorecard: results/scorecard.md"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

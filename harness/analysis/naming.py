@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from harness.analysis.graph import Node
 from harness.record import Where
 
+CALLED = ", called at "
+"""What stands between the line that constructs a layer and the line that calls it."""
 MOST_PLACES = 8
 """Places named in one finding; more do not help."""
 
@@ -13,6 +15,12 @@ def at(*nodes: Node) -> tuple[Where, ...]:
     """Name the places of nodes, each once."""
     places = (Where(layer=node.layer, source=node.source, op=node.op) for node in nodes)
     return tuple(dict.fromkeys(places))[:MOST_PLACES]
+
+
+def placed(node: Node) -> str:
+    """Name a layer with its line, "c1 (model.py:12)": where it is constructed, if known, else called."""
+    line = node.source.partition(CALLED)[0]
+    return f"{node.layer} ({line})" if line else node.layer
 
 
 def layers(nodes: Sequence[Node]) -> str:

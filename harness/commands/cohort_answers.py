@@ -11,6 +11,7 @@ from harness.cohort.standing import standing
 from harness.points import SHORT, named
 from harness.policy import lateness
 from harness.record import Finding
+from harness.reporting.words import to_change
 from harness.screen import output, say, screen
 from harness.tables import content_hash
 
@@ -100,8 +101,7 @@ def _open_rules(row: Row) -> list[tuple[str, ...]]:
         (finding, name)
         for name, variant in row.record.variants.items()
         if variant.problem is None
-        for finding in variant.findings
-        if finding.status != "passed"
+        for finding in to_change(variant)
     ]
     found.sort(key=lambda one: one[0].status != "failed")
     return [_finding_lines(finding, name) for finding, name in found]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from harness.intake import surroundings
+from harness.intake import shapes, surroundings
 from harness.intake.mistake import IMAGES, Mistake, is_out_of_memory
 
 USUAL_IMPORTS = {
@@ -165,72 +165,6 @@ def _attribute(one: Mistake) -> str:
     return f"`{found[1]}` has no `{found[2]}` in the installed version; check the spelling." if found else ""
 
 
-def _linear(one: Mistake) -> str:
-    error = one.error
-    found = re.search(
-        r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", str(error)
-    )
-    if not found:
-        return ""
-    rows, got, expected, out = map(int, found.groups())
-    if rows != IMAGES:
-        return (
-            f"The Linear layer gets {rows} rows for {IMAGES} images, and not one row of numbers for each "
-            "image: flatten before it, as in x.flatten(1)."
-        )
-    return (
-        f"The Linear layer gets {got} numbers for each image and expects {expected}: write "
-        f"nn.Linear({got}, {out})."
-    )
-
-
-def _convolution(one: Mistake) -> str:
-    error = one.error
-    found = re.search(
-        r"weight of size \[(\d+), (\d+)[^\]]*\], expected input\[([\d, ]+)\] "
-        r"to have (\d+) channels, but got (\d+)",
-        str(error),
-    )
-    if not found:
-        return ""
-    called = re.findall(r"self\.(\w+)", one.line)
-    layer = f"`{called[-1]}`" if len(set(called)) == 1 else "the convolution"
-    if found[5] == "3" and found[4] == "1":
-        return (
-            f"In {layer}: the model is made for gray images (in_channels 1), the assignment's have 3 "
-            "channels."
-        )
-    return (
-        f"In {layer}: it is made for {found[4]} channels and gets {found[5]}; set its in_channels to "
-        f"{found[5]}."
-    )
-
-
-def _other_shapes(one: Mistake) -> str:
-    said = str(one.error)
-    found = re.search(r"running_mean should contain (\d+) elements not (\d+)", said)
-    if found:
-        return (
-            f"The batch-norm gets {found[1]} channels and is made for {found[2]}: write "
-            f"nn.BatchNorm2d({found[1]})."
-        )
-    if "must match the size of tensor b" in said:
-        return (
-            "Two tensors that are added or multiplied differ in shape; give both branches the same "
-            "channels and stride."
-        )
-    if "Sizes of tensors must match" in said:
-        return (
-            "Tensors that are concatenated differ in height or width; give all branches the same stride "
-            "and padding."
-        )
-    if "is invalid for input of size" in said:
-        return "The numbers in view(...) do not fit the map; write x.view(x.size(0), -1), or x.flatten(1)."
-    if "Kernel size can't be greater than actual input size" in said or "Output size is too small" in said:
-        return "The map has become smaller than the kernel: pad, or downsample less."
-    return ""
-
-
 def _arguments(one: Mistake) -> str:
     error, said = one.error, str(one.error)
     if not isinstance(error, TypeError):
@@ -314,6 +248,6 @@ def _types(one: Mistake) -> str:
 
 _ADVISERS: tuple[Callable[[Mistake], str], ...] = (
     surroundings.stand_in, _name, surroundings.missing_module, _syntax, _not_initialised, _script, _attribute,
-    _capture, _types, _linear, _convolution, _other_shapes, _forward_missing, _arguments, surroundings.files,
-    surroundings.device, surroundings.ends,
+    _capture, _types, shapes.linear, shapes.convolution, shapes.others, _forward_missing, _arguments,
+    surroundings.files, surroundings.device, surroundings.ends,
 )  # fmt: skip

@@ -12,7 +12,9 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.analysis import graph as plain
+from harness.analysis.naming import CALLED
 from harness.analysis.writes import without_view_writes
+from harness.intake.lines import constructed_at
 from harness.intake.literals import write_out
 from harness.intake.modes import flags_of, in_eval
 from harness.intake.no_grad import Blocks, detach_what_has_no_gradient
@@ -81,12 +83,16 @@ def _graph(model: nn.Module, input_shape: tuple[int, int, int], table: _Table, r
     write_out(program.graph, _constants(program))
     bindings, inputs = _bind(program, table)
     calls = [n for n in program.graph.nodes if n.op in ("call_function", "get_attr")]
+    constructed = {
+        _clean(name): constructed_at(module, root)
+        for name, module in model.named_modules(remove_duplicate=False)
+    }
     outputs = program.graph.output_node().args[0]
     graph = plain.Graph(
         inputs=tuple(inputs),
         input_shape=("batch", *input_shape),
         bindings=bindings,
-        nodes=tuple(map(_node, calls)),
+        nodes=tuple(_node(call, constructed) for call in calls),
         outputs=tuple(_output_names(outputs, program)),
     )
     return without_view_writes(graph)
@@ -122,25 +128,28 @@ def _output_names(outputs: Iterable[Any], program: ExportedProgram) -> list[str]
     return [value.name for value in list(outputs)[mutated:] if isinstance(value, fx.Node)]
 
 
-def _node(node: fx.Node) -> plain.Node:
+def _node(node: fx.Node, constructed: Mapping[str, str]) -> plain.Node:
     value = node.meta.get("val")
     stack = list((node.meta.get("nn_module_stack") or {}).values())
+    module = _module_path(stack[-1][0]) if stack else ""
     return plain.Node(
         name=node.name,
         op=_op_name(node),
         args=tuple(_argument(a) for a in node.args),
         kwargs={k: _argument(v) for k, v in node.kwargs.items()},
-        module=_module_path(stack[-1][0]) if stack else "",
-        source=_printable(_source(node))[:300],
+        module=module,
+        source=_printable(_source(node, constructed.get(module, "")))[:300],
         shape=_shape(value) if isinstance(value, Tensor) else None,
         dtype=_dtype(value.dtype) if isinstance(value, Tensor) else None,
     )
 
 
-def _source(node: fx.Node) -> str:
-    """Give the student's line; what an export adds by itself has a stack of torch's own in its place."""
-    line = node.stack_trace or ""
-    return "" if line.startswith('File "') else line
+def _source(node: fx.Node, constructed: str) -> str:
+    """Give the student's lines: where its layer was constructed, if it has one, and where it is called."""
+    called = node.stack_trace or ""
+    # What an export adds by itself has a stack of torch's own in its place.
+    called = "" if called.startswith('File "') else called
+    return CALLED.join(dict.fromkeys(filter(None, (constructed, called))))
 
 
 def _op_name(node: fx.Node) -> str:

@@ -29,6 +29,16 @@ _WHAT = {
     "write": "the exported model is larger than the assignment allows",
 }
 
+_NOT_FOR_STUDENTS = re.compile(
+    r"\s*(?:\(unhinted: |\(Size-like symbols: |For more information, run with|consider using data-dependent"
+    r"|Caused by: |- You marked |Suggested fixes:|For C\+\+ stack trace|User Stack |Framework stack:"
+    r"|The (?:following call|error above) |To fix the error|Exception raised from |\bSee:? https?://"
+    r"|\bsee https?://|[^.!?\n]*\bTORCH(?:DYNAMO)?_[A-Z]).*",
+    flags=re.DOTALL,
+)
+"""Where torch begins to speak to its own developers: of symbols, of switches, with links."""
+_PLACE_IN_TORCH = re.compile(r"\S+\.(?:cpp|cu|h):\d+,?:? ")
+
 
 class StudentFailure(Exception):  # noqa: N818 - an outcome to report, not an error
     """The submission's own code stopped the intake; `stage` says where, `message` why."""
@@ -64,7 +74,7 @@ def explain(error: BaseException, stage: str, root: Path, class_name: str = "") 
 
 def said(error: BaseException, root: Path) -> str:
     """Give an error's kind and the first line of what it says."""
-    first_line = _placeless((str(error).strip().splitlines() or [""])[0], root).rstrip(".")[:300]
+    first_line = _placeless((_cut(str(error)).splitlines() or [""])[0], root).rstrip(".!")[:300]
     return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
@@ -96,29 +106,35 @@ def student_traceback(error: BaseException, root: Path) -> str:
     for frame in _student_frames(error, root):
         lines.append(f'  File "{_relative(frame.filename, root)}", line {frame.lineno}, in {frame.name}\n')
         lines.append(f"    {frame.line}\n")
-    return "".join(lines) + _placeless("".join(tracebacks.format_exception_only(error)), root)
+    return "".join(lines) + _placeless(_cut("".join(tracebacks.format_exception_only(error))), root) + "\n"
 
 
-def current_line(root: Path) -> str:
-    """Find the innermost line of a `forward` below `root` that is being run; "" when there is none."""
+def current_line(root: Path, function: str | None = "forward") -> str:
+    """Find the innermost line below `root` that is being run, of a `function` or of any (None); else ""."""
     frame: FrameType | None = sys._getframe(1)
     inside = f"{root}/"
     while frame is not None:
         filename = frame.f_code.co_filename
-        if frame.f_code.co_name == "forward" and filename.startswith(inside) and _is_students(filename, root):
+        is_meant = function in (None, frame.f_code.co_name)
+        if is_meant and filename.startswith(inside) and is_students(filename, root):
             return f"{_relative(filename, root)}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 
 
-def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
-    summary = tracebacks.extract_tb(error.__traceback__)
-    return [frame for frame in summary if _is_students(frame.filename, root)]
-
-
-def _is_students(filename: str, root: Path) -> bool:
+def is_students(filename: str, root: Path) -> bool:
     """Tell the submission's own files from an environment that lies in its folder."""
     return Path(filename).is_relative_to(root) and "site-packages" not in Path(filename).parts
+
+
+def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSummary]:
+    summary = tracebacks.extract_tb(error.__traceback__)
+    return [frame for frame in summary if is_students(frame.filename, root)]
+
+
+def _cut(text: str) -> str:
+    """Leave out what torch says to its own developers."""
+    return _PLACE_IN_TORCH.sub("", _NOT_FOR_STUDENTS.sub("", text)).strip()
 
 
 def _placeless(text: str, root: Path) -> str:

@@ -6,6 +6,8 @@ from types import FrameType
 
 PACKAGE = "_submission"
 """The package that a submission's folder is for relative imports."""
+CONSTRUCTED_AT = "_constructed_at"
+"""Where a module keeps the line that constructs it: among its own attributes, so that a copy has it too."""
 IMAGES = 2
 """How many images a model is run on as it is taken in."""
 

@@ -21,6 +21,7 @@ from harness.intake.construct import Built, construct_with, seed_all
 from harness.intake.exchange import MAX_NOTE, MAX_TEXT, Answer, Request, Wanted
 from harness.intake.export import architecture_of
 from harness.intake.failures import StudentFailure, stage
+from harness.intake.lines import note_lines
 from harness.intake.running import eager_forward, first_result
 from harness.intake.search import Found, Search
 from harness.intake.stubs import Stubs
@@ -127,6 +128,7 @@ def _find(request: Request, wanted: Wanted) -> tuple[Found, Callable[[], list[st
     stubs, let_pass = Stubs(), set[str]()
     stubs.install()
     switches.install(let_pass.add)
+    note_lines(request.root)
     seed_all(request.init_seed)
     search = Search(request, wanted, stubs)
     found = search.run()

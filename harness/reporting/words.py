@@ -57,8 +57,10 @@ def by_worst(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
 
 
 def to_change(variant: VariantRecord) -> tuple[Finding, ...]:
-    """List what did not pass: failed rules first, then those left open."""
-    return tuple(finding for finding in worst_first(variant.findings) if finding.status != "passed")
+    """List what did not pass in the order of work; where none is recorded, failed rules first."""
+    left = [finding for finding in variant.findings if finding.status != "passed"]
+    last = len(variant.findings) + 1
+    return tuple(sorted(left, key=lambda one: (one.step or last, one.status != "failed")))
 
 
 def duration(seconds: float) -> str:

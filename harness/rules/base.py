@@ -6,12 +6,13 @@ lower case: the key of the TOML, the id of the pytest gate, the row of the score
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
 from harness.record import Training
+from harness.rules.mends import Mend
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict
 from harness.tables import Identifier, Table
@@ -38,6 +39,8 @@ class Rule(ABC):
     name: ClassVar[str]
     asks: ClassVar[str]
     needs: ClassVar[Needs]
+    depends: ClassVar[tuple[str, ...]]
+    """Rules that its question leans on: not judged where one failed, and it would pass but for that."""
     tells_variants_apart: ClassVar[bool] = False
     """Whether a network that fails it may be meant as the variant whose settings it passes."""
     counts_layers: ClassVar[bool] = False
@@ -61,6 +64,11 @@ class NetworkRule(Rule):
     def judge(self, network: Network, settings: Any) -> Verdict:
         """Judge a network by the settings, of the class `Settings`."""
 
+    def mends(self, network: Network, settings: Any) -> Iterator[Mend]:
+        """Yield what would mend a network that fails, or part of it, the simplest first."""
+        del network, settings
+        return iter(())
+
 
 class TrainingRule(Rule):
     """A rule about what trainings have reached."""
@@ -83,12 +91,12 @@ class TrainingRule(Rule):
 _Kind = TypeVar("_Kind", bound=type[Rule])
 
 
-def rule(asks: str, needs: Needs) -> Callable[[_Kind], _Kind]:
-    """Declare a class as a rule: what it asks for in a few words, and what it is judged by."""
+def rule(asks: str, needs: Needs, depends: tuple[str, ...] = ()) -> Callable[[_Kind], _Kind]:
+    """Declare a class as a rule: what it asks for in a few words, what it is judged by, and leans on."""
 
     def declared(kind: _Kind) -> _Kind:
         kind.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
-        kind.asks, kind.needs = asks, needs
+        kind.asks, kind.needs, kind.depends = asks, needs, depends
         return kind
 
     return declared

@@ -1,20 +1,29 @@
 """The rule about depthwise-separable convolutions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from harness.analysis.convolution import Convolution
-from harness.analysis.graph import Node
-from harness.analysis.naming import counted, layers
+from harness.analysis.graph import Architecture, Node
+from harness.analysis.mending import reshaped, with_convolution
+from harness.analysis.naming import counted, layers, placed
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.mends import Mend, insert, reshape, tried
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, not_judged, opaque, passed
 
+_TRIED = 5
+"""Convolutions tried, from the last one backwards."""
 
-@rule(asks="depthwise-separable convolutions, where they belong", needs="influence")
+
+@rule(
+    asks="depthwise-separable convolutions, where they belong",
+    needs="influence",
+    depends=("downsampling", "dilation"),
+)
 class DepthwiseSeparable(NetworkRule):
     """Check that depthwise-separable convolutions are used, and none in block 1 where it is kept free."""
 
@@ -29,6 +38,17 @@ class DepthwiseSeparable(NetworkRule):
         """Judge both graphs, and what has influence alone."""
         apart = network.shown.apart
         return network.by_influence(lambda view: _depthwise_separable(view, settings, apart))
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield what would make a pair of a convolution, or an ordinary one of a pair in block 1."""
+        apart = network.shown.apart
+        view = network.failing(lambda one: _depthwise_separable(one, settings, apart))
+        if len(view.separable) < settings.at_least:
+            yield from _paired(view)
+        elif settings.block_1_ends is not None:
+            for c in _early(view, settings):
+                if c.window.groups > 1:
+                    yield from reshape(view, c, groups=1)
 
 
 # Private functions
@@ -58,7 +78,7 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
             cause="student",
             advice=f"Make {first} pass first.",
         )
-    early = [c.node for c in view.loosely_separable if _is_in_block_1(view, c, limits)]
+    early = [c.node for c in _early(view, limits)]
     mixers = [n for n in view.pointwise if _is_from_block_1(view, apart.get(n.name), limits)]
     if early or mixers:
         advice = f"Use ordinary convolutions in block 1: {layers(early)}."
@@ -70,6 +90,11 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
         early = early or mixers
         return failed(expected, f"{actual}; in block 1: {layers(early)}", *early, advice=advice)
     return passed(expected, actual, *nodes)
+
+
+def _early(view: View, limits: Settings) -> list[Convolution]:
+    """List the pairs in block 1."""
+    return [c for c in view.loosely_separable if _is_in_block_1(view, c, limits)]
 
 
 def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bool:
@@ -100,19 +125,54 @@ def _depthwise_advice(view: View) -> str:
         if c.window.groups > 1 and not c.is_depthwise:
             kernel = "x".join(map(str, c.window.kernel))
             return (
-                f"{c.node.layer} is a {kernel} convolution with groups={c.window.groups} on {c.channels} "
+                f"{placed(c.node)} is a {kernel} convolution with groups={c.window.groups} on {c.channels} "
                 f"channels; depthwise is a 3x3 convolution with groups={c.channels}."
             )
         if c.is_depthwise:
             return (
-                f"{c.node.layer} is depthwise, but no pointwise convolution (1x1, groups=1) follows it "
+                f"{placed(c.node)} is depthwise, but no pointwise convolution (1x1, groups=1) follows it "
                 "with only normalisation, activation or dropout in between."
             )
-    plain = [c for c in view.convolutions if c.is_spatial and c.channels > 3]
+    plain = _plain(view)
     if not plain:
         return "Use a depthwise 3x3 (groups = in_channels) followed by a 1x1 convolution."
-    c = plain[-1]
+    return _replaced(plain[-1])
+
+
+def _plain(view: View) -> list[Convolution]:
+    """List the convolutions that a pair could take the place of."""
+    ordinary = [c for c in view.convolutions if c.is_spatial and c.window.groups == 1]
+    return [c for c in ordinary if c.channels != view.measured.graph.input_shape[1]]
+
+
+def _replaced(c: Convolution) -> str:
+    kernel = "x".join(map(str, c.window.kernel))
     return (
-        f"Replace {c.node.layer} by a depthwise 3x3 (groups={c.channels}) followed by a 1x1 convolution; "
-        f"the 3x3 kernels then take {9 * c.channels:,} numbers."
+        f"Replace {placed(c.node)} by a depthwise {kernel} (groups={c.channels}, its stride and dilation) "
+        f"followed by a 1x1 convolution; its kernels then take {9 * c.channels:,} numbers."
     )
+
+
+def _paired(view: View) -> Iterator[Mend]:
+    """Complete what is nearly a pair; else put one in the place of an ordinary convolution."""
+    grouped = [c for c in view.convolutions if c.window.groups > 1]
+    for c in grouped[:_TRIED]:
+        if c.is_spatial and not c.is_depthwise:
+            yield from reshape(view, c, groups=c.channels)
+        elif not c.is_spatial:
+            yield from reshape(view, c, groups=1)
+    for c in grouped[:_TRIED]:
+        if c.is_depthwise:
+            yield from insert(view, c.node, side=1)
+    for c in _plain(view)[: -_TRIED - 1 : -1]:
+        yield from tried(_replaced(c), _as_pair(view, c))
+
+
+def _as_pair(view: View, convolution: Convolution) -> Architecture | None:
+    """Draw a depthwise convolution and a pointwise one in the place of an ordinary one."""
+    channels, out = convolution.channels, view.measured.weight_shape(convolution.node)[0]
+    depthwise = reshaped(view, convolution, groups=channels, out=channels)
+    if depthwise is None or not isinstance(out, int):
+        return None
+    here = View(depthwise, depthwise.eval if view.is_eval else depthwise.train)
+    return with_convolution(here, here.measured.graph.by_name[convolution.node.name], side=1, out=out)

@@ -1,17 +1,24 @@
 """The rule about dilated convolutions."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from harness.analysis.naming import layers
+from harness.analysis.convolution import Convolution
+from harness.analysis.mending import reshaped
+from harness.analysis.naming import layers, placed
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.mends import Mend, insert, reshape, tried
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, not_judged, passed
 
+_TRIED = 5
+"""Convolutions tried, from the last one backwards."""
 
-@rule(asks="dilated convolutions, where they belong", needs="influence")
+
+@rule(asks="dilated convolutions, where they belong", needs="influence", depends=("downsampling",))
 class Dilation(NetworkRule):
     """Check that there are dilated convolutions, where and in which order the variant wants them."""
 
@@ -25,6 +32,24 @@ class Dilation(NetworkRule):
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""
         return network.by_influence(lambda view: _dilation(view, settings))
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield convolutions that could take a dilation, or where to add one."""
+        view = network.failing(lambda one: _dilation(one, settings))
+        found = view.dilated
+        if view.dead_convolutions:
+            return
+        if settings.never_decreasing and any(c.dilation < view.dilation_before(c) for c in found):
+            yield from _in_order(view, found)
+        wanted = (2, _next_dilation(view), 3)
+        for chosen in _free(view, settings):
+            for dilation in dict.fromkeys(wanted):
+                yield from reshape(view, chosen, dilation=dilation)
+        if len(found) > 1 or (found and not settings.after_last_strided):
+            yield from reshape(view, found[-1], dilation=_next_dilation(view))
+        for name in view.head.maps[:1]:
+            for dilation in dict.fromkeys(wanted):
+                yield from insert(view, view.measured.by_name[name], dilation=dilation)
 
 
 # Private functions
@@ -59,7 +84,7 @@ def _dilation(view: View, limits: Settings) -> Verdict:
             )
         last = view.strided[-1]
         if not any(view.is_after_last_strided(c) for c in found):
-            advice = f"Put a dilated 3x3 convolution after {last.node.layer}, the last strided one."
+            advice = f"Put a dilated 3x3 convolution after {placed(last.node)}, the last strided one."
             return failed(expected, f"{actual}; none after {last.node.layer}", *nodes, advice=advice)
     return passed(expected, actual, *nodes)
 
@@ -67,15 +92,32 @@ def _dilation(view: View, limits: Settings) -> Verdict:
 def _dilation_advice(view: View, limits: Settings) -> str:
     if view.dead_convolutions:
         return f"The output does not depend on {layers(view.dead_convolutions)}: use what they compute."
-    free = [c for c in view.convolutions if c.is_spatial and c not in view.strided and c not in view.dilated]
     if limits.after_last_strided and view.strided:
         last = view.strided[-1]
+        return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {placed(last.node)}."
+    return "Add a 3x3 convolution with another dilation, and padding equal to it, near the end."
+
+
+def _free(view: View, limits: Settings) -> list[Convolution]:
+    """List the convolutions that may take a dilation, from the end of the network to its start."""
+    free = [c for c in view.convolutions if c.is_spatial and c not in view.strided and c not in view.dilated]
+    if limits.after_last_strided:
         free = [c for c in free if view.is_after_last_strided(c)]
-        if not free:
-            return f"Add a 3x3 convolution with dilation 2 (and padding 2) after {last.node.layer}."
-    if not free:
-        return "Add a 3x3 convolution with another dilation, and padding equal to it, near the end."
-    return f"Give {free[-1].node.layer} dilation {_next_dilation(view)}, and padding equal to it."
+    return free[: -_TRIED - 1 : -1]
+
+
+def _in_order(view: View, found: tuple[Convolution, ...]) -> Iterator[Mend]:
+    """Deal the dilations that there are out so that they grow."""
+    order = sorted(c.dilation for c in found)
+    wanted = {c.node.name: d for c, d in zip(sorted(found, key=view.depth), order, strict=True)}
+    named = [f"{placed(c.node)} dilation {wanted[c.node.name]}" for c in found]
+    here: View | None = view
+    for name, dilation in wanted.items():
+        chosen = [c for c in (here.convolutions if here else ()) if c.node.name == name]
+        new = reshaped(here, chosen[0], dilation=dilation) if here and chosen else None
+        here = View(new, new.eval if view.is_eval else new.train) if new else None
+    advice = f"Order the dilations so that they grow: give {', '.join(named)}, and padding equal to it."
+    yield from tried(advice, here.measured.architecture if here else None)
 
 
 def _next_dilation(view: View) -> int:

@@ -1,6 +1,7 @@
 """The rule about what changes the size of a map."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
@@ -8,12 +9,24 @@ from pydantic import AfterValidator, Field, field_validator
 from harness.analysis.advice import jump_with_stride
 from harness.analysis.convolution import Convolution
 from harness.analysis.field import Unknown
+from harness.analysis.graph import Node
 from harness.analysis.naming import counted, layers
 from harness.analysis.ops import short_name
 from harness.analysis.view import View
 from harness.analysis.windows import SLIDES_OVER_MIXED
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Count
+from harness.rules.mends import (
+    Mend,
+    average_in_place_of,
+    ends_in,
+    insert,
+    leave_out,
+    leave_out_branch,
+    on_every_path,
+    reshape,
+    stride_in_place_of,
+)
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
 from harness.tables import Positive, not_empty
@@ -57,6 +70,28 @@ class Downsampling(NetworkRule):
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""
         return network.by_influence(lambda view: _downsampling(view, settings))
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield what to do about the first layer that may not change the jump, or with one that has to."""
+        view = network.failing(lambda one: _downsampling(one, settings))
+        right = [c for c in view.strided if _is_wanted(c, settings)]
+        is_needed = len(right) < settings.strided_convolutions.smallest
+        wrong = {c.node.name: c for c in view.strided if c not in right}
+        others = {node.name for node in view.resampling}
+        if settings.strided_convolutions.exactly != 0:
+            yield from _side_by_side_out(view, right)
+        for node in view.measured.nodes:
+            if node.name in wrong:
+                yield from _other_window(view, wrong[node.name], settings, is_needed=is_needed)
+                return
+            if node.name in others:
+                yield from _no_pool(view, node, settings, network.classes, is_needed=is_needed)
+                return
+        if is_needed:
+            yield from _one_more(view, settings)
+        elif not settings.strided_convolutions.allows(len(right)):
+            for chosen in right[: -_TRIED - 1 : -1]:
+                yield from _no_stride(view, chosen)
 
 
 # Private functions
@@ -136,15 +171,61 @@ def _side_by_side(stride: Sequence[int]) -> str:
 
 
 def _count_advice(view: View, limits: Settings) -> str:
-    """Say how many convolutions need another stride, and what one of them would make of the jump."""
+    """Say how many convolutions need another stride."""
     missing = limits.strided_convolutions.smallest - len(view.strided)
     stride = limits.stride if missing > 0 else 1
-    advice = f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions"
+    return f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions."
+
+
+def _other_window(view: View, wrong: Convolution, limits: Settings, *, is_needed: bool) -> Iterator[Mend]:
+    """Give a convolution with a stride the kernel and the stride that it may have, or no stride."""
+    if is_needed:
+        side = None if _has_kernel(wrong, limits.kernel) else limits.kernel[0]
+        stride = None if set(wrong.window.stride) == {limits.stride} else limits.stride
+        yield from reshape(view, wrong, side=side, stride=stride)
+    yield from _no_stride(view, wrong)
+
+
+def _no_stride(view: View, strided: Convolution) -> Iterator[Mend]:
+    jump = jump_with_stride(view, strided, 1)
+    yield from reshape(view, strided, stride=1, then=f": the jump is then {jump}" if jump else "")
+
+
+def _side_by_side_out(view: View, right: Sequence[Convolution]) -> Iterator[Mend]:
+    """Leave one of two branches out that both have a stride: that with the wrong one, else the later."""
+    for one, other in combinations(view.strided, 2):
+        if _is_beside(view, one, other):
+            gone, kept = (one, other) if one not in right else (other, one)
+            yield from leave_out_branch(view, gone, kept)
+            return
+
+
+def _is_beside(view: View, one: Convolution, other: Convolution) -> bool:
+    """Tell whether neither of two convolutions is computed from the other."""
+    pairs = ((one.node, other.node), (other.node, one.node))
+    return not any(before.name in view.behind(after) for after, before in pairs)
+
+
+def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_needed: bool) -> Iterator[Mend]:
+    """Put something else in the place of what changes the jump and is no convolution."""
+    if ends_in(view, pool):
+        yield from average_in_place_of(view, pool, classes)
+        return
+    if is_needed:
+        yield from stride_in_place_of(view, pool, limits.stride)
+    yield from leave_out(view, pool)
+
+
+def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
+    """Give a stride to a convolution, or add one that has it, from the end of the network to its start."""
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
-    # A dilated one last: without it another rule would fail.
-    plain.sort(key=lambda c: c.dilation == 1)
-    for chosen in reversed((plain if missing > 0 else view.strided)[-_TRIED:]):
-        jump = jump_with_stride(view, chosen, stride)
-        if jump is not None and (jump,) != view.jumps:
-            return f"{advice}; in {chosen.node.layer} it would make the jump {jump}."
-    return f"{advice}."
+    alone = [c for c in plain if on_every_path(view, c.node)]
+    for chosen in sorted(alone[: -_TRIED - 1 : -1], key=lambda c: (c.dilation > 1, c.window.groups > 1)):
+        jump = jump_with_stride(view, chosen, limits.stride)
+        then = f": the jump is then {jump}" if jump is not None and (jump,) != view.jumps else ""
+        yield from reshape(view, chosen, stride=limits.stride, then=then)
+    mixing = {c.node.name for c in view.convolutions if c.window.groups == 1}
+    joined = [n for n in view.measured.nodes if n.name in mixing or short_name(n.op).rstrip("_") == "add"]
+    places = [node for node in joined if on_every_path(view, node)]
+    for node in places[: -_TRIED - 1 : -1]:
+        yield from insert(view, node, side=limits.kernel[0], stride=limits.stride)

@@ -1,5 +1,6 @@
 """The rule about the head: one global average, and one classifier where the assignment allows it."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -8,10 +9,13 @@ from harness.analysis.flow import data_reads
 from harness.analysis.graph import Node
 from harness.analysis.head import Classifier, averages, classifiers, describe, name_of, objection, positions
 from harness.analysis.layout import IMAGE
+from harness.analysis.mending import with_head
+from harness.analysis.naming import placed
 from harness.analysis.ops import OPS
 from harness.analysis.receptive import Measured
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.mends import Mend, last_map, tried
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 from harness.tables import not_empty
@@ -37,6 +41,16 @@ class GapLinearHead(NetworkRule):
         """Judge both graphs by their form, and by how they behave."""
         unlike = network.shown.head
         return network.in_both(lambda view: _gap_linear_head(view, settings, network.classes, unlike))
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield the head that is asked for, in place of all that follows the last map."""
+        unlike, classes = network.shown.head, network.classes
+        view = network.failing(lambda one: _gap_linear_head(one, settings, classes, unlike))
+        for name in view.head.maps[:1]:
+            last = last_map(view, view.measured.by_name[name])
+            if last is not None:
+                advice = _gap_linear_head(view, settings, classes, unlike).help
+                yield from tried(advice, with_head(view, last, classes))
 
 
 # Private functions
@@ -117,9 +131,12 @@ def _form(classifier: Classifier, channels: int | str, classes: int) -> str:
 
 def _ideal(view: View, limits: Settings, classes: int) -> str:
     """Write out the first of the allowed heads for this network's channels."""
-    shape = tuple(view.measured.shapes.get(view.head.maps[0], ())) if view.head.maps else ()
-    is_nchw = len(shape) == len(IMAGE)
-    return f"End in {_code(limits.classifier[0], shape[1] if is_nchw else 'C', classes)}."
+    ends = [view.measured.by_name[name] for name in view.head.maps[:1] if name in view.measured.by_name]
+    last = last_map(view, ends[0]) if ends else None
+    shape = tuple(view.measured.shapes.get(last.name, ())) if last else ()
+    head = _code(limits.classifier[0], shape[1] if len(shape) == len(IMAGE) else "C", classes)
+    is_cut = last is not None and last is not ends[0] and len(ends[0].shape or ()) == len(IMAGE)
+    return f"After {placed(last)}, end in {head}." if last and is_cut else f"End in {head}."
 
 
 def _code(classifier: Classifier, channels: int | str, classes: int) -> str:

@@ -13,6 +13,7 @@ from harness.rules.base import NetworkRule, TrainingRule
 from harness.rules.network import Network, doubted
 from harness.rules.registry import Asked
 from harness.rules.verdicts import Verdict, not_judged
+from harness.rules.work import with_advice
 
 Judged = tuple[tuple[Finding, ...], Facts, tuple[ReceptiveFieldRow, ...]]
 Variants = Mapping[str, Sequence[Asked]]
@@ -24,10 +25,11 @@ def judge(network: Network, variants: Variants, variant: str, *, seeds_differ: b
     `variants` are the rules of each. Returns findings, facts and the receptive-field table, the last two
     of the eval graph.
     """
+    asked = [one for one in variants[variant] if isinstance(one.rule, NetworkRule)]
+    verdicts = with_advice(network, asked, {one.name: _judged(network, one) for one in asked})
     findings = tuple(
-        finding_of(one, _judged(network, one, variants, variant))
-        for one in variants[variant]
-        if isinstance(one.rule, NetworkRule)
+        finding_of(one, _with_other_variants(network, one, verdicts[one.name], variants, variant))
+        for one in asked
     )
     view = network.evaluation
     facts = measured_facts(
@@ -78,17 +80,16 @@ def finding_of(one: Asked, verdict: Verdict) -> Finding:
         points=earned if verdict.points is None else verdict.points,
         max_points=most,
         measured=one.is_measured,
+        step=verdict.step,
     )
 
 
 # Private functions
 
 
-def _judged(network: Network, one: Asked, variants: Variants, variant: str) -> Verdict:
+def _judged(network: Network, one: Asked) -> Verdict:
     assert isinstance(one.rule, NetworkRule)
     verdict = one.rule.judge(network, one.settings)
-    if verdict.status == "failed" and one.rule.tells_variants_apart:
-        return _with_other_variants(network, one, verdict, variants, variant)
     if one.rule.needs in ("recipe", "training"):
         return verdict
     return doubted(verdict, network.shown, by_influence=one.rule.needs == "influence")
@@ -99,6 +100,8 @@ def _with_other_variants(
 ) -> Verdict:
     """Tell whoever fails a rule which other variant's way of it the network has."""
     assert isinstance(one.rule, NetworkRule)
+    if verdict.status != "failed" or not one.rule.tells_variants_apart:
+        return verdict
     for name, rules in variants.items():
         other = next((r for r in rules if r.name == one.name), None)
         if name == variant or other is None or other.settings == one.settings:

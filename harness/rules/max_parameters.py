@@ -8,6 +8,9 @@ from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed
 from harness.tables import Positive
 
+_PARTS = 16
+"""Shares of its channels that a network is narrowed by: fifteen sixteenths, fourteen …"""
+
 
 @rule(asks="a small network", needs="graph")
 class MaxParameters(NetworkRule):
@@ -60,4 +63,21 @@ class MaxParameters(NetworkRule):
         if counted.unused:
             unused = sum(numbers(tensor) for tensor in counted.unused)
             advice += f" {unused:,} are never used: {', '.join(t.name for t in counted.unused[:3])}."
-        return failed(expected, actual, advice=advice)
+        return failed(expected, actual, advice=advice + _narrower(network, limit))
+
+
+# Private functions
+
+
+def _narrower(network: Network, limit: int) -> str:
+    """Say how narrow a network would have to be in which each layer keeps the same share of its channels."""
+    fixed = {1, network.classes, network.input_shape[0]}
+    sizes = [
+        (numbers(tensor), sum(size not in fixed for size in tensor.shape[:2]))
+        for tensor in network.counted.tensors
+    ]
+    for parts in range(_PARTS - 1, 0, -1):
+        total = sum(round(size * (parts / _PARTS) ** scaled) for size, scaled in sizes)
+        if total < limit:
+            return f" With {parts}/{_PARTS} of the channels in every layer it would have about {total:,}."
+    return ""

@@ -17,6 +17,7 @@ from harness.recipe import RecipeSpec
 from harness.record import SecondMeasurement
 from harness.rules.verdicts import Verdict, not_judged
 
+USE_IT = "Or let what has no influence matter: use what it computes."
 _ORDER = {"failed": 0, "not_judged": 1, "passed": 2}
 
 
@@ -35,6 +36,8 @@ class Network:
     recipe: RecipeSpec
     probe: Probe | None = None
     not_run: str = ""
+    assumed: Evidence | None = None
+    """What running it is taken to show, of a network that is only drawn."""
 
     @cached_property
     def evaluation(self) -> View:
@@ -49,6 +52,8 @@ class Network:
     @cached_property
     def shown(self) -> Evidence:
         """What running the network shows of its graph."""
+        if self.assumed is not None:
+            return self.assumed
         if self.probe is not None:
             return self.probe.evidence
         unknown = unknown_nodes(self.architecture.eval)
@@ -65,7 +70,9 @@ class Network:
     @cached_property
     def second(self) -> SecondMeasurement | None:
         """The receptive field once more, by gradients."""
-        return agreement(self.evaluation, self.probe.extents) if self.probe else None
+        if self.probe is None or self.assumed is not None:
+            return None
+        return agreement(self.evaluation, self.probe.extents)
 
     @cached_property
     def influential(self) -> tuple[tuple[View, str], ...]:
@@ -78,6 +85,11 @@ class Network:
                 rest = View(view.measured.architecture, view.measured.graph, weak)
                 found.append((rest, _without(view, weak)))
         return tuple(found)
+
+    def failing(self, judge: Callable[[View], Verdict]) -> View:
+        """Return the first graph that fails, whole or without its weak layers; else that of evaluation."""
+        views = (self.evaluation, self.train, *(view for view, _ in self.influential))
+        return next((view for view in views if judge(view).status == "failed"), self.evaluation)
 
     def in_both(self, judge: Callable[[View], Verdict]) -> Verdict:
         """Judge both graphs; the worse verdict counts, and eval's when they agree."""
@@ -92,7 +104,7 @@ class Network:
         for view, why in self.influential:
             verdict = judge(view)
             if _ORDER[verdict.status] < _ORDER[worst.status]:
-                advice = f"{verdict.help} Or let what has no influence matter: use what it computes."
+                advice = f"{verdict.help} {USE_IT}"
                 worst = replace(verdict, actual=f"{verdict.actual}; {why}", help=advice)
         return worst
 

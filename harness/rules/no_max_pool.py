@@ -1,10 +1,12 @@
 """The rule against maxima over space."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from harness.analysis.maxima import find_maxima
+from harness.analysis.ops import OPS
 from harness.analysis.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.mends import Mend, average_in_place_of, ends_in, leave_out, stride_in_place_of
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
 
@@ -16,6 +18,20 @@ class NoMaxPool(NetworkRule):
     def judge(self, network: Network, settings: RuleSettings) -> Verdict:
         """Judge both graphs by their operators, and by how they behave."""
         return network.in_both(lambda view: _no_max_pool(view, network.shown.pools))
+
+    def mends(self, network: Network, settings: RuleSettings) -> Iterator[Mend]:
+        """Yield what may take the place of the first pool."""
+        del settings
+        behaving = network.shown.pools
+        view = network.failing(lambda one: _no_max_pool(one, behaving))
+        found = [node for node, _ in find_maxima(view.measured, behaving).found]
+        pools = [node for node in found if OPS.get(node.op) in ("max_pool", "adaptive_max_pool")]
+        if pools and ends_in(view, pools[0]):
+            yield from average_in_place_of(view, pools[0], network.classes)
+        elif pools:
+            yield from leave_out(view, pools[0])
+            if pools[0] in view.resampling:
+                yield from stride_in_place_of(view, pools[0], 2)
 
 
 # Private functions

@@ -1,24 +1,29 @@
 """The rule about how much of the image the last map sees, within limits or for the record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.analysis.advice import Place, wider
+from harness.analysis.advice import LARGEST_DILATION, Place, field_at, wider
+from harness.analysis.convolution import Convolution
 from harness.analysis.graph import Node
-from harness.analysis.naming import layers
+from harness.analysis.mending import reshaped
+from harness.analysis.naming import layers, placed
 from harness.analysis.view import View
 from harness.record import SecondMeasurement
 from harness.rules.base import NetworkRule, RuleSettings, rule
+from harness.rules.mends import Mend, insert, tried
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, not_judged, opaque, passed, without_head
 
 _Pixels = Annotated[int, Field(ge=0)]
 
 
-@rule(asks="the last map sees as much of the image as asked for", needs="influence")
+@rule(
+    asks="the last map sees as much of the image as asked for", needs="influence", depends=("downsampling",)
+)
 class ReceptiveField(NetworkRule):
     """Check that the receptive field of the last feature map lies within limits, or record it."""
 
@@ -48,6 +53,25 @@ class ReceptiveField(NetworkRule):
         if settings.record_only:
             return replace(verdict, status="passed", help="", cause=None)
         return verdict
+
+    def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
+        """Yield what would make the receptive field large enough."""
+        return mends_by_size(network, settings)
+
+
+def mends_by_size(network: Network, limits: ReceptiveField.Settings) -> Iterator[Mend]:
+    """Yield dilations that would make the receptive field large enough, or convolutions that would."""
+    view = network.failing(judged_by_size(network, limits))
+    above, now = limits.above_px, field_at(view, limits.place)
+    if above is None or now is None or now > above or not view.jumps:
+        return
+    for chosen, dilation, new in wider(view, above, limits.place):
+        yield from tried(_said(now, chosen, dilation, new), reshaped(view, chosen, dilation=dilation))
+    needed = -(-(above + 1 - now) // (2 * view.jumps[0]))
+    largest = max((c.dilation for c in view.dilated), default=1)
+    for dilation in dict.fromkeys(min(d, LARGEST_DILATION) for d in (needed, max(needed, largest))):
+        for name in view.head.maps[:1]:
+            yield from insert(view, view.measured.by_name[name], dilation=dilation)
 
 
 def judged_by_size(network: Network, limits: ReceptiveField.Settings) -> Callable[[View], Verdict]:
@@ -91,7 +115,7 @@ def _limited(view: View, limits: Settings, expected: str, actual: str, rf: int, 
     """Compare a receptive field with the limits; `seen` is what changed pixels show of it."""
     above, below = limits.above_px, limits.below_px
     if above is not None and rf <= above:
-        return failed(expected, actual, *_last(view), advice=wider(view, above, limits.place))
+        return failed(expected, actual, *_last(view), advice=_wider(view, above, limits.place))
     if above is not None and seen is not None and seen <= above:
         moved = seen - rf + (view.receptive_field_px or 0)
         text = f"{moved} px move the last map, when pixels are changed; {actual} by the graph"
@@ -110,6 +134,19 @@ def _limited(view: View, limits: Settings, expected: str, actual: str, rf: int, 
         advice = "Use fewer convolutions, smaller kernels or dilations, or less downsampling before them."
         return failed(expected, actual, *_last(view), advice=advice)
     return passed(expected, actual, *_last(view))
+
+
+def _wider(view: View, above_px: int, place: Place) -> str:
+    now = field_at(view, place)
+    for chosen, dilation, new in wider(view, above_px, place) if now is not None else ():
+        return _said(now or 0, chosen, dilation, new)
+    return "Add 3x3 convolutions on the path to the head, or give them a dilation."
+
+
+def _said(now: int, chosen: Convolution, dilation: int, new: int) -> str:
+    layer, more = placed(chosen.node), new - now
+    gives = f"dilation {dilation} (and padding {dilation}) in {layer} would add {more}: {new}"
+    return f"The receptive field is {now}; {gives}."
 
 
 def _expected(limits: Settings) -> str:

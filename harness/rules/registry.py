@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from harness.analysis.kinds import KINDS
-from harness.errors import AssignmentError
+from harness.errors import AssignmentError, HarnessError
 from harness.rules.allow_only import AllowOnly
 from harness.rules.augmentation import Augmentation
 from harness.rules.base import NetworkRule, Rule, RuleSettings, TrainingRule
@@ -67,6 +68,26 @@ RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
     )
 }
 """Every rule by its name; a new one takes a line here."""
+
+
+def leaned_on_first(rules: Mapping[str, type[Rule]]) -> tuple[str, ...]:
+    """Sort the names of rules so that each comes after those that its question leans on.
+
+    Raises:
+        HarnessError: rules lean on each other in a circle, or on one that there is not.
+    """
+    for name, one in rules.items():
+        for other in one.depends:
+            if other not in rules:
+                raise HarnessError(f"{name} depends on {other}: no such rule. {meant(other, rules, 'rules')}")
+    try:
+        return tuple(TopologicalSorter({name: one.depends for name, one in rules.items()}).static_order())
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise HarnessError(f"rules depend on each other in a circle: {circle}. Remove one of them.") from None
+
+
+leaned_on_first(RULES)  # a circle shows as soon as the harness starts
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ class Verdict:
     help: str = ""
     cause: Cause | None = None
     points: int | None = None
+    step: int = 0
+    """Place in the order of work, from 1; 0 where there is nothing to do."""
 
 
 def passed(expected: str, actual: str, *nodes: Node) -> Verdict:

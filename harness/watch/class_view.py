@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.cohort.attendance import with_missing
+from harness.cohort.classlist import ClassList
 from harness.cohort.ledger import current_terms
 from harness.cohort.marks import Mark, marks
 from harness.cohort.names import in_order
 from harness.cohort.page import drawings, lines, rule_counts, state_of
 from harness.cohort.progress import typical_seconds
 from harness.cohort.reading import counts, rows
+from harness.cohort.register import class_list_of
 from harness.cohort.rows import Row, by_cause
 from harness.cohort.store import Store
 from harness.cohort.table import ClassTable
@@ -43,6 +46,7 @@ class ClassView:
         """
         self._store, self._names = store, names
         self._terms = current_terms(store)
+        self._listed: ClassList | None = None
         self._marks: Mapping[str, tuple[Mark, ...]] = {}
         self._rows: dict[str, Row] = {}
         self._numbers: dict[str, int] = {}
@@ -64,7 +68,11 @@ class ClassView:
     def parts(self) -> Parts:
         """Look at the store, and give the parts of the page."""
         if self._look():
-            self._shown = tuple(self._rows[name] for name in sorted(self._rows, key=in_order))
+            found = with_missing(self._listed, tuple(self._rows.values()))
+            self._shown = tuple(sorted(found, key=lambda row: in_order(row.student)))
+            for row in self._shown:
+                if row.state == "missing":
+                    self._render(row)
             self._graded = self._parts_of_grades()
         gradings = self._gradings(self._shown)
         moving = {
@@ -89,7 +97,7 @@ class ClassView:
 
     def _look(self) -> bool:
         """Read again who has changed since the last look; return whether anybody has."""
-        now, terms = marks(self._store), current_terms(self._store)
+        now, terms, listed = marks(self._store), current_terms(self._store), class_list_of(self._store)
         if terms != self._terms:
             self._marks, self._rows, self._lines, self._terms = {}, {}, {}, terms
         changed = [student for student, some in now.items() if self._marks.get(student) != some]
@@ -97,14 +105,18 @@ class ClassView:
             found = rows(self._store, terms.assignment_sha256, changed if self._marks else None)
             for row in found:
                 self._take(row, now[row.student])
-        self._marks, self._terms = now, terms
-        return bool(changed)
+        is_new = bool(changed) or listed != self._listed
+        self._marks, self._terms, self._listed = now, terms, listed
+        return is_new
 
     def _take(self, row: Row, its: Sequence[Mark]) -> None:
         if row.state == "running" and not _owner(row, its):
             row = replace(row, state="waiting")  # its grader has died
-        number = self._numbers.setdefault(row.student, len(self._numbers))
         self._rows[row.student] = row
+        self._render(row)
+
+    def _render(self, row: Row) -> None:
+        number = self._numbers.setdefault(row.student, len(self._numbers))
         (line,) = lines(ClassTable((row,), self._terms.assignment, Path()))
         self._points[row.student] = line.cells[0].text
         self._lines[row.student] = part("line", row=row, line=line, state=_state(row), number=number)

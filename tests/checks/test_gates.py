@@ -55,7 +55,7 @@ def test_a_broken_rule_fails_its_own_gate_with_the_finding_as_its_message(tmp_pa
     assert done.returncode == 1
     assert "basic: no_max_pool: failed" in done.stdout
     assert "expected: no maximum over space" in done.stdout
-    assert "where:    pool (model.py:12)" in done.stdout
+    assert "where:    pool (model.py:8, called at model.py:12)" in done.stdout
 
 
 def test_a_wrong_path_is_bad_usage_and_not_a_crash():

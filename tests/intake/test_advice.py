@@ -75,10 +75,23 @@ CASES: dict[str, Case] = {
     "convolution": (
         with_line("self.conv2 = nn.Conv2d(16, 8, 3)").replace(RETURN, "        x = self.conv2(x)\n" + RETURN),
         "model.py:16: the model could not be run on a batch of two images: RuntimeError: Given groups=1",
-        "In `conv2`: it is made for 16 channels and gets 8; set its in_channels to 8."),
+        "In `conv2` (model.py:9): it is made for 16 channels and gets 8; set its in_channels to 8."),
+    "groups_of_a_depthwise": (
+        with_line("self.body = nn.Sequential(nn.ReLU(), nn.Conv2d(16, 16, 3, groups=16))").replace(RETURN, "        x = self.body(x)\n" + RETURN),
+        "model.py:16: ", "In `body.1` (model.py:9): it is made for 16 channels and gets 8; set its in_channels to 8 and groups to 8."),
+    "groups_that_still_divide": (
+        with_line("self.conv2 = nn.Conv2d(16, 8, 3, groups=4)").replace(RETURN, "        x = self.conv2(x)\n" + RETURN),
+        "model.py:16: ", "set its in_channels to 8 and keep groups=4."),
+    "groups_that_divide_no_longer": (
+        with_line("self.conv2 = nn.Conv2d(12, 12, 3, groups=12)").replace(RETURN, "        x = self.conv2(x)\n" + RETURN),
+        "model.py:16: ", "set its in_channels to 8 and groups to 8, and its out_channels to 16."),
+    "a_branch_on_the_values": (
+        NET.replace(RETURN, "        x = x * 2 if x.sum() > 0 else x\n" + RETURN),
+        "model.py:15: the model runs, but its graph could not be captured: GuardOnDataDependentSymNode: Could not guard on data-dependent expression Eq(u0, 1). The",
+        "no `if`, loop or index on the values of a tensor, no .item()."),
     "gray_images": (
         NET.replace("Conv2d(3", "Conv2d(1"), "model.py:14: ",
-        "In the convolution: the model is made for gray images (in_channels 1), the assignment's have 3 channels."),
+        "In `conv1` (model.py:9): the model is made for gray images (in_channels 1), the assignment's have 3 channels."),
     "batch_norm": (
         NET.replace("BatchNorm2d(8)", "BatchNorm2d(4)"), "model.py:14: ",
         "The batch-norm gets 8 channels and is made for 4: write nn.BatchNorm2d(8)."),

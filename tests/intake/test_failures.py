@@ -30,3 +30,32 @@ ROOT = Path("/tmp/box/one/submission")
 def test_a_place_on_the_machine_is_shown_as_seen_from_the_submission(text, shown):
     assert said(ValueError(text), ROOT) == f"ValueError: {shown}"
     assert student_traceback(ValueError(text), ROOT) == f"ValueError: {shown}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Could not guard on data-dependent expression Eq(u0, 1) (unhinted: Eq(u0, 1)).  (Size-like "
+            "symbols: none)\n\nCaused by: (x.py:12 in forward)\nFor more help, see https://docs.google.com/x\n",
+            "Could not guard on data-dependent expression Eq(u0, 1)",
+        ),
+        (
+            'Constraints violated (batch)! For more information, run with TORCH_LOGS="+dynamic".\n  - You '
+            "marked batch as dynamic\nSuggested fixes:\n  batch = 2\n\nThe error above occurred when x.",
+            "Constraints violated (batch)",
+        ),
+        (
+            "/build/aten/src/ATen/Register_0.cpp:8836: SymIntArrayRef expected numbers",
+            "SymIntArrayRef expected numbers",
+        ),
+        ("it is odd. Set TORCH_SHOW_CPP_STACKTRACES=1 to see more", "it is odd"),
+        ("width must be even. See the docstring", "width must be even. See the docstring"),
+    ],
+)
+def test_what_torch_says_to_its_developers_is_left_out(text, shown):
+    assert said(ValueError(text), ROOT) == f"ValueError: {shown}"
+    shown_below = student_traceback(ValueError(text), ROOT)
+    assert shown_below.startswith(f"ValueError: {shown}")
+    assert "http" not in shown_below
+    assert "TORCH_" not in shown_below

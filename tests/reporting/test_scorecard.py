@@ -63,7 +63,7 @@ def test_every_rule_has_a_row_with_expected_actual_where_and_points(card):
 
 
 def test_a_failed_rule_comes_with_what_to_do(card):
-    assert "- ❌ failed `no_max_pool`: replace block.pool by a stride-2 convolution" in card
+    assert "1. ❌ failed `no_max_pool`: replace block.pool by a stride-2 convolution" in card
     assert "`harness explain RULE` says what a rule allows" in card
 
 
@@ -74,8 +74,8 @@ def test_what_is_not_judged_says_whose_fault_it_is_and_comes_after_what_failed(r
     )
     variant = record.variants["basic"].model_copy(update={"findings": (unknown, failed)})
     card = render_scorecard(record.model_copy(update={"variants": {"basic": variant}}))
-    said = "- ⚠️ not judged `dilation`: ask (cause: the harness itself, not the submission)"
-    assert card.index("- ❌ failed `no_max_pool`") < card.index(said)
+    said = "2. ⚠️ not judged `dilation`: ask (cause: the harness itself, not the submission)"
+    assert card.index("1. ❌ failed `no_max_pool`") < card.index(said)
 
 
 def test_a_variant_that_could_not_be_taken_in_is_not_said_to_lack_accuracy(card):

@@ -53,27 +53,29 @@ def test_two_strided_convolutions_are_one_too_few(sketch, judged):
     x = sketch.conv(sketch.conv("x", 8, s=2), 8, s=2)
     finding = judged(sketch.architecture(sketch.head(x))).downsampling
     assert finding.actual.startswith("jump 4: 2 convolutions (3x3, stride 2)")
-    assert finding.help == "Give stride 2 to 1 of the 3x3 convolutions."
+    assert finding.help == "Add a 3x3 convolution with stride 2 and padding 1 after v1 (model.py:2)."
 
 
 def test_the_help_measures_what_another_stride_would_make_of_the_jump(sketch, judged):
     x = sketch.conv(sketch.conv("x", 8, s=2), 8, s=2)
     x = sketch.conv(sketch.conv(x, 8, layer="c3a"), 8, k=1, layer="c3b")
     finding = judged(sketch.architecture(sketch.head(x))).downsampling
-    assert finding.help == "Give stride 2 to 1 of the 3x3 convolutions; in c3a it would make the jump 8."
+    assert finding.help == "Give c3a (model.py:3) stride 2: the jump is then 8."
 
 
 def test_the_help_for_one_too_many_names_one_whose_stride_can_go(sketch, basic, judged):
     finding = judged(basic(last=lambda x: sketch.conv(x, 32, s=2, layer="s4"))).downsampling
-    assert finding.help == "Give stride 1 to 1 of the 3x3 convolutions; in s4 it would make the jump 8."
+    assert finding.help == "Give s4 (model.py:7) stride 1: the jump is then 8."
 
 
-def test_of_two_parallel_strides_neither_can_go_alone(sketch, basic, judged):
+def test_of_two_parallel_strides_one_branch_goes(sketch, basic, judged):
     def twice(x):
         return sketch.call("add.Tensor", sketch.conv(x, 32, s=2), sketch.conv(x, 32, s=2))
 
     finding = judged(basic(last=twice)).downsampling
-    assert finding.help == "Give stride 1 to 2 of the 3x3 convolutions; in s3 it would make the jump 8."
+    assert finding.help.startswith(
+        "Leave out v7 (model.py:8) and the sum: it changes the size of the map beside v6. Give v6 "
+    )
 
 
 def test_parallel_strided_convolutions_are_counted_each(sketch, basic, judged):
@@ -160,7 +162,7 @@ def test_any_number_of_3x3_or_1x1_strided_convolutions_passes(sketch, judged_c1c
 def test_none_is_too_few_and_the_help_says_what_one_would_give(sketch, judged_c1c2c3c4):
     finding = judged_c1c2c3c4(strided(sketch, 0)).downsampling
     assert finding.actual == "jump 1: nothing raises it"
-    assert finding.help == "Give stride 2 to 1 of the 3x3 or 1x1 convolutions; in z it would make the jump 2."
+    assert finding.help == "Give z (model.py:2) stride 2: the jump is then 2."
 
 
 @pytest.mark.parametrize(
@@ -201,5 +203,6 @@ def test_the_help_does_not_give_its_stride_to_a_dilated_convolution(sketch, judg
     x = sketch.conv(sketch.conv(x, 8, s=2, layer="s1"), 8, s=2, layer="s2")
     x = sketch.conv(sketch.conv(x, 8, layer="plain"), 8, d=2, layer="wide")
     assert (
-        "in plain it would make the jump 8" in judged(sketch.architecture(sketch.head(x))).downsampling.help
+        "Give plain (model.py:4) stride 2: the jump is then 8."
+        in judged(sketch.architecture(sketch.head(x))).downsampling.help
     )

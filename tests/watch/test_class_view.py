@@ -6,8 +6,10 @@ import time
 import pytest
 from sqlalchemy import event
 
+from harness.cohort.classlist import parse_class_list
 from harness.cohort.current import switch_to
 from harness.cohort.leases import this_process
+from harness.cohort.register import enter_class_list
 from harness.cohort.schema import WorkTable
 from harness.tables import content_hash
 from harness.training.events import EpochEvent
@@ -132,6 +134,18 @@ def test_another_assignment_shows_the_class_under_it(cohort, view, record):
     assert text(parts["counts"]).startswith("1 students")
     assert "waiting" in parts["s1"]
     assert "s0" not in parts
+
+
+def test_who_is_in_the_list_of_the_class_and_handed_in_nothing_is_shown_until_something_comes(cohort, view):
+    cohort.hand_in("ada")
+    watched = view()
+    assert "s1" not in watched.parts()
+    enter_class_list(cohort.store, parse_class_list("name,id\nada,1\nZoë,2\n"))
+    assert text(watched.parts()["s1"]).startswith("Zoë … nothing handed in")
+    cohort.hand_in("Zoë")
+    parts = watched.parts()
+    assert text(parts["s1"]).startswith("Zoë … waiting")
+    assert text(parts["counts"]) == "2 students 2 … waiting"
 
 
 def test_what_a_submission_is_called_and_what_went_wrong_stay_text(cohort, view, record):
