@@ -39,6 +39,13 @@ def differences(
     return tuple(_difference(name, was.get(name), old, now.get(name), new) for name in sorted({**was, **now}))
 
 
+def may_count(rows: Iterable[Row], spec: AssignmentSpec) -> frozenset[str]:
+    """Give the keys of the submissions that count, or may come to: all of them where the best one does."""
+    listed = list(rows)
+    chosen = listed if spec.policy.counts == "best" else _counting(listed, spec).values()
+    return frozenset(row.key for row in chosen)
+
+
 def rule_changes(old: Record, new: Record) -> Iterator[str]:
     """Say which verdicts and points of rules differ between two records."""
     for name, variant in new.variants.items():

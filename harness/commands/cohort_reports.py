@@ -173,7 +173,7 @@ def rejudge(
     the rules hold now. Changes nothing without --apply.
     """
     from harness.assignment import load_assignment
-    from harness.cohort.differences import differences
+    from harness.cohort.differences import differences, may_count
     from harness.cohort.leases import shown, this_process
     from harness.cohort.ledger import current_terms
     from harness.cohort.reading import submissions
@@ -193,7 +193,8 @@ def rejudge(
         judged = rejudge_class(graded, now.assignment, terms, there)
         found = list(followed(judged, "judging again", len(graded)))
         say(f"{named(now.assignment)} → {named(spec)}", output)
-        show_rejudged(found, differences(graded, now.assignment, [one.after for one in found], spec))
+        after = [one.after for one in found]
+        show_rejudged(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
         if not apply:
             say("Nothing was changed. Enter the new grades with --apply.")
             return

@@ -19,10 +19,12 @@ def followed(items: Iterable[_Item], what: str, total: int) -> Iterable[_Item]:
     return track(items, what, total, console=screen, transient=True, disable=not screen.is_terminal)
 
 
-def show_rejudged(found: Sequence[Rejudged | NotRejudged], changes: Sequence[Difference]) -> None:
-    """Print the difference student by student, then the sums."""
+def show_rejudged(
+    found: Sequence[Rejudged | NotRejudged], changes: Sequence[Difference], counted: frozenset[str]
+) -> None:
+    """Print the difference student by student, then the sums; `counted` has the keys of what may count."""
     left = [one for one in found if isinstance(one, NotRejudged)]
-    to_train = [one for one in found if isinstance(one, Rejudged) and one.to_train]
+    to_train = [one for one in found if isinstance(one, Rejudged) and one.to_train and one.key in counted]
     unknown = {one.row.student for one in left}
     changed = [one for one in changes if one.is_one and one.student not in unknown]
     show_differences(changed, output)
