@@ -32,34 +32,41 @@ def apart(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     return {
         node.name: source
         for node in view.pointwise
-        for source in _mixed(measured, node)
-        if _is_apart(trial, images, source, node.refs[0])
+        for source, end in _stretches(measured, node)
+        if _is_apart(trial, images, source, end)
     }
 
 
 # Private functions
 
 
-def _mixed(measured: Measured, layer: Node) -> Iterator[str]:
-    """Name the maps from which a layer's input is computed, without a layer that mixes all their channels."""
-    pending, seen = [layer.refs[0]], set[str]()
+def _stretches(measured: Measured, layer: Node) -> Iterator[tuple[str, str]]:
+    """Find the stretches before a layer, from one map to another, in which learned numbers weigh neighbours.
+
+    None has a layer in it: not before one that mixes channels, and on either side of a depthwise one, which
+    is judged as the layer that it is.
+    """
+    pending, seen = [(layer.refs[0], layer.refs[0])], set[tuple[str, str]]()
     while pending:
-        name = pending.pop()
-        node = measured.by_name.get(name)
-        if name in seen:
+        name, end = pending.pop()
+        if (name, end) in seen:
             continue
-        seen.add(name)
-        if (node is None or _mixes(measured, node)) and _is_weighed(measured, name, layer.refs[0]):
-            yield name
-        elif node is not None and not _mixes(measured, node):
-            pending += [read for read in data_reads(node) if read in measured.fields]
+        seen.add((name, end))
+        node = measured.by_name.get(name)
+        weight = _own_weight(measured, node) if node is not None else None
+        if (node is None or weight is not None) and _is_weighed(measured, name, end):
+            yield name, end
+        elif node is not None and weight is None:
+            pending += [(read, end) for read in data_reads(node) if read in measured.fields]
+        elif node is not None and weight is not None and weight.shape[1] == 1:
+            pending.append((node.refs[0], node.refs[0]))
 
 
-def _mixes(measured: Measured, node: Node) -> bool:
-    """Tell whether a layer mixes channels by weights that are trained as they are."""
+def _own_weight(measured: Measured, node: Node) -> Tensor | None:
+    """Find the weight of a layer that is trained as it is."""
     is_layer = OPS.get(node.op) in _LAYERS and len(node.refs) > 1
     weight = measured.architecture.tensor(measured.graph, node.refs[1]) if is_layer else None
-    return weight is not None and weight.trainable and weight.shape[1] > 1
+    return weight if weight is not None and weight.trainable else None
 
 
 def _is_weighed(measured: Measured, source: str, name: str) -> bool:

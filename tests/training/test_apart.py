@@ -15,6 +15,7 @@ class Net(nn.Module):
     def __init__(self, made):
         super().__init__()
         self.stem, self.full = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
         self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=2)
         self.weights, self.scale = nn.Parameter(torch.randn(8, 9)), nn.Parameter(torch.ones(8, 1, 1))
         self.mix, self.fc = nn.Conv2d(8, 8, 1), nn.Linear(8, 10)
@@ -38,6 +39,7 @@ APART = {
     "weighed neighbours": lambda n, x: sum(n.weights[:, i, None, None] * x.roll(i, 2) for i in range(3)),
     "a masked kernel": masked,
     "a masked kernel and an activation": lambda n, x: F.relu(masked(n, x)),
+    "a masked kernel before a depthwise layer": lambda n, x: n.depthwise(masked(n, x)),
 }
 TOGETHER = {
     "a full convolution": lambda n, x: n.full(x),
@@ -46,6 +48,7 @@ TOGETHER = {
     "an average": lambda n, x: n.scale * F.avg_pool2d(x, 3, 1, 1),
     "a residual": lambda n, x: x + n.full(x),
     "every channel at its own place": lambda n, x: x * n.weights.sum() * n.scale,
+    "a depthwise layer, judged as one": lambda n, x: n.depthwise(F.max_pool2d(x, 2)),
     "all windows": lambda n, x: (n.weights[0].repeat(8) @ F.unfold(x, 3, padding=1)).view(-1, 1, 16, 16) * x,
 }
 
