@@ -188,6 +188,7 @@ OLDER_HEAD = """
 """
 
 
+@pytest.mark.slow
 def test_another_edition_of_the_assignment_is_a_file_on_the_command_line(harness, write):
     folder = write(model=OLDER_HEAD)
     edition = DEFAULT_ASSIGNMENT.with_name("cifar10-c1c2c3c4.toml")
@@ -239,6 +240,7 @@ def test_an_interruption_exits_with_130_and_leaves_no_child_and_no_copy(write, t
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's copies were out of reach")
+@pytest.mark.slow
 def test_a_check_passes_and_keeps_its_files_to_itself_under_a_strict_umask(reference, tmp_path):
     with subprocess.Popen(
         command("check", reference, "--variant", "basic", "--json", "record.json"),
@@ -253,6 +255,7 @@ def test_a_check_passes_and_keeps_its_files_to_itself_under_a_strict_umask(refer
     assert (tmp_path / "record.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_path_that_is_not_utf_8_is_written_out_in_the_record(harness, write, tmp_path):
     folder = write(model=TINY)
     (folder / "model.py").rename(folder / os.fsdecode(b"mod\xe9le.py"))

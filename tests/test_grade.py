@@ -125,6 +125,7 @@ def test_weights_that_are_no_numbers_are_never_taken_for_a_network_that_guesses(
     assert findings["max_parameters"].status == "passed"
 
 
+@pytest.mark.slow
 def test_outputs_that_are_no_numbers_are_never_taken_for_guesses(judged):
     _, findings = judged("divides")
     assert findings["untrained_at_chance"].status == "not_judged"

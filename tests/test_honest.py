@@ -22,7 +22,7 @@ def not_passed(source, assignment, mini):
     return {rule: (f.status, f.actual) for rule, f in findings.items() if f.status != "passed"}
 
 
-@settings(EVERY, max_examples=10)
+@settings(EVERY, max_examples=6)
 @given(source=honest())
 def test_an_honest_network_passes_every_rule(assignment, mini, source):
     assert not_passed(source, assignment, mini) == {}, source

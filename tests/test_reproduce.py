@@ -100,6 +100,7 @@ def test_worker_processes_change_nothing(again):
     assert again(workers=2).first is None
 
 
+@pytest.mark.slow
 def test_the_first_number_that_differs_is_named_and_ends_it(results, again, tmp_path):
     def other_loss(data):
         data["variants"]["basic"]["training"]["epochs"][0]["test_loss"] += 0.25

@@ -81,6 +81,13 @@ def examples(language: str) -> list[Example]:
     return [example for rule in RULES for example in examples_of(rule) if example.language == language]
 
 
+def in_two_speeds(found: list[Example]) -> list[Any]:
+    """Make tests of examples: of each page the first that passes and the first that fails; else slow."""
+    kinds = [(example.page, example.said["status"]) for example in found]
+    marks = ([pytest.mark.slow] if kind in kinds[:i] else [] for i, kind in enumerate(kinds))
+    return [pytest.param(one, marks=mark, id=str(one)) for one, mark in zip(found, marks, strict=True)]
+
+
 def examples_of(page: str) -> Iterator[Example]:
     text, tables = (PAGES / f"{page}.md").read_text(), {}
     for fence in FENCE.finditer(text):
@@ -187,7 +194,7 @@ def test_the_network_of_the_page_passes_every_rule_in_both_editions():
         assert {rule: f.actual for rule, f in findings.items() if f.status != "passed"} == {}
 
 
-@pytest.mark.parametrize("example", examples("python"), ids=str)
+@pytest.mark.parametrize("example", in_two_speeds(examples("python")))
 def test_an_example_of_a_network_gets_the_verdict_the_page_gives_it(example):
     finding = judged(written(example), example.said["edition"], example.said["rule"], example.asked)
     assert example.verdict(finding), finding

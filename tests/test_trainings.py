@@ -97,6 +97,7 @@ def test_a_sample_that_is_not_there_is_refused_before_anything_is_run(opened: Ca
     assert not run.traced
 
 
+@pytest.mark.slow
 def test_a_network_that_is_another_one_with_another_seed_is_not_judged(opened: Callable[..., Run]) -> None:
     run = opened("    import torch\n" + OTHER_EACH_TIME)
     take_in(run)

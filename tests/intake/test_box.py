@@ -126,6 +126,7 @@ def test_both_backends_hand_back_the_same_bytes(take):
 
 
 @pytest.mark.parametrize("backend", ["lock", pytest.param("bwrap", marks=needs_bwrap)])
+@pytest.mark.slow
 def test_a_box_that_was_killed_starts_again(take, backend: Backend):
     with open_box(backend) as box:
         assert isinstance(take(box), Traced)

@@ -49,6 +49,7 @@ def test_no_other_command_takes_it_for_a_grade(own, arguments):
     assert "a student's own check, made without a sandbox; expected a grade" in said
 
 
+@pytest.mark.slow
 def test_its_graph_is_that_of_the_box(own, tmp_path):
     boxed = tmp_path / "record.json"
     assert harness("check", "submission", "--variant", "basic", "--json", boxed).returncode == 0

@@ -252,6 +252,7 @@ def test_after_a_job_that_killed_the_child_the_next_one_has_another(
         assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
 
 
+@pytest.mark.slow
 def test_a_child_that_dies_between_two_jobs_is_replaced(probe_job: ProbeJob) -> None:
     with closing(Child()) as child:
         child.run(probe_job, lambda event: None, LONG_S)
