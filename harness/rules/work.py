@@ -24,6 +24,8 @@ _MOST_OF_A_RULE = 6
 _MOST_WAYS = 12
 _MOST_NODES = 12_000
 """Nodes of drawn graphs that are judged for one network; a larger one has fewer ways tried."""
+_LARGEST = 2_000
+"""Nodes of the largest graph that is mended on paper; to judge the longest allowed takes seconds."""
 
 Verdicts = Mapping[str, Verdict]
 
@@ -153,6 +155,8 @@ class _Plan:
 def _plan(ordered: Sequence[Asked], verdicts: Verdicts, start: _State) -> _Plan:
     """Plan by the best way at each step, or by the simplest where that leaves fewer rules failing."""
     plan = _Plan(ordered, verdicts, start)
+    if len(start.network.architecture.eval.nodes) > _LARGEST:
+        return plan
     try:
         plan.make()
         if plan.state.failing:

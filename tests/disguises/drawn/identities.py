@@ -224,7 +224,7 @@ DEAD = (
     "{x} = {x}.var(0, unbiased=False, keepdim=True) * 0",
     "t = {x}.clone(); t.zero_(); {x} = t",
     "t = {x}.clone(); t -= {x}; {x} = t",
-    "t = {x}.clone(); t.view(-1).fill_(0); {x} = t",
+    "t = {x}.contiguous().clone(); t.view(-1).fill_(0); {x} = t",
     "t = {x}.clone(); t[:] = 0; {x} = t",
 )
 """What comes out is zero, or too small for a float32, whatever went in."""
