@@ -1,6 +1,7 @@
 """Images that come with the harness: embedded samples of some data sets, drawn ones for all others."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +40,12 @@ def load_mini(spec: DataSpec, folder: Path = _MINI) -> Data:
     return Data(PREVIEW, "the embedded mini set", train, test, spec.class_names)
 
 
+@lru_cache(maxsize=1)
 def load_for_probe(spec: DataSpec) -> Data:
     """Load what an untrained network is run on: the embedded sample, or drawn images where there is none.
 
     Drawn images are smooth shapes under noise, their labels take turns. Of large images there are fewer.
+    A class is run on the same images by one process: they are kept, and nobody may write to them.
 
     Raises:
         DataError: as `load_mini`.

@@ -76,6 +76,7 @@ def test_without_a_sample_images_are_drawn_the_same_ones_each_time() -> None:
     spec = DataSpec(dataset="cifar100")
     data = load_for_probe(spec)
     assert data.train.images.shape == data.test.images.shape == (500, 32, 32, 3)
+    load_for_probe.cache_clear()
     assert data.sha256 == load_for_probe(spec).sha256
     assert not np.array_equal(data.train.images, data.test.images)
     assert set(np.bincount(data.test.labels)) == {5}
