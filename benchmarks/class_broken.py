@@ -68,7 +68,7 @@ FOLDERS: Mapping[str, tuple[Files, str]] = {
 }  # fmt: skip
 
 ARCHIVES: Mapping[str, tuple[str, bytes, str]] = {
-    "a_rar_called_zip": (".zip", b"Rar!\x1a\x07\x01\x00" + bytes(200), "cannot be unpacked"),
+    "a_rar_called_zip": (".zip", b"Rar!\x1a\x07\x01\x00" + bytes(200), "a RAR archive under another name"),
     "half_uploaded": (".zip", b"PK\x03\x04" + bytes(range(256)), "cannot be unpacked"),
     "empty_archive": (".tar.gz", b"", "cannot be unpacked"),
     "a_web_page_called_tar": (".tar.gz", b"<html>Please log in</html>", "cannot be unpacked"),
