@@ -29,7 +29,7 @@ def _surprise(truth: dict[str, Any], row: Row) -> str:
     known = {
         "verdict": row.record.verdict,
         "failed": [finding.rule for finding in variant.findings if _is_broken(finding)],
-        "cause": row.cause,
+        "cause": row.cause if variant.problem or any(map(_is_open, variant.findings)) else None,
         "parameters": variant.facts.parameters,
         "receptive_field_px": variant.facts.receptive_field_px,
     }
@@ -43,3 +43,8 @@ def _surprise(truth: dict[str, Any], row: Row) -> str:
 def _is_broken(finding: Finding) -> bool:
     """Tell whether a rule failed, or would have if another one that it leans on had not."""
     return finding.status == "failed" or finding.help.startswith("Nothing else to do: it passes when")
+
+
+def _is_open(finding: Finding) -> bool:
+    """Tell whether nobody can say if a rule holds, for a reason of its own."""
+    return finding.status == "not_judged" and not _is_broken(finding)
