@@ -1,11 +1,13 @@
 """Shared by all tests: the shipped assignment, submissions written on the spot, graphs drawn by hand."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,26 @@ def box() -> Iterator[Box]:
     """What runs submissions, in the strongest backend that works here."""
     with open_box() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    why = "Playwright is not there: pip install -e .[dev] -c constraints.txt"
+    sync_api = pytest.importorskip("playwright.sync_api", reason=why)
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip(
+            "Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again"
+        )
+    flags = [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update",
+    ]  # fmt: skip
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """table.html in Chromium: it sorts, searches, asks for nothing, and nobody is shut out."""
 
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +12,6 @@ from harness.cohort.similarity import Work, clusters
 from harness.cohort.table import ClassTable
 from harness.cohort.tokens import read_text
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 AXE = REPOSITORY / "tests" / "reporting" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)
 CUT = """[...document.querySelectorAll("body *")]
@@ -26,22 +19,6 @@ CUT = """[...document.querySelectorAll("body *")]
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .map(element => element.outerHTML.slice(0, 120))"""
 """Elements that reach beyond the page, other than inside a region that scrolls."""
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not there: pip install -e .[dev] -c constraints.txt"
-)
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(),
-    reason="Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Visit:

@@ -1,18 +1,11 @@
 """scorecard.html in Chromium: it renders, asks for nothing, works by keyboard, and nobody is shut out."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.reporting.html import render_html
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)
 CUT = """[...document.querySelectorAll("body *")]
@@ -20,22 +13,6 @@ CUT = """[...document.querySelectorAll("body *")]
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .map(element => element.outerHTML.slice(0, 120))"""
 """Elements that reach beyond the page, other than inside a region that scrolls."""
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not there: pip install -e .[dev] -c constraints.txt"
-)
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(),
-    reason="Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["full", "failed", "hostile"])

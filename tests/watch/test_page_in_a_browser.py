@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,6 @@ from harness.cohort.leases import release
 from harness.cohort.reading import rows
 from harness.cohort.store import open_for_reading
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 AXE = REPOSITORY / "tests" / "reporting" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)
 ME = "me@elsewhere:1/x/y"
@@ -28,22 +22,6 @@ ME = "me@elsewhere:1/x/y"
 SOON = 10_000
 """Milliseconds in which the page has followed."""
 HOSTILE = "<script>document.title='it ran'</script>\"'><img src=x onerror=document.title='it-ran'>\u202e"
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not there: pip install -e .[dev] -c constraints.txt"
-)
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(),
-    reason="Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
