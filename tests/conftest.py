@@ -63,7 +63,7 @@ def browser() -> Iterator[Any]:
             "Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again"
         )
     flags = [
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-sync",
         "--disable-background-networking", "--disable-component-update",
     ]  # fmt: skip
     with sync_api.sync_playwright() as playwright:

@@ -68,7 +68,7 @@ def test_axe_finds_nothing_serious(browser, card, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_is_not_cut_at_any_width(browser, card, scheme, tmp_path):
+def test_the_page_is_not_cut_at_any_width(browser, card, scheme):
     with Visit(browser, card, color_scheme=scheme) as visit:
         page = visit.page
         page.evaluate("document.querySelectorAll('details').forEach(element => element.open = true)")
@@ -77,8 +77,6 @@ def test_the_page_is_not_cut_at_any_width(browser, card, scheme, tmp_path):
             across = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
             assert page.evaluate(across) == [width, width]
             assert page.evaluate(CUT) == []
-            picture = page.screenshot(path=tmp_path / f"{width}.png", full_page=True)
-            assert int.from_bytes(picture[16:20], "big") == width
 
 
 def test_the_drawing_of_the_graph_is_seen_whole_on_a_tablet(
