@@ -94,12 +94,12 @@ ATTACKS: Mapping[str, Attack] = {
         says="architecture.json",
     ),
     "replaces_the_export": Attack(
-        after="import torch.export\nimport harness.intake.export as export\n"
+        after="import torch.export\nimport harness.loader.export as export\n"
         "torch.export.export = export.export = lambda *a, **k: 'passed'\n",
         says="could not be captured",
     ),
     "replaces_the_tracer": Attack(
-        after="import harness.intake.tracer as tracer\n"
+        after="import harness.loader.child as tracer\n"
         "tracer._bytes = lambda answer: b'passed'\n",
         says=NOT_AGREED,
     ),

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from harness.cohort.rows import Row
-from harness.record import Finding
+from harness.cohort.models import Row
+from harness.record.record import Finding
 
 
 def surprises(folder: Path, rows: Iterable[Row]) -> dict[str, str]:

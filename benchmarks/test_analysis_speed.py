@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import graph
-from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
-from harness.intake.export import architecture_of
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+from harness.graph import ir as graph
+from harness.loader.export import architecture_of
 from harness.rules.judging import judge
 from harness.rules.network import Network
 

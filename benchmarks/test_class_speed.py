@@ -14,7 +14,7 @@ import pytest
 from class_truth import surprises
 from make_class import make_class
 
-from harness.cohort.reading import rows
+from harness.cohort.queries import rows
 from harness.cohort.store import opened_store
 
 FIRST = 10

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment
-from harness.intake.box import open_box
-from harness.intake.exchange import Request, Wanted
-from harness.intake.sandbox import Traced, trace
-from harness.intake.self_check import unboxed
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+from harness.loader.load import Traced, open_loader, trace
+from harness.loader.protocol import Request
+from harness.sandbox.self_check import unboxed
+from harness.sources.requested import Requested
 
 SUBMISSION = Path(__file__).parents[1] / "submission"
 ROUNDS = 5
@@ -39,7 +39,7 @@ def take_in(tmp_path, variant):
     assignment = load_assignment(DEFAULT_ASSIGNMENT)
     limits = assignment.limits
     network = {"basic": "Net", "dilated": "NetDilated"}[variant]
-    wanted = Wanted(file=SUBMISSION / "model.py", class_name=network)
+    wanted = Requested(file=SUBMISSION / "model.py", class_name=network)
 
     def taken(opened: Callable, times: int) -> Spent:
         before = spent()
@@ -66,7 +66,7 @@ def spent() -> Spent:
 
 def boxed():
     # Of a process inside bubblewrap, which is killed, the processor time is not known afterwards.
-    return open_box("lock")
+    return open_loader("lock")
 
 
 def said(capsys, what: str, rounds: list[tuple[Spent, Spent]]) -> float:

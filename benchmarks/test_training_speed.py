@@ -19,15 +19,15 @@ from naive import BATCH, Pictures, epoch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
-from harness.analysis.graph import to_json
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
 from harness.datasets.images import Split
 from harness.datasets.loading import load_data
 from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
-from harness.intake.export import architecture_of
-from harness.recipe import RecipeOverride
-from harness.record import load_record
+from harness.graph.ir import to_json
+from harness.loader.export import architecture_of
+from harness.record.record import load_record
+from harness.settings.recipe import RecipeOverride
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
-from harness.errors import HarnessError, UsageError
-from harness.gallery import located
-from harness.grade import HANDED_IN, grade
-from harness.intake.submission import Submission, open_submission
-from harness.record import Finding, Record, load_record
-from harness.run import Run, Settings
+from harness.assignment.gallery import located
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.base.errors import HarnessError, UsageError
+from harness.pipeline.grade import HANDED_IN, grade
+from harness.pipeline.run import Run, Settings
+from harness.record.record import Finding, Record, load_record
+from harness.sources.submission import Submission, open_submission
 
 OPENED = pytest.StashKey[tuple[AssignmentSpec, Submission]]()
 LOADED = pytest.StashKey[Record]()

@@ -5,7 +5,7 @@ Run as ``pytest checks --submission PATH``. A rule that could not be judged does
 
 import pytest
 
-from harness.record import Finding, Record
+from harness.record.record import Finding, Record
 
 
 def test_rule(record: Record, finding: Finding, variant: str) -> None:

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.agreement import Extents
-from harness.analysis.evidence import Evidence
-from harness.analysis.graph import SCHEMA, Architecture, Graph, Node, Ref, Tensor
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
 from harness.datasets.registry import environment
-from harness.intake.box import Box, open_box
+from harness.graph.evidence import Evidence
+from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
+from harness.graph.receptive_field.agreement import Extents
+from harness.loader.load import open_loader
 from harness.rules.judging import judge
 from harness.rules.network import Network
+from harness.sandbox.client import Box
 
 # Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -48,7 +49,7 @@ def reference() -> Path:
 @pytest.fixture(scope="session")
 def box() -> Iterator[Box]:
     """What runs submissions, in the strongest backend that works here."""
-    with open_box() as opened:
+    with open_loader() as opened:
         yield opened
 
 
@@ -63,8 +64,8 @@ def browser() -> Iterator[Any]:
             "Chromium is not there: apt-get install chromium (Debian, Ubuntu), then run the tests again"
         )
     flags = [
-        "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update",
+        "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+        "--disable-sync", "--disable-background-networking", "--disable-component-update",
     ]  # fmt: skip
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)

@@ -15,18 +15,17 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
-from harness.grade import judge
-from harness.intake import sandbox
-from harness.intake.box import open_box
-from harness.intake.exchange import Request
-from harness.intake.sandbox import Traced, Untraced
-from harness.intake.submission import Submission, open_submission
-from harness.probing import probe
-from harness.record import Facts, Finding, Record, Status, to_json
-from harness.run import Run, Settings
-from harness.seeds import seed_for
-from harness.tables import Table, read_toml, validate
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.base.seeds import seed_for
+from harness.base.tables import Table, read_toml, validate
+from harness.loader import load as sandbox
+from harness.loader.load import Traced, Untraced, open_loader
+from harness.loader.protocol import Request
+from harness.pipeline.grade import judge
+from harness.pipeline.probing import probe
+from harness.pipeline.run import Run, Settings
+from harness.record.record import Facts, Finding, Record, Status, to_json
+from harness.sources.submission import Submission, open_submission
 
 CORPUS = REPOSITORY / "tests" / "submissions"
 RULES = tuple(load_assignment(DEFAULT_ASSIGNMENT).rules)
@@ -112,7 +111,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec,
         answered[case] = replace(one, output=f"{case}/{case}")
 
     def taken(cases: Sequence[str]) -> Iterator[Mapping[str, Traced | Untraced]]:
-        with open_box() as box:
+        with open_loader() as box:
             for case in cases:
                 (out / case).mkdir()
                 wanted = {case: answered[case].wanted}

@@ -2,14 +2,13 @@
 
 import pytest
 
-from harness.assignment import REPOSITORY
-from harness.cohort.graphs import LEVELS
-from harness.commands.cohort import COMMANDS
-from harness.commands.cohort_reports import table_formats
+from harness.assignment.spec import REPOSITORY
+from harness.cli.cohort import COMMANDS
+from harness.cli.cohort_reports import table_formats
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
-from harness.record import (
+from harness.record.record import (
     DataUsed,
     EpochLog,
     Facts,
@@ -22,9 +21,10 @@ from harness.record import (
     VariantRecord,
     Where,
 )
-from harness.reporting.markers import find_sections
-from harness.reporting.readme import SECTIONS
-from harness.reporting.report import formats
+from harness.report.markers import find_sections
+from harness.report.readme import SECTIONS
+from harness.report.report import formats
+from harness.similarity.graphs import LEVELS
 
 MODELS = [
     DataUsed, EpochLog, Facts, Finding, Problem, ReceptiveFieldRow, Record, StridedConvolution, Training,

@@ -19,17 +19,17 @@ import pytest
 import torch
 from torch import nn
 
-from harness.analysis.agreement import Extents
-from harness.analysis.evidence import Evidence
-from harness.analysis.graph import Architecture
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
-from harness.explain import PAGES
-from harness.intake.export import architecture_of
-from harness.recipe import RecipeOverride
-from harness.record import Finding
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.graph.evidence import Evidence
+from harness.graph.ir import Architecture
+from harness.graph.receptive_field.agreement import Extents
+from harness.loader.export import architecture_of
+from harness.record.record import Finding
+from harness.rules.explain import PAGES
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.rules.registry import RULES, Asked, asked
+from harness.settings.recipe import RecipeOverride
 from harness.training.evidence import IMAGES, STEPS, evidence
 
 ASKED = list(load_assignment(DEFAULT_ASSIGNMENT).rules)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import REPOSITORY
+from harness.assignment.spec import REPOSITORY
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 BUILT_FROM = ("harness", "templates", "checks", "submission", "pyproject.toml", "README.md")

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from harness.assignment import AssignmentSpec
-from harness.recipe import RecipeSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.rules.base import TrainingRule
+from harness.settings.recipe import RecipeSpec
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.base.errors import UsageError
 from harness.datasets.folder import SUFFIXES
 from harness.datasets.loading import files_sha256, load_data
 from harness.datasets.spec import LARGEST_PX, SMALLEST_PX, DataSpec
-from harness.errors import UsageError
 
 RESIZED_PX = 64
 """Side that images are resized to where they differ in size, are no squares, or are larger."""

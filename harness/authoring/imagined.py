@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from harness.assignment import AssignmentSpec
-from harness.machine import Check
-from harness.record import Training, wilson_interval
+from harness.assignment.spec import AssignmentSpec
+from harness.base.machine import Check
+from harness.record.record import Training, wilson_interval
 from harness.rules.judging import judge_trainings
 
 

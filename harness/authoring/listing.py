@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from harness.assignment import AssignmentSpec, load_assignment
+from harness.assignment.gallery import shipped
+from harness.assignment.points import most
+from harness.assignment.spec import AssignmentSpec, load_assignment
 from harness.authoring.data import data_path
-from harness.gallery import shipped
-from harness.points import most
 
 
 @dataclass(frozen=True)

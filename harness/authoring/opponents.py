@@ -13,15 +13,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.assignment import REPOSITORY, AssignmentSpec
-from harness.intake.exchange import Wanted
-from harness.intake.sandbox import Traced
-from harness.intake.submission import Answered, Submission
-from harness.recipe import RecipeSpec
+from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.loader.load import Traced
+from harness.pipeline.run import Listener, Run, Settings, take_in
 from harness.rules.base import NetworkRule
 from harness.rules.judging import judge
 from harness.rules.network import Network
-from harness.run import Listener, Run, Settings, take_in
+from harness.settings.recipe import RecipeSpec
+from harness.sources.requested import Requested
+from harness.sources.submission import Answered, Submission
 from harness.training.events import Probe
 
 SOURCE = REPOSITORY / "templates" / "opponents" / "networks.py"
@@ -88,7 +88,7 @@ def _submission(spec: AssignmentSpec) -> Submission:
         "width": _too_wide(spec),
     }
     variants = {
-        name: Answered(Wanted(file=SOURCE, class_name=name, arguments=arguments), name)
+        name: Answered(Requested(file=SOURCE, class_name=name, arguments=arguments), name)
         for name in _what_they_do()
     }
     return Submission(SOURCE.parent, "", variants)

@@ -5,15 +5,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.assignment import AssignmentSpec, Bounds, Limits, Overrides, Seeds, VariantSpec
+from harness.assignment.spec import AssignmentSpec, Bounds, Limits, Overrides, Seeds, VariantSpec
 from harness.authoring.schema import assignment_schema
 from harness.datasets.dataset import Own, Public
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
-from harness.policy import Late, Policy
-from harness.recipe import RecipeChanges, RecipeSpec, Stage, TransformSpec
 from harness.rules.base import Needs, RuleSettings
 from harness.rules.registry import RULES
+from harness.settings.policy import Late, Policy
+from harness.settings.recipe import RecipeChanges, RecipeSpec, Stage, TransformSpec
 
 JUDGED_BY: Mapping[Needs, str] = {
     "recipe": "the recipe",

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.points import most, stated_by, worth
+from harness.assignment.spec import AssignmentSpec
 from harness.authoring.forecast import full_epochs
-from harness.machine import Check
-from harness.points import most, stated_by, worth
+from harness.base.machine import Check
 
 _MEANT = "Is it what you meant?"
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.rules.registry import RULES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"

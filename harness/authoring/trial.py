@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness.analysis.naming import counted
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.authoring import imagined
 from harness.authoring.data import data_path
 from harness.authoring.forecast import forecast, in_words
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
 from harness.authoring.remarks import remarks
+from harness.base.errors import DataUnavailableError, HarnessError, UsageError
+from harness.base.machine import Check
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
-from harness.errors import DataUnavailableError, HarnessError, UsageError
-from harness.grade import grade
-from harness.intake.sandbox import Traced
-from harness.intake.submission import open_submission
-from harness.machine import Check
-from harness.record import Finding, Record, Training
+from harness.graph.naming import counted
+from harness.loader.load import Traced
+from harness.pipeline.grade import grade
+from harness.pipeline.run import Listener, Run, Settings, Stage, train
+from harness.record.record import Finding, Record, Training
 from harness.rules.network import Network
-from harness.run import Listener, Run, Settings, Stage, train
+from harness.sources.submission import open_submission
 from harness.training.events import EpochEvent, Event, TrainedEvent
 
 Checks = Iterator[Check]

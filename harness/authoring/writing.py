@@ -9,15 +9,15 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from harness.assignment import REPOSITORY
+from harness.assignment.gallery import located, reference_of
+from harness.assignment.spec import REPOSITORY
 from harness.authoring.images import OwnImages
+from harness.base.errors import UsageError
+from harness.base.tables import meant
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
-from harness.errors import UsageError
-from harness.gallery import located, reference_of
 from harness.rules.registry import RULES
-from harness.tables import meant
 
 TEMPLATES = REPOSITORY / "templates" / "assignment"
 RARE = 0.1

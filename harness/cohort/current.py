@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.points import SHORT
+from harness.assignment.spec import AssignmentSpec
+from harness.base.errors import UsageError
+from harness.base.tables import content_hash
 from harness.cohort.schema import AssignmentTable, CurrentTable
 from harness.cohort.store import EMPTY, Store
-from harness.errors import UsageError
-from harness.points import SHORT
-from harness.tables import content_hash
 
 
 def switch_to(store: Store, assignment_sha256: str) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from harness.base.errors import UsageError
 from harness.cohort.layouts import METADATA, SCORES, Contents, Layout, recognise
-from harness.errors import UsageError
-from harness.intake.sources import is_left_out, open_regular
-from harness.intake.unpack import names_in_zip, read_from_zip
+from harness.sources.files import is_left_out, open_regular
+from harness.sources.unpack import names_in_zip, read_from_zip
 
 _DEPTH = 4
 """Folders below each other that a layout can consist of."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.assignment import AssignmentSpec
-from harness.cohort.rows import Row
+from harness.assignment.spec import AssignmentSpec
+from harness.cohort.models import Row
 from harness.cohort.standing import Standing, counting, standing
-from harness.record import Record, VariantRecord
-from harness.reporting.words import VERDICTS
+from harness.record.record import Record, VariantRecord
+from harness.report.words import VERDICTS
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from harness.cohort.rows import Row
-from harness.record import VariantRecord
-from harness.reporting.charts import BOTTOM, LEFT, RIGHT, TOP, Tick, nice_ticks, scale
+from harness.cohort.models import Row
+from harness.record.record import VariantRecord
+from harness.report.charts import BOTTOM, LEFT, RIGHT, TOP, Tick, nice_ticks, scale
 
 MOST_BARS = 24
 _WIDTHS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)

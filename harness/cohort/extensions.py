@@ -9,11 +9,11 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from harness.base.errors import UsageError
 from harness.cohort.names import is_name, known_as
 from harness.cohort.schema import ExtensionTable
 from harness.cohort.store import Store
-from harness.errors import UsageError
-from harness.policy import instant
+from harness.settings.policy import instant
 
 HEADING = "student"
 EXPECTED = "the columns student and until"

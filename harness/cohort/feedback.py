@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.assignment.gallery import shipped
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.base.files import write_text
+from harness.base.tables import content_hash
 from harness.cohort.layout_names import canvas_name, moodle_name, original_names
-from harness.cohort.rows import Row
+from harness.cohort.models import Row
 from harness.cohort.standing import standing
-from harness.files import write_text
-from harness.gallery import shipped
-from harness.record import Record
-from harness.reporting.folders import variant_folders
-from harness.reporting.html import render_html
-from harness.tables import content_hash
+from harness.record.record import Record
+from harness.report.folders import variant_folders
+from harness.report.html import render_html
 
 Layout = Literal["moodle", "canvas", "gradescope", "plain"]
 CARD = "scorecard.html"

@@ -4,13 +4,13 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
+from harness.base.errors import UsageError
 from harness.cohort.roster import Listed
-from harness.errors import UsageError
-from harness.intake.archives import is_archive
-from harness.intake.packed import is_wanted, nothing_to_judge
-from harness.intake.sources import MAX_BYTES, open_regular, taken_name, too_much
-from harness.intake.submission import is_program
-from harness.intake.unpack import MAX_UNPACKED, unpack_file
+from harness.sources.archives import is_archive
+from harness.sources.files import MAX_BYTES, open_regular, taken_name, too_much
+from harness.sources.packed import is_wanted, nothing_to_judge
+from harness.sources.submission import is_program
+from harness.sources.unpack import MAX_UNPACKED, unpack_file
 
 
 def gather(listed: Listed, to: Path) -> Path:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.cohort.classlist import ClassList
+from harness.base.errors import UsageError
+from harness.cohort.class_list import ClassList
 from harness.cohort.headings import kind_of, plainly
 from harness.cohort.joining import Joined
-from harness.errors import UsageError
 
 NOTHING = "Nothing was handed in."
 _NOT_ASKED = frozenset({"ex", "n/a"})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.cohort.classlist import ClassList, Person
+from harness.cohort.class_list import ClassList, Person
 from harness.cohort.headings import Kind
 from harness.cohort.identity import Identity
 

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
+from harness.base.tables import content_hash
 from harness.datasets.dataset import PREVIEW
-from harness.tables import content_hash
 
 VERSION = importlib.metadata.version("harness")
 

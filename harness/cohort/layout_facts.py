@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from harness.errors import UsageError
+from harness.base.errors import UsageError
 
 _CLONED = (
     re.compile(r"(?P<slug>.+)-submissions", re.IGNORECASE),  # GitHub Classroom

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
+from harness.base.errors import UsageError
 from harness.cohort.identity import Identity
 from harness.cohort.layout_facts import clone_prefix, of_metadata, of_scores, of_timestamp
 from harness.cohort.layout_names import (
@@ -23,9 +24,8 @@ from harness.cohort.layout_names import (
     without_number,
 )
 from harness.cohort.names import known_as
-from harness.errors import UsageError
-from harness.intake.archives import ARCHIVES, OTHER_ARCHIVES
-from harness.intake.sources import PROGRAMS, printable
+from harness.sources.archives import ARCHIVES, OTHER_ARCHIVES
+from harness.sources.files import PROGRAMS, printable
 
 Layout = Literal["moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
 SAID: Mapping[Layout, str] = {

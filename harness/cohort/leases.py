@@ -15,12 +15,12 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from harness.cohort.ledger import changed, grade_row
-from harness.cohort.rows import Stage
+from harness.base.errors import HarnessError
+from harness.cohort.models import Stage
+from harness.cohort.repository import changed, grade_row
 from harness.cohort.schema import SubmissionTable, WorkTable
 from harness.cohort.store import Store
-from harness.errors import HarnessError
-from harness.record import Record
+from harness.record.record import Record
 
 LEASE_S = 60.0
 """How long a claim lasts unless it is renewed; a grader that is alive renews it four times as often."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from harness.base.errors import HarnessError, UsageError
 from harness.cohort.leases import bury, release_dead
-from harness.cohort.reading import Counts, counts
+from harness.cohort.queries import Counts, counts
 from harness.cohort.store import Store
 from harness.cohort.worker import INTERRUPTED, Shift
-from harness.errors import HarnessError, UsageError
 
 LOOK_S = 0.5
 """Seconds between two looks at the store."""

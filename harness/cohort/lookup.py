@@ -2,14 +2,14 @@
 
 from sqlalchemy import select
 
+from harness.base.errors import UsageError
 from harness.cohort.attendance import absent
+from harness.cohort.models import Row
 from harness.cohort.names import one_of
-from harness.cohort.reading import rows
+from harness.cohort.queries import rows
 from harness.cohort.register import class_list_of, identities
-from harness.cohort.rows import Row
 from harness.cohort.schema import SubmissionTable
 from harness.cohort.store import Store
-from harness.errors import UsageError
 
 
 def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:

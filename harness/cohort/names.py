@@ -4,10 +4,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from harness.errors import UsageError
-from harness.intake.sources import printable
-from harness.reporting.visible import JOINER
-from harness.tables import meant
+from harness.base.errors import UsageError
+from harness.base.tables import meant
+from harness.report.visible import JOINER
+from harness.sources.files import printable
 
 MOST_NAMED = 10
 """Students that a message names at most."""

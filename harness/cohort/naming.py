@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from harness.cohort.classlist import ClassList
+from harness.base.errors import UsageError
+from harness.cohort.class_list import ClassList
 from harness.cohort.identity import Identity
 from harness.cohort.joining import Lookup
 from harness.cohort.layouts import Laid
-from harness.errors import UsageError
 
 _WITHOUT_NAMES = ("canvas", "classroom50", "nbgrader")
 """Layouts that have no full names: Canvas leaves out spaces and capitals, the others have logins."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.base.errors import UsageError
 
 ABANDONED_S = 7 * 24 * 3600
 """Nobody is at an unfinished folder any more in which nothing was made for so long."""

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from harness.assignment.points import are_rules_alone
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
-from harness.cohort.rows import Row
+from harness.cohort.models import Row
 from harness.cohort.table import ClassTable, seconds
-from harness.points import are_rules_alone
-from harness.record import Facts, Status, VariantRecord, in_percent
-from harness.reporting.html import page_environment, unbroken
-from harness.reporting.markdown import TEMPLATES, environment
-from harness.reporting.words import CAUSES, VERDICTS, finding_of
+from harness.record.record import Facts, Status, VariantRecord, in_percent
+from harness.report.html import page_environment, unbroken
+from harness.report.markdown import TEMPLATES, environment
+from harness.report.words import CAUSES, VERDICTS, finding_of
 
 STATES: dict[str, str] = {
     "passed": "passed",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from harness.cohort.reading import last_verdicts
+from harness.cohort.queries import last_verdicts
 from harness.cohort.schema import GradeTable, SubmissionTable, WorkTable
 from harness.cohort.store import Store
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.base.errors import HarnessError, UsageError
 from harness.cohort.keys import VERSION
 from harness.cohort.leases import bury, release_dead
 from harness.cohort.local import (
@@ -30,11 +31,10 @@ from harness.cohort.local import (
     refuse,
     start_grader,
 )
-from harness.cohort.reading import counts
+from harness.cohort.queries import counts
 from harness.cohort.store import Store
 from harness.cohort.worker import INTERRUPTED, Shift
 from harness.datasets.registry import environment
-from harness.errors import HarnessError, UsageError
 
 _PASSED_ON = (*environment(), "OMP_NUM_THREADS")
 """What holds on the machines of a cluster as here, unless they say otherwise."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from harness.cohort.classlist import ClassList
+from harness.cohort.class_list import ClassList
 from harness.cohort.identity import Identity, from_text, to_text
 from harness.cohort.schema import ClassListTable, IdentityTable
 from harness.cohort.store import Store

@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from harness.cohort.classlist import ClassList
+from harness.base.errors import UsageError
+from harness.cohort.class_list import ClassList
 from harness.cohort.delivery import Delivery, open_delivery
 from harness.cohort.identity import Identity
 from harness.cohort.layouts import EXPECTED, SAID, Handed, Laid, Layout, lay_out, recognise
 from harness.cohort.names import is_name, known_as
 from harness.cohort.naming import students
-from harness.errors import UsageError
-from harness.intake.archives import ZIP
-from harness.intake.repository import is_address, split_commit
-from harness.intake.sources import on_disk, printable
-from harness.intake.submission import MANIFEST
+from harness.sources.archives import ZIP
+from harness.sources.files import on_disk, printable
+from harness.sources.repository import is_address, split_commit
+from harness.sources.submission import MANIFEST
 
 COLUMNS = ("student", "path-or-git-url[@commit]", "submitted_at")
 

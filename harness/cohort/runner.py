@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from harness.cohort.current import require_current
-from harness.cohort.handing_in import PROBLEM, hand_in
+from harness.cohort.ingest import PROBLEM, hand_in
 from harness.cohort.keys import Terms
 from harness.cohort.leases import release_dead
-from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.local import Pool, gpus_here
+from harness.cohort.models import Row
 from harness.cohort.objects import Objects
 from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
+from harness.cohort.queries import Counts, rows, submissions
 from harness.cohort.ray_engine import Cluster, RayPool
-from harness.cohort.reading import Counts, rows, submissions
+from harness.cohort.repository import enter, enter_terms
 from harness.cohort.roster import Roster
-from harness.cohort.rows import Row
-from harness.cohort.staging import begin_anew, promote
+from harness.cohort.scheduling import begin_anew, promote
 from harness.cohort.store import Store
 from harness.cohort.worker import Shift
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
-from harness.record import Cause
+from harness.record.record import Cause
 
 Stage = Literal["rules", "training"]
 

@@ -173,5 +173,5 @@ class ClassListTable(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     content: Mapped[str] = mapped_column(Text)
-    """JSON: all lines and where the heading is, see `harness.cohort.classlist`."""
+    """JSON: all lines and where the heading is, see `harness.cohort.class_list`."""
     entered_at: Mapped[datetime] = mapped_column(Instant)

@@ -1,8 +1,8 @@
 """A grade counts as long as it is as it was given: its record has its seal, and its row says the same."""
 
+from harness.base.errors import UsageError
 from harness.cohort.schema import GradeTable
-from harness.errors import UsageError
-from harness.record import Record, parse_record
+from harness.record.record import Record, parse_record
 
 _AGAIN = "To grade it again: harness cohort retry --cause infrastructure."
 

@@ -7,10 +7,10 @@ them in. The record has no clock: what it says are the points before.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.assignment import AssignmentSpec
-from harness.cohort.rows import Row
-from harness.points import Total, in_words, most, total
-from harness.policy import Lateness, lateness
+from harness.assignment.points import Total, in_words, most, total
+from harness.assignment.spec import AssignmentSpec
+from harness.cohort.models import Row
+from harness.settings.policy import Lateness, lateness
 
 
 @dataclass(frozen=True)

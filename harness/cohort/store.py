@@ -14,8 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
+from harness.base.errors import UsageError
 from harness.cohort.objects import Objects
-from harness.errors import UsageError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 EMPTY = "the store is empty; expected submissions. Grade some with harness cohort grade."

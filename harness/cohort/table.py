@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.points import most, named, stated_by
+from harness.assignment.spec import AssignmentSpec
+from harness.base.errors import UsageError
+from harness.base.tables import content_hash
 from harness.cohort.attendance import joined_to
-from harness.cohort.classlist import ClassList
+from harness.cohort.class_list import ClassList
 from harness.cohort.gradebook import Filled, Mark, Task, fill
 from harness.cohort.joining import Joined
-from harness.cohort.rows import Row
+from harness.cohort.models import Row
 from harness.cohort.standing import Standing, standing
-from harness.errors import UsageError
-from harness.points import most, named, stated_by
-from harness.record import VariantRecord
-from harness.reporting.visible import visible
-from harness.reporting.words import finding_of
-from harness.tables import content_hash
+from harness.record.record import VariantRecord
+from harness.report.visible import visible
+from harness.report.words import finding_of
 
 Value = str | int | float | None
 Column = Callable[[Row], Value]

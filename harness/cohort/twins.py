@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from harness.cohort.rows import Row
+from harness.cohort.models import Row
 from harness.cohort.schema import SubmissionTable
 from harness.cohort.store import Store
 

@@ -18,16 +18,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.cohort import judging
-from harness.cohort.judging import Means
+from harness.base.errors import HarnessError
+from harness.cohort import tasks as judging
 from harness.cohort.keys import Terms
 from harness.cohort.leases import LEASE_S, Claimed, Outcome, claim, finish, release, renew, this_process
-from harness.cohort.ledger import assignment_of
-from harness.cohort.reading import last_folder
+from harness.cohort.queries import last_folder
+from harness.cohort.repository import assignment_of
 from harness.cohort.store import Store, opened_store
-from harness.errors import HarnessError
-from harness.intake.backends import Wanted
-from harness.intake.box import open_box
+from harness.cohort.tasks import Means
+from harness.loader.load import open_loader
+from harness.sandbox.backends import Wanted
 from harness.training.runner import Child
 
 BATCH = 5
@@ -114,7 +114,7 @@ def _graded(store: Store, terms: Terms, shift: Shift, owner: str) -> Iterator[in
             rules_folder = last_folder(store, works[0].key)
             yield _entered(store, owner, judging.train(works[0], rules_folder, terms, means, store.objects))
         return
-    with open_box(shift.sandbox) as box, closing(Child()) as child:
+    with open_loader(shift.sandbox) as box, closing(Child()) as child:
         while works := claim(store, terms.scope, "rules", BATCH, owner, shift.lease_s):
             for done in judging.judge_rules(works, terms, means, store.objects, box, child):
                 yield _entered(store, owner, done)

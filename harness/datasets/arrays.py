@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.errors import DataError
 from harness.datasets.dataset import Wanted
 from harness.datasets.images import Images, Labels, Split, Splits
 from harness.datasets.shaping import shaped
-from harness.errors import DataError
 
 Arrays = dict[str, NDArray[Any]]
 

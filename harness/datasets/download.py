@@ -8,9 +8,9 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.base.errors import DataError, DataUnavailableError
+from harness.base.files import md5_of
 from harness.datasets.dataset import Download, Public
-from harness.errors import DataError, DataUnavailableError
-from harness.files import md5_of
 
 TIMEOUT_S = 10
 """For the connection and for every wait on it, so that being offline is noticed soon."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.base.errors import DataError
 from harness.datasets.dataset import Wanted
 from harness.datasets.folder import SUFFIXES, in_class
 from harness.datasets.images import Images, Split, Splits
-from harness.errors import DataError
 
 _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "WEBP")
 _MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "CMYK"}

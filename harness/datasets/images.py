@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets.dataset import Shape
-from harness.datasets.marks import Marks, classified, mark
+from harness.datasets.metrics import Marks, classified, mark
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.base.errors import DataError, DataUnavailableError
 from harness.datasets.dataset import PREVIEW, Own, Public, Wanted
 from harness.datasets.download import Progress, download
 from harness.datasets.places import DOWNLOADS, checked_files, local_folder, places, require_mini
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError, DataUnavailableError
 
 # What reads images needs NumPy; what looks whether they are there does not.
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.base.errors import DataError
 from harness.datasets.dataset import PREVIEW, Miniature, Public, Shape
 from harness.datasets.images import Data, Labels, Split, Splits
 from harness.datasets.places import require_mini
 from harness.datasets.preparing import prepared
 from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError
 
 DRAWN = 500
 """Images of each of the two drawn splits, as far as `MOST_PIXELS` goes."""

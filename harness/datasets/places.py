@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.base.errors import DataError
+from harness.base.files import md5_of
 from harness.datasets.dataset import Dataset, File, Miniature, Public
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError
-from harness.files import md5_of
 
 DOWNLOADS = Path("data")
 """Where a download goes, below the working directory."""

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from harness.base.errors import DataError
 from harness.datasets.images import Labels, Split, Splits
 from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError
 
 
 def prepared(read: Splits, spec: DataSpec) -> tuple[Split, Split]:

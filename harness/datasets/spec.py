@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from harness.base.tables import Table, meant
 from harness.datasets.dataset import Dataset, Miniature, Own, Public, Shape
 from harness.datasets.registry import DATASETS
-from harness.tables import Table, meant
 
 SMALLEST_PX, LARGEST_PX = 8, 512
 """Sides of images that networks are trained on."""

@@ -5,19 +5,19 @@ from typing import Annotated
 
 from pydantic import AfterValidator, field_validator
 
-from harness.analysis.activations import NAMES, activation
-from harness.analysis.cost import sizes_of_one
-from harness.analysis.field import Unknown
-from harness.analysis.graph import Node
-from harness.analysis.kinds import Kind, Kinds
-from harness.analysis.naming import layers
-from harness.analysis.ops import OPS, short_name
-from harness.analysis.receptive import Measured
+from harness.base.tables import meant, not_empty
+from harness.graph.activations import NAMES, activation
+from harness.graph.cost import sizes_of_one
+from harness.graph.ir import Node
+from harness.graph.kinds import Kind, Kinds
+from harness.graph.naming import layers
+from harness.graph.operators import OPS, short_name
+from harness.graph.receptive_field.engine import Measured
+from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
-from harness.tables import meant, not_empty
 
 _PLUMBING = frozenset(
     {

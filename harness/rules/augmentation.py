@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.recipe import TransformName
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed
+from harness.settings.recipe import TransformName
 
 
 @rule(asks="the training images are varied", needs="recipe")

@@ -11,11 +11,11 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
-from harness.record import Training
+from harness.base.tables import Identifier, Table
+from harness.record.record import Training
 from harness.rules.mends import Mend
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict
-from harness.tables import Identifier, Table
 
 Needs = Literal["recipe", "graph", "influence", "probe", "training"]
 """What a rule is judged by. ``influence``: by layers that matter, as only running the network shows."""

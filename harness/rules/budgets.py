@@ -1,9 +1,9 @@
 """A budget of an assignment: a number that may not be exceeded, and words for it."""
 
-from harness.analysis.graph import Node
+from harness.base.tables import Positive
+from harness.graph.ir import Node
 from harness.rules.base import RuleSettings
 from harness.rules.verdicts import Verdict, failed, passed
-from harness.tables import Positive
 
 
 class Budget(RuleSettings):

@@ -4,18 +4,18 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from harness.analysis.field import Unknown
-from harness.analysis.graph import Node
-from harness.analysis.kinds import Kinds
-from harness.analysis.naming import layers
-from harness.analysis.stages import jumps, stage
-from harness.analysis.view import View
+from harness.base.tables import Positive
+from harness.graph.ir import Node
+from harness.graph.kinds import Kinds
+from harness.graph.naming import layers
+from harness.graph.receptive_field.field import Unknown
+from harness.graph.stages import jumps, stage
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.families import Found, Layers, find, nearly
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
-from harness.tables import Positive
 
 _ORDINALS = ("first", "second", "third")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.tables import Table
+from harness.base.tables import Table
 
 COUNT = "expected a whole number or { at_least = 1 }"
 

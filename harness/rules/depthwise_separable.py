@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.analysis.convolution import Convolution
-from harness.analysis.graph import Architecture, Node
-from harness.analysis.mending import reshaped, with_convolution
-from harness.analysis.naming import counted, layers, placed
-from harness.analysis.view import View
+from harness.graph.convolution import Convolution
+from harness.graph.ir import Architecture, Node
+from harness.graph.mending import reshaped, with_convolution
+from harness.graph.naming import counted, layers, placed
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, reshape, tried
 from harness.rules.network import Network

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.analysis.convolution import Convolution
-from harness.analysis.mending import reshaped
-from harness.analysis.naming import layers, placed
-from harness.analysis.view import View
+from harness.graph.convolution import Convolution
+from harness.graph.mending import reshaped
+from harness.graph.naming import layers, placed
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, reshape, tried
 from harness.rules.network import Network

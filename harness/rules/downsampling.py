@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
-from harness.analysis.advice import jump_with_stride
-from harness.analysis.convolution import Convolution
-from harness.analysis.field import Unknown
-from harness.analysis.graph import Node
-from harness.analysis.naming import counted, layers
-from harness.analysis.ops import short_name
-from harness.analysis.view import View
-from harness.analysis.windows import SLIDES_OVER_MIXED
+from harness.base.tables import Positive, not_empty
+from harness.graph.advice import jump_with_stride
+from harness.graph.convolution import Convolution
+from harness.graph.ir import Node
+from harness.graph.naming import counted, layers
+from harness.graph.operators import short_name
+from harness.graph.receptive_field.field import Unknown
+from harness.graph.receptive_field.windows import SLIDES_OVER_MIXED
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Count
 from harness.rules.mends import (
@@ -29,7 +30,6 @@ from harness.rules.mends import (
 )
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
-from harness.tables import Positive, not_empty
 
 _TRIED = 8
 """Convolutions whose stride is changed, from the last one backwards, to find an example for the help."""

@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import model_validator
 
-from harness.analysis.activations import NAMES, activation
-from harness.analysis.field import Unknown
-from harness.analysis.flow import literal
-from harness.analysis.graph import Node
-from harness.analysis.kinds import KINDS, Kind, Kinds
-from harness.analysis.naming import counted
-from harness.analysis.ops import OPS, short_name
-from harness.tables import Positive, Share, Table, meant
+from harness.base.tables import Positive, Share, Table, meant
+from harness.graph.activations import NAMES, activation
+from harness.graph.flow import literal
+from harness.graph.ir import Node
+from harness.graph.kinds import KINDS, Kind, Kinds
+from harness.graph.naming import counted
+from harness.graph.operators import OPS, short_name
+from harness.graph.receptive_field.field import Unknown
 
 _WORDS: dict[Kind, str] = {
     "convolution": "convolution",

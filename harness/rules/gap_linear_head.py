@@ -5,20 +5,20 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node
-from harness.analysis.head import Classifier, averages, classifiers, describe, name_of, objection, positions
-from harness.analysis.layout import IMAGE
-from harness.analysis.mending import with_head
-from harness.analysis.naming import placed
-from harness.analysis.ops import OPS
-from harness.analysis.receptive import Measured
-from harness.analysis.view import View
+from harness.base.tables import not_empty
+from harness.graph.flow import data_reads
+from harness.graph.head import Classifier, averages, classifiers, describe, name_of, objection, positions
+from harness.graph.ir import Node
+from harness.graph.mending import with_head
+from harness.graph.naming import placed
+from harness.graph.operators import OPS
+from harness.graph.receptive_field.engine import Measured
+from harness.graph.receptive_field.layout import IMAGE
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, last_map, tried
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed
-from harness.tables import not_empty
 
 # What may stand between the convolution that makes one map per class and the pool.
 _BETWEEN = frozenset({"elementwise", "batch_norm", "norm", "dropout", "identity", "permute"})

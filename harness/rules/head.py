@@ -4,15 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from harness.analysis.graph import Node
-from harness.analysis.head import classifiers, describe, positions
-from harness.analysis.kinds import Kind, Kinds
-from harness.analysis.ops import OPS, short_name
+from harness.base.tables import not_empty
+from harness.graph.head import classifiers, describe, positions
+from harness.graph.ir import Node
+from harness.graph.kinds import Kind, Kinds
+from harness.graph.operators import OPS, short_name
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import described
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
-from harness.tables import not_empty
 
 Step = Literal[
     "global_average_pool", "global_max_pool", "flatten", "linear", "hidden_linear", "pointwise_convolution",

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from harness.base.tables import Share
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.untrained_at_chance import UntrainedAtChance, untrained
 from harness.rules.verdicts import Verdict
-from harness.tables import Share
 
 _ANY = "any accuracy before training"
 _ABOVE_CHANCE = 0.1

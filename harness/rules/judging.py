@@ -6,9 +6,9 @@ Rules about the architecture must hold in both graphs, train and eval; facts are
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.analysis.facts import measured_facts
-from harness.analysis.receptive import table
-from harness.record import Cause, Facts, Finding, ReceptiveFieldRow, Training
+from harness.graph.facts import measured_facts
+from harness.graph.receptive_field.engine import table
+from harness.record.record import Cause, Facts, Finding, ReceptiveFieldRow, Training
 from harness.rules.base import NetworkRule, TrainingRule
 from harness.rules.network import Network, doubted
 from harness.rules.registry import Asked

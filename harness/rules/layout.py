@@ -5,18 +5,18 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.analysis.field import Unknown
-from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node
-from harness.analysis.kinds import Kind, Kinds
-from harness.analysis.naming import layers
-from harness.analysis.ops import OPS
+from harness.base.tables import Identifier, meant
+from harness.graph.flow import data_reads
+from harness.graph.ir import Node
+from harness.graph.kinds import Kind, Kinds
+from harness.graph.naming import layers
+from harness.graph.operators import OPS
+from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
 from harness.rules.patterns import Pattern, letters_of, pattern_of
 from harness.rules.verdicts import Verdict, failed, opaque, passed
-from harness.tables import Identifier, meant
 
 _PLACES: frozenset[Kind] = frozenset(
     {

@@ -1,8 +1,8 @@
 """The rule about the memory that a network takes while it runs."""
 
-from harness.analysis.cost import bytes_of, largest_memory, sizes_of_one
-from harness.analysis.field import Unknown
-from harness.analysis.view import View
+from harness.graph.cost import bytes_of, largest_memory, sizes_of_one
+from harness.graph.receptive_field.field import Unknown
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, rule
 from harness.rules.budgets import Budget, judged_by_budget
 from harness.rules.network import Network

@@ -1,7 +1,7 @@
 """The rule about the size of the stored weights."""
 
-from harness.analysis.cost import bytes_of
-from harness.analysis.graph import Architecture
+from harness.graph.cost import bytes_of
+from harness.graph.ir import Architecture
 from harness.rules.base import NetworkRule, rule
 from harness.rules.budgets import Budget, judged_by_budget
 from harness.rules.network import Network

@@ -1,8 +1,8 @@
 """The rule about the arithmetic of a network."""
 
-from harness.analysis.cost import multiply_adds
-from harness.analysis.field import Unknown
-from harness.analysis.view import View
+from harness.graph.cost import multiply_adds
+from harness.graph.receptive_field.field import Unknown
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, rule
 from harness.rules.budgets import Budget, judged_by_budget
 from harness.rules.network import Network

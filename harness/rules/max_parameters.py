@@ -2,11 +2,11 @@
 
 from pydantic import model_validator
 
-from harness.analysis.parameters import numbers
+from harness.base.tables import Positive
+from harness.graph.parameters import numbers
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed
-from harness.tables import Positive
 
 _PARTS = 16
 """Shares of its channels that a network is narrowed by: fifteen sixteenths, fourteen …"""

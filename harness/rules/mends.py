@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.analysis.convolution import Convolution
-from harness.analysis.graph import Architecture, Node
-from harness.analysis.mending import reshaped, with_convolution, with_head, without, without_branch
-from harness.analysis.naming import placed
-from harness.analysis.ops import OPS
-from harness.analysis.view import View
+from harness.graph.convolution import Convolution
+from harness.graph.ir import Architecture, Node
+from harness.graph.mending import reshaped, with_convolution, with_head, without, without_branch
+from harness.graph.naming import placed
+from harness.graph.operators import OPS
+from harness.graph.view import View
 
 _POOLS = frozenset({"avg_pool", "adaptive_avg_pool", "max_pool", "adaptive_max_pool"})
 _TRIED = 4

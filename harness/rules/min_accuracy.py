@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.record import Status, Training, in_percent, wilson_interval
+from harness.base.tables import Positive, Share
+from harness.record.record import Status, Training, in_percent, wilson_interval
 from harness.rules.base import RuleSettings, TrainingRule, rule
 from harness.rules.verdicts import Verdict
-from harness.tables import Positive, Share
 
 Point = tuple[Share, Annotated[int, Field(ge=0)]]
 

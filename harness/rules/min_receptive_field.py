@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.analysis.advice import Place
+from harness.graph.advice import Place
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend
 from harness.rules.network import Network

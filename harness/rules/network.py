@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.analysis.agreement import agreement
-from harness.analysis.evidence import Evidence, Mode
-from harness.analysis.graph import Architecture
-from harness.analysis.joins import is_weighted
-from harness.analysis.naming import layers
-from harness.analysis.ops import unknown_nodes
-from harness.analysis.parameters import Counted, count
-from harness.analysis.probe import Probe
-from harness.analysis.view import View
-from harness.recipe import RecipeSpec
-from harness.record import SecondMeasurement
+from harness.graph.evidence import Evidence, Mode
+from harness.graph.ir import Architecture
+from harness.graph.joins import is_weighted
+from harness.graph.naming import layers
+from harness.graph.operators import unknown_nodes
+from harness.graph.parameters import Counted, count
+from harness.graph.probe import Probe
+from harness.graph.receptive_field.agreement import agreement
+from harness.graph.view import View
+from harness.record.record import SecondMeasurement
 from harness.rules.verdicts import Verdict, not_judged
+from harness.settings.recipe import RecipeSpec
 
 USE_IT = "Or let what has no influence matter: use what it computes."
 _ORDER = {"failed": 0, "not_judged": 1, "passed": 2}

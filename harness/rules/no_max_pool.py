@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from harness.analysis.maxima import find_maxima
-from harness.analysis.ops import OPS
-from harness.analysis.view import View
+from harness.graph.maxima import find_maxima
+from harness.graph.operators import OPS
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, average_in_place_of, ends_in, leave_out, stride_in_place_of
 from harness.rules.network import Network

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from harness.analysis.field import Unknown
-from harness.analysis.graph import Node
-from harness.analysis.kinds import Kind, Kinds
-from harness.analysis.naming import layers
+from harness.graph.ir import Node
+from harness.graph.kinds import Kind, Kinds
+from harness.graph.naming import layers
+from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import described
 from harness.rules.network import Network

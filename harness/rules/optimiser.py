@@ -2,10 +2,10 @@
 
 from pydantic import model_validator
 
+from harness.base.tables import Table
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed
-from harness.tables import Table
 
 _NAMES = ("lr", "batch_size", "weight_decay", "label_smoothing")
 

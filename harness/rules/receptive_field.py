@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.analysis.advice import LARGEST_DILATION, Place, field_at, wider
-from harness.analysis.convolution import Convolution
-from harness.analysis.graph import Node
-from harness.analysis.mending import reshaped
-from harness.analysis.naming import layers, placed
-from harness.analysis.view import View
-from harness.record import SecondMeasurement
+from harness.graph.advice import LARGEST_DILATION, Place, field_at, wider
+from harness.graph.convolution import Convolution
+from harness.graph.ir import Node
+from harness.graph.mending import reshaped
+from harness.graph.naming import layers, placed
+from harness.graph.view import View
+from harness.record.record import SecondMeasurement
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, tried
 from harness.rules.network import Network

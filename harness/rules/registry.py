@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from harness.analysis.kinds import KINDS
-from harness.errors import AssignmentError, HarnessError
+from harness.base.errors import AssignmentError, HarnessError
+from harness.base.tables import meant, validate
+from harness.graph.kinds import KINDS
 from harness.rules.allow_only import AllowOnly
 from harness.rules.augmentation import Augmentation
 from harness.rules.base import NetworkRule, Rule, RuleSettings, TrainingRule
@@ -34,7 +35,6 @@ from harness.rules.same_graph_in_eval import SameGraphInEval
 from harness.rules.shared_weights import SharedWeights
 from harness.rules.untrained_at_chance import UntrainedAtChance
 from harness.rules.weighted_layers import WeightedLayers
-from harness.tables import meant, validate
 
 RULES: dict[str, type[NetworkRule] | type[TrainingRule]] = {
     rule.name: rule

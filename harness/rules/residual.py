@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.analysis.field import Unknown
-from harness.analysis.joins import Join, Shortcut
-from harness.analysis.kinds import Kinds
-from harness.analysis.naming import counted, layers
-from harness.analysis.stages import stage_made, stages
+from harness.graph.joins import Join, Shortcut
+from harness.graph.kinds import Kinds
+from harness.graph.naming import counted, layers
+from harness.graph.receptive_field.field import Unknown
+from harness.graph.stages import stage_made, stages
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.network import Network

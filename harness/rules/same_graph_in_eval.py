@@ -1,8 +1,8 @@
 """The rule that training and evaluation run the same network."""
 
-from harness.analysis import consistency
-from harness.analysis.naming import layers
-from harness.analysis.signs import signs_of_mode
+from harness.graph import consistency
+from harness.graph.naming import layers
+from harness.graph.signs import signs_of_mode
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.running import no_number, not_run

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node
-from harness.analysis.joins import is_weighted
-from harness.analysis.naming import counted
-from harness.analysis.view import View
+from harness.graph.flow import data_reads
+from harness.graph.ir import Node
+from harness.graph.joins import is_weighted
+from harness.graph.naming import counted
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.network import Network

@@ -2,7 +2,7 @@
 
 from typing import Literal, Protocol
 
-from harness.record import Cause, Training
+from harness.record.record import Cause, Training
 from harness.rules.verdicts import Verdict, not_judged
 
 

@@ -1,13 +1,13 @@
 """The rule that the network knows nothing before it is trained."""
 
-from harness.analysis.lookups import lookups
-from harness.analysis.naming import layers
-from harness.analysis.view import View
+from harness.base.tables import Share
+from harness.graph.lookups import lookups
+from harness.graph.naming import layers
+from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.running import no_number, not_run
 from harness.rules.verdicts import Verdict, failed, passed
-from harness.tables import Share
 
 
 @rule(asks="no trained weights come with the submission", needs="probe")

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from harness.analysis.field import Unknown
-from harness.analysis.graph import Node
-from harness.analysis.head import describe
-from harness.analysis.naming import at
-from harness.analysis.view import View
-from harness.record import Cause, Status, Where
+from harness.graph.head import describe
+from harness.graph.ir import Node
+from harness.graph.naming import at
+from harness.graph.receptive_field.field import Unknown
+from harness.graph.view import View
+from harness.record.record import Cause, Status, Where
 
 
 @dataclass(frozen=True)

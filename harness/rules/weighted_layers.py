@@ -1,6 +1,6 @@
 """The rule about the depth of a network: its layers with weights."""
 
-from harness.analysis.kinds import Kinds
+from harness.graph.kinds import Kinds
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.count import by_number, expected_number, listed
 from harness.rules.counts import Limits

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from harness.analysis.graph import Architecture
+from harness.graph.ir import Architecture
 from harness.rules.base import NetworkRule
 from harness.rules.network import USE_IT, Network
 from harness.rules.registry import RULES, Asked, leaned_on_first

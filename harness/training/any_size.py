@@ -1,6 +1,6 @@
 """The graphs of a network as they run on smaller images: an average pool over the whole map stays one."""
 
-from harness.analysis.graph import Architecture, Graph, Node, Ref
+from harness.graph.ir import Architecture, Graph, Node, Ref
 
 _POOL, _GLOBAL = "aten.avg_pool2d.default", "aten.adaptive_avg_pool2d.default"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import torch
 
-from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node, Tensor
-from harness.analysis.ops import OPS
-from harness.analysis.receptive import Measured
+from harness.graph.flow import data_reads
+from harness.graph.ir import Node, Tensor
+from harness.graph.operators import OPS
+from harness.graph.receptive_field.engine import Measured
 from harness.training.trial import Trial, place_dimensions, values_of
 
 LEAST_WEIGHTS = 3

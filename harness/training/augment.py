@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import UsageError
-from harness.recipe import TransformSpec
-from harness.record import Augmented
+from harness.base.errors import UsageError
+from harness.record.record import Augmented
+from harness.settings.recipe import TransformSpec
 
 Images = NDArray[np.uint8]
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.recipe import TransformSpec
-from harness.record import Augmented
+from harness.record.record import Augmented
+from harness.settings.recipe import TransformSpec
 from harness.training.augment import Augmenter, Images, build, for_channels
 
 Uniform = NDArray[np.float64]

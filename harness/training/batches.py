@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from harness.base.seeds import seed_for
 from harness.datasets.images import Split
-from harness.recipe import RecipeSpec
-from harness.seeds import seed_for
+from harness.settings.recipe import RecipeSpec
 from harness.training.batched import augmenter
 
 Batch = tuple[torch.Tensor, torch.Tensor]

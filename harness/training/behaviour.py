@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node, Ref
-from harness.analysis.head import positions
-from harness.analysis.ops import OPS, short_name
-from harness.analysis.receptive import Measured
+from harness.graph.flow import data_reads
+from harness.graph.head import positions
+from harness.graph.ir import Node, Ref
+from harness.graph.operators import OPS, short_name
+from harness.graph.receptive_field.engine import Measured
 from harness.training.pools import is_learned
 from harness.training.program import Instead
 from harness.training.trial import Trial, place_dimensions, values_of

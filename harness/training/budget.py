@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from harness.analysis import graph as plain
-from harness.errors import GraphError
+from harness.base.errors import GraphError
+from harness.graph import ir as plain
 from harness.training.network import one_line
 from harness.training.program import Watch, compiled
 

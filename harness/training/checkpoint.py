@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.errors import UsageError
-from harness.files import atomic_file
-from harness.record import EpochLog
+from harness.base.errors import UsageError
+from harness.base.files import atomic_file
+from harness.record.record import EpochLog
 
 FORMAT = "harness/checkpoint/1"
 LAST = "last.pth"

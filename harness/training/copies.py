@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from harness.analysis.field import Field
-from harness.analysis.graph import Node, Ref
-from harness.analysis.mixing import reduced_dimensions
-from harness.analysis.ops import OPS, short_name
-from harness.analysis.receptive import Measured
+from harness.graph.ir import Node, Ref
+from harness.graph.operators import OPS, short_name
+from harness.graph.receptive_field.engine import Measured
+from harness.graph.receptive_field.field import Field
+from harness.graph.receptive_field.mixing import reduced_dimensions
 from harness.training.trial import Trial, place_dimensions, values_of
 
 LEAST_LIKENESS = 0.9

@@ -4,14 +4,14 @@ import os
 
 import torch
 
-from harness.errors import UsageError
+from harness.base.errors import UsageError
 
 
 def make_deterministic(threads: int) -> None:
     """Set torch up so that equal inputs give equal bytes; call it before the first CUDA operation.
 
     `threads` is the number of CPU threads: sums are split over them, so it is part of the fingerprint.
-    Random streams are not seeded here; see `harness.seeds`.
+    Random streams are not seeded here; see `harness.base.seeds`.
     """
     # cuBLAS reuses workspaces across streams in any order unless it is given fixed ones.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"

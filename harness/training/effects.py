@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from harness.analysis.activations import activation
-from harness.analysis.flow import data_reads
-from harness.analysis.graph import Node, Ref
-from harness.analysis.joins import find_joins
-from harness.analysis.ops import OPS, is_in_place
-from harness.analysis.view import View
+from harness.graph.activations import activation
+from harness.graph.flow import data_reads
+from harness.graph.ir import Node, Ref
+from harness.graph.joins import find_joins
+from harness.graph.operators import OPS, is_in_place
+from harness.graph.view import View
 from harness.training.trial import Both, Trial, relative
 
 LEAST_EFFECT = 1e-11

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from pydantic import ValidationError
 
+from harness.base.errors import DataError, HarnessError, TrainingError
 from harness.datasets.loading import checked_folder
 from harness.datasets.miniature import load_for_probe
-from harness.errors import DataError, HarnessError, TrainingError
 from harness.training.budget import WORKSPACE_MIB, bounded_memory
 from harness.training.determinism import device_of, make_deterministic, switches
 from harness.training.events import ERRORS, DoctorEvent, Emit, ErrorEvent, Event, StartedEvent

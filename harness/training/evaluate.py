@@ -2,8 +2,8 @@
 
 import math
 
-from harness.errors import UsageError
-from harness.record import wilson_interval
+from harness.base.errors import UsageError
+from harness.record.record import wilson_interval
 from harness.training.checkpoint import weights_sha256
 from harness.training.events import MeasuredEvent
 from harness.training.jobs import EvaluateJob

@@ -5,9 +5,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
-from harness.analysis.agreement import Extents
-from harness.analysis.evidence import Evidence
-from harness.errors import (
+from harness.base.errors import (
     DataError,
     DataUnavailableError,
     GraphError,
@@ -15,8 +13,10 @@ from harness.errors import (
     TrainingError,
     UsageError,
 )
-from harness.record import DataUsed, EpochLog, Training
-from harness.tables import Table
+from harness.base.tables import Table
+from harness.graph.evidence import Evidence
+from harness.graph.receptive_field.agreement import Extents
+from harness.record.record import DataUsed, EpochLog, Training
 
 
 class DataEvent(Table):
@@ -196,7 +196,7 @@ class DivergedEvent(Table):
 
 
 class ErrorEvent(Table):
-    """The child cannot go on; `kind` names the class of `harness.errors` to raise in the parent."""
+    """The child cannot go on; `kind` names the class of `harness.base.errors` to raise in the parent."""
 
     event: Literal["error"] = "error"
     kind: Literal["data", "data_unavailable", "usage", "graph", "training"]

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.analysis.aliases import MAY_SHARE
-from harness.analysis.consistency import difference
-from harness.analysis.evidence import Evidence, Mode
-from harness.analysis.graph import Architecture, Graph, Node
-from harness.analysis.ops import OPS, is_in_place
-from harness.analysis.parameters import statistics
-from harness.analysis.receptive import Measured
-from harness.analysis.view import View
+from harness.graph.aliases import MAY_SHARE
+from harness.graph.consistency import difference
+from harness.graph.evidence import Evidence, Mode
+from harness.graph.ir import Architecture, Graph, Node
+from harness.graph.operators import OPS, is_in_place
+from harness.graph.parameters import statistics
+from harness.graph.receptive_field.engine import Measured
+from harness.graph.view import View
 from harness.training import behaviour, rims
 from harness.training.apart import apart
 from harness.training.copies import moved_copies

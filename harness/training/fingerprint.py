@@ -8,10 +8,17 @@ from pathlib import Path
 
 import torch
 
-from harness.machine import cpu_features, processor
+from harness.base.machine import cpu_features, processor
 
 _HARNESS = Path(__file__).resolve().parents[1]
-_CODE = ("training/*.py", "datasets/*.py", "analysis/graph.py", "analysis/ops.py", "recipe.py", "seeds.py")
+_CODE = (
+    "training/*.py",
+    "datasets/*.py",
+    "graph/ir.py",
+    "graph/operators.py",
+    "settings/recipe.py",
+    "base/seeds.py",
+)
 """The files of this package that a training is made of."""
 _LIBRARY = re.compile(r"- (.*(?:Math Kernel Library|MKL-DNN|OpenBLAS).*)")
 

@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from harness.analysis.agreement import Extent, Extents, Pair, targets
-from harness.analysis.field import Field
-from harness.analysis.graph import Architecture, Graph
-from harness.analysis.layout import Unmeasurable, is_only
-from harness.analysis.linearised import linearised, up_to
-from harness.analysis.ops import OPS
-from harness.analysis.span import Span
-from harness.analysis.view import View
-from harness.errors import GraphError
+from harness.base.errors import GraphError
+from harness.graph.ir import Architecture, Graph
+from harness.graph.operators import OPS
+from harness.graph.receptive_field.agreement import Extent, Extents, Pair, targets
+from harness.graph.receptive_field.field import Field
+from harness.graph.receptive_field.layout import Unmeasurable, is_only
+from harness.graph.receptive_field.linearised import linearised, up_to
+from harness.graph.receptive_field.span import Span
+from harness.graph.view import View
 from harness.training.checkpoint import trained_tensors
 from harness.training.events import FieldEvent
 from harness.training.jobs import FieldJob

@@ -10,9 +10,9 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter
 
+from harness.base.tables import Table
 from harness.datasets.spec import DataSpec
-from harness.recipe import RecipeSpec
-from harness.tables import Table
+from harness.settings.recipe import RecipeSpec
 
 MEMORY_MIB = 12_288
 """Most that the values of one batch may take together, where an assignment does not say it."""

@@ -14,12 +14,12 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import OneCycleLR
 
+from harness.base.errors import GraphError, UsageError
+from harness.base.seeds import seed_for
+from harness.base.tables import content_hash
 from harness.datasets.images import Data
-from harness.errors import GraphError, UsageError
-from harness.recipe import Precision, RecipeSpec
-from harness.record import Augmented, EpochLog, Training, wilson_interval
-from harness.seeds import seed_for
-from harness.tables import content_hash
+from harness.record.record import Augmented, EpochLog, Training, wilson_interval
+from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256

@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from harness.base.errors import GraphError
 from harness.datasets.images import Marked
-from harness.datasets.marks import Marks
-from harness.errors import GraphError
-from harness.recipe import Precision
+from harness.datasets.metrics import Marks
+from harness.settings.recipe import Precision
 from harness.training.network import running
 from harness.training.pixels import Pixels
 

@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from harness.analysis import graph as plain
+from harness.base.errors import GraphError, HarnessError
 from harness.datasets.dataset import Shape
-from harness.errors import GraphError, HarnessError
+from harness.graph import ir as plain
 from harness.training.any_size import at_any_size
 from harness.training.program import Watch, compiled
 

@@ -8,7 +8,7 @@ import torch
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.download import Progress
 from harness.datasets.images import Data
-from harness.datasets.keeper import held_data
+from harness.datasets.label_server import held_data
 from harness.datasets.miniature import load_mini
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from harness.datasets.dataset import Shape
-from harness.recipe import Precision, RecipeSpec
+from harness.settings.recipe import Precision, RecipeSpec
 from harness.training.network import Network, obstacle, usable_layout
 from harness.training.precision import native_bfloat16, settled
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from harness.analysis.graph import Node, Ref
-from harness.analysis.layout import is_mixed
-from harness.analysis.ops import OPS, short_name
-from harness.analysis.receptive import Measured
+from harness.graph.ir import Node, Ref
+from harness.graph.operators import OPS, short_name
+from harness.graph.receptive_field.engine import Measured
+from harness.graph.receptive_field.layout import is_mixed
 from harness.training.preference import ALL_LEVELS, LEVELS, NEGATED, Level, Weights, prefers_larger
 from harness.training.trial import Trial, place_dimensions, values_of
 
@@ -39,7 +39,7 @@ _PLAIN = frozenset(
         "sum", "nansum", "nanmean", "erf",
     }
 )  # fmt: skip
-# Spreads of a map; over the positions of a window `harness.analysis.maxima` finds them.
+# Spreads of a map; over the positions of a window `harness.graph.maxima` finds them.
 _STATISTICS = frozenset({"var", "std", "var_mean", "std_mean", "linalg_vector_norm", "norm"})
 _GATES = frozenset({"sigmoid", "hardsigmoid", "tanh", "erf"})
 _DETACHES = frozenset({"aten.detach.default", "aten.detach_.default"})

@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from harness.analysis.cost import multiply_adds, sizes_of_one
-from harness.analysis.graph import Architecture
-from harness.analysis.receptive import measure
-from harness.machine import computes_bfloat16
-from harness.recipe import AskedPrecision, Precision
+from harness.base.machine import computes_bfloat16
+from harness.graph.cost import multiply_adds, sizes_of_one
+from harness.graph.ir import Architecture
+from harness.graph.receptive_field.engine import measure
+from harness.settings.recipe import AskedPrecision, Precision
 
 PAYS_FROM = 64
 """Multiply-adds for each number that a network makes, from which half as many bytes a number save time.

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from harness.analysis.agreement import Extents
-from harness.analysis.evidence import Evidence
-from harness.analysis.graph import Architecture
-from harness.analysis.ops import unknown_ops
+from harness.base.errors import GraphError
 from harness.datasets.images import Data, Split
-from harness.errors import GraphError
+from harness.graph.evidence import Evidence
+from harness.graph.ir import Architecture
+from harness.graph.operators import unknown_ops
+from harness.graph.receptive_field.agreement import Extents
 from harness.training.budget import check_memory
 from harness.training.events import CheckedEvent, Probe, ProbedEvent, ProbeEvent, Refused
 from harness.training.evidence import IMAGES, STEPS, evidence

@@ -1,6 +1,6 @@
 """Run a graph: a loop over its operators.
 
-Nothing is evaluated as code. An operator is looked up on the allow-list of `harness.analysis.ops` and
+Nothing is evaluated as code. An operator is looked up on the allow-list of `harness.graph.operators` and
 then in `torch.ops.aten`, or in the small table of number arithmetic below.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from harness.analysis import graph as plain
-from harness.analysis.ops import OPS
-from harness.errors import GraphError
+from harness.base.errors import GraphError
+from harness.graph import ir as plain
+from harness.graph.operators import OPS
 from harness.training.depthwise import grouped
 
 _MAX_NUMBER = 2**63

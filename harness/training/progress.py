@@ -13,8 +13,8 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from harness.record import EpochLog
-from harness.tables import Table
+from harness.base.tables import Table
+from harness.record.record import EpochLog
 from harness.training.events import EpochEvent
 
 PROGRESS = "progress.jsonl"

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from harness.analysis.consistency import across_images
-from harness.analysis.field import Field
-from harness.analysis.layout import is_only
-from harness.analysis.linearised import up_to
-from harness.analysis.ops import OPS
-from harness.analysis.span import Span
-from harness.analysis.view import View
+from harness.graph.consistency import across_images
+from harness.graph.operators import OPS
+from harness.graph.receptive_field.field import Field
+from harness.graph.receptive_field.layout import is_only
+from harness.graph.receptive_field.linearised import up_to
+from harness.graph.receptive_field.span import Span
+from harness.graph.view import View
 from harness.training.program import keeping_images_apart
 from harness.training.trial import Tensors, Trial, trial
 

@@ -16,8 +16,8 @@ from typing import IO, Union
 
 from pydantic import ValidationError
 
+from harness.base.errors import TrainingError
 from harness.datasets.registry import environment
-from harness.errors import TrainingError
 from harness.training.events import (
     ERRORS,
     EVENTS,

@@ -1,6 +1,6 @@
 """Images that show what a training did: test images with their predictions, training images augmented.
 
-One file of NumPy arrays, a function of the training alone; read by `harness.reporting.plots.samples`.
+One file of NumPy arrays, a function of the training alone; read by `harness.report.plots.samples`.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.base.files import atomic_file
+from harness.base.seeds import seed_for
 from harness.datasets.images import Split
-from harness.datasets.marks import IMAGES
-from harness.files import atomic_file
-from harness.recipe import RecipeSpec
-from harness.seeds import seed_for
+from harness.datasets.metrics import IMAGES
+from harness.settings.recipe import RecipeSpec
 from harness.training.batched import augmenter
 from harness.training.batches import permutation
 

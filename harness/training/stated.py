@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from harness.analysis import graph as plain
-from harness.analysis.ops import OPS
-from harness.errors import GraphError
+from harness.base.errors import GraphError
+from harness.graph import ir as plain
+from harness.graph.operators import OPS
 from harness.training.budget import run_on_meta
 from harness.training.network import check_weights, notes_of, one_line
 

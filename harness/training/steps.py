@@ -2,8 +2,8 @@
 
 import torch
 
-from harness.analysis.lookups import chosen_from
-from harness.analysis.ops import OPS
+from harness.graph.lookups import chosen_from
+from harness.graph.operators import OPS
 from harness.training.trial import Trial, values_of
 
 IMAGES = 16

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from harness.analysis.field import Field
-from harness.analysis.graph import Graph, Special
-from harness.analysis.layout import places
-from harness.analysis.parameters import statistics
-from harness.analysis.view import View
+from harness.graph.ir import Graph, Special
+from harness.graph.parameters import statistics
+from harness.graph.receptive_field.field import Field
+from harness.graph.receptive_field.layout import places
+from harness.graph.view import View
 from harness.training.program import Instead, Program, Watch, compiled
 
 _CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from harness.errors import UsageError
+from harness.base.errors import UsageError
 from harness.training.budget import bounded_memory
 
 MAX_MIB = 512

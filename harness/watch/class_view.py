@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.cohort.attendance import with_missing
-from harness.cohort.classlist import ClassList
-from harness.cohort.ledger import current_terms
-from harness.cohort.marks import Mark, marks
+from harness.cohort.changes import Mark, marks
+from harness.cohort.class_list import ClassList
+from harness.cohort.models import Row, by_cause
 from harness.cohort.names import in_order
 from harness.cohort.page import drawings, lines, rule_counts, state_of
 from harness.cohort.progress import typical_seconds
-from harness.cohort.reading import counts, rows
+from harness.cohort.queries import counts, rows
 from harness.cohort.register import class_list_of
-from harness.cohort.rows import Row, by_cause
+from harness.cohort.repository import current_terms
 from harness.cohort.store import Store
 from harness.cohort.table import ClassTable
-from harness.reporting.words import CAUSES
+from harness.report.words import CAUSES
 from harness.training.progress import Progress, read_progress
 from harness.watch.run_view import CARD, Training, training
 from harness.watch.view import Kind, Parts, part

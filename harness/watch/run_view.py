@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.reporting.charts import Chart, accuracy_chart
+from harness.report.charts import Chart, accuracy_chart
 from harness.training.progress import PROGRESS, Progress, read_progress
 from harness.watch.view import Kind, Parts, part
 

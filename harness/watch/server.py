@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.reporting.markdown import TEMPLATES
+from harness.report.markdown import TEMPLATES
 from harness.watch.view import Parts, View, page
 
 HOST = "127.0.0.1"

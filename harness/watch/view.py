@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol
 from jinja2 import Environment
 
 from harness.cohort.page import STATES
-from harness.reporting.html import page_environment, unbroken
-from harness.reporting.markdown import TEMPLATES
-from harness.reporting.words import duration
+from harness.report.html import page_environment, unbroken
+from harness.report.markdown import TEMPLATES
+from harness.report.words import duration
 
 Kind = Literal["class", "run"]
 Parts = Mapping[str, str]

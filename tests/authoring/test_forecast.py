@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.assignment import parse_assignment
+from harness.assignment.spec import parse_assignment
 from harness.authoring.forecast import forecast, in_words
 
 

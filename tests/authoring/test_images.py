@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from harness.authoring.images import look_through
-from harness.errors import DataError, UsageError
+from harness.base.errors import DataError, UsageError
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The list of the assignments there are."""
 
+from harness.assignment.gallery import shipped
 from harness.authoring.listing import listed
-from harness.gallery import shipped
 
 
 def test_every_shipped_assignment_is_listed_with_its_points():

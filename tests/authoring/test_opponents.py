@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, load_assignment, parse_assignment
+from harness.assignment.gallery import reference_of, shipped
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment, parse_assignment
 from harness.authoring.opponents import SOURCE, altered, broken_by, exported
-from harness.gallery import reference_of, shipped
-from harness.grade import grade
-from harness.intake.submission import open_submission
+from harness.pipeline.grade import grade
+from harness.pipeline.run import Run, Settings
 from harness.rules.network import Network
 from harness.rules.registry import RULES
-from harness.run import Run, Settings
+from harness.sources.submission import open_submission
 
 EVERY_RULE = Path(__file__).with_name("every_rule.toml")
 """An assignment that asks for every rule there is; a new one has its line there."""

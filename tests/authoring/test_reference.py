@@ -9,11 +9,11 @@ import tomllib
 
 import pytest
 
-from harness.assignment import REPOSITORY, parse_assignment
+from harness.assignment.gallery import shipped
+from harness.assignment.spec import REPOSITORY, parse_assignment
 from harness.authoring.reference import sections
-from harness.commands.assignment import COMMANDS
-from harness.gallery import shipped
-from harness.reporting.markers import fill_sections
+from harness.cli.assignment import COMMANDS
+from harness.report.markers import fill_sections
 from harness.rules.registry import RULES
 
 PAGE = REPOSITORY / "docs" / "assignments.md"

@@ -1,6 +1,6 @@
 """What is odd about an assignment is said, and is no mistake."""
 
-from harness.assignment import parse_assignment
+from harness.assignment.spec import parse_assignment
 from harness.authoring.remarks import remarks
 
 RECIPE = {"epochs": 10, "batch_size": 8, "lr": 0.1}

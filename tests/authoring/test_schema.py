@@ -6,8 +6,8 @@ import tomllib
 import jsonschema
 import pytest
 
+from harness.assignment.gallery import shipped
 from harness.authoring.schema import as_text
-from harness.gallery import shipped
 from harness.rules.registry import RULES
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(as_text()))

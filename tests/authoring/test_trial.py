@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness.assignment import load_assignment
+from harness.assignment.spec import load_assignment
 from harness.authoring.trial import outcome, try_out
 from harness.authoring.writing import write_for
-from harness.machine import Check
-from harness.run import Settings
+from harness.base.machine import Check
+from harness.pipeline.run import Settings
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@
 
 import pytest
 
-from harness.assignment import load_assignment
+from harness.assignment.gallery import reference_of, shipped
+from harness.assignment.spec import load_assignment
 from harness.authoring.writing import copy_from, slug, write_for
+from harness.base.errors import UsageError
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS
-from harness.errors import UsageError
-from harness.gallery import reference_of, shipped
-from harness.grade import grade
-from harness.intake.submission import open_submission
+from harness.pipeline.grade import grade
+from harness.pipeline.run import Run, Settings
 from harness.rules.registry import RULES
-from harness.run import Run, Settings
+from harness.sources.submission import open_submission
 
 PUBLIC = [name for name, one in DATASETS.items() if isinstance(one, Public)]
 

@@ -7,12 +7,12 @@ from textwrap import dedent
 
 import pytest
 
-from harness.assignment import REPOSITORY
-from harness.grade import judge
-from harness.intake.sandbox import Untraced
-from harness.intake.submission import open_submission
-from harness.record import to_json
-from harness.run import Run, Settings
+from harness.assignment.spec import REPOSITORY
+from harness.loader.load import Untraced
+from harness.pipeline.grade import judge
+from harness.pipeline.run import Run, Settings
+from harness.record.record import to_json
+from harness.sources.submission import open_submission
 
 BROKEN = """
     from torch import nn

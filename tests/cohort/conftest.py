@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from harness.analysis.graph import Architecture, parse_architecture
-from harness.assignment import REPOSITORY, AssignmentSpec
+from harness.assignment.points import grade_variant
+from harness.assignment.spec import REPOSITORY, AssignmentSpec
 from harness.cohort.keys import Terms
-from harness.cohort.ledger import HandedIn
-from harness.cohort.rows import Row
+from harness.cohort.models import Row
+from harness.cohort.repository import HandedIn
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
-from harness.points import grade_variant
-from harness.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
+from harness.graph.ir import Architecture, parse_architecture
+from harness.record.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
 
 
 def _server_programs() -> Path | None:

@@ -14,7 +14,7 @@ from class_ideas import ALLOWED, EDGES
 from class_truth import surprises
 from make_class import BAD_NAMES, make_class
 
-from harness.cohort.reading import rows
+from harness.cohort.queries import rows
 from harness.cohort.store import opened_store
 
 

@@ -5,13 +5,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
+from harness.assignment.points import named
+from harness.base.errors import UsageError
 from harness.cohort.current import current_assignment, require_current, switch_to
 from harness.cohort.keys import Terms
-from harness.cohort.ledger import current_spec, current_terms, enter, enter_terms
+from harness.cohort.repository import current_spec, current_terms, enter, enter_terms
 from harness.cohort.schema import Base
 from harness.cohort.store import MIGRATIONS, open_store
-from harness.errors import UsageError
-from harness.points import named
 
 FIRST = {"assignment", "scope", "submission", "work", "link", "grade"}
 """Tables of the oldest stores."""

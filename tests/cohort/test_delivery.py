@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.errors import UsageError
 from harness.cohort import gathering
-from harness.cohort.classlist import parse_class_list
-from harness.cohort.handing_in import hand_in
+from harness.cohort.class_list import parse_class_list
 from harness.cohort.identity import Identity
+from harness.cohort.ingest import hand_in
 from harness.cohort.objects import Objects
 from harness.cohort.roster import read_roster
-from harness.errors import UsageError
-from harness.intake import unpack
+from harness.sources import unpack
 
 NET = "from torch import nn\n\n\nclass Net(nn.Module):\n    pass\n"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from harness.assignment import parse_assignment
+from harness.assignment.spec import parse_assignment
 from harness.cohort.differences import differences, may_count
 
 DUE = datetime(2026, 5, 4, tzinfo=UTC)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cohort.drawings import MOST_BARS, Measured, histogram, measured, scatter
-from harness.reporting.charts import BOTTOM, LEFT, RIGHT, TOP
+from harness.report.charts import BOTTOM, LEFT, RIGHT, TOP
 
 networks = st.lists(
     st.builds(

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from harness.assignment import parse_assignment
-from harness.cli import app
+from harness.assignment.spec import parse_assignment
+from harness.base.errors import UsageError
+from harness.cli.app import app
 from harness.cohort.extensions import Extension, enter_extensions, extensions_in, read_extensions
 from harness.cohort.keys import Terms
-from harness.cohort.ledger import enter, enter_terms, grade_row
-from harness.cohort.reading import rows
+from harness.cohort.queries import rows
+from harness.cohort.repository import enter, enter_terms, grade_row
 from harness.cohort.schema import WorkTable
 from harness.cohort.standing import standing
 from harness.cohort.store import opened_store
-from harness.errors import UsageError
 
 LATER = datetime(2026, 12, 3, 11, 0, tzinfo=UTC)
 

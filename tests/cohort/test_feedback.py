@@ -9,17 +9,17 @@ from pathlib import Path, PurePosixPath
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import app
-from harness.cohort.classlist import parse_class_list
+from harness.assignment.gallery import shipped
+from harness.base.errors import UsageError
+from harness.base.files import write_text
+from harness.cli.app import app
+from harness.cohort.class_list import parse_class_list
 from harness.cohort.feedback import feedback, folder_name, handed_in_as, layout_of, place_of, render_feedback
 from harness.cohort.identity import Identity
-from harness.cohort.ledger import enter, enter_assignment, grade_row
 from harness.cohort.register import enter_class_list
+from harness.cohort.repository import enter, enter_assignment, grade_row
 from harness.cohort.store import opened_store
-from harness.errors import UsageError
-from harness.files import write_text
-from harness.gallery import shipped
-from harness.record import Problem, sealed
+from harness.record.record import Problem, sealed
 
 MOODLE = "Müller Zoë_4711_assignsubmission_file_"
 CANVAS = "mullerzoe_LATE_12345_678901_net-1.zip"
@@ -184,7 +184,7 @@ def test_a_scorecard_names_the_student_and_the_student_s_command_and_nothing_of_
 def test_the_command_names_the_assignment_where_it_is_not_the_usual_one(
     row, assignment, tmp_path, provenance
 ):
-    from harness.assignment import load_assignment
+    from harness.assignment.spec import load_assignment
 
     ready = graded(row(), tmp_path, provenance)
     said = {

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cohort.classlist import ClassList, parse_class_list
+from harness.base.errors import UsageError
+from harness.cohort.class_list import ClassList, parse_class_list
 from harness.cohort.gradebook import Filled, Mark, Task, fill
 from harness.cohort.identity import Identity
 from harness.cohort.joining import join
-from harness.errors import UsageError
 
 TASK = Task(("Compact CNN", "compact-cnn"), 100)
 CANVAS = (

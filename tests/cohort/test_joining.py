@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cohort.attendance import joined_to, once_a_group, told, with_missing
-from harness.cohort.classlist import parse_class_list
+from harness.cohort.class_list import parse_class_list
 from harness.cohort.identity import Identity, from_text, to_text
 from harness.cohort.joining import Lookup, join
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.assignment import REPOSITORY
+from harness.assignment.spec import REPOSITORY
+from harness.base.errors import HarnessError
 from harness.cohort import leases
 from harness.cohort.leases import Outcome, bury, claim, finish, is_dead, release, release_dead, renew, shown
-from harness.cohort.ledger import enter, enter_terms
-from harness.cohort.reading import counts, rows
-from harness.errors import HarnessError
+from harness.cohort.queries import counts, rows
+from harness.cohort.repository import enter, enter_terms
 
 OVER = -1.0
 """Seconds of a lease that has ended when it is given."""

@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from harness.assignment import REPOSITORY
+from harness.assignment.spec import REPOSITORY
+from harness.base.errors import HarnessError, UsageError
 from harness.cohort import local
-from harness.cohort.ledger import enter, enter_terms
 from harness.cohort.local import Pool, cores_of, gpus_here
-from harness.cohort.reading import counts
+from harness.cohort.queries import counts
+from harness.cohort.repository import enter, enter_terms
 from harness.cohort.worker import Shift
-from harness.errors import HarnessError, UsageError
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,17 @@ import pytest
 from make_class import make_class
 from sqlalchemy import select
 
-from harness.assignment import REPOSITORY
+from harness.assignment.spec import REPOSITORY
+from harness.base.errors import HarnessError, UsageError
 from harness.cohort import ray_engine
 from harness.cohort.keys import VERSION
 from harness.cohort.leases import shown
 from harness.cohort.local import refuse
+from harness.cohort.queries import rows
 from harness.cohort.ray_engine import Cluster, needs_of, slots
-from harness.cohort.reading import rows
 from harness.cohort.schema import WorkTable
 from harness.cohort.store import Store, opened_store
 from harness.cohort.worker import Shift
-from harness.errors import HarnessError, UsageError
 
 STUDENTS = 12
 LEASE_S = "20"

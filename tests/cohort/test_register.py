@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from harness.cohort.classlist import parse_class_list
+from harness.cohort.class_list import parse_class_list
 from harness.cohort.identity import Identity
-from harness.cohort.ledger import enter, enter_terms, grade_row
 from harness.cohort.lookup import row_of
 from harness.cohort.progress import graded_since, last_grade
-from harness.cohort.reading import rows
+from harness.cohort.queries import rows
 from harness.cohort.register import class_list_of, enter_class_list, identities
+from harness.cohort.repository import enter, enter_terms, grade_row
 from harness.cohort.schema import ClassListTable, IdentityTable
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.errors import UsageError
 from harness.cohort.roster import Listed, read_roster
-from harness.errors import UsageError
 
 
 @pytest.fixture

@@ -15,17 +15,17 @@ from random import Random
 import pytest
 from sqlalchemy import func, select
 
-from harness.assignment import DEFAULT_ASSIGNMENT, REPOSITORY
-from harness.cohort.handing_in import PROBLEM
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.cohort.ingest import PROBLEM
 from harness.cohort.leases import Outcome, claim, finish
-from harness.cohort.ledger import enter, enter_terms
+from harness.cohort.models import by_cause
 from harness.cohort.progress import progress_of
-from harness.cohort.reading import rows
-from harness.cohort.rows import by_cause
+from harness.cohort.queries import rows
+from harness.cohort.repository import enter, enter_terms
 from harness.cohort.runner import Again, begin_again
 from harness.cohort.schema import GradeTable, WorkTable
 from harness.cohort.store import opened_store
-from harness.record import Finding, sealed
+from harness.record.record import Finding, sealed
 
 NET = """
 from torch import nn

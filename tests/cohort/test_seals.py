@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import update
 
 from harness.cohort.leases import Outcome, claim, finish
-from harness.cohort.ledger import enter, enter_terms
-from harness.cohort.reading import rows
-from harness.cohort.rows import outcome
+from harness.cohort.models import outcome
+from harness.cohort.queries import rows
+from harness.cohort.repository import enter, enter_terms
 from harness.cohort.runner import begin_again
+from harness.cohort.scheduling import promote
 from harness.cohort.schema import GradeTable
-from harness.cohort.staging import promote
 from harness.cohort.standing import standing
 from harness.cohort.table import ClassTable, render_json
 

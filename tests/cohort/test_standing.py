@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.assignment import AssignmentSpec, parse_assignment
+from harness.assignment.spec import AssignmentSpec, parse_assignment
 from harness.cohort.standing import counting, standing
 
 DUE = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)

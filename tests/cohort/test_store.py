@@ -10,12 +10,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from harness.assignment import REPOSITORY
-from harness.cohort.ledger import enter, enter_terms
-from harness.cohort.reading import rows
+from harness.assignment.spec import REPOSITORY
+from harness.base.errors import UsageError
+from harness.cohort.queries import rows
+from harness.cohort.repository import enter, enter_terms
 from harness.cohort.schema import AssignmentTable, Base
 from harness.cohort.store import MIGRATIONS, open_for_reading, open_store
-from harness.errors import UsageError
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(store):

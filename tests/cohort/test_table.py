@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.base.errors import UsageError
 from harness.cohort.attendance import with_missing
-from harness.cohort.classlist import parse_class_list
+from harness.cohort.class_list import parse_class_list
 from harness.cohort.identity import Identity
 from harness.cohort.table import (
     ClassTable,
@@ -20,7 +21,6 @@ from harness.cohort.table import (
     render_roster,
     to_csv,
 )
-from harness.errors import UsageError
 
 FORMULA = set("=+-@\t\r\n\0＝＋－＠")
 

@@ -7,15 +7,15 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from harness.assignment import DEFAULT_ASSIGNMENT
-from harness.cli import app
+from harness.assignment.points import named
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
+from harness.base.errors import UsageError
+from harness.base.files import write_text
+from harness.cli.app import app
 from harness.cohort.keys import Terms
-from harness.cohort.ledger import enter, enter_terms, grade_row
+from harness.cohort.repository import enter, enter_terms, grade_row
 from harness.cohort.schema import WorkTable
 from harness.cohort.store import opened_store
-from harness.errors import UsageError
-from harness.files import write_text
-from harness.points import named
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.cohort.ledger import HandedIn, enter, enter_terms
 from harness.cohort.lookup import row_of
+from harness.cohort.repository import HandedIn, enter, enter_terms
 from harness.cohort.store import open_store
 from harness.cohort.twins import with_the_same_bytes
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.base.errors import DataError, DataUnavailableError
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.dataset import File
 from harness.datasets.images import Data
@@ -17,7 +18,6 @@ from harness.datasets.loading import load_data
 from harness.datasets.pickled import unpickled
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError, DataUnavailableError
 
 SPEC = DataSpec(dataset="cifar10")
 

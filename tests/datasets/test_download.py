@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.base.errors import DataError, DataUnavailableError
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.dataset import Download, Public
 from harness.datasets.download import download
 from harness.datasets.mnist import MNIST
-from harness.errors import DataError, DataUnavailableError
 
 NAME = CIFAR10.downloads[0].name
 

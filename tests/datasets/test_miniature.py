@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.base.errors import DataError
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.images import Data
 from harness.datasets.miniature import load_for_probe, load_mini
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError
 
 CIFAR = DataSpec(dataset="cifar10")
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.base.errors import DataError
 from harness.datasets.dataset import File
 from harness.datasets.fashion_mnist import FASHION_MNIST
 from harness.datasets.loading import load_data
 from harness.datasets.mnist import MNIST, NAMES
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 LABELS = np.array([7, 0, 9], dtype=np.uint8)

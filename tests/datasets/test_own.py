@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.base.errors import DataError, DataUnavailableError
 from harness.datasets.images import Data
 from harness.datasets.loading import check_before, checked_folder, files_sha256, load_data
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError, DataUnavailableError
 
 
 def picture(path: Path, level: int, size: tuple[int, int] = (16, 16), mode: str = "RGB") -> None:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.base.errors import DataError
 from harness.datasets.images import Split, Splits
 from harness.datasets.preparing import prepared
 from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
-from harness.errors import DataError
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

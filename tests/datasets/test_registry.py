@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.assignment import parse_assignment
+from harness.assignment.spec import parse_assignment
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS, environment, register

@@ -2,11 +2,11 @@
 
 import pytest
 
+from harness.base.errors import AssignmentError
+from harness.base.tables import Table, validate
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.mnist import MNIST
 from harness.datasets.spec import DataSpec
-from harness.errors import AssignmentError
-from harness.tables import Table, validate
 
 
 class Assignment(Table):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from harness.intake.export import architecture_of
+from harness.loader.export import architecture_of
 from harness.rules.judging import judge
 from harness.rules.registry import asked
 

@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from harness.errors import AssignmentError
+from harness.base.errors import AssignmentError
 
 PLAIN = ["convolution", "global_average_pool", "linear"]
 

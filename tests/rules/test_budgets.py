@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import AssignmentError
+from harness.base.errors import AssignmentError
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from harness.analysis.evidence import Evidence
-from harness.assignment import parse_assignment
-from harness.errors import AssignmentError
-from harness.intake.export import architecture_of
+from harness.assignment.spec import parse_assignment
+from harness.base.errors import AssignmentError
+from harness.graph.evidence import Evidence
+from harness.loader.export import architecture_of
 
 
 def test_convolutions_of_one_kernel_and_stride_are_counted(basic, by_rule):

@@ -7,17 +7,17 @@ import sys
 import jsonschema
 import pytest
 
-from harness import record as records
-from harness.assignment import parse_assignment
+from harness.assignment.spec import parse_assignment
 from harness.authoring.reference import sections
 from harness.authoring.schema import as_text
-from harness.explain import overview, page
-from harness.grade import grade
-from harness.intake.submission import open_submission
-from harness.reporting.html import render_html
-from harness.reporting.scorecard import render_scorecard
+from harness.pipeline.grade import grade
+from harness.pipeline.run import Run, Settings
+from harness.record import record as records
+from harness.report.html import render_html
+from harness.report.scorecard import render_scorecard
+from harness.rules.explain import overview, page
 from harness.rules.registry import RULES
-from harness.run import Run, Settings
+from harness.sources.submission import open_submission
 
 RULE = '''\
 from harness.rules.base import NetworkRule, RuleSettings, rule

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.errors import AssignmentError
+from harness.base.errors import AssignmentError
 
 
 @pytest.mark.parametrize(("accuracy", "status"), [(0.2, "passed"), (0.21, "failed")])

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from harness.recipe import TransformSpec
 from harness.rules.augmentation import Augmentation
 from harness.rules.judging import judge, not_taken_in
 from harness.rules.registry import RULES
+from harness.settings.recipe import TransformSpec
 
 
 def test_findings_come_in_the_order_of_the_assignment_without_accuracy(basic, network_of, assignment, probe):

@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from harness.errors import AssignmentError
+from harness.base.errors import AssignmentError
 
 C, POINT = {"family": "convolution", "kernel": 3}, {"family": "convolution", "kernel": 1}
 LETTERS = {

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.errors import AssignmentError
+from harness.base.errors import AssignmentError
 
 
 def test_numbers_of_the_recipe_lie_within_limits(basic, by_rule):

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.errors import AssignmentError
+from harness.base.errors import AssignmentError
 
 
 def test_the_receptive_field_lies_between_its_limits(basic, by_rule):

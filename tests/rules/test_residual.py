@@ -1,9 +1,9 @@
 import pytest
 from torch import nn
 
-from harness.analysis.evidence import Evidence
-from harness.errors import AssignmentError
-from harness.intake.export import architecture_of
+from harness.base.errors import AssignmentError
+from harness.graph.evidence import Evidence
+from harness.loader.export import architecture_of
 
 
 def block(sketch, x, out, name, s=1, shortcut="identity"):

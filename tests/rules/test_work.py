@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from harness.analysis.evidence import Evidence
-from harness.errors import HarnessError
+from harness.base.errors import HarnessError
+from harness.graph.evidence import Evidence
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.judging import judge
 from harness.rules.registry import Asked, leaned_on_first

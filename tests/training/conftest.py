@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from harness.analysis.graph import to_json
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.images import Data, Split
 from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
-from harness.intake.export import architecture_of
-from harness.recipe import RecipeSpec
+from harness.graph.ir import to_json
+from harness.loader.export import architecture_of
+from harness.settings.recipe import RecipeSpec
 from harness.training.events import Event
 from harness.training.jobs import Model, TrainJob
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.analysis.graph import Architecture
-from harness.intake.export import architecture_of
+from harness.graph.ir import Architecture
+from harness.loader.export import architecture_of
 from harness.training.any_size import at_any_size
 from harness.training.network import Network
 

@@ -3,10 +3,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
+from harness.base.errors import UsageError
 from harness.datasets.images import Data
-from harness.errors import UsageError
-from harness.recipe import TransformSpec
+from harness.settings.recipe import TransformSpec
 from harness.training.augment import Augmenter
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.datasets.images import Data
-from harness.recipe import TransformSpec
+from harness.settings.recipe import TransformSpec
 from harness.training.augment import Augmenter, build
 from harness.training.batched import Affine, BatchAugmenter, augmenter
 

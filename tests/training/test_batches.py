@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from harness.datasets.images import Data
-from harness.recipe import RecipeSpec
+from harness.settings.recipe import RecipeSpec
 from harness.training.batches import Batches, permutation, stream
 
 

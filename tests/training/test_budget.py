@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness.analysis import graph as plain
-from harness.errors import GraphError
-from harness.intake.export import architecture_of
+from harness.base.errors import GraphError
+from harness.graph import ir as plain
+from harness.loader.export import architecture_of
 from harness.training.budget import bounded_memory, check_memory
 from harness.training.jobs import MEMORY_MIB
 

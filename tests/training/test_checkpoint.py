@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import UsageError
-from harness.recipe import RecipeSpec
-from harness.record import EpochLog
+from harness.base.errors import UsageError
+from harness.record.record import EpochLog
+from harness.settings.recipe import RecipeSpec
 from harness.training.checkpoint import Identity, Progress, Trained, clear, resume, save, weights_sha256
 from harness.training.loop import optimised
 
@@ -155,7 +155,7 @@ def test_the_hash_does_not_depend_on_the_layout() -> None:
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from harness.files import atomic_file
+from harness.base.files import atomic_file
 with atomic_file(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()

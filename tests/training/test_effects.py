@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.intake.export import architecture_of
+from harness.loader.export import architecture_of
 from harness.training.evidence import IMAGES, STEPS, evidence
 
 SIZE = 16

@@ -8,9 +8,7 @@ from threading import Thread
 import pytest
 import torch
 
-from harness.datasets.cifar10 import CIFAR10
-from harness.datasets.spec import DataSpec
-from harness.errors import (
+from harness.base.errors import (
     AssignmentError,
     DataError,
     DataUnavailableError,
@@ -19,7 +17,9 @@ from harness.errors import (
     TrainingError,
     UsageError,
 )
-from harness.recipe import TransformSpec
+from harness.datasets.cifar10 import CIFAR10
+from harness.datasets.spec import DataSpec
+from harness.settings.recipe import TransformSpec
 from harness.training.engine import do, error_event
 from harness.training.events import (
     EVENTS,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import UsageError
-from harness.recipe import RecipeSpec
+from harness.base.errors import UsageError
+from harness.settings.recipe import RecipeSpec
 from harness.training.engine import do
 from harness.training.events import Event, MeasuredEvent, TrainedEvent
 from harness.training.jobs import EvaluateJob, Model, TrainJob

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.analysis.evidence import Evidence
-from harness.analysis.view import View
-from harness.intake.export import architecture_of
+from harness.graph.evidence import Evidence
+from harness.graph.view import View
+from harness.loader.export import architecture_of
 from harness.training import evidence as module
 from harness.training.evidence import IMAGES, STEPS, after_steps, evidence
 from harness.training.trial import trial

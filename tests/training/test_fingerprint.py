@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import harness
-from harness.assignment import REPOSITORY
-from harness.machine import processor
+from harness.assignment.spec import REPOSITORY
+from harness.base.machine import processor
 from harness.training import fingerprint as module
 from harness.training.determinism import make_deterministic
 from harness.training.fingerprint import code_sha256, fingerprint

@@ -17,11 +17,11 @@ import pytest
 import torch
 from torch import nn
 
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.datasets.images import Data, Split
 from harness.datasets.miniature import load_mini
-from harness.recipe import RecipeOverride
-from harness.record import Training
+from harness.record.record import Training
+from harness.settings.recipe import RecipeOverride
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train

@@ -1,4 +1,4 @@
-"""The effective receptive field; the extents are compared in tests/analysis/test_agreement.py."""
+"""The effective receptive field; extents: tests/graph/receptive_field/test_agreement.py."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness.analysis.agreement import Extent
-from harness.errors import GraphError
-from harness.record import EpochLog
+from harness.base.errors import GraphError
+from harness.graph.receptive_field.agreement import Extent
+from harness.record.record import EpochLog
 from harness.training.checkpoint import Identity, Progress, Trained, save
 from harness.training.gradients import LARGEST_PX, measure_field, positive
 from harness.training.jobs import FieldJob, Model

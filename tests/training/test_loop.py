@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from harness.base.errors import GraphError, UsageError
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.images import Data, Split
 from harness.datasets.spec import DataSpec
-from harness.errors import GraphError, UsageError
-from harness.recipe import RecipeSpec
-from harness.record import Training, wilson_interval
+from harness.record.record import Training, wilson_interval
+from harness.settings.recipe import RecipeSpec
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import make_deterministic
 from harness.training.events import EpochEvent, Event, StepEvent

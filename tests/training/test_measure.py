@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness.base.errors import GraphError
 from harness.datasets.images import Data
-from harness.errors import GraphError
 from harness.training import measure as module
 from harness.training.measure import measure
 from harness.training.pixels import Pixels

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.recipe import RecipeSpec
+from harness.settings.recipe import RecipeSpec
 from harness.training.loop import optimised
 from harness.training.muon import Muon, orthogonalised
 

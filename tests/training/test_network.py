@@ -8,11 +8,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.analysis import graph as plain
-from harness.analysis.graph import Architecture
-from harness.errors import DataError, GraphError
-from harness.intake.export import architecture_of
-from harness.recipe import Precision, RecipeSpec
+from harness.base.errors import DataError, GraphError
+from harness.graph import ir as plain
+from harness.graph.ir import Architecture
+from harness.loader.export import architecture_of
+from harness.settings.recipe import Precision, RecipeSpec
 from harness.training.loop import optimised
 from harness.training.measure import arithmetic
 from harness.training.network import (

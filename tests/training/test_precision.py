@@ -3,8 +3,8 @@
 import pytest
 from torch import nn
 
-from harness.analysis.graph import Architecture
-from harness.intake.export import architecture_of
+from harness.graph.ir import Architecture
+from harness.loader.export import architecture_of
 from harness.training.precision import PAYS_FROM, intensity, settled
 
 

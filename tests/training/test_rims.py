@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.analysis.view import View
-from harness.intake.export import architecture_of
+from harness.graph.view import View
+from harness.loader.export import architecture_of
 from harness.training.rims import reach
 
 SIZE = 32

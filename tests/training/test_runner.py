@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import DataError, DataUnavailableError, GraphError, TrainingError, UsageError
+from harness.base.errors import DataError, DataUnavailableError, GraphError, TrainingError, UsageError
 from harness.training import runner
 from harness.training.events import (
     DataEvent,

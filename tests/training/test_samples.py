@@ -10,7 +10,7 @@ import torch
 
 from harness.datasets.images import Data
 from harness.datasets.spec import DataSpec
-from harness.recipe import RecipeSpec
+from harness.settings.recipe import RecipeSpec
 from harness.training.batches import Batches
 from harness.training.determinism import make_deterministic
 from harness.training.engine import do

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from harness.analysis.graph import Architecture, Graph, Node, Ref
-from harness.errors import GraphError
-from harness.intake.export import architecture_of
+from harness.base.errors import GraphError
+from harness.graph.ir import Architecture, Graph, Node, Ref
+from harness.loader.export import architecture_of
 from harness.training.stated import BATCHES, check_stated
 
 SHAPE = (3, 32, 32)

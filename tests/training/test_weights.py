@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from harness.errors import UsageError
+from harness.base.errors import UsageError
 from harness.training import weights
 from harness.training.checkpoint import weights_sha256
 from harness.training.weights import KEYS, load_weights, state_dict_in

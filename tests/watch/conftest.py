@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
+from harness.base.files import write_text
 from harness.cohort.keys import Terms
 from harness.cohort.leases import Outcome, claim, finish, release
-from harness.cohort.ledger import HandedIn, enter, enter_terms, grade_row
+from harness.cohort.repository import HandedIn, enter, enter_terms, grade_row
 from harness.cohort.schema import LinkTable, SubmissionTable, WorkTable
 from harness.cohort.store import Store, open_for_reading, open_store
-from harness.files import write_text
-from harness.record import (
+from harness.record.record import (
     EpochLog,
     Facts,
     Finding,

@@ -6,12 +6,12 @@ import time
 import pytest
 from sqlalchemy import event
 
-from harness.cohort.classlist import parse_class_list
+from harness.base.tables import content_hash
+from harness.cohort.class_list import parse_class_list
 from harness.cohort.current import switch_to
 from harness.cohort.leases import this_process
 from harness.cohort.register import enter_class_list
 from harness.cohort.schema import WorkTable
-from harness.tables import content_hash
 from harness.training.events import EpochEvent
 from harness.training.progress import ProgressLog
 

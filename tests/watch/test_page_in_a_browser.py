@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment import REPOSITORY
+from harness.assignment.spec import REPOSITORY
 from harness.cohort.leases import release
-from harness.cohort.reading import rows
+from harness.cohort.queries import rows
 from harness.cohort.store import open_for_reading
 
-AXE = REPOSITORY / "tests" / "reporting" / "vendor" / "axe.min.js"
+AXE = REPOSITORY / "tests" / "report" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)
 ME = "me@elsewhere:1/x/y"
 """The grader of `few`."""

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
-from harness.cli import app
-from harness.errors import UsageError
+from harness.base.errors import UsageError
+from harness.cli.app import app
 
 
 def connected(address: str, path: str, method: str, host: str) -> http.client.HTTPConnection:
@@ -133,7 +133,7 @@ def test_the_board_sends_the_board_alone(served):
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 def test_without_the_extra_it_says_how_it_is_installed(tmp_path, missing):
-    script = f"import sys; sys.modules[{missing!r}] = None; from harness.cli import main; main()"
+    script = f"import sys; sys.modules[{missing!r}] = None; from harness.cli.app import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script, "watch", str(tmp_path)], capture_output=True, text=True
     )

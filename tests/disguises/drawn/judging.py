@@ -6,11 +6,11 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from harness.analysis.graph import to_json
-from harness.assignment import AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.datasets.images import Data
-from harness.intake.export import architecture_of
-from harness.record import Finding
+from harness.graph.ir import to_json
+from harness.loader.export import architecture_of
+from harness.record.record import Finding
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.training.jobs import Model, ProbeJob

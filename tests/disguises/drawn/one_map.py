@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.analysis.view import View
-from harness.intake.export import architecture_of
+from harness.graph.view import View
+from harness.loader.export import architecture_of
 from harness.training.trial import Trial, trial
 
 SIZE = 16

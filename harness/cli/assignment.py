@@ -1,0 +1,27 @@
+"""assignment: the commands for who writes one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from harness.cli import authoring
+
+COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("new", authoring.new, "harness assignment new my-assignment --dataset mnist"),
+    ("check", authoring.check, "harness assignment check my-assignment/my-assignment.toml"),
+    ("list", authoring.show_list, "harness assignment list"),
+    ("schema", authoring.schema, "harness assignment schema > assignment.schema.json"),
+)
+"""Name, function, and an example for --help."""
+
+app = typer.Typer(no_args_is_help=True, help="Write an assignment: begin one, try it, see those there are.")
+
+
+@app.callback()
+def assignment() -> None:
+    """Write an assignment: begin one, try it, see those there are."""
+
+
+for _name, _command, _example in COMMANDS:
+    app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)

@@ -1,0 +1,32 @@
+"""cohort: the commands that grade a whole class and show what came of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from harness.cli import cohort_deadlines, cohort_grading, cohort_reports
+
+COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("grade", cohort_grading.grade, "harness cohort grade submissions --store cohort.db --data ./data"),
+    ("show", cohort_grading.show, 'harness cohort show "ada lovelace" --store cohort.db'),
+    ("failures", cohort_grading.failures, "harness cohort failures --store cohort.db"),
+    ("retry", cohort_grading.retry, "harness cohort retry --cause infrastructure --data ./data"),
+    ("table", cohort_reports.table, "harness cohort table --store cohort.db --format html,csv"),
+    ("extend", cohort_deadlines.extend, "harness cohort extend later.csv --store cohort.db"),
+    ("feedback", cohort_reports.feedback, "harness cohort feedback --out feedback --layout moodle"),
+    ("similar", cohort_reports.similar, "harness cohort similar --store cohort.db --out results"),
+    ("rejudge", cohort_reports.rejudge, "harness cohort rejudge --assignment new.toml --store cohort.db"),
+)
+"""Name, function, and an example for --help."""
+
+app = typer.Typer(no_args_is_help=True, help="Grade a whole class: resumable, by several graders at once.")
+
+
+@app.callback()
+def cohort() -> None:
+    """Grade a whole class: resumable, by several graders at once."""
+
+
+for _name, _command, _example in COMMANDS:
+    app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)

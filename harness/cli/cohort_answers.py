@@ -1,0 +1,124 @@
+"""What `harness cohort` says of what was graded: the summary, who has no verdict, and one student."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.assignment.points import SHORT, named
+from harness.assignment.spec import AssignmentSpec
+from harness.base.tables import content_hash
+from harness.cli.screen import output, say, screen
+from harness.cohort.models import Row, outcome
+from harness.cohort.standing import standing
+from harness.record.record import Finding
+from harness.report.words import to_change
+from harness.settings.policy import lateness
+
+STAGES = {"rules": "by the rules alone", "full": "in full"}
+SHOWN = 20
+"""Submissions that are named of each cause."""
+LINES = 10
+"""Most lines of the answer to why a submission has its verdict."""
+
+
+def show_summary(by_cause: Mapping[str, Sequence[Row]]) -> None:
+    """Print how many came to what, and who did not come to a verdict and why."""
+    table = Table("", "submissions")
+    table.columns[1].justify = "right"
+    for what in sorted(by_cause):
+        table.add_row(what, str(len(by_cause[what])))
+    screen.print(table)
+    for what, rows in sorted(by_cause.items()):
+        if what.startswith("not judged"):
+            show_failures(what, rows)
+
+
+def show_failures(what: str, rows: Sequence[Row], to: Console = screen, most: int = SHOWN) -> None:
+    """Print who was not judged for one cause, and the reason of each."""
+    say(f"{what}:", to)
+    for row in rows[:most]:
+        say(f"  {row.student}: {row.reason}", to)
+    if len(rows) > most:
+        say(f"  and {len(rows) - most} more: harness cohort failures", to)
+
+
+def show_row(row: Row, spec: AssignmentSpec, same: Sequence[str]) -> None:
+    """Print one student's verdict and what it rests on, in ten lines, then the history.
+
+    `same` names the students whose submissions have the same bytes.
+    """
+    for line in answer(row, spec, same):
+        say(line, output)
+    sha256 = content_hash(spec)
+    for entry in row.history:
+        late = lateness(spec.policy, entry.submitted_at, row.until)
+        costs = late.percent > 0 and entry.assignment_sha256 == sha256
+        left = f" ({late.left_of(entry.points)} after lateness)" if costs else ""
+        handed_in = f" handed in {entry.submitted_at:%Y-%m-%d %H:%M}" if entry.submitted_at else ""
+        say(
+            f"{entry.graded_at:%Y-%m-%d %H:%M:%S} {entry.reason} {STAGES[entry.stage]}: "
+            f"{entry.verdict.replace('_', ' ')}, {entry.points} of {entry.max_points} points{left}; "
+            f"{entry.source}{handed_in}; by {entry.worker} in {entry.seconds:.1f} s, "
+            f"assignment {entry.assignment_sha256[:SHORT]}, harness {entry.harness_version}",
+            output,
+        )
+
+
+def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[str, ...]:
+    """Answer why a submission has the verdict it has, in at most `LINES` lines.
+
+    The rules that failed come first, two lines each; what there is no room for is counted.
+    """
+    handed_in = f", handed in {row.submitted_at:%Y-%m-%d %H:%M} UTC" if row.submitted_at else ""
+    head = [": ".join(filter(None, (row.student, f"{row.source}{handed_in}", outcome(row))))]
+    if row.state == "missing":
+        return tuple(head)
+    stands = standing(row, spec)
+    how = STAGES[row.stage or "rules"] if row.record is not None else "not graded"
+    head.append(f"{stands.in_words} ({how}); assignment {named(spec)}")
+    if stands.late.reason:
+        head.append(stands.late.reason)
+    if row.reason:
+        head.append(_one_line(row.reason))
+    end = [f"the same files, byte for byte, as {_listed(same)}"] if same else []
+    if row.folder is not None:
+        end.append(f"scorecard: {row.folder / 'scorecard.html'}")
+    rules = _open_rules(row)
+    shown = rules[: (LINES - len(head) - len(end) - 1) // 2]
+    more = [f"and {len(rules) - len(shown)} more: see the scorecard"] if len(rules) > len(shown) else []
+    return (*head, *(line for lines in shown for line in lines), *more, *end)
+
+
+# Private functions
+
+
+def _open_rules(row: Row) -> list[tuple[str, ...]]:
+    """Say of each rule that did not pass what was expected and found, and what to do: failed rules first."""
+    if row.record is None:
+        return []
+    found = [
+        (finding, name)
+        for name, variant in row.record.variants.items()
+        if variant.problem is None
+        for finding in to_change(variant)
+    ]
+    found.sort(key=lambda one: one[0].status != "failed")
+    return [_finding_lines(finding, name) for finding, name in found]
+
+
+def _finding_lines(finding: Finding, variant: str) -> tuple[str, ...]:
+    points = f"{finding.points or 0} of {finding.max_points} points"
+    said = points if finding.status == "failed" else f"not judged, {finding.max_points} points open"
+    head = f"{variant}: {finding.rule}: expected {finding.expected}, got {finding.actual} ({said})"
+    to_do = (f"  to do: {_one_line(finding.help)}",) if finding.help else ()
+    return (_one_line(head), *to_do)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _listed(students: Sequence[str]) -> str:
+    more = f" and {len(students) - SHOWN} more" if len(students) > SHOWN else ""
+    return f"{', '.join(students[:SHOWN])}{more}"

@@ -1,0 +1,319 @@
+"""cohort grade, show, failures, retry: a class is graded, and what came of it is looked at."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from harness.base.errors import UsageError
+from harness.cli.cohort_current import assignment_for, every_submission, tell_changes
+from harness.cli.options import (
+    AssignmentOption,
+    DataOption,
+    DeviceOption,
+    SandboxOption,
+    SeedOption,
+    VariantOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.assignment.spec import AssignmentSpec
+    from harness.cohort.class_list import ClassList
+    from harness.cohort.keys import Terms
+    from harness.cohort.models import Row
+    from harness.cohort.ray_engine import Cluster
+    from harness.cohort.worker import Shift
+    from harness.record.record import Cause
+    from harness.sandbox.backends import Wanted
+
+StoreOption = Annotated[
+    str,
+    typer.Option("--store", metavar="FILE|URL", help="SQLite file, or postgresql://user@host/name."),
+]
+FilesOption = Annotated[
+    Path | None,
+    typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
+]
+RosterOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--roster", metavar="FILE", help="The platform's CSV list of the class; remembered in the store."
+    ),
+]
+GradersOption = Annotated[
+    int,
+    typer.Option("--workers", min=0, help="Graders at once; 0: as many as this machine has room for."),
+]
+EngineOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Graders on this machine, or on those of a Ray cluster.")
+]
+ClusterOption = Annotated[
+    str, typer.Option("--cluster", metavar="HOST:PORT", help="Head of the Ray cluster; auto: this machine's.")
+]
+GpusOption = Annotated[
+    float, typer.Option("--gpus", min=0, help="Ray: GPUs of one training, or the share of one.")
+]
+MemoryOption = Annotated[
+    int, typer.Option("--memory", metavar="MIB", min=0, help="Ray: memory set aside for each grader.")
+]
+RulesOnlyOption = Annotated[bool, typer.Option("--rules-only", help="Stop before any training.")]
+LeaseOption = Annotated[
+    float, typer.Option(min=1, help="Seconds after which others take over what a dead grader had.")
+]
+LayoutName = Literal["auto", "moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
+DEFAULT_STORE = "cohort.db"
+NO_VERDICT = 3
+CAUSES = ("infrastructure", "resource", "harness", "student")
+
+
+def grade(
+    submissions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|ALL.zip|LIST.csv",
+            help="What Moodle, Canvas, Gradescope, GitHub Classroom, Classroom 50 or nbgrader hand out, or a "
+            "folder with one folder, archive, notebook or .py file a student; or a list: student, "
+            "path-or-git-url[@commit], submitted_at.",
+        ),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    assignment: AssignmentOption = None,
+    variant: VariantOption = [],  # noqa: B006 - Typer copies it
+    seed: SeedOption = None,
+    device: DeviceOption = "auto",
+    data: DataOption = None,
+    workers: GradersOption = 0,
+    rules_only: RulesOnlyOption = False,  # noqa: FBT002
+    train_all: Annotated[  # noqa: FBT002
+        bool, typer.Option("--train-all", help="Train those too that can pass no more, for their points.")
+    ] = False,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Say what would be graded and how long it should take.")
+    ] = False,
+    layout: Annotated[
+        LayoutName, typer.Option(help="Whose folder or zip it is; auto: by the names in it, and it is said.")
+    ] = "auto",
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="nbgrader: which of several assignments.")
+    ] = None,
+    roster: RosterOption = None,
+    sandbox: SandboxOption = "auto",
+    lease_s: LeaseOption = 60.0,
+    engine: EngineOption = "local",
+    cluster: ClusterOption = "auto",
+    gpus: GpusOption = 1.0,
+    memory_mib: MemoryOption = 0,
+) -> None:
+    """Grade a class: the rules of everyone first, then the training of those that can still pass.
+
+    What is graded is never graded again: after an interruption the same command goes on.
+    A store is graded by one assignment: the first one, until harness cohort rejudge --apply switches.
+    Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
+    """
+    from harness.assignment.points import named
+    from harness.cli.cohort_display import ClassDisplay, show_forecast, tell_roster
+    from harness.cli.screen import say
+    from harness.cohort.class_list import read_class_list
+    from harness.cohort.keys import Terms
+    from harness.cohort.register import class_list_of, enter_class_list, identities
+    from harness.cohort.roster import read_roster
+    from harness.cohort.runner import Plan, forecast, grade_class
+    from harness.cohort.store import opened_store
+
+    spec = assignment_for(assignment, store, files)
+    terms = Terms(
+        assignment=spec,
+        seed=spec.seed if seed is None else seed,
+        preview=data == "mini",
+        variants=_known(variant, spec),
+    )
+    shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+    plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
+    listed = None if roster is None else read_class_list(roster)
+    read = partial(
+        read_roster,
+        submissions,
+        every=spec.policy.counts != "last",
+        layout=None if layout == "auto" else layout,
+        task=task,
+    )
+    if "://" not in store and not Path(store).is_file():  # a mistake makes no store
+        found = read(class_list=listed)
+        if dry_run:
+            show_forecast(forecast(None, tell_roster(found, listed), terms, plan))
+            return
+    with opened_store(store, files) as opened:
+        known = class_list_of(opened) if listed is None else listed
+        found = tell_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
+        if dry_run:
+            show_forecast(forecast(opened, found, terms, plan))
+            return
+        if listed is not None:
+            enter_class_list(opened, listed)
+        say(f"assignment: {named(spec)}")
+        before = every_submission(opened)
+        with ClassDisplay() as display:
+            rows = grade_class(opened, found, terms, plan, display)
+        tell_changes(before, every_submission(opened), spec)
+    _finish(rows, known)
+
+
+def show(
+    student: Annotated[str, typer.Argument(help="The name, or how it begins; small letters will do.")],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+) -> None:
+    """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
+    from harness.cli.cohort_answers import show_row
+    from harness.cohort.current import current_assignment
+    from harness.cohort.lookup import row_of
+    from harness.cohort.repository import assignment_of
+    from harness.cohort.store import opened_store
+    from harness.cohort.twins import with_the_same_bytes
+
+    with opened_store(store, files, must_exist=True) as opened:
+        row = row_of(opened, student)
+        show_row(row, assignment_of(opened, current_assignment(opened)), with_the_same_bytes(opened, row))
+
+
+def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
+    """List the submissions without a verdict, by cause: the student's, or what harness cohort retry is for.
+
+    Exits with 3 if there are any of another cause than the student's.
+    """
+    from harness.cli.cohort_answers import show_failures
+    from harness.cli.screen import output
+    from harness.cohort.models import by_cause
+    from harness.cohort.queries import rows
+    from harness.cohort.store import opened_store
+
+    with opened_store(store, files, must_exist=True) as opened:
+        found = rows(opened)
+    for what, some in sorted(by_cause(found).items()):
+        if what.startswith("not judged"):
+            show_failures(what, some, to=output, most=len(some))
+    if any(row.state == "failed" for row in found):
+        raise typer.Exit(NO_VERDICT)
+
+
+def retry(
+    cause: Annotated[
+        list[str], typer.Option("--cause", metavar="|".join(CAUSES), help="Whose fault it was; repeatable.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    device: DeviceOption = "auto",
+    data: DataOption = None,
+    workers: GradersOption = 0,
+    rules_only: RulesOnlyOption = False,  # noqa: FBT002
+    sandbox: SandboxOption = "auto",
+    lease_s: LeaseOption = 60.0,
+    engine: EngineOption = "local",
+    cluster: ClusterOption = "auto",
+    gpus: GpusOption = 1.0,
+    memory_mib: MemoryOption = 0,
+) -> None:
+    """Grade those once more that got no verdict for one of the causes; the history keeps what was.
+
+    What could not be fetched is fetched again by harness cohort grade. Exits as that does.
+    """
+    from harness.cli.cohort_display import ClassDisplay, show_again
+    from harness.cohort.keys import VERSION
+    from harness.cohort.queries import rows
+    from harness.cohort.repository import current_terms
+    from harness.cohort.runner import Plan, begin_again, finish_class
+    from harness.cohort.store import opened_store
+
+    causes = _known_causes(cause)
+    with opened_store(store, files, must_exist=True) as opened:
+        terms = current_terms(opened)
+        if terms.harness_version != VERSION:
+            raise UsageError(
+                f"--store {store}: graded by harness {terms.harness_version}; expected {VERSION}, this one. "
+                "Grade the class again with harness cohort grade."
+            )
+        before = every_submission(opened)
+        show_again(begin_again(opened, rows(opened), causes))
+        shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+        machines = cluster_of(engine, cluster, gpus, memory_mib)
+        with ClassDisplay() as display:
+            finish_class(opened, terms, Plan(shift, workers, rules_only, cluster=machines), display)
+        found = rows(opened)
+        tell_changes(before, every_submission(opened), terms.assignment)
+    _finish(found)
+
+
+def shift_of(
+    terms: "Terms",
+    store: str,
+    files: Path | None,
+    device: Literal["auto", "cpu", "cuda"],
+    data: str | None,
+    sandbox: "Wanted",
+    lease_s: float,
+) -> "Shift":
+    """Say what each grader is to do, as the options say."""
+    from harness.cohort.worker import Shift
+    from harness.sources.files import printable
+
+    return Shift(
+        store=store,
+        files=files,
+        stage="rules",
+        assignment_sha256=terms.assignment_sha256,
+        seed=terms.seed,
+        mini=terms.preview,
+        variants=terms.variants,
+        device=device,
+        data=data,
+        sandbox=sandbox,
+        lease_s=lease_s,
+        command=tuple(map(printable, sys.argv[1:])),
+    )
+
+
+def cluster_of(
+    engine: Literal["local", "ray"], address: str, gpus: float, memory_mib: int
+) -> "Cluster | None":
+    """Say which cluster the graders run on, as the options say; None: on none."""
+    from harness.cohort.ray_engine import Cluster
+
+    return Cluster(address, gpus, memory_mib) if engine == "ray" else None
+
+
+# Private functions
+
+
+def _known(asked: "Sequence[str]", spec: "AssignmentSpec") -> tuple[str, ...]:
+    for name in asked:
+        if name not in spec.variants:
+            raise UsageError(
+                f"--variant {name}: not in assignment {spec.id}; expected one of {', '.join(spec.variants)}."
+            )
+    return tuple(asked)
+
+
+def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
+    for name in asked:
+        if name not in CAUSES:
+            raise UsageError(f"--cause {name}: expected one of {', '.join(CAUSES)}.")
+    return frozenset(cast("Sequence[Cause]", asked))
+
+
+def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
+    """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
+    from harness.cli.cohort_answers import show_summary
+    from harness.cli.screen import say
+    from harness.cohort.attendance import joined_to, told, with_missing
+    from harness.cohort.models import by_cause
+
+    show_summary(by_cause(with_missing(listed, rows)))
+    for note in told(joined_to(listed, rows)) if listed else ():
+        say(f"note: {note}")
+    if any(row.state != "graded" for row in rows):
+        raise typer.Exit(NO_VERDICT)

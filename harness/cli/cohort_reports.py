@@ -1,0 +1,296 @@
+"""cohort table, similar, rejudge: what came of a class; nothing of a submission runs."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.base.errors import UsageError
+from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption, RosterOption, StoreOption
+from harness.cli.options import DEFAULT_OUT, AssignmentOption, OutOption, assignment_file
+from harness.cli.outputs import check_writable
+
+if TYPE_CHECKING:
+    from harness.cohort.models import Row
+    from harness.cohort.store import Store
+    from harness.cohort.table import ClassTable
+    from harness.similarity.graphs import Level
+
+STANDARD_OUTPUT = Path("-")
+
+
+def table(
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="One or more of md, csv, html, json, canvas, moodle, roster, with commas.",
+        ),
+    ] = "html",
+    out: Annotated[
+        Path, typer.Option(metavar="DIR|-", help="Folder for the files; - is standard output.")
+    ] = DEFAULT_OUT,
+    assignment: AssignmentOption = None,
+    roster: RosterOption = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the roster to fill; the assignment's, if not named."),
+    ] = None,
+) -> None:
+    """Write the table of the class: verdict, points, every rule, accuracy, parameters, time.
+
+    The assignment is the one that the store is graded by, if none is named. With the platform's list of the
+    class (--roster, now or when it was graded) the files for Canvas and Moodle are that list, with one column
+    filled. Totals that are not final are left out of them, and everyone concerned is named.
+    """
+    from harness.base.files import write_text
+    from harness.cli.screen import say
+    from harness.cohort.class_list import read_class_list
+    from harness.cohort.register import enter_class_list
+    from harness.cohort.store import opened_store
+
+    names = _chosen(formats)
+    if out == STANDARD_OUTPUT and len(names) > 1:
+        raise UsageError(f"--out -: expected one format, got {len(names)}. Name a folder, or one format.")
+    if out != STANDARD_OUTPUT:
+        check_writable(out)
+    with opened_store(store, files, must_exist=True) as opened:
+        if roster is not None:
+            enter_class_list(opened, read_class_list(roster))
+        found = _class_table(opened, assignment, Path() if out == STANDARD_OUTPUT else out, column)
+    for name in names:
+        file, render = table_formats()[name]
+        text = render(found)
+        if out == STANDARD_OUTPUT:
+            sys.stdout.write(text)
+        else:
+            write_text(out / file, text)
+            say(f"{name}: {out / file}")
+    say(f"assignment: {found.assignment_name}, {found.max_points} points")
+    if {"canvas", "moodle", "roster"} & set(names):
+        _tell_left_out(found)
+        for note in _of_class_list(found):
+            say(f"note: {note}")
+
+
+def feedback(
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    layout: Annotated[
+        Literal["auto", "moodle", "canvas", "gradescope", "plain"],
+        typer.Option(help="Whose folders; auto: of the platform that named what was handed in."),
+    ] = "auto",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder.")] = Path("feedback"),
+    assignment: AssignmentOption = None,
+) -> None:
+    """Write everyone's scorecard as it is handed back: named for the student, with the student's command.
+
+    The folders, and the zip for Moodle and Canvas, are those that the platform takes back.
+    """
+    from harness.cli.screen import say
+    from harness.cohort.feedback import ZIPPED, layout_of, write_feedback
+    from harness.cohort.feedback import feedback as rendered
+    from harness.cohort.store import opened_store
+
+    check_writable(out)
+    if any(out.iterdir()):
+        raise UsageError(
+            f"--out {out}: not empty; expected a new folder, so that no earlier scorecard is handed back. "
+            "Empty it, or name another."
+        )
+    with opened_store(store, files, must_exist=True) as opened:
+        found = _class_table(opened, assignment, out, None)
+    asked = layout_of(found.rows) if layout == "auto" else layout
+    written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
+    say(f"{asked}: {len(written)} scorecards in {out}")
+    _tell_no_feedback([row for row in found.rows if row.student not in written], asked)
+
+
+def similar(
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    starter: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What everyone was given; the starter of harness new if not named."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0.05, max=1, help="Share in common from which on two are pointed at.")
+    ] = 0.5,
+    ignore_channels: Annotated[  # noqa: FBT002
+        bool, typer.Option("--ignore-channels", help="Take networks for equal that differ in widths alone.")
+    ] = False,
+    out: OutOption = DEFAULT_OUT,
+) -> None:
+    """Point at submissions that are alike: by the graphs they execute and by passages of their sources.
+
+    What the starter and most of the class have counts for nothing. It points, it never grades.
+    """
+    from harness.base.files import write_text
+    from harness.cli.reports_display import followed, show_alike
+    from harness.cli.screen import say
+    from harness.cohort.attendance import once_a_group
+    from harness.cohort.documents import starter_work, work_of
+    from harness.cohort.queries import rows
+    from harness.cohort.repository import current_terms
+    from harness.cohort.store import opened_store
+    from harness.similarity.page import render_similar_markdown, render_similar_page, with_evidence
+    from harness.similarity.similarity import clusters
+
+    check_writable(out)
+    given = starter_work(starter)
+    with opened_store(store, files, must_exist=True) as opened:
+        title, found_rows = current_terms(opened).assignment.title, once_a_group(rows(opened))
+        works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
+    level: Level = "widened" if ignore_channels else "reordered"
+    found = with_evidence(clusters(works, given, share=share, level=level), works)
+    show_alike(found, len(works))
+    for name, render in (("similar.html", render_similar_page), ("similar.md", render_similar_markdown)):
+        write_text(out / name, render(found, len(works), title))
+        say(f"evidence: {out / name}")
+
+
+def rejudge(
+    assignment: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE|ID", help="The new assignment: its TOML file or id.", parser=assignment_file
+        ),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+    apply: Annotated[  # noqa: FBT002
+        bool, typer.Option("--apply", help="Enter the new grades; the old ones stay in the history.")
+    ] = False,
+) -> None:
+    """Judge the class again under another assignment, from what is stored: nothing is run or trained.
+
+    Prints the difference student by student, and who has to be trained because the recipe has changed or
+    the rules hold now. Changes nothing without --apply.
+    """
+    from harness.assignment.points import named
+    from harness.assignment.spec import load_assignment
+    from harness.cli.reports_display import followed, show_rejudged
+    from harness.cli.screen import output, say
+    from harness.cohort.differences import differences, may_count
+    from harness.cohort.leases import shown, this_process
+    from harness.cohort.queries import submissions
+    from harness.cohort.regrading import Rejudged, new_terms, rejudge_class
+    from harness.cohort.regrading import apply as enter_all
+    from harness.cohort.repository import current_terms
+    from harness.cohort.store import opened_store
+
+    spec = load_assignment(assignment)
+    with opened_store(store, files, must_exist=True) as opened:
+        now = current_terms(opened)
+        terms = new_terms(now, spec)
+        graded = [row for some in submissions(opened) for row in some]
+        there = {row.key: row for some in submissions(opened, terms.assignment_sha256) for row in some}
+        judged = rejudge_class(graded, now.assignment, terms, there)
+        found = list(followed(judged, "judging again", len(graded)))
+        say(f"{named(now.assignment)} → {named(spec)}", output)
+        after = [one.after for one in found]
+        show_rejudged(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
+        if not apply:
+            say("Nothing was changed. Enter the new grades with --apply.")
+            return
+        enter_all(opened, followed(found, "entering", len(found)), terms, shown(this_process()))
+    entered = sum(isinstance(one, Rejudged) for one in found)
+    say(
+        f"Entered: {entered} grades. The class is graded by {named(spec)} now. The old grades stay in the "
+        "history: harness cohort show STUDENT."
+    )
+
+
+def table_formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
+    """List the formats by the names that ``--format`` takes: the file, and what renders it."""
+    from harness.cohort.page import render_markdown, render_page
+    from harness.cohort.table import render_canvas, render_csv, render_json, render_moodle, render_roster
+
+    return {
+        "md": ("table.md", render_markdown),
+        "csv": ("table.csv", render_csv),
+        "html": ("table.html", render_page),
+        "json": ("table.json", render_json),
+        "canvas": ("canvas.csv", render_canvas),
+        "moodle": ("moodle.csv", render_moodle),
+        "roster": ("roster.csv", render_roster),
+    }
+
+
+# Private functions
+
+
+def _chosen(formats: str) -> list[str]:
+    from harness.base.tables import meant
+
+    names = [name.strip() for name in formats.split(",") if name.strip()]
+    for name in names:
+        if name not in table_formats():
+            raise UsageError(f"--format {name}: no such format. {meant(name, table_formats(), 'formats')}")
+    if not names:
+        raise UsageError(f"--format: expected at least one of {', '.join(table_formats())}, got none.")
+    return list(dict.fromkeys(names))
+
+
+def _class_table(store: "Store", assignment: Path | None, out: Path, column: str | None) -> "ClassTable":
+    """Read the class under an assignment, the one that the store is graded by if None."""
+    from harness.assignment.spec import load_assignment
+    from harness.base.tables import content_hash
+    from harness.cohort.attendance import with_missing
+    from harness.cohort.current import current_assignment
+    from harness.cohort.queries import rows
+    from harness.cohort.register import class_list_of
+    from harness.cohort.repository import assignment_of
+    from harness.cohort.table import ClassTable
+
+    sha256 = content_hash(load_assignment(assignment)) if assignment else current_assignment(store)
+    spec = assignment_of(store, sha256)
+    listed = class_list_of(store)
+    return ClassTable(with_missing(listed, rows(store, sha256)), spec, out, listed, column)
+
+
+def _of_class_list(table: "ClassTable") -> "Iterator[str]":
+    """Say what is to be told of the list of the class: who is who, and what was not filled."""
+    from harness.cohort.attendance import told
+    from harness.cohort.table import in_class_list
+
+    if table.joined is not None and (filled := in_class_list(table)) is not None:
+        yield from (*told(table.joined), *filled.notes)
+
+
+def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
+    from harness.cli.screen import say
+
+    absent = [row.student for row in rows if row.state == "missing"]
+    ungraded = [row.student for row in rows if row.record is None and row.state != "missing"]
+    unknown = [f"{row.student} ({row.source})" for row in rows if row.record is not None]
+    if absent:
+        say(f"handed in nothing, so no scorecard: {_listed(absent)}")
+    if ungraded:
+        say(f"not graded yet, so no scorecard: {_listed(ungraded)}")
+    if unknown:
+        say(f"no id of {layout} in the name that was handed in, so left out: {_listed(unknown)}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"{', '.join(names[:10])}{more}"
+
+
+def _tell_left_out(table: "ClassTable") -> None:
+    """Name everyone who has no number in a gradebook, and what would give them one."""
+    from harness.cli.screen import say
+
+    for reason, students in table.left_out().items():
+        say(f"no final total, so in no gradebook file: {', '.join(students)}: {reason}")
+    if any(row.stage == "rules" and table.final_points(row) is None for row in table.rows):
+        say(
+            "What is not trained is trained by harness cohort grade. Where the rules alone are to be the "
+            "grade, write rules_only = true under [policy] of the assignment, and switch to it with harness "
+            "cohort rejudge."
+        )

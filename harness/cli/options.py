@@ -1,0 +1,137 @@
+"""The options that commands share, and the run they describe."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from harness.base.errors import UsageError
+from harness.cli.outputs import check_writable
+
+# What only a command needs is imported when it runs, so that --help answers at once.
+if TYPE_CHECKING:
+    from harness.cli.screen import Display
+    from harness.pipeline.run import Run, Settings
+    from harness.settings.recipe import Scalar
+
+EXIT = {"passed": 0, "failed": 1, "not_judged": 3}
+"""Exit codes of the three verdicts."""
+
+PathArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A model file or notebook; a folder or an archive, with or without submission.toml; a "
+        "repository: ADDRESS or FOLDER, @COMMIT.",
+    ),
+]
+
+
+def assignment_file(given: str) -> Path:
+    """Find the assignment that an option names.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from harness.assignment.gallery import located
+
+    return located(given)
+
+
+AssignmentOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The assignment: its TOML file, or the id of one of harness assignment list.",
+        metavar="FILE|ID",
+        parser=assignment_file,
+        show_default="cifar10-compact-cnn",
+    ),
+]
+AssignmentArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The assignment: its TOML file, or the id of one of harness assignment list.",
+        metavar="FILE|ID",
+        parser=assignment_file,
+    ),
+]
+VariantOption = Annotated[list[str], typer.Option("--variant", help="Rule set to judge by; repeatable.")]
+ClassOption = Annotated[str | None, typer.Option("--class", metavar="[FILE:]NAME", help="The model's class.")]
+CtorOption = Annotated[
+    list[str], typer.Option("--ctor", metavar="NAME=VALUE", help="A constructor argument; repeatable.")
+]
+RecordArgument = Annotated[
+    Path, typer.Argument(metavar="RECORD", help="A record, such as results/scorecard.json.")
+]
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE|-", help="Write the record as JSON; - is standard output."),
+]
+SandboxOption = Annotated[
+    Literal["auto", "bwrap", "lock"],
+    typer.Option(help="What holds the submission's code; auto takes the strongest that works."),
+]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")]
+SeedOption = Annotated[int | None, typer.Option(help="Base seed; the assignment's if not given.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Data-loading processes; the result is the same.")]
+DataOption = Annotated[
+    str | None,
+    typer.Option(metavar="DIR|mini", help="Folder with the data; mini is an embedded preview set."),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Cache of the training split's mean and std.",
+        show_default="results/DATASET_stats.json",
+    ),
+]
+RecomputeOption = Annotated[bool, typer.Option("--recompute-stats", help="Compute mean and std again.")]
+ResumeOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Continue from a last.pth.")]
+SaveEveryOption = Annotated[int, typer.Option(min=0, help="Keep a snapshot every N epochs; 0 keeps none.")]
+
+DEFAULT_OUT = Path("results")
+
+
+def opened(
+    path: str | Path,
+    assignment: Path | None,
+    variants: Sequence[str],
+    class_name: str | None,
+    ctor: Sequence[str],
+    settings: "Settings",
+    display: "Display",
+) -> "Run":
+    """Open a submission and an assignment as the options say; nothing is run yet.
+
+    Raises:
+        UsageError, AssignmentError: one of the options does not make sense.
+    """
+    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.pipeline.run import Run
+    from harness.sources.submission import open_submission
+
+    check_writable(settings.out)
+    spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
+    submission = open_submission(
+        path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
+    )
+    return Run(submission, spec, settings, display.show)
+
+
+# Private functions
+
+
+def _argument(text: str) -> "tuple[str, Scalar]":
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise UsageError(f"--ctor {text}: expected NAME=VALUE such as num_classes=10.")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
+    for number in (int, float):
+        try:
+            return name, number(value)
+        except ValueError:
+            continue
+    return name, value

@@ -1,0 +1,74 @@
+"""watch: the command that shows a class, or a run, in a browser as it is graded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.base.errors import UsageError
+from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption
+from harness.cli.options import DEFAULT_OUT
+
+if TYPE_CHECKING:
+    from harness.watch.view import View
+
+
+def watch(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STORE|RESULTS",
+            help="A store of harness cohort, or the results folder of harness grade or train.",
+            show_default="cohort.db, else results",
+        ),
+    ] = None,
+    files: FilesOption = None,
+    names: Annotated[  # noqa: FBT002
+        bool, typer.Option("--names", help="Show the students' names on the leaderboard.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+) -> None:
+    """Show a class in a browser as it is graded, or one training: a page that only reads, on this machine.
+
+    Ctrl-C ends it. Nothing that is graded notices whether anybody watches.
+    """
+    from harness.cli.screen import output, say
+
+    try:
+        from harness.watch.server import HOST, listen, serve
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        raise UsageError(
+            f"harness watch: {missing} is not installed; expected the extra `watch`. "
+            "Install it in the harness's folder: .venv/bin/pip install -e '.[watch]' -c constraints.txt"
+        ) from None
+    view = _view(what, files, names=names)
+    try:
+        listening = listen(port)
+    except OSError as error:
+        raise UsageError(
+            f"--port {port}: cannot be listened at on {HOST} ({error.strerror}). Name another, or none."
+        ) from None
+    with listening:
+        serve(view, listening, lambda address: say(f"Watch at {address}", output))
+
+
+# Private functions
+
+
+def _view(what: str | None, files: Path | None, *, names: bool) -> "View":
+    """Tell a store from a results folder, and open it."""
+    from harness.cohort.store import open_for_reading
+    from harness.watch.class_view import ClassView
+    from harness.watch.run_view import RunView
+
+    if what is None:
+        what = DEFAULT_STORE if Path(DEFAULT_STORE).is_file() else str(DEFAULT_OUT)
+    if "://" in what or Path(what).is_file():
+        return ClassView(open_for_reading(what, files), names=names)
+    if not Path(what).is_dir():
+        raise UsageError(
+            f"{what}: not there; expected a store of harness cohort grade, or a results folder. "
+            "Start the grading first, and name what it writes to."
+        )
+    return RunView(Path(what))

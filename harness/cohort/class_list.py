@@ -1,0 +1,190 @@
+"""The class as its platform lists it: a CSV file with a line for each student, whose every cell is kept.
+
+It is read as spreadsheets and platforms of several languages write it, and written back as it was.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from harness.base.errors import UsageError
+from harness.cohort.headings import Kind, kind_of, plainly
+from harness.cohort.names import known_as
+
+Platform = Literal["canvas", "moodle", "gradescope", "plain"]
+MAX_BYTES = 16 * 2**20
+DELIMITERS = (",", ";", "\t", "|")
+_HEADING_WITHIN = 10
+"""Lines within which the heading is looked for."""
+_TOTALS = "Points Possible"
+_TEST_STUDENT = (("Student, Test",), ("Student", "Test"))
+_STAFF = frozenset({"instructor", "ta", "teacher", "reader", "observer", "tutor", "dozent", "lehrer"})
+_MOODLE_ONLY = frozenset(
+    {"groups", "gruppen", "lastaccess", "letzterzugriff", "lastdownloadedfromthiscourse"}
+)
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """One student of the list. Empty: the list does not say."""
+
+    line: int
+    """Which of the list's lines, counted from 0."""
+    name: str
+    """Given name first."""
+    known: Mapping[Kind, str]
+    """What the list says, by the kind of its columns."""
+
+    def of(self, kind: Kind) -> str:
+        """Give what the list says, "" where it does not."""
+        return self.known.get(kind, "")
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """All lines of the list, the heading among them."""
+
+    lines: tuple[tuple[str, ...], ...]
+    head_at: int
+    """Which line is the heading; before it stands what is no list."""
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The heading."""
+        return self.lines[self.head_at]
+
+    @cached_property
+    def kinds(self) -> Mapping[Kind, int]:
+        """Which column is of which kind: the first of each."""
+        found: dict[Kind, int] = {}
+        for column, heading in enumerate(self.head):
+            kind = kind_of(heading)
+            if kind is not None:
+                found.setdefault(kind, column)
+        return found
+
+    @cached_property
+    def platform(self) -> Platform:
+        """Whose list it is."""
+        words = {plainly(heading) for heading in self.head}
+        if {"id", "section"} <= words and words & {"student", "lastname"}:
+            return "canvas"
+        is_worksheet = self.kinds.keys() >= {"grade", "changeable"}
+        is_report = any(heading.endswith(("(Real)", "(Punkte)")) for heading in self.head)
+        has_people = self.kinds.keys() >= {"given", "family", "email"}
+        if is_worksheet or is_report or (has_people and words & _MOODLE_ONLY):
+            return "moodle"
+        return "gradescope" if words & {"sid", "role"} and "email" in self.kinds else "plain"
+
+    @cached_property
+    def people(self) -> tuple[Person, ...]:
+        """The students, without what else the platform writes: totals, test students, staff."""
+        found = (self._person(line) for line in range(self.head_at + 1, len(self.lines)))
+        return tuple(person for person in found if person is not None)
+
+    def _person(self, line: int) -> Person | None:
+        cells = self.lines[line]
+        known = {kind: known_as(cells[at]) for kind, at in self.kinds.items() if at < len(cells)}
+        if self.platform == "canvas" and _is_no_person(cells):
+            return None
+        if known.get("role", "").lower() in _STAFF:
+            return None
+        if self.platform == "moodle" and "participant" not in known and "id" in known:
+            known["participant"] = known["id"]
+        name = known.get("name") or f"{known.get('given', '')} {known.get('family', '')}".strip()
+        name = name or next((known[kind] for kind in ("email", "login", "sid", "id") if known.get(kind)), "")
+        family, comma, given = name.partition(", ")  # as Canvas sorts
+        return Person(line, f"{given} {family}" if comma else name, known) if name else None
+
+
+def read_class_list(path: Path) -> ClassList:
+    """Read the list of a class.
+
+    Raises:
+        UsageError: no such file, it is no CSV file, or nothing in it names students.
+    """
+    try:
+        data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+    except OSError as error:
+        raise UsageError(
+            f"--roster {path}: cannot be read ({error.strerror}). Name the platform's CSV file."
+        ) from None
+    if data is None:
+        raise UsageError(
+            f"--roster {path}: too large; expected at most {MAX_BYTES // 2**20} MiB. "
+            "Name the platform's CSV file."
+        )
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise UsageError(
+            f"--roster {path}: a spreadsheet; expected a CSV file. Save it as CSV, or export it as that."
+        )
+    return parse_class_list(decoded(data), f"--roster {path}")
+
+
+def parse_class_list(text: str, where: str = "--roster") -> ClassList:
+    """Read the list of a class from its text; `where` is for messages.
+
+    Raises:
+        UsageError: nothing in it names students.
+    """
+    text = text.lstrip("\ufeff")
+    if (said := re.match(r"sep=(.)\r?\n", text)) is not None:  # Excel's own line
+        text = text[said.end() :]
+    found = [_parsed(text, delimiter) for delimiter in DELIMITERS]
+    lines = max(found, key=lambda lines: (_heading(lines)[1], max(map(len, lines), default=0)))
+    at, recognised = _heading(lines)
+    names = {kind_of(heading) for heading in lines[at]} if recognised else set()
+    if not names & {"name", "given", "family", "email", "login", "sid", "id", "participant"}:
+        got = ", ".join(lines[at][:8]) if lines else "nothing"
+        raise UsageError(
+            f"{where}: no column names students; expected a heading such as name, first name, last name, "
+            f"email, id or username, got {got}. Export it from the platform again, or write one."
+        )
+    return ClassList(tuple(map(tuple, lines)), at)
+
+
+def decoded(data: bytes) -> str:
+    """Decode a text that a spreadsheet or platform has written: UTF-8, UTF-16, or else the one of Windows."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    if b"\0" in data[:4096]:  # UTF-16 without its mark: every other byte of Latin text is zero
+        return data.decode("utf-16-le" if data[1:2] == b"\0" else "utf-16-be", errors="replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+# Private functions
+
+
+def _is_no_person(cells: Sequence[str]) -> bool:
+    """Tell whether a line of Canvas' is that of the points, or of the student whom a teacher can play."""
+    return _TOTALS in "".join(cells[:1]) or any(tuple(cells[: len(name)]) == name for name in _TEST_STUDENT)
+
+
+def _parsed(text: str, delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error:
+        return []
+
+
+def _heading(lines: Sequence[Sequence[str]]) -> tuple[int, int]:
+    """Find the line with the most headings that are known, and how many these are."""
+    counts = [
+        (sum(kind_of(heading) is not None for heading in line), -at)
+        for at, line in enumerate(lines[:_HEADING_WITHIN])
+    ]
+    most, at = max(counts, default=(0, 0))
+    return -at, most

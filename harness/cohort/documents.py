@@ -1,0 +1,66 @@
+"""What is compared of a submission, read from the store; and of the starter, which counts for nothing."""
+
+from pathlib import Path
+
+from harness.assignment.spec import REPOSITORY
+from harness.assignment.starter import STARTER
+from harness.base.errors import GraphError, HarnessError, UsageError
+from harness.cohort.cached import load_intake
+from harness.cohort.models import Row
+from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture
+from harness.loader.protocol import ARCHITECTURE
+from harness.similarity.graphs import features, fingerprints
+from harness.similarity.similarity import Outlined, Work
+from harness.similarity.texts import texts_below
+
+STARTER_GRAPH = REPOSITORY / "templates" / "starter_graph.json"
+"""The graph of the starter that `harness new` writes."""
+
+
+def work_of(row: Row) -> Work:
+    """Read a student's sources and graphs; what is not there, or is no graph, is not compared."""
+    texts = texts_below(row.sources) if row.sources is not None else ()
+    return Work(row.student, texts, {} if row.folder is None else _graphs(row.folder))
+
+
+def starter_work(folder: Path | None = None) -> Work:
+    """Read what everyone was given: a folder with sources and, if there are any, ``architecture.json`` files.
+
+    None: the starter of `harness new`.
+
+    Raises:
+        UsageError: no such folder.
+    """
+    if folder is None:
+        return Work(
+            "", texts_below(STARTER), {"starter": _outlined(parse_architecture(STARTER_GRAPH.read_bytes()))}
+        )
+    if not folder.is_dir():
+        raise UsageError(f"--starter {folder}: no such folder. Name the folder that everyone was given.")
+    found = {str(path): _read(path) for path in sorted(folder.rglob(ARCHITECTURE))}
+    return Work("", texts_below(folder), {name: graph for name, graph in found.items() if graph})
+
+
+# Private functions
+
+
+def _graphs(folder: Path) -> dict[str, Outlined]:
+    try:
+        variants = load_intake(folder).variants
+    except HarnessError:
+        return {}
+    found = {name: _read(folder / taken.folder / ARCHITECTURE) for name, taken in variants.items()}
+    return {name: graph for name, graph in found.items() if graph}
+
+
+def _read(path: Path) -> Outlined | None:
+    if not path.is_file() or path.stat().st_size > MAX_JSON_BYTES:
+        return None
+    try:
+        return _outlined(parse_architecture(path.read_bytes()))
+    except GraphError:
+        return None
+
+
+def _outlined(architecture: Architecture) -> Outlined:
+    return Outlined(fingerprints(architecture), features(architecture))

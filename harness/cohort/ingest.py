@@ -1,0 +1,154 @@
+"""From a line of the roster to a submission in the store: fetched or unpacked, copied, known by its hash."""
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from harness.base.errors import HarnessError, UsageError
+from harness.base.files import write_text
+from harness.cohort.gathering import gather
+from harness.cohort.keys import Terms, digest
+from harness.cohort.leases import Claimed
+from harness.cohort.models import Row
+from harness.cohort.objects import Objects
+from harness.cohort.repository import HandedIn
+from harness.cohort.roster import Listed
+from harness.pipeline.grade import variants_to_train
+from harness.pipeline.run import Run, Settings
+from harness.record.record import Cause
+from harness.sources.files import MAX_BYTES, copy_sources, taken_name, too_much
+from harness.sources.repository import is_address
+from harness.sources.requested import Requested
+from harness.sources.submission import Answered, Submission, is_program, open_submission
+
+PROBLEM = "problem.txt"
+"""The one file of a submission that could not be opened."""
+
+
+def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
+    """Copy a submission's sources into the store's folder; what is wrong with it is said in what is returned.
+
+    A single file is copied alone, not with what lies beside it: that may be another student's.
+    """
+    try:
+        with objects.unfinished() as folder:
+            return _handed_in(listed, terms, objects, folder)
+    except HarnessError as error:
+        # Whether an address is wrong or does not answer, git does not tell.
+        cause: Cause = "infrastructure" if is_address(listed.given) else "student"
+        return _broken(listed, objects, _as_listed(str(error), listed), cause)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return _broken(listed, objects, f"{listed.source}: cannot be read ({reason}).", "infrastructure")
+
+
+def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
+    """Open a submission again that was handed in.
+
+    Raises:
+        HarnessError: its sources are not in the store's folder any more.
+    """
+    root = objects.path(work.sources_sha256)
+    if not root.is_dir():
+        raise HarnessError(
+            f"{root}: no such folder; expected the sources of {work.source}. "
+            "Name the store's folder with --files."
+        )
+    if work.problem:
+        name = terms.assignment.default_variant
+        answered = Answered(Requested(file=root, class_name=None), name)
+        return Submission(root, work.sources_sha256, {name: answered}, work.source)
+    path = root / work.file if work.file else root
+    return open_submission(path, terms.assignment, variants=terms.variants)
+
+
+def hand_in_again(row: Row, terms: Terms, objects: Objects) -> HandedIn:
+    """Hand a stored submission in under other terms; what is wrong with it then is said, as by `hand_in`."""
+    assert row.sources is not None
+    again = HandedIn(
+        student=row.student,
+        source=row.source,
+        submitted_at=row.submitted_at,
+        sources_sha256=row.submission_sha256,
+        file=row.file,
+        recipe_sha256=digest(None),
+    )
+    if (row.sources / PROBLEM).is_file():
+        return again
+    try:
+        given = row.sources / row.file if row.file else row.sources
+        submission = open_submission(given, terms.assignment, variants=terms.variants)
+        return replace(again, recipe_sha256=recipe_sha256(submission, terms))
+    except HarnessError as error:
+        listed = Listed(row.student, str(row.sources), row.source, row.submitted_at)
+        return _broken(listed, objects, str(error).replace(listed.given, listed.source), "student")
+
+
+def recipe_sha256(submission: Submission, terms: Terms) -> str:
+    """Hash which variants are judged and trained, and how.
+
+    Raises:
+        AssignmentError: the manifest asks for more than the assignment allows.
+    """
+    run = Run(submission, terms.assignment, Settings(seed=terms.seed), lambda *_: None)
+    recipes = {name: run.recipe(name).model_dump(mode="json") for name in submission.variants}
+    return digest({"judged": recipes, "trained": sorted(variants_to_train(run, terms.variants))})
+
+
+# Private functions
+
+
+def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> HandedIn:
+    path, copy = Path(listed.given), folder / "sources"
+    if listed.parts:
+        (folder / "parts").mkdir()
+        path = gather(listed, folder / "parts")
+    if path.is_symlink():
+        raise UsageError(f"{listed.source}: a link; expected the work itself. Put the file or folder there.")
+    file = taken_name(Path(path.name)).name if is_program(path) and path.is_file() else ""
+    if file:
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(too_much(listed.source))
+        copy.mkdir()
+        shutil.copyfile(path, copy / file)
+    given = copy / file if file else path if listed.parts else listed.given
+    submission = open_submission(given, terms.assignment, variants=terms.variants)
+    if not file:
+        copy_sources(submission.root, copy)
+    recipe = recipe_sha256(submission, terms)
+    return HandedIn(
+        student=listed.student,
+        source=submission.source if is_address(listed.given) else listed.source,
+        submitted_at=listed.submitted_at,
+        sources_sha256=objects.adopt(copy),
+        file=file,
+        recipe_sha256=recipe,
+        identity=listed.identity,
+    )
+
+
+def _as_listed(problem: str, listed: Listed) -> str:
+    """Name a submission as the roster does, not by where its parts were put together."""
+    if listed.parts:
+        return re.sub(r"\S*/unfinished/[0-9a-f]+/parts\b", lambda _: listed.source, problem)
+    return problem.replace(listed.given, listed.source)
+
+
+def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> HandedIn:
+    """Enter a submission that cannot be opened: its one file says why."""
+    problem = problem.encode(errors="backslashreplace").decode()  # it may name a file whose name is not UTF-8
+    with objects.unfinished() as folder:
+        write_text(folder / "sources" / PROBLEM, problem + "\n")
+        sources_sha256 = objects.adopt(folder / "sources")
+    return HandedIn(
+        student=listed.student,
+        source=listed.source,
+        submitted_at=listed.submitted_at,
+        sources_sha256=sources_sha256,
+        file="",
+        recipe_sha256=digest(None),
+        problem=problem,
+        problem_cause=cause,
+        identity=listed.identity,
+    )

@@ -1,0 +1,314 @@
+"""Judge a class again from what is stored: under another assignment, with no submission and no training.
+
+Graphs, probes and trainings are those of the grade that is there. A training counts as long as the new
+assignment has its recipe and its seed; where it does not, or where a network that was not worth training now
+is, it is said who has to be trained.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from os import link
+from pathlib import Path
+from types import MappingProxyType
+
+from harness.assignment.points import total
+from harness.assignment.spec import AssignmentSpec
+from harness.base.errors import HarnessError, UsageError
+from harness.base.files import write_text
+from harness.cohort.cached import Intake, load_intake, traced_of
+from harness.cohort.current import switch_to
+from harness.cohort.differences import rule_changes
+from harness.cohort.ingest import hand_in_again, recipe_sha256
+from harness.cohort.keys import VERSION, Terms, digest
+from harness.cohort.models import KEPT, Row, cause_of
+from harness.cohort.repository import enter as enter_submission
+from harness.cohort.repository import enter_rejudged, enter_terms, link_again
+from harness.cohort.store import Store
+from harness.loader.protocol import ARCHITECTURE, WEIGHTS
+from harness.pipeline.grade import judge, variants_to_train
+from harness.pipeline.run import Run, Settings
+from harness.pipeline.trainings import Accuracy
+from harness.record.record import Finding, Record, Status, combined, to_json
+from harness.report.files import write_reports
+from harness.report.folders import variant_folders
+from harness.report.html import render_html
+from harness.report.scorecard import pictures_beside, render_scorecard
+from harness.rules.judging import judge_trainings, not_trained
+from harness.rules.verdicts import Verdict
+from harness.sources.requested import Requested
+from harness.sources.submission import Answered, Submission, missing_variants
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """What the grade of a submission becomes. `to_train` says why it has to be trained; else empty."""
+
+    row: Row
+    record: Record
+    recipe_sha256: str
+    key: str = ""
+    """Of the new grade."""
+    there: Row | None = None
+    """The grade that is there under the new assignment already, of a time when the class had it before."""
+    to_train: tuple[str, ...] = ()
+    line_moved: bool = False
+    """Whether it was trained, and the accuracy asked for is another one."""
+
+    @property
+    def after(self) -> Row:
+        """What the submission's row becomes."""
+        if self.there is not None:
+            return replace(self.there, until=self.row.until)
+        trained = any(variant.full for variant in self.record.variants.values())
+        unjudged = self.record.verdict == "not_judged" and cause_of(self.record) != "student"
+        return replace(
+            self.row,
+            record=self.record,
+            key=self.key,
+            stage="full" if trained else "rules",
+            state="failed" if unjudged else "graded",
+        )
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What differs from the grade that is there, rule by rule."""
+        assert self.row.record is not None
+        return tuple(rule_changes(self.row.record, self.record))
+
+
+@dataclass(frozen=True)
+class NotRejudged:
+    """A submission whose grade cannot be judged again, and why: it is graded anew."""
+
+    row: Row
+    why: str
+
+    @property
+    def after(self) -> Row:
+        """What the submission's row becomes."""
+        return replace(self.row, record=None, state="waiting", problem="")
+
+
+def rejudge_class(
+    rows: Iterable[Row], before: AssignmentSpec, terms: Terms, there: Mapping[str, Row] = MappingProxyType({})
+) -> Iterator[Rejudged | NotRejudged]:
+    """Judge every graded submission again, one after the other; see `rejudge`."""
+    for row in rows:
+        if row.record is None:
+            yield NotRejudged(row, row.problem or "not graded yet")
+            continue
+        try:
+            yield rejudge(row, before, terms, there)
+        except HarnessError as error:
+            yield NotRejudged(row, str(error))
+        except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being judged
+            yield NotRejudged(row, f"the harness failed: {type(error).__name__}: {error}")
+
+
+def new_terms(now: Terms, assignment: AssignmentSpec) -> Terms:
+    """Put another assignment, and this harness, in place of what a class was graded by.
+
+    Raises:
+        UsageError: the new assignment has another seed.
+    """
+    seed = assignment.seed if now.seed == now.assignment.seed else now.seed
+    if seed != now.seed:
+        raise UsageError(
+            f"seed {seed}: the class was taken in and trained with seed {now.seed}, and another one changes "
+            f"everything; expected seed = {now.seed}. Grade the class again with harness cohort grade."
+        )
+    return replace(now, assignment=assignment, harness_version=VERSION)
+
+
+def rejudge(
+    row: Row, before: AssignmentSpec, terms: Terms, there: Mapping[str, Row] = MappingProxyType({})
+) -> Rejudged:
+    """Judge a graded submission again; nothing is written.
+
+    `before` is the assignment that it was graded under. `there` has rows that are graded under the new one
+    already, by their keys: such a grade stands.
+
+    Raises:
+        HarnessError: what was stored does not hold under these terms, or is not there.
+    """
+    assert row.record is not None
+    assert row.folder is not None
+    intake = load_intake(row.folder)
+    if intake.seed != terms.seed:
+        raise HarnessError(
+            f"{row.student}: taken in with seed {intake.seed}, and other seeds give other initial weights; "
+            f"expected seed {intake.seed}, got {terms.seed}. Grade the class again with harness cohort grade."
+        )
+    if unknown := sorted(intake.variants.keys() - terms.assignment.variants.keys()):
+        raise HarnessError(
+            f"{row.student}: answers variant {unknown[0]!r}, which the assignment does not have; "
+            f"expected one of {', '.join(terms.assignment.variants)}. Grade the class again."
+        )
+    run = _run(row, row.record, intake, terms)
+    recipe = _recipe_sha256(run, row, terms)
+    key = terms.key(row.submission_sha256, recipe)
+    if (known := there.get(key)) is not None and known.record is not None:
+        return Rejudged(row, known.record, recipe, key, known, _untrained(known.record, run, terms, {}))
+    measured, lost = _measured(row.record, run, before)
+    record = judge(run, trained=measured)
+    reasons = _untrained(record, run, terms, lost)
+    line_moved = any(before.accuracy_asked(n) != terms.assignment.accuracy_asked(n) for n in measured)
+    return Rejudged(row, record, recipe, key, None, reasons, line_moved)
+
+
+def apply(store: Store, found: Iterable[Rejudged | NotRejudged], terms: Terms, worker: str) -> None:
+    """Enter what all grades have become, have the rest graded anew, and let the new assignment count.
+
+    Until all is entered the old one counts, so that an interruption changes nothing.
+    """
+    enter_terms(store, terms)
+    for one in found:
+        if isinstance(one, Rejudged):
+            enter(store, one, terms, worker)
+        elif one.row.sources is not None and one.row.sources.is_dir():
+            enter_submission(store, hand_in_again(one.row, terms, store.objects), terms)
+    switch_to(store, terms.assignment_sha256)
+
+
+def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
+    """Enter what a grade has become; the old one stays in the history. Returns the new key."""
+    if one.there is not None:
+        link_again(store, one.row.key, one.key)
+        return one.key
+    assert one.row.folder is not None
+    with store.objects.unfinished() as folder:
+        out = folder / "artefacts"
+        left_out = None if _has_its_trainings(one) else _of_trainings
+        shutil.copytree(one.row.folder, out, ignore=left_out, copy_function=_linked)
+        _write_scorecards(one, out)
+        folder_sha256 = store.objects.adopt(out)
+    return enter_rejudged(store, one.row.key, terms, one.recipe_sha256, one.record, folder_sha256, worker)
+
+
+# Private functions
+
+
+def _run(row: Row, record: Record, intake: Intake, terms: Terms) -> Run:
+    """Set up a run at the point where everything has been taken in and probed."""
+    assert row.folder is not None
+    root = row.sources or row.folder
+    answered = {
+        name: Answered(Requested(file=root, class_name=None), taken.folder, taken.recipe)
+        for name, taken in intake.variants.items()
+    }
+    missing = () if row.problem else missing_variants(terms.assignment, answered, terms.variants)
+    submission = Submission(root, record.submission_sha256, answered, row.source, missing)
+    run = Run(submission, terms.assignment, Settings(out=row.folder, seed=terms.seed), lambda *_: None)
+    run.backend = intake.backend
+    for name, taken in intake.variants.items():
+        run.traced[name] = traced_of(taken, row.folder)
+        if taken.probe is not None:
+            run.probes[name] = taken.probe
+        elif taken.not_run:
+            run.not_run[name] = taken.not_run
+    run.seconds = dict(record.provenance.get("train_seconds", {}))
+    run.fingerprint = dict(record.provenance.get("fingerprint", {}))
+    run.notes = list(record.provenance.get("notes", []))
+    return run
+
+
+def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[str, Accuracy], dict[str, str]]:
+    """Keep the trainings that count under the new assignment; of the others, say why they do not."""
+    kept: dict[str, Accuracy] = {}
+    lost: dict[str, str] = {}
+    if run.assignment.policy.rules_only:
+        return kept, lost
+    for name, variant in record.variants.items():
+        if name not in run.submission.variants:
+            continue
+        reached = [finding for finding in variant.findings if finding.measured]
+        if not variant.full or not reached or variant.problem is not None:
+            continue
+        changed = _recipe_changes(name, run, before)
+        trainings, rules = variant.trainings, run.assignment.rules_for(name)
+        if changed:
+            lost[name] = f"the recipe has changed ({changed})"
+        elif not trainings or trainings[0].data.name == "mini":
+            kept[name] = trainings, not_trained(_of(reached[0]), rules)
+        elif len(trainings) < (needed := run.assignment.seeds_needed(trainings, name)):
+            lost[name] = f"too close to the line for {len(trainings)} seed(s); {needed} are needed"
+        else:
+            kept[name] = trainings[:needed], judge_trainings(trainings[:needed], rules)
+    return kept, lost
+
+
+def _untrained(record: Record, run: Run, terms: Terms, lost: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which variants have to be trained, and why: none where the rules do not hold."""
+    if _rules_verdict(record, terms) != "passed":
+        return ()
+    wanted = variants_to_train(run, terms.variants)
+    names = sorted(name for name in wanted if not record.variants[name].full)
+    return tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in names)
+
+
+def _of(finding: Finding) -> Verdict:
+    """Take from a finding why there is no accuracy: whatever is asked for, that stays."""
+    return Verdict(finding.status, "", finding.actual, help=finding.help, cause=finding.cause)
+
+
+def _recipe_changes(name: str, run: Run, before: AssignmentSpec) -> str:
+    """Name what the new assignment trains a variant with and the old one did not; "" for nothing."""
+    override = run.submission.variants[name].recipe
+    old = before.recipe_with(name, override, name).model_dump(mode="json")
+    new = run.recipe(name).model_dump(mode="json")
+    return ", ".join(f"{key} {_short(old[key])} → {_short(new[key])}" for key in new if old[key] != new[key])
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _rules_verdict(record: Record, terms: Terms) -> Status:
+    """Give the verdict of what counts in a record without its trainings."""
+    by_rules = {
+        name: variant.model_copy(
+            update={"verdict": combined(f.status for f in variant.findings if not f.measured)}
+        )
+        for name, variant in record.variants.items()
+    }
+    return total(terms.assignment, by_rules).verdict
+
+
+def _recipe_sha256(run: Run, row: Row, terms: Terms) -> str:
+    """Hash the recipe as `harness cohort grade` would, so that it takes the grade for its own."""
+    return digest(None) if row.problem else recipe_sha256(run.submission, terms)
+
+
+def _has_its_trainings(one: Rejudged) -> bool:
+    assert one.row.record is not None
+    full = {name for name, variant in one.record.variants.items() if variant.full}
+    return all(name in full for name, old in one.row.record.variants.items() if old.training is not None)
+
+
+def _of_trainings(_: str, names: list[str]) -> list[str]:
+    """Leave out what a training that does not count any more has left: all but what was taken in."""
+    return [name for name in names if "." in name and name not in (KEPT, ARCHITECTURE, WEIGHTS)] + [
+        name for name in names if name in ("checkpoints", "plots")
+    ]
+
+
+def _linked(source: str, target: str) -> None:
+    """Give a file a second name: what is written beside it takes its place, and is never written into it."""
+    try:
+        link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _write_scorecards(one: Rejudged, out: Path) -> None:
+    """Write the record and what it is read in; pictures only where they show a line that has moved."""
+    record, folders = one.record, variant_folders(one.record, out)
+    if one.line_moved:
+        write_reports(record, out, folders)
+        return
+    write_text(out / "scorecard.json", to_json(record))
+    write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
+    write_text(out / "scorecard.html", render_html(record, folders))

@@ -1,0 +1,78 @@
+"""From one stage to the next: who is trained, and who is graded once more."""
+
+from collections.abc import Collection
+from contextlib import suppress
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from harness.base.errors import UsageError
+from harness.cohort.repository import changed
+from harness.cohort.schema import GradeTable, WorkTable
+from harness.cohort.seals import record_of
+from harness.cohort.store import Store
+from harness.record.record import Record
+
+OVER = ("judged", "trained", "dead")
+"""Stages of a work that nobody has to do anything about."""
+
+
+def promote(store: Store, scope: str, keys: Collection[str], *, failed_too: bool) -> int:
+    """Have those trained that can still pass, or all that can be run; returns how many were added.
+
+    Most promising first: by points, then by the number of parameters.
+    """
+    with store.reading() as session:
+        here = WorkTable.scope == scope, WorkTable.stage == "judged"
+        judged = session.scalars(select(WorkTable.key).where(*here)).all()
+        records = [(key, _last_record(session, key)) for key in judged if key in keys]
+    added = 0
+    for key, record in records:
+        if record is None or not _is_worth_training(record, failed_too=failed_too):
+            continue
+        waiting = (
+            update(WorkTable)
+            .where(WorkTable.key == key, WorkTable.stage == "judged")
+            .values(stage="training", priority=_promise(record))
+        )
+        with store.writing() as session:
+            added += changed(session, waiting)
+    return added
+
+
+def begin_anew(store: Store, key: str, stage: str) -> bool:
+    """Have a work graded again from a stage on; what was graded stays in the history.
+
+    False if somebody is to do something about it anyway.
+    """
+    again = (
+        update(WorkTable)
+        .where(WorkTable.key == key, WorkTable.stage.in_(OVER))
+        .values(stage=stage, generation=WorkTable.generation + 1, attempts=0, problem="")
+    )
+    with store.writing() as session:
+        return bool(changed(session, again))
+
+
+# Private functions
+
+
+def _last_record(session: Session, key: str) -> Record | None:
+    """Give the record of a work's last grade; None where it has none, or one that was changed."""
+    grade = session.scalar(
+        select(GradeTable).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
+    )
+    with suppress(UsageError):
+        return None if grade is None else record_of(grade, grade.record)
+    return None
+
+
+def _is_worth_training(record: Record, *, failed_too: bool) -> bool:
+    if failed_too:
+        return any(variant.problem is None for variant in record.variants.values())
+    return record.verdict == "passed"
+
+
+def _promise(record: Record) -> float:
+    parameters = max(variant.facts.parameters or 0 for variant in record.variants.values())
+    return record.points * 1e9 + parameters

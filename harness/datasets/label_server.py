@@ -1,0 +1,90 @@
+"""Keep the labels of the test split in a process of their own: where a graph runs, they are not.
+
+The keeper loads the data, hands over all but those labels, and then answers with what it makes of logits.
+A graph that found a way to read the memory of the process it runs in would not find them there.
+"""
+
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.base.errors import HarnessError, TrainingError
+from harness.datasets.download import Progress
+from harness.datasets.images import Data, Images, Split
+from harness.datasets.loading import load_data
+from harness.datasets.metrics import Marks
+from harness.datasets.spec import DataSpec
+
+
+@dataclass(frozen=True)
+class Held:
+    """A test split whose labels are with a keeper: images (N, H, W, C) uint8."""
+
+    images: Images
+    keeper: "Connection | None" = field(repr=False, compare=False)
+
+    def mark(self, logits: NDArray[np.float32]) -> Marks:
+        """Have logits (N, classes) marked; see `harness.datasets.metrics.mark`."""
+        return self._asked("mark", logits)  # type: ignore[no-any-return]
+
+    def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Have images chosen by logits (N, classes); see `harness.datasets.metrics.classified`."""
+        return self._asked("classified", logits)  # type: ignore[no-any-return]
+
+    def _asked(self, what: str, logits: NDArray[np.float32]) -> Any:
+        assert self.keeper is not None
+        try:
+            # Plain bytes: the keeper unpickles nothing from where a graph runs.
+            self.keeper.send_bytes(what.encode())
+            self.keeper.send_bytes(np.ascontiguousarray(logits, dtype=np.float32).tobytes())
+            return self.keeper.recv()
+        except (EOFError, OSError):
+            raise TrainingError(
+                "training: the process that keeps the test labels has ended; expected an answer, got none. "
+                "The machine may have run out of memory: grade again with more of it free."
+            ) from None
+
+
+def held_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
+    """Load the data as `harness.datasets.loading.load_data` does, its test labels left with a keeper.
+
+    The keeper ends with this process.
+
+    Raises:
+        DataError, DataUnavailableError: as `load_data`.
+        TrainingError: the keeper died.
+    """
+    context = get_context("spawn")
+    mine, its = context.Pipe()
+    context.Process(target=_keep, args=(its, spec, folder), daemon=True).start()
+    its.close()
+    try:
+        while not isinstance(said := mine.recv(), Data):
+            if isinstance(said, HarnessError):
+                raise said
+            progress(*said)
+    except EOFError:
+        raise TrainingError("training: the process that loads the data ended without them.") from None
+    return replace(said, test=Held(said.test.images, mine))
+
+
+def _keep(out: Connection, spec: DataSpec, folder: str | None) -> None:
+    try:
+        data = load_data(spec, folder, lambda *done: out.send(done))
+    except HarnessError as error:
+        out.send(error)
+        return
+    test = data.test
+    assert isinstance(test, Split)
+    out.send(replace(data, test=Held(test.images, None), digest=data.sha256))
+    try:
+        while True:
+            what, logits = out.recv_bytes().decode(), np.frombuffer(out.recv_bytes(), np.float32)
+            logits = logits.reshape(len(test.labels), -1)
+            out.send(test.mark(logits) if what == "mark" else test.classified(logits))
+    except EOFError:
+        return

@@ -1,0 +1,112 @@
+"""Is this machine fit for reproducible grading? One check for each source of variability, with its fix."""
+
+from importlib.metadata import version
+
+from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.base.errors import HarnessError, SandboxError
+from harness.base.machine import Check, computes_bfloat16, now
+from harness.datasets.dataset import Public
+from harness.datasets.spec import DataSpec
+from harness.loader.load import open_loader
+from harness.training import runner
+from harness.training.events import DoctorEvent
+from harness.training.jobs import DoctorJob
+
+_PINNED = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
+
+
+def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
+    """Look at everything a grade depends on besides the submission; `data` as in `harness grade`."""
+    return (
+        _versions(),
+        _sandbox(),
+        *_child(assignment, data),
+        _bfloat16(assignment),
+        *now(assignment.recipe.threads),
+    )
+
+
+# Private functions
+
+
+def _versions() -> Check:
+    found = {name: version(name) for name in _PINNED}
+    pinned = REPOSITORY / "constraints.txt"
+    if not pinned.is_file():
+        said = ", ".join(f"{name} {found[name]}" for name in _PINNED)
+        fix = "For equal bytes everywhere, install from a checkout with make setup."
+        return Check("versions", "CAUTION", f"{said}; an installation without a checkout pins none", fix)
+    pins = dict(
+        line.split("==", 1)
+        for line in pinned.read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    others = [f"{name} {found[name]} (pinned {pins[name]})" for name in _PINNED if found[name] != pins[name]]
+    if others:
+        return Check("versions", "CAUTION", f"other bytes than elsewhere: {', '.join(others)}", "make setup")
+    return Check("versions", "PASS", ", ".join(f"{name} {found[name]}" for name in _PINNED))
+
+
+def _sandbox() -> Check:
+    try:
+        with open_loader() as box:
+            backend = box.backend
+    except SandboxError as error:
+        return Check("sandbox", "FAIL", str(error), "Enable Landlock: lsm=landlock,... for the kernel.")
+    if backend == "bwrap":
+        return Check("sandbox", "PASS", "bwrap: locked, and in namespaces of its own")
+    return Check("sandbox", "CAUTION", "lock: locked; sees that files exist", "apt-get install bubblewrap")
+
+
+def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
+    """Ask a training child what torch is and does there, and whether the data is the official one."""
+    job = DoctorJob(threads=assignment.recipe.threads, data=assignment.data, folder=data)
+    try:
+        found = runner.run(job, lambda _: None, assignment.limits.intake_s)
+    except HarnessError as error:
+        return (Check("torch", "FAIL", str(error), "make setup"),)
+    assert isinstance(found, DoctorEvent)
+    torch = found.fingerprint
+    wrong = [name for name, ok in found.switches.items() if not ok]
+    return (
+        Check("torch", "PASS", f"{torch['torch']}, {torch['blas']}, {torch['cpu_kernels']} kernels"),
+        Check("device", "PASS", f"{torch['device']}, {torch['cpu']}"),
+        Check(
+            "determinism",
+            "FAIL" if wrong else "PASS",
+            f"not set: {', '.join(wrong)}" if wrong else f"{len(found.switches)} switches are set",
+            "Unset the environment variables that change torch, and run again." if wrong else "",
+        ),
+        _data(found, assignment.data),
+    )
+
+
+def _bfloat16(assignment: AssignmentSpec) -> Check:
+    """Say what a processor without products of bfloat16 means for the recipes of an assignment."""
+    asked = {name: assignment.recipe_for(name).precision for name in assignment.variants}
+    if computes_bfloat16():
+        return Check("bfloat16", "PASS", "computed natively")
+    if set(asked.values()) == {"float32"}:
+        return Check("bfloat16", "PASS", "not computed natively, and no recipe asks for it")
+    slow = [name for name, precision in asked.items() if precision == "bfloat16"]
+    if slow:
+        fix = 'Set precision = "auto" in the recipe, or grade on a processor with AVX512_BF16 or AMX.'
+        found = f"not computed natively: {', '.join(slow)} takes 7 to 12 times as long as in float32"
+        return Check("bfloat16", "CAUTION", found, fix)
+    fix = "Allow the time, or grade on a processor with AVX512_BF16 or AMX."
+    found = "not computed natively: networks with much arithmetic take 1.1 to 2.6 times as long, in float32"
+    return Check("bfloat16", "CAUTION", found, fix)
+
+
+def _data(found: DoctorEvent, spec: DataSpec) -> Check:
+    dataset = spec.of
+    if found.data_problem:
+        return Check("data", "FAIL", found.data_problem, f"Put the files of {spec.title} in its place.")
+    if found.data:
+        right = "official MD5" if isinstance(dataset, Public) else "SHA-256"
+        return Check("data", "PASS", f"{found.data}: every file has its {right}")
+    if isinstance(dataset, Public):
+        fix = f"Set {dataset.root_variable} or --data to the folder that holds {dataset.folder}."
+        return Check("data", "CAUTION", f"{spec.title} is not here; a grade will download it", fix)
+    fix = "Set HARNESS_DATA or --data to the folder that holds it."
+    return Check("data", "FAIL", f"{spec.title} is not here", fix)

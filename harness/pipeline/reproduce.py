@@ -1,0 +1,327 @@
+"""Grade a record once more from what is kept beside it, and say whether every byte is the same.
+
+No student code runs. The graphs and initial weights that lie beside the record take the place of the
+submission, and what the record says of them (hashes, recipe, seed, assignment) is checked against them first.
+Everything after that is `harness.pipeline.grade`, as for the first time; the first epoch that differs
+ends it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.assignment.gallery import shipped
+from harness.assignment.spec import AssignmentSpec, load_assignment, parse_assignment
+from harness.base.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
+from harness.base.machine import computes_bfloat16, cpu_features
+from harness.base.tables import content_hash, validate
+from harness.graph.ir import MAX_JSON_BYTES, parse_architecture
+from harness.loader.load import Traced, Untraced
+from harness.loader.protocol import ARCHITECTURE, WEIGHTS
+from harness.pipeline.grade import grade
+from harness.pipeline.run import Listener, Run, Settings, Stage
+from harness.record.record import Record
+from harness.report.folders import variant_folders
+from harness.settings.recipe import RecipeChanges, RecipeOverride
+from harness.sources.requested import Requested
+from harness.sources.submission import Answered, Submission
+from harness.training.events import DataEvent, EpochEvent, Event, ReadyEvent
+
+ADVICE = "Copy the whole results folder, or reproduce the record where it was made."
+
+SHOWN = 200
+"""Characters of a value that are shown."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as it was; `where` names it, as in ``basic, seed 1, epoch 3: train_loss``."""
+
+    where: str
+    recorded: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it: the first difference, if there is one, and what changed in the fingerprint."""
+
+    first: Difference | None
+    changed: tuple[Difference, ...]
+    known: bool
+    """Whether the record has a fingerprint to compare with."""
+    result_sha256: str
+
+
+class _Differs(Exception):  # noqa: N818 - an outcome to report, not an error
+    """The result cannot become the same any more."""
+
+    def __init__(self, difference: Difference) -> None:
+        super().__init__(difference.where)
+        self.difference = difference
+
+
+def reproduce(
+    record: Record, beside: Path, assignment: AssignmentSpec, settings: Settings, listen: Listener
+) -> Reproduction:
+    """Grade the graphs and weights in the folders `beside` a record, and compare the results.
+
+    Of `settings`, the seed, the device and whether the data is the embedded set are taken from the record.
+
+    Raises:
+        UsageError: a file beside the record is missing or is not the one that was graded.
+        HarnessError: it could not be graded again: no data, or a child that died.
+    """
+    run = _run(record, beside, assignment, settings, _Watch(record, listen))
+    try:
+        _check_recipes(record, run)
+        again = grade(run, frozenset(name for name, variant in record.variants.items() if variant.full))
+    except _Differs as end:
+        return _reproduction(record, run, end.difference)
+    _check_trained(record, again, run)
+    return _reproduction(record, run, next(_differences(_result(record), _result(again)), None))
+
+
+def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
+    """Find the very assignment a record was judged by: the one given, in the record, or shipped.
+
+    Raises:
+        UsageError: none of them is.
+        AssignmentError: the one given is not valid.
+    """
+    if given is not None:
+        found = [load_assignment(given)]
+    else:
+        found = [*_in_provenance(record), *map(load_assignment, shipped().values())]
+    for one in found:
+        if content_hash(one) == record.assignment_sha256:
+            return one
+    where = str(given) if given else "the record, and the assignments that come with the harness"
+    raise UsageError(
+        f"{where}: not the assignment that was judged by; expected {record.assignment} with SHA-256 "
+        f"{record.assignment_sha256}. Name the very file with --assignment."
+    )
+
+
+def foreseen(record: Record) -> tuple[str, ...]:
+    """Say what the processor will change: other bytes, or a training that takes long."""
+    kept = record.provenance.get("fingerprint")
+    before = kept.get("cpu_features") if isinstance(kept, dict) else None
+    trainings = [training for variant in record.variants.values() for training in variant.trainings]
+    on_cpu = [training for training in trainings if training.device == "cpu"]
+    said = []
+    if on_cpu and before is not None and set(str(before).split()) != cpu_features():
+        said.append("This processor has other instructions than the recorded one: expect other bytes.")
+    if any(one.recipe.get("precision") == "bfloat16" for one in on_cpu) and not computes_bfloat16():
+        said.append(
+            "The record was trained in bfloat16, which this processor does not compute natively: "
+            "expect 7 to 12 times the time of float32."
+        )
+    return tuple(said)
+
+
+# Private functions
+
+
+@dataclass
+class _Watch:
+    """Listens to a run and stops it at the first number that is not as recorded."""
+
+    record: Record
+    listen: Listener
+    _training: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, variant: str, event: Event | Stage) -> None:
+        self.listen(variant, event)
+        if event == "train":
+            self._training[variant] = self._training.get(variant, -1) + 1
+        elif isinstance(event, ReadyEvent | EpochEvent):
+            self._compare(variant, event)
+        elif isinstance(event, DataEvent) and not event.root and not _is_preview(self.record):
+            raise DataUnavailableError(event.message)
+
+    def _compare(self, variant: str, event: ReadyEvent | EpochEvent) -> None:
+        trainings = self.record.variants[variant].trainings
+        at = self._training[variant]
+        if at >= len(trainings):
+            raise _Differs(_difference(f"{variant}: number of trainings", len(trainings), at + 1))
+        recorded = trainings[at]
+        where = f"{variant}, seed {recorded.seed}"
+        if isinstance(event, ReadyEvent):
+            _require_same(f"{where}: data", recorded.data.sha256, event.data_sha256)
+            _require_same(f"{where}: initial weights", recorded.initial_sha256, event.initial_sha256)
+            return
+        epoch = event.log.epoch
+        if epoch > len(recorded.epochs):
+            raise _Differs(_difference(f"{where}: epochs", len(recorded.epochs), event.epochs))
+        before = recorded.epochs[epoch - 1].model_dump()
+        for name, number in event.log.model_dump().items():
+            _require_same(f"{where}, epoch {epoch}: {name}", before[name], number)
+
+
+def _require_same(where: str, recorded: Any, now: Any) -> None:
+    if recorded != now:
+        raise _Differs(_difference(where, recorded, now))
+
+
+def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Settings, watch: _Watch) -> Run:
+    folders = variant_folders(record, beside)
+    answered = {
+        name: Answered(
+            Requested(file=beside, class_name=variant.class_name),
+            folders[name].name,
+            _override(record, name, assignment),
+        )
+        for name, variant in record.variants.items()
+        if not variant.is_missing
+    }
+    missing = tuple(name for name in record.variants if name not in answered)
+    same = replace(settings, self_check=record.self_check)
+    for training in (training for variant in record.variants.values() for training in variant.trainings[:1]):
+        data = "mini" if training.data.name == "mini" else settings.data
+        device: Literal["cpu", "cuda"] = "cuda" if training.device == "cuda" else "cpu"
+        same = replace(same, seed=training.seed, device=device, data=data)
+    submission = Submission(beside, record.submission_sha256, answered, missing=missing)
+    run = Run(submission, assignment, same, watch)
+
+    def kept(name: str, seed: int) -> Traced | Untraced:
+        folder = folders[name] if seed == run.seed else folders[name] / f"seed_{seed}"
+        return _kept(record, name, folder, assignment.limits.intake_output_mib)
+
+    return replace(run, kept=kept)
+
+
+def _kept(record: Record, name: str, folder: Path, most_mib: int) -> Traced | Untraced:
+    """Take in what lies beside the record; a variant that could not be taken in stays so."""
+    variant = record.variants[name]
+    if (problem := variant.problem) is not None:
+        return Untraced(
+            variant.class_name, problem.ending, problem.cause, problem.message, problem.traceback, ""
+        )
+    graph = _read(folder / ARCHITECTURE, MAX_JSON_BYTES)
+    if (found := hashlib.sha256(graph).hexdigest()) != variant.graph_sha256:
+        raise UsageError(
+            f"{folder / ARCHITECTURE}: not the graph that was graded; expected SHA-256 "
+            f"{variant.graph_sha256}, got {found}. {ADVICE}"
+        )
+    _read(folder / WEIGHTS, most_mib * 2**20)
+    return Traced(
+        class_name=variant.class_name,
+        architecture=parse_architecture(graph),
+        sha256=found,
+        weights=folder / WEIGHTS,
+        summary=variant.summary,
+        output="",
+        seeds_differ=_intake(record, name).get("seeds_differ") is not False,
+        notes=variant.taken_in,
+        lines=_intake(record, name).get("lines") or {},
+    )
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    if not path.is_file():
+        raise UsageError(f"{path}: missing; expected what was graded, beside its record. {ADVICE}")
+    if (size := path.stat().st_size) > most_bytes:
+        raise UsageError(f"{path}: too large; expected at most {most_bytes:,} bytes, got {size:,}. {ADVICE}")
+    return path.read_bytes()
+
+
+def _intake(record: Record, name: str) -> Mapping[str, Any]:
+    """Look up what the record keeps of a variant's intake; nothing, in an older record."""
+    intake = record.provenance.get("intake")
+    found = intake.get(name) if isinstance(intake, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _override(record: Record, name: str, assignment: AssignmentSpec) -> RecipeChanges:
+    """Find out what the manifest changed of the recipe, and in which precision the training ran.
+
+    In an older record it is taken from the recipe that ran.
+    """
+    training = record.variants[name].training
+    override = _intake(record, name).get("recipe")
+    if override is None and training is not None:
+        override = {key: training.recipe.get(key) for key in RecipeOverride.model_fields}
+    changes = validate(RecipeChanges, override or {}, f"provenance.intake.{name}.recipe")
+    if training is None or assignment.recipe_for(name).precision != "auto":
+        return changes
+    return changes.model_copy(update={"precision": training.recipe.get("precision")})
+
+
+def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
+    kept = record.provenance.get("assignment")
+    if isinstance(kept, dict):
+        with suppress(AssignmentError):  # of another version of the harness: a shipped one may do
+            yield parse_assignment(kept, "provenance.assignment")
+
+
+def _check_recipes(record: Record, run: Run) -> None:
+    """Stop before anything is trained where this harness would train with another recipe."""
+    for name, variant in record.variants.items():
+        if variant.training is None or variant.training.data.name == "mini":
+            continue
+        now = run.recipe(name)
+        for key in now.differences(variant.training.recipe):
+            _require_same(
+                f"{name}: recipe.{key}",
+                variant.training.recipe.get(key),
+                now.model_dump(mode="json").get(key),
+            )
+
+
+def _check_trained(record: Record, again: Record, run: Run) -> None:
+    """Tell a training that did not come about on this machine from one that came out differently."""
+    for name, variant in again.variants.items():
+        if len(variant.trainings) < len(record.variants[name].trainings) and any(
+            finding.cause in ("infrastructure", "harness", "resource") for finding in variant.findings
+        ):
+            why = " ".join(run.notes) or variant.findings[-1].actual
+            raise TrainingError(f"{name}: it could not be trained again: {why}")
+
+
+def _result(record: Record) -> dict[str, Any]:
+    """Give the result as plain data; why there was no real data is a matter of the machine."""
+    result = record.model_dump(mode="json", by_alias=True, exclude={"provenance", "result_sha256"})
+    for variant in result["variants"].values():
+        for finding in variant["findings"]:
+            if _is_preview(record) and finding["measured"]:
+                finding["actual"] = ""
+    return result
+
+
+def _is_preview(record: Record) -> bool:
+    return any(t.data.name == "mini" for variant in record.variants.values() for t in variant.trainings)
+
+
+def _differences(recorded: Any, now: Any, where: str = "") -> Iterator[Difference]:
+    """Walk two results side by side, in their own order."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        for key in [*recorded, *(key for key in now if key not in recorded)]:
+            yield from _differences(recorded.get(key), now.get(key), f"{where}.{key}" if where else key)
+    elif isinstance(recorded, list) and isinstance(now, list) and len(recorded) == len(now):
+        for i, (one, other) in enumerate(zip(recorded, now, strict=True)):
+            yield from _differences(one, other, f"{where}[{i}]")
+    elif recorded != now:
+        yield _difference(where, recorded, now)
+
+
+def _difference(where: str, recorded: Any, now: Any) -> Difference:
+    return Difference(where, _short(recorded), _short(now))
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def _reproduction(record: Record, run: Run, first: Difference | None) -> Reproduction:
+    before = record.provenance.get("fingerprint")
+    recorded = before if isinstance(before, dict) else {}
+    now = run.fingerprint
+    keys = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)] if now else []
+    changed = tuple(Difference(key, str(recorded.get(key, "–")), now.get(key, "–")) for key in keys)
+    return Reproduction(first, changed if recorded else (), bool(recorded), record.result_sha256)

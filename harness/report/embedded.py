@@ -1,0 +1,142 @@
+"""Pictures of a variant as ``data:`` addresses, so that a page needs no other file."""
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.record.record import VariantRecord
+from harness.report.plots.sources import (
+    ARCHITECTURE,
+    SAMPLES,
+    effective_square,
+    read_effective_field,
+)
+
+SEEN_COLOUR = (230, 120, 0)
+
+
+@dataclass(frozen=True)
+class TestImage:
+    """One test image and what the network calls it; `share` is the probability it gives that class."""
+
+    address: str
+    label: str
+    called: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one position does see, as a picture over the image, in the image's pixels from its corner.
+
+    The square from (`left`, `upper`) of side `side` holds most of it. `weights` says which ones were tried.
+    """
+
+    address: str
+    x: float
+    y: float
+    width: int
+    height: int
+    left: float
+    upper: float
+    side: float
+    weights: str
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What was found in a variant's folder; None or empty where there is none.
+
+    `background` is a test image, to show a receptive field on.
+    """
+
+    architecture: str | None = None
+    seen: Seen | None = None
+    augmented: str | None = None
+    background: str | None = None
+    wrong: tuple[TestImage, ...] = ()
+
+
+def embedded(variant: VariantRecord, folder: Path) -> Embedded:
+    """Read a variant's pictures; nothing is taken from a folder that holds another graph."""
+    if _is_of_another(variant, folder):
+        return Embedded()
+    background, wrong = _samples(variant, folder / SAMPLES)
+    return Embedded(
+        architecture=_file(folder / "plots" / "architecture.svg", "image/svg+xml"),
+        seen=_seen(folder),
+        augmented=_file(folder / "plots" / "augmented_samples_grid.png", "image/png"),
+        background=background,
+        wrong=wrong,
+    )
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """Write a file's content as an address; `kind` is its media type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """Write an image (H, W, C) uint8 as PNG; a fourth channel is how far it covers what is below."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return file.getvalue()
+
+
+# Private functions
+
+
+def _is_of_another(variant: VariantRecord, folder: Path) -> bool:
+    graph = folder / ARCHITECTURE
+    return graph.is_file() and hashlib.sha256(graph.read_bytes()).hexdigest() != variant.graph_sha256
+
+
+def _file(path: Path, kind: str) -> str | None:
+    return data_address(path.read_bytes(), kind) if path.is_file() else None
+
+
+def _seen(folder: Path) -> Seen | None:
+    """Colour the effective receptive field on a root scale, as its tails would be invisible otherwise."""
+    field = read_effective_field(folder)
+    if field is None:
+        return None
+    strength = np.sqrt(np.asarray(field.heat))
+    shown = np.empty((*strength.shape, 4), np.uint8)
+    shown[..., :3], shown[..., 3] = SEEN_COLOUR, np.round(255 * strength)
+    top, left = field.image[:2]
+    across, down = effective_square(field.heat, field.rows, field.columns)
+    return Seen(
+        data_address(png(shown), "image/png"), -left, -top, shown.shape[1], shown.shape[0],
+        across[0] - left, down[0] - top, across[1], field.weights,
+    )  # fmt: skip
+
+
+def _samples(variant: VariantRecord, path: Path) -> tuple[str | None, tuple[TestImage, ...]]:
+    if variant.training is None or not path.is_file():
+        return None, ()
+    from harness.report.plots.samples import read_samples  # takes matplotlib along, which is slow
+
+    samples = read_samples(path)
+    classes = variant.training.data.classes
+    background = None
+    if samples.test is not None and len(samples.test.images):
+        background = data_address(png(samples.test.images[0]), "image/png")
+    wrong = samples.wrong
+    if wrong is None:
+        return background, ()
+    return background, tuple(
+        TestImage(
+            address=data_address(png(wrong.images[i]), "image/png"),
+            label=classes[int(wrong.labels[i])],
+            called=classes[int(wrong.predictions[i])],
+            share=float(wrong.probabilities[i].max()),
+        )
+        for i in range(len(wrong.labels))
+    )

@@ -1,0 +1,57 @@
+"""Write a record and everything rendered from it under the results folder."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.base.files import write_text
+from harness.record import record as records
+from harness.record.record import Record, Training
+from harness.report.html import render_html
+from harness.report.pictures import write_pictures
+from harness.report.scorecard import pictures_beside, render_scorecard
+from harness.report.scores import class_scores
+
+
+def write_reports(record: Record, out: Path, folders: Mapping[str, Path]) -> tuple[str, ...]:
+    """Write the record and its scorecards under `out`, and each variant's files in its folder.
+
+    The record comes first, the scorecards last, as they show the pictures. A picture that cannot be drawn
+    is a note in what is returned, and costs no grade.
+    """
+    write_text(out / "scorecard.json", records.to_json(record))
+    for name, variant in record.variants.items():
+        if variant.summary:
+            write_text(folders[name] / "model_summary.txt", variant.summary + "\n")
+        if variant.training is not None:
+            write_training(variant.training, folders[name])
+    notes = write_pictures(record, folders, out)
+    write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
+    write_text(out / "scorecard.html", render_html(record, folders))
+    return notes
+
+
+def write_training(training: Training, folder: Path) -> None:
+    """Write ``train_log.csv`` and ``classification_report.csv`` of one training."""
+    write_text(folder / "train_log.csv", train_log(training))
+    write_text(folder / "classification_report.csv", classification_report(training))
+
+
+def train_log(training: Training) -> str:
+    """One row per epoch: epoch, train_loss, train_acc, test_loss, test_acc, lr."""
+    header = ["epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr"]
+    return _csv(header, [[getattr(epoch, name) for name in header] for epoch in training.epochs])
+
+
+def classification_report(training: Training) -> str:
+    """Precision, recall, F1 and support of each class, then accuracy and the two averages."""
+    return _csv(*class_scores(training.confusion, training.data.classes))
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

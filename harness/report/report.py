@@ -1,0 +1,87 @@
+"""Write a record again in any format: one table of formats, one place that names their files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.base.errors import UsageError
+from harness.base.tables import meant
+from harness.record import record as records
+from harness.record.record import Record
+from harness.report.formats.classroom50 import render_classroom50
+from harness.report.formats.github import render_github
+from harness.report.formats.gradescope import render_gradescope
+from harness.report.formats.junit import render_junit
+from harness.report.scorecard import pictures_beside, render_scorecard
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a report may need besides the record.
+
+    The folders of the variants, the folder that the report goes to, the variables of the platform.
+    """
+
+    folders: Mapping[str, Path]
+    out: Path
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a record becomes text; `holds_open` tells whether a rule can be neither passed nor a zero."""
+
+    files: Callable[[Record, Sources], dict[str, str]]
+    holds_open: bool = True
+
+
+def formats() -> dict[str, Format]:
+    """List the formats by the names that ``--format`` takes."""
+    return {
+        "md": Format(_md),
+        "html": Format(_html),
+        "json": Format(lambda record, _: {"scorecard.json": records.to_json(record)}),
+        "junit": Format(lambda record, _: {"junit.xml": render_junit(record)}),
+        "gradescope": Format(lambda record, _: {"results.json": render_gradescope(record)}),
+        "classroom50": Format(_classroom50, holds_open=False),
+        "github": Format(
+            lambda record, _: {"autograding-result.txt": render_github(record)}, holds_open=False
+        ),
+    }
+
+
+def chosen(names: str) -> list[str]:
+    """Read ``md,junit``.
+
+    Raises:
+        UsageError: one of them is no format.
+    """
+    asked = [name.strip() for name in names.split(",") if name.strip()]
+    known = formats()
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"--format {name}: no such format. {meant(name, known, 'formats')}")
+    if not asked:
+        raise UsageError(f"--format: expected at least one of {', '.join(known)}, got none.")
+    return list(dict.fromkeys(asked))
+
+
+# Private functions
+
+
+def _md(record: Record, sources: Sources) -> dict[str, str]:
+    pictures = pictures_beside(sources.out, sources.folders)
+    return {"scorecard.md": render_scorecard(record, pictures)}
+
+
+def _html(record: Record, sources: Sources) -> dict[str, str]:
+    from harness.report.html import render_html
+
+    return {"scorecard.html": render_html(record, sources.folders)}
+
+
+def _classroom50(record: Record, sources: Sources) -> dict[str, str]:
+    return {
+        "result.json": render_classroom50(record, sources.environment),
+        "release-body.md": render_scorecard(record),
+    }

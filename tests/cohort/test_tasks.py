@@ -1,0 +1,93 @@
+"""From a claimed work to a grade, in a box that stays open."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from harness.base.errors import DataUnavailableError, UsageError
+from harness.cohort.cached import load_intake, traced_of
+from harness.cohort.ingest import hand_in
+from harness.cohort.leases import claim
+from harness.cohort.repository import enter, enter_terms
+from harness.cohort.roster import Listed
+from harness.cohort.store import opened_store
+from harness.cohort.tasks import Means, _run, _with_seed, judge_rules
+from harness.graph.naming import with_lines
+from harness.loader.load import Traced
+from harness.record.record import load_record
+from harness.rules.judging import judge
+from harness.rules.network import Network
+from harness.training.events import DataEvent
+from harness.training.runner import Child
+
+
+@pytest.fixture
+def store(tmp_path):
+    with opened_store(str(tmp_path / "cohort.db")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def judged(store, terms, reference, box, tmp_path):
+    """Hand in the reference and something broken, and judge their rules together; by student."""
+    (tmp_path / "eve.zip").write_text("not a zip")
+    listed = [Listed("ada", str(reference), "ada"), Listed("eve", str(tmp_path / "eve.zip"), "eve.zip")]
+    enter_terms(store, terms)
+    keys = {enter(store, hand_in(one, terms, store.objects), terms): one.student for one in listed}
+    works = claim(store, terms.scope, "rules", 9, "one", 60)
+    with closing(Child()) as child:
+        return {
+            keys[work.key]: (work, outcome)
+            for work, outcome in judge_rules(works, terms, Means(), store.objects, box, child)
+        }
+
+
+@pytest.mark.slow
+def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged, store, terms, tmp_path):
+    work, outcome = judged["ada"]
+    folder = store.objects.path(outcome.folder_sha256)
+    assert load_record(folder / "scorecard.json") == outcome.record
+    assert outcome.record.verdict == "passed"
+    for name, taken in load_intake(folder).variants.items():
+        traced = traced_of(taken, folder)
+        assert isinstance(traced, Traced)
+        assert traced.weights.is_file()
+        recipe = terms.assignment.recipe_with(name, taken.recipe, "")
+        data = terms.assignment.data
+        shown = with_lines(traced.architecture, traced.lines)
+        network = Network(shown, data.input_shape, data.num_classes, recipe, taken.probe)
+        findings, *_ = judge(network, terms.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
+        assert findings == outcome.record.variants[name].findings
+    again = _with_seed(_run(work, terms, Means(), store.objects, tmp_path / "out"), "basic", 2, tmp_path)
+    first = traced_of(load_intake(folder).variants["basic"], folder)
+    assert isinstance(again, Traced)
+    assert again.sha256 == first.sha256
+    assert again.weights.read_bytes() != first.weights.read_bytes()
+
+
+@pytest.mark.slow
+def test_what_could_not_be_handed_in_has_a_record_that_says_why(judged, store):
+    _, outcome = judged["eve"]
+    (variant,) = outcome.record.variants.values()
+    assert outcome.record.verdict == "not_judged"
+    assert variant.problem.cause == "student"
+    assert variant.problem.message.startswith("eve.zip: cannot be unpacked")
+    folder = store.objects.path(outcome.folder_sha256)
+    taken = load_intake(folder).variants["basic"]
+    assert traced_of(taken, folder).message == variant.problem.message
+    assert (folder / "scorecard.html").is_file()
+
+
+def test_a_folder_without_artefacts_is_said(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"intake.json: no such file; expected what was graded, beside"):
+        load_intake(tmp_path)
+
+
+def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, terms, reference, tmp_path):
+    enter_terms(store, terms)
+    enter(store, hand_in(Listed("ada", str(reference), "ada"), terms, store.objects), terms)
+    (work,) = claim(store, terms.scope, "rules", 1, "one", 60)
+    run = _run(work, terms, Means(), store.objects, tmp_path)
+    with pytest.raises(DataUnavailableError, match=r"^no data\.$"):
+        run.listen("basic", DataEvent(name="mini", root="", message="no data. A short preview follows"))
