@@ -15,13 +15,12 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from harness.assignment.points import grade_variant
-from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.cohort.keys import Terms
 from harness.cohort.models import Row
 from harness.cohort.repository import HandedIn
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
-from harness.graph.ir import Architecture, parse_architecture
 from harness.record.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
 
 
@@ -149,17 +148,6 @@ def record() -> Callable[..., Record]:
         )  # fmt: skip
 
     return made
-
-
-@pytest.fixture(scope="session")
-def reference_graphs() -> tuple[Architecture, Architecture]:
-    """The graphs of the reference submission, as its committed results hold them: basic and dilated."""
-    results = REPOSITORY / "submission" / "results"
-    basic, dilated = (
-        parse_architecture((results / folder / "architecture.json").read_bytes())
-        for folder in ("base_model", "dilated_model")
-    )
-    return basic, dilated
 
 
 RULES = ("max_parameters", "no_max_pool", "downsampling", "min_accuracy")
