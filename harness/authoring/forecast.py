@@ -18,12 +18,11 @@ class Forecast:
     most_trainings: int
 
 
-def forecast(spec: AssignmentSpec, variant: str, epoch_s: float) -> Forecast:
+def forecast(spec: AssignmentSpec, variant: str, recipe: RecipeSpec, epoch_s: float) -> Forecast:
     """Judge by the seconds of one epoch on all training images at their full size.
 
     The cost of an epoch is taken to grow with the number of pixels, as that of convolutions does.
     """
-    recipe = spec.recipe_for(variant)
     rules = [one for one in spec.rules_for(variant) if isinstance(one.rule, TrainingRule)]
     least = [one.rule.least_seeds(one.settings) for one in rules if isinstance(one.rule, TrainingRule)]
     first = max([spec.seeds.first, *least]) if rules else 0

@@ -8,11 +8,13 @@ from harness.record.record import Training, wilson_interval
 from harness.rules.judging import judge_trainings
 
 
-def judged(spec: AssignmentSpec, variant: str, training: Training) -> Iterator[Check]:
-    """Judge what a perfect network and one that guesses would have reached in place of `training`."""
+def judged(spec: AssignmentSpec, variant: str, training: Training, epochs: int) -> Iterator[Check]:
+    """Judge what a perfect network and one that guesses would have reached in so many epochs."""
     rules = spec.rules_for(variant)
-    perfect = judge_trainings(_several(spec, variant, _with(spec, training, 1.0)), rules)
-    guessing = judge_trainings(_several(spec, variant, _with(spec, training, spec.data.chance)), rules)
+    perfect = judge_trainings(_several(spec, variant, _with(spec, training, epochs, 1.0)), rules)
+    guessing = judge_trainings(
+        _several(spec, variant, _with(spec, training, epochs, spec.data.chance)), rules
+    )
     for best, worst in zip(perfect, guessing, strict=True):
         name = f"{variant}: {best.rule}"
         if best.status != "passed":
@@ -26,7 +28,7 @@ def judged(spec: AssignmentSpec, variant: str, training: Training) -> Iterator[C
 # Private functions
 
 
-def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
+def _with(spec: AssignmentSpec, training: Training, epochs: int, share: float) -> Training:
     """Give a training another accuracy, in each of the recipe's epochs."""
     images, classes = training.data.test_images, spec.data.num_classes
     right = round(share * images)
@@ -34,7 +36,6 @@ def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
     confusion = [[0] * classes for _ in range(classes)]
     confusion[0][0], confusion[0][1] = right, wrong
     log = training.epochs[-1].model_copy(update={"train_acc": share, "test_acc": share})
-    epochs = spec.recipe.epochs
     return training.model_copy(
         update={
             "epochs": tuple(log.model_copy(update={"epoch": number + 1}) for number in range(epochs)),

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.graph.cost import million_multiply_adds
 from harness.loader.load import Traced
 from harness.pipeline.run import Listener, Run, Settings, take_in
 from harness.rules.base import NetworkRule
@@ -49,7 +50,15 @@ def exported(spec: AssignmentSpec, listen: Listener) -> tuple[Opponent, ...]:
         take_in(run)
     said, data = _what_they_do(), spec.data
     return tuple(
-        Opponent(said[name], Network(traced.architecture, data.input_shape, data.num_classes, spec.recipe))
+        Opponent(
+            said[name],
+            Network(
+                traced.architecture,
+                data.input_shape,
+                data.num_classes,
+                spec.recipe.at_cost(million_multiply_adds(traced.architecture)),
+            ),
+        )
         for name, traced in run.traced.items()
         if isinstance(traced, Traced)
     )

@@ -46,9 +46,11 @@ def _policy(spec: AssignmentSpec) -> Check:
 
 
 def _stages(spec: AssignmentSpec, variant: str) -> Iterator[Check]:
-    side, recipe = spec.data.input_shape[-1], spec.recipe_for(variant)
-    larger = [stage.size_px for stage in recipe.stages if stage.size_px > side]
-    if larger:
+    side = spec.data.input_shape[-1]
+    for recipe in spec.recipe_for(variant).by_tier:
+        larger = [stage.size_px for stage in recipe.stages if stage.size_px > side]
+        if not larger:
+            continue
         found = f"{variant}: a stage of {larger[0]} px, and images of {side} px"
         fix = f"{_MEANT} Such stages cost as much as {full_epochs(recipe, side):.0f} epochs at full size."
         yield Check("stages", "CAUTION", found, fix)
@@ -56,9 +58,10 @@ def _stages(spec: AssignmentSpec, variant: str) -> Iterator[Check]:
 
 def _overrides(spec: AssignmentSpec, variant: str) -> Iterator[Check]:
     """Find numbers of the recipe that a submission could not ask for itself."""
-    recipe = spec.recipe_for(variant)
+    recipes = spec.recipe_for(variant).by_tier
     for name, bounds in spec.overrides:
-        value = getattr(recipe, name)
-        if bounds is not None and not bounds.min <= value <= bounds.max:
+        for value in sorted({getattr(recipe, name) for recipe in recipes}):
+            if bounds is None or bounds.min <= value <= bounds.max:
+                continue
             found = f"{variant}: {name} is {value:g}, outside of {bounds.min:g} to {bounds.max:g}"
             yield Check("overrides", "CAUTION", found, _MEANT)

@@ -151,7 +151,7 @@ def _training(run: Run) -> Checks:
         yield Check("epoch", "FAIL", f"{variant}: {error}", "Mend what the message says.")
         return
     yield Check("epoch", "PASS", _reached(variant, training, seconds))
-    yield from imagined.judged(spec, variant, training)
+    yield from imagined.judged(spec, variant, training, run.recipe(variant).epochs)
     yield _how_long(run, variant, training, seconds)
 
 
@@ -186,7 +186,8 @@ def _reached(variant: str, training: Training, seconds: float) -> str:
 
 def _how_long(run: Run, variant: str, training: Training, seconds: float) -> Check:
     images = run.assignment.data.train_images or training.data.train_images
-    found = forecast(run.assignment, variant, seconds * images / training.data.train_images)
+    epoch_s = seconds * images / training.data.train_images
+    found = forecast(run.assignment, variant, run.recipe(variant), epoch_s)
     if not found.trainings:
         return Check("time", "PASS", "a grade takes seconds: no rule is about trainings")
     said = f"a grade of {variant} takes about {in_words(found.first_s)} here, as busy as the machine is now"

@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +37,6 @@ from harness.cli.outputs import alone_in, check_file, nothing_lost
 if TYPE_CHECKING:
     from harness.pipeline.run import Run
     from harness.record.record import Record, Training
-    from harness.settings.recipe import RecipeSpec
 
 
 def check(
@@ -159,9 +159,10 @@ def train(
         alone = replace(run.submission, variants={model: run.submission.variants[model]})
         run = replace(run, submission=alone)
         check_before(run.assignment.data, data)
-        recipe = run.recipe(model).changed({"epochs": epochs, "batch_size": batch_size, "lr": lr})
+        changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
+        run.recipe(model).changed(changes)  # what cannot be is refused before anything is run
         runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
-        accuracies = [_practised(one, model, recipe).accuracy for one in runs]
+        accuracies = [_practised(one, model, changes).accuracy for one in runs]
     if seeds > 1:
         say(
             f"{model}, seeds {runs[0].seed} to {runs[-1].seed}: mean {statistics.mean(accuracies):.2%}, "
@@ -189,7 +190,7 @@ def finish(record: "Record", json: str | None) -> None:
 # Private functions
 
 
-def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
+def _practised(run: "Run", model: str, changes: Mapping[str, float]) -> "Training":
     """Take a variant in, train it, and write what is known of the training."""
     from harness.base.files import write_text
     from harness.cli.screen import say
@@ -203,7 +204,7 @@ def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
     traced = run.traced[model]
     if isinstance(traced, Untraced):
         raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
-    final = train(run, model, recipe)
+    final = train(run, model, run.recipe(model).changed(changes))
     if not isinstance(final, TrainedEvent):
         say(final.message)
         raise typer.Exit(1)

@@ -29,13 +29,13 @@ from harness.cohort.store import Store
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.grade import judge, variants_to_train
 from harness.pipeline.run import Run, Settings
-from harness.pipeline.trainings import Accuracy
+from harness.pipeline.trainings import Accuracy, judged
 from harness.record.record import Finding, Record, Status, combined, to_json
 from harness.report.files import write_reports
 from harness.report.folders import variant_folders
 from harness.report.html import render_html
 from harness.report.scorecard import pictures_beside, render_scorecard
-from harness.rules.judging import judge_trainings, not_trained
+from harness.rules.judging import not_trained
 from harness.rules.verdicts import Verdict
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission, missing_variants
@@ -235,7 +235,7 @@ def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[st
         elif len(trainings) < (needed := run.assignment.seeds_needed(trainings, name)):
             lost[name] = f"too close to the line for {len(trainings)} seed(s); {needed} are needed"
         else:
-            kept[name] = trainings[:needed], judge_trainings(trainings[:needed], rules)
+            kept[name] = trainings[:needed], judged(run, name, trainings[:needed])
     return kept, lost
 
 
@@ -255,8 +255,7 @@ def _of(finding: Finding) -> Verdict:
 
 def _recipe_changes(name: str, run: Run, before: AssignmentSpec) -> str:
     """Name what the new assignment trains a variant with and the old one did not; "" for nothing."""
-    override = run.submission.variants[name].recipe
-    old = before.recipe_with(name, override, name).model_dump(mode="json")
+    old = replace(run, assignment=before).recipe(name).model_dump(mode="json")
     new = run.recipe(name).model_dump(mode="json")
     return ", ".join(f"{key} {_short(old[key])} → {_short(new[key])}" for key in new if old[key] != new[key])
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from harness.graph.aliases import MAY_SHARE
 from harness.graph.flow import data_reads
-from harness.graph.ir import Node, Ref
+from harness.graph.ir import Architecture, Node, Ref
 from harness.graph.operators import OPS, short_name
-from harness.graph.receptive_field.engine import Measured
+from harness.graph.receptive_field.engine import Measured, measure
 from harness.graph.receptive_field.layout import MALFORMED, Shape
 
 _BYTES = {
@@ -79,6 +79,12 @@ def multiply_adds(measured: Measured) -> Mapping[str, int | None]:
             except MALFORMED:
                 found[node.name] = None
     return found
+
+
+def million_multiply_adds(architecture: Architecture) -> float:
+    """Return the million multiply-adds of one image in the training graph; what is not known has none."""
+    counts = multiply_adds(measure(architecture, architecture.train)).values()
+    return sum(count or 0 for count in counts) / 1e6
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from harness.base.tables import content_hash
 from harness.datasets.loading import check_before
 from harness.graph.naming import counted, with_lines
 from harness.loader.load import Traced, Untraced
+from harness.pipeline import tiers
 from harness.pipeline.probing import probe
 from harness.pipeline.run import Run, take_in
 from harness.pipeline.trainings import Accuracy, accuracy
@@ -266,6 +267,7 @@ def _provenance(run: Run) -> dict[str, Any]:
         "fingerprint": run.fingerprint,
         "machine": {} if run.settings.self_check else _machine(run),
         "assignment": run.assignment.model_dump(mode="json", by_alias=True),
+        "recipe": {name: said for name in run.submission.variants if (said := tiers.chosen(run, name))},
         "intake": {name: _taken(run, name) for name in run.submission.variants},
         "workers": run.settings.workers,
         "influence": {name: _tried(run, name) for name in run.probes},

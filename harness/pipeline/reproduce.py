@@ -26,7 +26,7 @@ from harness.pipeline.grade import grade
 from harness.pipeline.run import Listener, Run, Settings, Stage
 from harness.record.record import Record
 from harness.report.folders import variant_folders
-from harness.settings.recipe import RecipeChanges, RecipeOverride
+from harness.settings.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission
 from harness.training.events import DataEvent, EpochEvent, Event, ReadyEvent
@@ -174,7 +174,7 @@ def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Set
         name: Answered(
             Requested(file=beside, class_name=variant.class_name),
             folders[name].name,
-            _override(record, name, assignment),
+            _override(record, name),
         )
         for name, variant in record.variants.items()
         if not variant.is_missing
@@ -192,7 +192,24 @@ def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Set
         folder = folders[name] if seed == run.seed else folders[name] / f"seed_{seed}"
         return _kept(record, name, folder, assignment.limits.intake_output_mib)
 
-    return replace(run, kept=kept)
+    return _in_its_precision(replace(run, kept=kept), record)
+
+
+def _in_its_precision(run: Run, record: Record) -> Run:
+    """Ask for the precision that each training ran in, where the recipe leaves it to the processor."""
+    answered = dict(run.submission.variants)
+    for name, asked in answered.items():
+        training = record.variants[name].training
+        if training is not None and _recipe(run, name).precision == "auto":
+            changes = asked.recipe.model_copy(update={"precision": training.recipe.get("precision")})
+            answered[name] = replace(asked, recipe=changes)
+    return replace(run, submission=replace(run.submission, variants=answered))
+
+
+def _recipe(run: Run, name: str) -> RecipeSpec:
+    """Return the recipe of a variant that has been taken in before."""
+    assert run.kept is not None
+    return replace(run, traced={name: run.kept(name, run.seed)}).recipe(name)
 
 
 def _kept(record: Record, name: str, folder: Path, most_mib: int) -> Traced | Untraced:
@@ -237,19 +254,13 @@ def _intake(record: Record, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _override(record: Record, name: str, assignment: AssignmentSpec) -> RecipeChanges:
-    """Find out what the manifest changed of the recipe, and in which precision the training ran.
-
-    In an older record it is taken from the recipe that ran.
-    """
+def _override(record: Record, name: str) -> RecipeChanges:
+    """Find out what the manifest changed of the recipe; in an older record, from the recipe that ran."""
     training = record.variants[name].training
     override = _intake(record, name).get("recipe")
     if override is None and training is not None:
         override = {key: training.recipe.get(key) for key in RecipeOverride.model_fields}
-    changes = validate(RecipeChanges, override or {}, f"provenance.intake.{name}.recipe")
-    if training is None or assignment.recipe_for(name).precision != "auto":
-        return changes
-    return changes.model_copy(update={"precision": training.recipe.get("precision")})
+    return validate(RecipeChanges, override or {}, f"provenance.intake.{name}.recipe")
 
 
 def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
@@ -264,7 +275,7 @@ def _check_recipes(record: Record, run: Run) -> None:
     for name, variant in record.variants.items():
         if variant.training is None or variant.training.data.name == "mini":
             continue
-        now = run.recipe(name)
+        now = _recipe(run, name)
         for key in now.differences(variant.training.recipe):
             _require_same(
                 f"{name}: recipe.{key}",

@@ -16,6 +16,7 @@ from typing import Literal
 from harness.assignment.spec import AssignmentSpec
 from harness.base.files import write_text
 from harness.base.seeds import seed_for
+from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader import load as sandbox
 from harness.loader.load import PROGRAM, Traced, Untraced, open_loader
@@ -118,9 +119,15 @@ class Run:
         return Model(architecture=folder / ARCHITECTURE, weights=folder / WEIGHTS)
 
     def recipe(self, variant: str) -> RecipeSpec:
-        """Apply what the manifest changes to the assignment's recipe."""
-        override = self.submission.variants[variant].recipe
-        return self.assignment.recipe_with(variant, override, f"submission.toml: variants.{variant}")
+        """Apply what the manifest changes to the assignment's recipe, of the tier of the network.
+
+        Before it has been taken in, nobody knows which: the recipe has all tiers then.
+        """
+        override, traced = self.submission.variants[variant].recipe, self.traced.get(variant)
+        asked = self.assignment.recipe_with(variant, override, f"submission.toml: variants.{variant}")
+        if not isinstance(traced, Traced) or not asked.tiers:
+            return asked
+        return asked.at_cost(million_multiply_adds(traced.architecture))
 
 
 def take_in(run: Run, input_shape: tuple[int, int, int] | None = None, box: Box | None = None) -> None:

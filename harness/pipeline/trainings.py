@@ -7,8 +7,10 @@ from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
 from harness.loader.load import Traced
 from harness.pipeline.run import Run, take_in, train, with_seed
+from harness.pipeline.tiers import more_epochs
 from harness.record.record import Finding, Training
 from harness.rules.judging import judge_trainings, not_trained
+from harness.rules.min_accuracy import stuck_at_chance
 from harness.rules.untrained import diverged, not_measured, untrainable
 from harness.rules.verdicts import Verdict
 from harness.settings.recipe import RecipeSpec
@@ -53,7 +55,19 @@ def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> A
         return trainings, not_trained(end.verdict, rules)
     except DataUnavailableError as error:
         return _offline(run, name, recipe, error)
-    return trainings, judge_trainings(trainings, rules)
+    return trainings, judged(run, name, trainings)
+
+
+def judged(run: Run, name: str, trainings: tuple[Training, ...]) -> tuple[Finding, ...]:
+    """Judge the trainings of a variant, one at least, and tell whoever fails what may be asked for."""
+    findings = judge_trainings(trainings, run.assignment.rules_for(name))
+    advice = "" if stuck_at_chance(trainings[0]) else more_epochs(run, name)
+    return tuple(
+        finding.model_copy(update={"help": f"{finding.help} {advice}".rstrip()})
+        if finding.status == "failed"
+        else finding
+        for finding in findings
+    )
 
 
 def further(run: Run, name: str, recipe: RecipeSpec, seed: int) -> Training:

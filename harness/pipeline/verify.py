@@ -17,6 +17,7 @@ from harness.datasets.spec import DataSpec
 from harness.pipeline.grade import judge, variants_to_train, with_accuracy
 from harness.pipeline.probing import probe
 from harness.pipeline.run import Run, take_in
+from harness.pipeline.trainings import judged
 from harness.record import record as records
 from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
 from harness.rules.judging import judge_trainings, not_taken_in, not_trained
@@ -196,7 +197,7 @@ def _completed(
         reason = f"the record that came with the submission does not hold up: {why}"
         return _scored(run, name, live, (*live.findings, *_unproven(reason, rules)))
     trainings = uploaded.variants[name].trainings
-    findings = (*live.findings, *judge_trainings(trainings, rules))
+    findings = (*live.findings, *judged(run, name, trainings))
     taken = {"training": trainings[0], "more_trainings": trainings[1:]}
     return _scored(run, name, live, findings).model_copy(
         update={**taken, "facts": with_accuracy(live.facts, trainings)}

@@ -104,6 +104,35 @@ class MinAccuracy(TrainingRule):
         )
 
 
+def stuck_at_chance(training: Training) -> str | None:
+    """Say since when the network only guesses, and the likely reason; None if it does not."""
+    chance = 1 / len(training.data.classes)
+    # Three standard deviations of a network that guesses.
+    most = chance + 3 * math.sqrt(chance * (1 - chance) / training.data.test_images)
+    better = [log for log in training.epochs if log.test_acc > most]
+    since = better[-1].epoch + 1 if better else 1
+    if since > len(training.epochs):
+        return None
+    said = f"It is stuck at chance ({100 * chance:g} %) since epoch {since}: "
+    last, peak = training.epochs[-1], training.recipe.get("lr", "unknown")
+    if last.train_acc > 2 * chance:
+        return said + (
+            f"in training it reaches {in_percent(last.train_acc, 1)} %, so what it learns is lost in eval. "
+            "Look at the running statistics of batch-norm, and at layers that do something else in eval."
+        )
+    if better:
+        best = max(better, key=lambda log: log.test_acc)
+        return said + (
+            f"it had reached {in_percent(best.test_acc, 1)} % at epoch {best.epoch} and lost it, most likely "
+            f"to a learning rate that is too high (peak {peak}). Lower recipe.lr in submission.toml."
+        )
+    return said + (
+        "it never learned anything. Most likely no gradient reaches its weights (an output that hardly "
+        "depends on the image, ReLUs that are always off, weights that start at zero), or the learning rate "
+        f"(peak {peak}) is too high."
+    )
+
+
 # Private functions
 
 Settings = MinAccuracy.Settings
@@ -187,7 +216,7 @@ def _over_seeds(trainings: Sequence[Training]) -> str:
 def _tendency(training: Training) -> str:
     """Say whether the network is stuck at chance, underfits or overfits, from its log."""
     last = training.epochs[-1]
-    if (stuck := _stuck_at_chance(training)) is not None:
+    if (stuck := stuck_at_chance(training)) is not None:
         return stuck
     if last.train_acc < last.test_acc:
         return (
@@ -195,32 +224,3 @@ def _tendency(training: Training) -> str:
         )
     gap = 100 * (last.train_acc - last.test_acc)
     return f"Training accuracy is {gap:.1f} points above test accuracy: more augmentation or a wider network."
-
-
-def _stuck_at_chance(training: Training) -> str | None:
-    """Say since when the network only guesses, and the likely reason; None if it does not."""
-    chance = 1 / len(training.data.classes)
-    # Three standard deviations of a network that guesses.
-    most = chance + 3 * math.sqrt(chance * (1 - chance) / training.data.test_images)
-    better = [log for log in training.epochs if log.test_acc > most]
-    since = better[-1].epoch + 1 if better else 1
-    if since > len(training.epochs):
-        return None
-    said = f"It is stuck at chance ({100 * chance:g} %) since epoch {since}: "
-    last, peak = training.epochs[-1], training.recipe.get("lr", "unknown")
-    if last.train_acc > 2 * chance:
-        return said + (
-            f"in training it reaches {in_percent(last.train_acc, 1)} %, so what it learns is lost in eval. "
-            "Look at the running statistics of batch-norm, and at layers that do something else in eval."
-        )
-    if better:
-        best = max(better, key=lambda log: log.test_acc)
-        return said + (
-            f"it had reached {in_percent(best.test_acc, 1)} % at epoch {best.epoch} and lost it, most likely "
-            f"to a learning rate that is too high (peak {peak}). Lower recipe.lr in submission.toml."
-        )
-    return said + (
-        "it never learned anything. Most likely no gradient reaches its weights (an output that hardly "
-        "depends on the image, ReLUs that are always off, weights that start at zero), or the learning rate "
-        f"(peak {peak}) is too high."
-    )

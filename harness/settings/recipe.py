@@ -1,10 +1,12 @@
 """The recipe of a training: everything that decides it, besides the graph, the data and the seed."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Union, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from harness.base.errors import AssignmentError
 from harness.base.tables import Identifier, Positive, Share, Table, validate
 
 Momentum = Annotated[float, Field(gt=0, lt=1)]
@@ -34,6 +36,37 @@ class Stage(Table):
     epochs: Positive
     """How many, counted from the end of the stage before."""
     size_px: Annotated[int, Field(ge=8, le=512)]
+
+
+class RecipeOverride(Table):
+    """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    augmentation: tuple[TransformSpec, ...] | None = None
+
+
+class RecipeChanges(RecipeOverride):
+    """What a variant of the assignment, or a tier of the recipe, may change of the recipe."""
+
+    muon: float | None = None
+    precision: AskedPrecision | None = None
+    stages: tuple[Stage, ...] | None = None
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The values that are given, by their names."""
+        return self.model_dump(mode="json", include=set(RecipeChanges.model_fields), exclude_none=True)
+
+
+class Tier(RecipeChanges):
+    """What differs from `[recipe]` for networks of some cost."""
+
+    up_to_mmacs: Annotated[float, Field(gt=0)] | None = None
+    """Million multiply-adds that an image may take; the last tier has no bound."""
 
 
 class RecipeSpec(Table):
@@ -69,6 +102,17 @@ class RecipeSpec(Table):
     """Progressive resizing for the first epochs; the rest run at full size."""
     augmentation: tuple[TransformSpec, ...] = ()
     """Transforms of Albumentations, in their order."""
+    tiers: tuple[Tier, ...] = ()
+    """What differs with the multiply-adds of an image, the cheapest networks first: one that computes more
+    learns more in an epoch, and gets fewer of them."""
+
+    @model_serializer(mode="wrap")
+    def _without_no_tiers(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out tiers where there are none: a recipe without them keeps its hash."""
+        table: dict[str, Any] = written(self)
+        if not self.tiers:
+            table.pop("tiers", None)
+        return table
 
     @model_validator(mode="after")
     def _stages_fit(self) -> "RecipeSpec":
@@ -79,14 +123,53 @@ class RecipeSpec(Table):
             )
         return self
 
+    @model_validator(mode="after")
+    def _tiers_are_in_order(self) -> "RecipeSpec":
+        bounds = [tier.up_to_mmacs for tier in self.tiers]
+        if bounds and bounds[-1] is not None:
+            raise ValueError(
+                f"the last of tiers is for all other networks; expected no up_to_mmacs, got {bounds[-1]:g}"
+            )
+        below = 0.0
+        for number, bound in enumerate(bounds[:-1], 1):
+            if bound is None:
+                raise ValueError(f"tier {number} of {len(bounds)} says no up_to_mmacs; only the last one may")
+            if bound <= below:
+                raise ValueError(f"tiers rise by up_to_mmacs; expected more than {below:g}, got {bound:g}")
+            below = bound
+        try:
+            _ = self.by_tier
+        except AssignmentError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+        return self
+
+    def tier(self, mmacs: float) -> Tier | None:
+        """Return the tier of a network of `mmacs` million multiply-adds an image; None without tiers."""
+        return next((t for t in self.tiers if t.up_to_mmacs is None or mmacs <= t.up_to_mmacs), None)
+
+    def at_cost(self, mmacs: float) -> "RecipeSpec":
+        """Return the recipe, without tiers, of a network of `mmacs` million multiply-adds an image."""
+        tier = self.tier(mmacs)
+        alone = self.model_copy(update={"tiers": ()})
+        return alone if tier is None else alone.changed(tier.named, _bound(tier))
+
+    @property
+    def by_tier(self) -> "tuple[RecipeSpec, ...]":
+        """The recipes that networks may get, the cheapest networks' first; without tiers, this one."""
+        bounds = [tier.up_to_mmacs or math.inf for tier in self.tiers]
+        return tuple(map(self.at_cost, bounds)) or (self,)
+
     def changed(self, changes: Mapping[str, Any], where: str = "recipe") -> "RecipeSpec":
-        """Change values of the recipe; stages that are not among them keep their share of the epochs.
+        """Change values of the recipe and of all its tiers.
+
+        Stages that are not among the changes keep their share of the epochs.
 
         Raises:
             AssignmentError: a value is out of range; all are named.
         """
         stages = _scaled(self, changes.get("epochs", self.epochs))
-        return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, where)
+        tiers = {"tiers": [_tier_changed(self, tier, changes, where) for tier in self.tiers]}
+        return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes, **tiers}, where)
 
     def differences(self, trained: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the keys in which the recipe that a training ran with, as plain data, is not this one.
@@ -110,26 +193,19 @@ class RecipeSpec(Table):
         return self.model_copy(update={"epochs": epochs, "stages": left})
 
 
-class RecipeOverride(Table):
-    """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
-
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float | None = None
-    weight_decay: float | None = None
-    label_smoothing: float | None = None
-    augmentation: tuple[TransformSpec, ...] | None = None
-
-
-class RecipeChanges(RecipeOverride):
-    """What a variant of the assignment may change of the recipe."""
-
-    muon: float | None = None
-    precision: AskedPrecision | None = None
-    stages: tuple[Stage, ...] | None = None
-
-
 # Private functions
+
+
+def _tier_changed(recipe: RecipeSpec, tier: Tier, changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Change a tier, so that its recipe is what the changes make of the one before."""
+    alone = recipe.model_copy(update={"tiers": ()}).changed(tier.named)
+    after = alone.changed(changes, f"{where}: {_bound(tier)}").model_dump(mode="json")
+    named = (*tier.named, *changes, *(["stages"] if "epochs" in (*tier.named, *changes) else []))
+    return {"up_to_mmacs": tier.up_to_mmacs, **{name: after[name] for name in named}}
+
+
+def _bound(tier: Tier) -> str:
+    return "the last tier" if tier.up_to_mmacs is None else f"the tier up to {tier.up_to_mmacs:g}"
 
 
 def _scaled(recipe: RecipeSpec, epochs: int) -> tuple[dict[str, int], ...]:
