@@ -24,10 +24,10 @@ from harness.datasets.images import Split
 from harness.datasets.loading import load_data
 from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
+from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
 from harness.record.record import load_record
-from harness.settings.recipe import RecipeOverride
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic
@@ -73,9 +73,8 @@ def test_training_speed_of_the_harness(benchmark, model, variant, tmp_path):
     files = Model(architecture=tmp_path / "architecture.json", weights=tmp_path / "initial.safetensors")
     files.architecture.write_text(to_json(architecture))
     save_file(tensors, files.weights)
-    recipe = assignment.recipe_with(variant, RecipeOverride(), "benchmark").changed(
-        {"epochs": 1, "stages": []}
-    )
+    own = assignment.recipe_for(variant).at_cost(million_multiply_adds(architecture))
+    recipe = own.changed({"epochs": 1, "stages": []})
     mini, images = load_mini(DataSpec(dataset="cifar10")), STEPS[variant] * BATCH
     data = replace(
         mini,

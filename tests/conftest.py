@@ -13,6 +13,7 @@ import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
 from harness.datasets.registry import environment
+from harness.graph.cost import million_multiply_adds
 from harness.graph.evidence import Evidence
 from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.graph.receptive_field.agreement import Extents
@@ -236,7 +237,7 @@ def judging(assignment, probe):
 def as_network(architecture, assignment, variant="basic", probe=None, not_run=""):
     """Take what the rules look at from an assignment."""
     data = assignment.data
-    recipe = assignment.recipe_for(variant)
+    recipe = assignment.recipe_for(variant).at_cost(million_multiply_adds(architecture))
     return Network(architecture, data.input_shape, data.num_classes, recipe, probe, not_run)
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.graph.cost import million_multiply_adds
 from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture
 from harness.graph.receptive_field.agreement import Extents
@@ -181,7 +182,7 @@ def judged(source: str, edition: str | None, rule: str, given: Asked | None = No
     is_run = rule not in WITHOUT_INFLUENCE and one.rule.needs not in ("recipe", "graph")
     every_layer = one.rule.counts_layers
     shown = influence(architecture, tensors, every_layer=every_layer) if is_run else Evidence()
-    recipe = assignment.recipe_for(variant)
+    recipe = assignment.recipe_for(variant).at_cost(million_multiply_adds(architecture))
     data = assignment.data
     taken = Network(architecture, data.input_shape, data.num_classes, recipe, probed(model, shown))
     findings, _, _ = judge(taken, rules, variant)
@@ -207,7 +208,9 @@ def test_an_example_of_a_recipe_gets_the_verdict_the_page_gives_it(example, assi
         RecipeOverride.model_validate(tomllib.loads(example.text)["recipe"], strict=False),
         "submission.toml",
     )
-    taken = Network(architecture_of(network(standard()), (3, 32, 32))[0], (3, 32, 32), 10, recipe)
+    architecture, _ = architecture_of(network(standard()), (3, 32, 32))
+    recipe = recipe.at_cost(million_multiply_adds(architecture))
+    taken = Network(architecture, (3, 32, 32), 10, recipe)
     of_the_assignment = next((one for one in assignment.rules_for("basic") if one.name == example.page), None)
     one = example.asked or of_the_assignment
     assert one is not None

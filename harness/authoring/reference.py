@@ -13,7 +13,7 @@ from harness.datasets.spec import DataSpec
 from harness.rules.base import Needs, RuleSettings
 from harness.rules.registry import RULES
 from harness.settings.policy import Late, Policy
-from harness.settings.recipe import RecipeChanges, RecipeSpec, Stage, TransformSpec
+from harness.settings.recipe import RecipeChanges, RecipeSpec, Stage, Tier, TransformSpec
 
 JUDGED_BY: Mapping[Needs, str] = {
     "recipe": "the recipe",
@@ -31,6 +31,7 @@ TABLES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`[recipe]`", RecipeSpec),
     ("`stages` of the recipe", Stage),
     ("`[[recipe.augmentation]]`", TransformSpec),
+    ("`[[recipe.tiers]]`", Tier),
     ("`[variants.NAME.recipe]`", RecipeChanges),
     ("`[overrides]`", Overrides),
     ("one of the overrides", Bounds),

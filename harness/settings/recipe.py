@@ -168,8 +168,10 @@ class RecipeSpec(Table):
             AssignmentError: a value is out of range; all are named.
         """
         stages = _scaled(self, changes.get("epochs", self.epochs))
-        tiers = {"tiers": [_tier_changed(self, tier, changes, where) for tier in self.tiers]}
-        return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes, **tiers}, where)
+        before = self.model_dump(exclude={"tiers"})
+        after = validate(RecipeSpec, {**before, "stages": stages, **changes}, where)
+        tiers = tuple(_tier_changed(self, tier, changes, where) for tier in self.tiers)
+        return after.model_copy(update={"tiers": tiers})
 
     def differences(self, trained: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the keys in which the recipe that a training ran with, as plain data, is not this one.
@@ -196,12 +198,12 @@ class RecipeSpec(Table):
 # Private functions
 
 
-def _tier_changed(recipe: RecipeSpec, tier: Tier, changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _tier_changed(recipe: RecipeSpec, tier: Tier, changes: Mapping[str, Any], where: str) -> Tier:
     """Change a tier, so that its recipe is what the changes make of the one before."""
     alone = recipe.model_copy(update={"tiers": ()}).changed(tier.named)
     after = alone.changed(changes, f"{where}: {_bound(tier)}").model_dump(mode="json")
     named = (*tier.named, *changes, *(["stages"] if "epochs" in (*tier.named, *changes) else []))
-    return {"up_to_mmacs": tier.up_to_mmacs, **{name: after[name] for name in named}}
+    return validate(Tier, {"up_to_mmacs": tier.up_to_mmacs} | {name: after[name] for name in named}, where)
 
 
 def _bound(tier: Tier) -> str:

@@ -125,15 +125,27 @@ def test_a_manifest_may_change_the_recipe_within_the_limits():
     assert (recipe.epochs, recipe.lr, recipe.batch_size) == (48, 0.1, spec.recipe.batch_size)
 
 
-def test_a_variant_may_change_the_recipe_and_a_manifest_that_of_the_variant():
-    spec = load_assignment(DEFAULT_ASSIGNMENT)
+def test_a_variant_changes_the_recipe_of_every_tier_and_a_manifest_that_of_the_variant(table):
+    table["variants"]["dilated"]["recipe"] = {"epochs": 6, "lr": 0.1}
+    spec = parse_assignment(table)
+    basic, dilated = (spec.recipe_for(variant).at_cost(200) for variant in ("basic", "dilated"))
     assert spec.recipe_for("basic") == spec.recipe
-    dilated = spec.recipe_for("dilated")
-    assert (dilated.precision, spec.recipe.precision) == ("auto", "auto")
-    own = spec.variants["dilated"].recipe.model_dump(exclude_none=True)
-    assert dilated.model_dump(exclude=set(own)) == spec.recipe.model_dump(exclude=set(own))
-    longer = spec.recipe_with("dilated", RecipeOverride(epochs=2 * dilated.epochs), "submission.toml")
+    assert (basic.epochs, dilated.epochs, dilated.lr) == (8, 6, 0.1)
+    own = {"epochs", "lr", "stages"}
+    assert dilated.model_dump(exclude=own) == basic.model_dump(exclude=own)
+    longer = spec.recipe_with("dilated", RecipeOverride(epochs=12), "submission.toml").at_cost(200)
+    assert (longer.epochs, longer.lr) == (12, 0.1)
     assert [s.epochs for s in longer.stages] == [2 * s.epochs for s in dilated.stages]
+
+
+def test_the_reference_networks_keep_the_epochs_that_they_were_measured_with():
+    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe
+    stages = {
+        mmacs: (one.epochs, [(stage.epochs, stage.size_px) for stage in one.stages])
+        for mmacs in (13.7, 200)
+        for one in [recipe.at_cost(mmacs)]
+    }
+    assert stages == {13.7: (16, [(5, 16), (6, 24)]), 200: (8, [(4, 16), (2, 24)])}
 
 
 def test_a_recipe_of_a_variant_that_does_not_hold_is_named(table):
@@ -144,7 +156,7 @@ def test_a_recipe_of_a_variant_that_does_not_hold_is_named(table):
 
 
 def test_an_unknown_key_in_the_recipe_of_a_variant_is_named(table):
-    table["variants"]["dilated"]["recipe"]["precison"] = "bfloat16"
+    table["variants"]["dilated"]["recipe"] = {"precison": "bfloat16"}
     assert mistakes(table) == [
         "a.toml: variants.dilated.recipe.precison: unknown key. Did you mean 'precision'?"
     ]

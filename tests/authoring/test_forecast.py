@@ -19,18 +19,19 @@ def spec(**changes):
 
 
 def test_an_epoch_of_half_the_side_costs_a_quarter():
-    found = forecast(spec(), "basic", epoch_s=10)
+    found = forecast(spec(), "basic", spec().recipe, epoch_s=10)
     assert (found.first_s, found.borderline_s) == (70, 210)
     assert (found.epochs, found.trainings, found.most_trainings) == (10, 1, 3)
 
 
 def test_a_rule_about_the_mean_of_seeds_takes_as_many_trainings():
     asked = spec(rules={"min_accuracy": {"at_least": 0.5, "mean_of_seeds": 3}})
-    assert forecast(asked, "basic", epoch_s=10).first_s == 210
+    assert forecast(asked, "basic", asked.recipe, epoch_s=10).first_s == 210
 
 
 def test_without_a_rule_about_trainings_nothing_is_trained():
-    assert forecast(spec(rules={}), "basic", epoch_s=10).most_trainings == 0
+    untrained = spec(rules={})
+    assert forecast(untrained, "basic", untrained.recipe, epoch_s=10).most_trainings == 0
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40, "40 seconds"), (200, "3 minutes"), (9000, "2.5 hours")])

@@ -13,6 +13,7 @@ from harness.cohort.repository import enter, enter_terms
 from harness.cohort.roster import Listed
 from harness.cohort.store import opened_store
 from harness.cohort.tasks import Means, _run, _with_seed, judge_rules
+from harness.graph.cost import million_multiply_adds
 from harness.graph.naming import with_lines
 from harness.loader.load import Traced
 from harness.record.record import load_record
@@ -53,7 +54,9 @@ def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged,
         traced = traced_of(taken, folder)
         assert isinstance(traced, Traced)
         assert traced.weights.is_file()
-        recipe = terms.assignment.recipe_with(name, taken.recipe, "")
+        recipe = terms.assignment.recipe_with(name, taken.recipe, "").at_cost(
+            million_multiply_adds(traced.architecture)
+        )
         data = terms.assignment.data
         shown = with_lines(traced.architecture, traced.lines)
         network = Network(shown, data.input_shape, data.num_classes, recipe, taken.probe)

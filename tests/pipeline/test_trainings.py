@@ -35,7 +35,7 @@ OTHER_EACH_TIME = MODEL.replace("8, num_classes)", "8, num_classes, bias=float(t
 @pytest.fixture
 def short(assignment: AssignmentSpec) -> AssignmentSpec:
     """One epoch in large steps, without augmentation."""
-    recipe = assignment.recipe.model_copy(
+    recipe = assignment.recipe.at_cost(14).model_copy(
         update={"epochs": 1, "batch_size": 1000, "stages": (), "augmentation": ()}
     )
     return assignment.model_copy(update={"recipe": recipe})

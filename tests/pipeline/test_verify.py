@@ -52,7 +52,7 @@ def a_training(assignment: AssignmentSpec, **changes) -> Training:
         "seed": assignment.seed,
         "device": "cpu",
         "data": data,
-        "recipe": assignment.recipe.model_dump(mode="json"),
+        "recipe": assignment.recipe.at_cost(14).model_dump(mode="json"),
         "epochs": log,
         "best_epoch": epochs,
         "confusion": CONFUSION,
@@ -90,7 +90,7 @@ def a_record(assignment: AssignmentSpec, training: Training | None, *findings: F
 
 def said(assignment: AssignmentSpec, record: Record, graph: str = GRAPH) -> list[str]:
     live = record.variants["basic"].model_copy(update={"graph_sha256": graph})
-    return list(doubts("basic", live, record, assignment, assignment.recipe))
+    return list(doubts("basic", live, record, assignment, assignment.recipe.at_cost(14)))
 
 
 def test_an_honest_record_leaves_no_doubt(assignment):
@@ -228,7 +228,7 @@ def test_a_network_that_refuses_small_images_has_fewer_epochs_and_says_why(assig
     short = assignment.model_copy(
         update={"recipe": assignment.recipe.model_copy(update={"epochs": epochs, "stages": ()})}
     )
-    recipe = assignment.recipe.model_dump(mode="json")
+    recipe = assignment.recipe.at_cost(14).model_dump(mode="json")
     noted = a_training(short, recipe=recipe, notes=("the graph cannot run at 16 px",))
     (finding,) = reached(assignment, noted)
     doubt = "its log does not have epochs 1 to 16"

@@ -8,6 +8,7 @@ from torch import nn
 
 from harness.assignment.spec import AssignmentSpec
 from harness.datasets.images import Data
+from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
 from harness.record.record import Finding
@@ -33,7 +34,8 @@ def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str
         )
         event = probe_all(job, data, lambda _: None)
     network = Network(
-        architecture, assignment.data.input_shape, assignment.data.num_classes, assignment.recipe,
+        architecture, assignment.data.input_shape, assignment.data.num_classes,
+        assignment.recipe.at_cost(million_multiply_adds(architecture)),
         event.probes.get(""), event.failures.get("", ""),
     )  # fmt: skip
     findings, _, _ = judge(network, assignment.every_rule(), "basic")
