@@ -164,6 +164,14 @@ def test_another_recipe_asks_for_training_and_says_what_changed(graded, assignme
     assert not found.record.variants["basic"].full
 
 
+def test_another_tier_of_the_network_itself_alone_asks_for_training(graded, assignment):
+    tiers = assignment.model_dump(mode="json")["recipe"]["tiers"]
+    others = [one | {"epochs": 3, "stages": []} if one["up_to_mmacs"] != 16 else one for one in tiers]
+    assert again(graded("ada"), recipe__tiers=others).to_train == ()
+    (why,) = again(graded("eve"), recipe__tiers=[{"epochs": 3, "stages": []}]).to_train
+    assert why.startswith("basic: the recipe has changed (epochs 16 → 3, stages ")
+
+
 def test_another_recipe_asks_for_no_training_where_the_rules_fail(graded, assignment):
     found = again(graded(), recipe__lr=assignment.recipe.lr / 2, rules__max_parameters__below=50_000)
     assert (found.to_train, found.record.verdict) == ((), "failed")

@@ -90,11 +90,12 @@ def test_a_network_with_seven_outputs_fails_its_head_and_is_told_why_it_was_not_
         assert "(2, 7)" in findings[rule].actual
 
 
-def test_the_record_says_which_layer_matters_least(assignment, tmp_path):
+def test_the_record_says_which_layer_matters_least_and_what_decides_the_epochs(assignment, tmp_path):
     file = tmp_path / "model.py"
     file.write_text(dedent(HEAD.format(name="Net") + FORWARD))
     submission = open_submission(file, assignment, class_name="Net")
     record = grade(Run(submission, assignment, Settings(out=tmp_path / "out"), lambda *_: None))
+    assert record.provenance["recipe"]["basic"]["why"] == "0.11 million multiply-adds an image: 24 epochs"
     said = record.provenance["influence"]["basic"]
     assert said.startswith("other weights were tried in 1 layer, and other pixels at the rim")
     assert said.partition("what moves the logits least is conv, by ")[2].endswith(

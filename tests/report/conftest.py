@@ -195,7 +195,11 @@ def hostile_record(record: Record) -> Record:
         update={
             "assignment_title": HOSTILE,
             "variants": {"basic": changed, "dilated": dilated.model_copy(update={"problem": problem})},
-            "provenance": {**record.provenance, "command": HOSTILE},
+            "provenance": {
+                **record.provenance,
+                "command": HOSTILE,
+                "recipe": {"basic": {"why": HOSTILE}},
+            },
         }
     )
 

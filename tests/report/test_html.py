@@ -76,6 +76,14 @@ def test_it_says_what_the_record_says(page):
         assert said in page.text
 
 
+def test_why_a_network_gets_its_epochs_is_said(record, page):
+    why = "54 million multiply-adds an image: 10 epochs"
+    provenance = {**record.provenance, "recipe": {"basic": {"why": why}}}
+    tiered = Page(render_html(record.model_copy(update={"provenance": provenance}), {}))
+    assert f"device cpu. Recipe: {why}." in tiered.text
+    assert "Recipe: " not in page.text
+
+
 def test_several_seeds_are_all_shown_with_the_mean(record, training, tmp_path):
     more = tuple(
         training.model_copy(update={"seed": seed, "weights_sha256": f"{seed}" * 64}) for seed in (2, 3)

@@ -97,6 +97,15 @@ def test_the_receptive_field_the_training_and_the_way_to_repeat_it_are_there(car
     assert "> Note: the layer spare is registered but never called" in card
 
 
+def test_why_a_network_gets_its_epochs_is_said(record, card):
+    why = "54 million multiply-adds an image: 10 epochs"
+    tiered = record.model_copy(
+        update={"provenance": {**record.provenance, "recipe": {"basic": {"why": why}}}}
+    )
+    assert f"device cpu. Recipe: {why}." in render_scorecard(tiered)
+    assert "Recipe: " not in card
+
+
 def test_every_table_row_has_as_many_cells_as_its_header(card):
     width = None
     for line in card.splitlines():

@@ -1,0 +1,125 @@
+"""A network's tier is chosen by its graph alone, said in the record, and its author told what may be asked for."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.graph.ir import parse_architecture
+from harness.loader.load import Traced, Untraced
+from harness.pipeline.run import Run, Settings
+from harness.pipeline.tiers import chosen, more_epochs
+from harness.pipeline.trainings import judged
+from harness.record.record import load_record
+from harness.settings.recipe import RecipeOverride
+from harness.sources.submission import open_submission
+
+REFERENCE = REPOSITORY / "submission"
+RESULTS = REFERENCE / "results"
+
+
+@pytest.fixture
+def reference(assignment: AssignmentSpec) -> Run:
+    """The reference, as it was taken in."""
+    run = Run(open_submission(REFERENCE, assignment), assignment, Settings(), lambda *_: None)
+    for name, variant in load_record(RESULTS / "scorecard.json").variants.items():
+        folder = RESULTS / {"basic": "base_model", "dilated": "dilated_model"}[name]
+        architecture = parse_architecture((folder / "architecture.json").read_bytes())
+        run.traced[name] = Traced(
+            "Net", architecture, variant.graph_sha256, folder / "initial.safetensors", "", "", True, (), {}
+        )
+    return run
+
+
+def asking(run: Run, **recipe: object) -> Run:
+    answered = {
+        name: replace(one, recipe=RecipeOverride.model_validate(recipe))
+        for name, one in run.submission.variants.items()
+    }
+    return replace(run, submission=replace(run.submission, variants=answered))
+
+
+def test_each_network_is_trained_by_the_recipe_of_its_own_cost(reference):
+    assert {name: reference.recipe(name).epochs for name in reference.traced} == {"basic": 16, "dilated": 8}
+    assert reference.recipe("basic").tiers == ()
+    assert asking(reference, lr=0.1).recipe("dilated").lr == 0.1
+
+
+def test_before_a_network_is_known_its_recipe_has_every_tier(reference):
+    unknown = replace(reference, traced={})
+    assert len(unknown.recipe("basic").tiers) == len(reference.assignment.recipe.tiers) > 1
+    broken = Untraced("Net", "bad_output", "student", "no graph", "", "")
+    assert len(replace(reference, traced={"basic": broken}).recipe("basic").tiers) > 1
+
+
+def test_the_record_says_the_tier_and_the_reason(reference):
+    assert chosen(reference, "basic") == {
+        "million_multiply_adds": 13.728,
+        "up_to_mmacs": 16,
+        "why": "14 million multiply-adds an image: 16 epochs",
+    }
+    assert chosen(reference, "dilated") == {
+        "million_multiply_adds": 200.025,
+        "up_to_mmacs": None,
+        "why": "200 million multiply-adds an image: 8 epochs",
+    }
+
+
+def test_what_submission_toml_makes_of_the_epochs_is_said(reference):
+    said = chosen(asking(reference, epochs=30), "dilated")["why"]
+    assert said == "200 million multiply-adds an image: 8 epochs, of which submission.toml makes 30"
+    assert chosen(asking(reference, epochs=8), "dilated") == chosen(reference, "dilated")
+
+
+def test_nothing_is_said_of_tiers_where_there_are_none(reference):
+    plain = reference.assignment.recipe.at_cost(14)
+    run = replace(reference, assignment=reference.assignment.model_copy(update={"recipe": plain}))
+    assert chosen(run, "basic") == {}
+    assert chosen(replace(reference, traced={}), "basic") == {}
+
+
+def test_who_misses_the_accuracy_is_told_how_many_epochs_may_be_asked_for(reference):
+    said = "Or train for longer than 16 epochs: submission.toml may ask for up to 60, by epochs under"
+    assert more_epochs(reference, "basic") == f"{said} [variants.basic.recipe]."
+    (finding,) = judged(reference, "basic", missed(reference))
+    assert finding.status == "failed"
+    assert "more of 10,000 test images must be right" in finding.help
+    assert finding.help.endswith(more_epochs(reference, "basic"))
+
+
+def test_who_reaches_it_has_asked_already_or_may_not_ask_is_told_nothing(reference):
+    training = load_record(RESULTS / "scorecard.json").variants["basic"].training
+    (passed,) = judged(reference, "basic", (training,))
+    assert (passed.status, passed.help) == ("passed", "")
+    assert more_epochs(asking(reference, epochs=20), "basic") == ""
+    overrides = reference.assignment.overrides
+    for bounds in (None, overrides.epochs.model_copy(update={"max": 16})):
+        less = reference.assignment.model_copy(
+            update={"overrides": overrides.model_copy(update={"epochs": bounds})}
+        )
+        assert more_epochs(replace(reference, assignment=less), "basic") == ""
+
+
+def test_who_only_guesses_is_not_sent_to_train_longer(reference):
+    guessing = tuple(
+        one.model_copy(
+            update={
+                "epochs": tuple(log.model_copy(update={"test_acc": 0.1}) for log in one.epochs),
+                "confusion": tuple((1000, *(0,) * 9) for _ in range(10)),
+                "accuracy": 0.1,
+            }
+        )
+        for one in missed(reference)
+    )
+    (finding,) = judged(reference, "basic", guessing)
+    assert "stuck at chance" in finding.help
+    assert "submission.toml may ask" not in finding.help
+
+
+def missed(run: Run):
+    """The reference's training, with too few images named rightly."""
+    training = load_record(RESULTS / "scorecard.json").variants["basic"].training
+    rows = [[800 if i == j else 0 for j in range(10)] for i in range(10)]
+    for i, row in enumerate(rows):
+        row[(i + 1) % 10] = 200
+    return (training.model_copy(update={"confusion": tuple(map(tuple, rows)), "accuracy": 0.8}),)
