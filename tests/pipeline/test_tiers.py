@@ -1,4 +1,4 @@
-"""A network's tier is chosen by its graph alone, said in the record, and its author told what may be asked for."""
+"""A network's tier follows from its graph, is said in the record, and its author told what to ask for."""
 
 from dataclasses import replace
 
