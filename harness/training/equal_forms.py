@@ -239,14 +239,21 @@ def _product(x: torch.Tensor, *, dtype: torch.dtype | None = None) -> torch.Tens
     return x.reshape(1, -1).expand(2, -1).prod(1, dtype=dtype)[0]
 
 
-def _sampled(x: torch.Tensor, grid: torch.Tensor, *args: Any) -> torch.Tensor:
+def _sampled(
+    x: torch.Tensor,
+    grid: torch.Tensor,
+    interpolation_mode: int,
+    padding_mode: int,
+    align_corners: bool,  # noqa: FBT001 - the operator's own arguments
+) -> torch.Tensor:
+    settings = interpolation_mode, padding_mode, align_corners
     if x.ndim != _PLANE_DIMENSIONS:  # without a form: `harness.graph.cuda.not_on_cuda`
-        volumes: torch.Tensor = _ATEN.grid_sampler.default(x, grid, *args)
+        volumes: torch.Tensor = _ATEN.grid_sampler.default(x, grid, *settings)
         return volumes
     op = torch._decomp.decomposition_table[_ATEN.grid_sampler_2d.default]
     # The nearest place does not depend on the grid; the operator has zeros for its gradient, and not none.
     nothing = grid.masked_fill(torch.ones_like(grid, dtype=torch.bool), 0).sum()
-    sampled: torch.Tensor = op(x, grid, *args) + nothing
+    sampled: torch.Tensor = op(x, grid, *settings) + nothing
     return sampled.contiguous()
 
 

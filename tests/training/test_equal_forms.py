@@ -24,7 +24,8 @@ Drawn = tuple[tuple[Any, ...], dict[str, Any]]
 BENEATH = frozenset(
     {
         "_to_copy.default", "_unsafe_view.default", "as_strided.default", "bitwise_and.Scalar",
-        "bitwise_and_.Tensor", "new_empty_strided.default", "select_backward.default", "slice_backward.default",
+        "bitwise_and_.Tensor", "new_empty_strided.default", "select_backward.default",
+        "slice_backward.default",
     }
 )  # fmt: skip
 """Copies and masks that torch puts beneath the operators of a graph; they add nothing to anything."""
