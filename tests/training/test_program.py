@@ -1,6 +1,6 @@
 """A program for CUDA has equal forms in place of operators, and the same values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -47,6 +47,15 @@ def exported_once() -> tuple[Architecture, dict[str, torch.Tensor]]:
     return architecture_of(Unrepeatable(), (3, 32, 32))
 
 
+@pytest.fixture
+def strict() -> Iterator[None]:
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("error")
+    yield
+    torch.set_deterministic_debug_mode(before)
+
+
+@pytest.mark.usefixtures("strict")
 def test_a_program_for_cuda_has_the_logits_and_gradients_of_one_for_a_cpu(exported_once) -> None:
     architecture, tensors = exported_once
     images, found = torch.rand(4, 3, 32, 32), []
