@@ -16,7 +16,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("extend", cohort_deadlines.extend, "harness cohort extend later.csv --store cohort.db"),
     ("feedback", cohort_reports.feedback, "harness cohort feedback --out feedback --layout moodle"),
     ("similar", cohort_reports.similar, "harness cohort similar --store cohort.db --out results"),
-    ("rejudge", cohort_reports.rejudge, "harness cohort rejudge --assignment new.toml --store cohort.db"),
+    ("rejudge", cohort_reports.regrade, "harness cohort rejudge --assignment new.toml --store cohort.db"),
 )
 """Name, function, and an example for --help."""
 

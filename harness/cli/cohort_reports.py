@@ -134,18 +134,18 @@ def similar(
     from harness.cli.reports_display import followed, show_alike
     from harness.cli.screen import say
     from harness.cohort.attendance import once_a_group
-    from harness.cohort.documents import starter_work, work_of
+    from harness.cohort.documents import document_of, starter_document
     from harness.cohort.queries import rows
-    from harness.cohort.repository import current_terms
+    from harness.cohort.repository import current_config
     from harness.cohort.store import opened_store
     from harness.similarity.page import render_similar_markdown, render_similar_page, with_evidence
     from harness.similarity.similarity import clusters
 
     check_writable(out)
-    given = starter_work(starter)
+    given = starter_document(starter)
     with opened_store(store, files, must_exist=True) as opened:
-        title, found_rows = current_terms(opened).assignment.title, once_a_group(rows(opened))
-        works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
+        title, found_rows = current_config(opened).assignment.title, once_a_group(rows(opened))
+        works = [document_of(row) for row in followed(found_rows, "reading", len(found_rows))]
     level: Level = "widened" if ignore_channels else "reordered"
     found = with_evidence(clusters(works, given, share=share, level=level), works)
     show_alike(found, len(works))
@@ -154,7 +154,7 @@ def similar(
         say(f"evidence: {out / name}")
 
 
-def rejudge(
+def regrade(
     assignment: Annotated[
         Path,
         typer.Option(
@@ -174,32 +174,32 @@ def rejudge(
     """
     from harness.assignment.points import named
     from harness.assignment.spec import load_assignment
-    from harness.cli.reports_display import followed, show_rejudged
+    from harness.cli.reports_display import followed, show_regraded
     from harness.cli.screen import output, say
     from harness.cohort.differences import differences, may_count
     from harness.cohort.leases import shown, this_process
     from harness.cohort.queries import submissions
-    from harness.cohort.regrading import Rejudged, new_terms, rejudge_class
+    from harness.cohort.regrading import Regraded, new_config, regrade_class
     from harness.cohort.regrading import apply as enter_all
-    from harness.cohort.repository import current_terms
+    from harness.cohort.repository import current_config
     from harness.cohort.store import opened_store
 
     spec = load_assignment(assignment)
     with opened_store(store, files, must_exist=True) as opened:
-        now = current_terms(opened)
-        terms = new_terms(now, spec)
+        now = current_config(opened)
+        config = new_config(now, spec)
         graded = [row for some in submissions(opened) for row in some]
-        there = {row.key: row for some in submissions(opened, terms.assignment_sha256) for row in some}
-        judged = rejudge_class(graded, now.assignment, terms, there)
+        there = {row.key: row for some in submissions(opened, config.assignment_sha256) for row in some}
+        judged = regrade_class(graded, now.assignment, config, there)
         found = list(followed(judged, "judging again", len(graded)))
         say(f"{named(now.assignment)} → {named(spec)}", output)
         after = [one.after for one in found]
-        show_rejudged(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
+        show_regraded(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
         if not apply:
             say("Nothing was changed. Enter the new grades with --apply.")
             return
-        enter_all(opened, followed(found, "entering", len(found)), terms, shown(this_process()))
-    entered = sum(isinstance(one, Rejudged) for one in found)
+        enter_all(opened, followed(found, "entering", len(found)), config, shown(this_process()))
+    entered = sum(isinstance(one, Regraded) for one in found)
     say(
         f"Entered: {entered} grades. The class is graded by {named(spec)} now. The old grades stay in the "
         "history: harness cohort show STUDENT."

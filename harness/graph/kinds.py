@@ -142,7 +142,7 @@ class Kinds:
                 return Told(self._convolution(node))
             case "linear" | "matmul" | "einsum":
                 return self._product(node)
-            case "opaque":
+            case "not_followed":
                 return Told(perhaps=_LINEAR if short_name(node.op) in _PRODUCTS else NOTHING)
             case "norm":
                 return Told(_norm(node))

@@ -87,7 +87,7 @@ def _statistics(
 
 def _is_statistic(node: Node) -> bool:
     """Tell whether a node makes one number of many: a reduction, a pool, a product of a value and itself."""
-    family = OPS.get(node.op, "opaque")
+    family = OPS.get(node.op, "not_followed")
     by_itself = family in _PRODUCTS and len(node.refs) == 2 and len(set(node.refs)) == 1
     return family == "reduce" or family in _POOLS or by_itself
 

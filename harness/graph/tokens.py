@@ -44,7 +44,7 @@ def may_hold_windows(measured: Measured, name: str, is_product: Callable[[Node],
 
 def _may_make_windows(measured: Measured, node: Node, is_product: Callable[[Node], bool]) -> bool:
     """Tell whether a node may make windows: a view that changes the last dimension may, but that of heads."""
-    family = OPS.get(node.op, "opaque")
+    family = OPS.get(node.op, "not_followed")
     if family != "view":
         return family not in _MAKES_NO_WINDOWS
     before = measured.by_name.get(node.refs[0])

@@ -156,7 +156,7 @@ class View:
         return None if field.unknown else pixels(field.span(smaller_axis(field)).rf_px)
 
     @cached_property
-    def opaque(self) -> tuple[Unknown, ...]:
+    def unknown_operators(self) -> tuple[Unknown, ...]:
         """Every live operator whose effect is not known, in order of execution."""
         reasons = (self.measured.fields[node.name].unknown for node in self.measured.nodes)
         return tuple({reason.node.name: reason for reason in reasons if reason}.values())

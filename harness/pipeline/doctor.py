@@ -49,8 +49,8 @@ def _versions() -> Check:
 
 def _sandbox() -> Check:
     try:
-        with open_loader() as box:
-            backend = box.backend
+        with open_loader() as sandbox:
+            backend = sandbox.backend
     except SandboxError as error:
         return Check("sandbox", "FAIL", str(error), "Enable Landlock: lsm=landlock,... for the kernel.")
     if backend == "bwrap":

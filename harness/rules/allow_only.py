@@ -17,7 +17,7 @@ from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 _PLUMBING = frozenset(
     {
@@ -76,7 +76,9 @@ def _allow_only(kinds: Kinds, limits: Settings) -> Verdict:
         return failed(expected, named, *wrong, advice=f"Replace {layers(wrong)} by what is allowed.")
     unknown = [node for node, is_allowed in told if is_allowed is None]
     if unknown:
-        return opaque(expected, Unknown(unknown[0], "whether it is one of those allowed is not known"))
+        return unknown_operator(
+            expected, Unknown(unknown[0], "whether it is one of those allowed is not known")
+        )
     return passed(expected, "as expected")
 
 

@@ -15,7 +15,7 @@ from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.families import Found, Layers, find, nearly
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 
 _ORDINALS = ("first", "second", "third")
 
@@ -59,7 +59,7 @@ def by_number(
     if all(limits.allows(number) for number in numbers):
         return passed(expected, actual, *nodes)
     if any(limits.allows(number) for number in numbers):
-        return opaque(expected, found.doubtful[0])
+        return unknown_operator(expected, found.doubtful[0])
     if most < limits.smallest:
         return failed(expected, actual, *nodes, advice=_more(kinds, wanted, limits.smallest - len(nodes)))
     some = f" {len(nodes) - (limits.largest or 0)} of" if limits.largest else ""

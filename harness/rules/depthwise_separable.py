@@ -13,7 +13,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, reshape, tried
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, not_judged, opaque, passed
+from harness.rules.verdicts import Verdict, failed, not_judged, passed, unknown_operator
 
 _TRIED = 5
 """Convolutions tried, from the last one backwards."""
@@ -63,8 +63,8 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
     found = view.separable
     actual = f"{len(found)}: {layers([c.node for c in found])}" if found else "none"
     if len(found) < limits.at_least:
-        if view.opaque and not view.convolutions:
-            return opaque(expected, view.opaque[0])
+        if view.unknown_operators and not view.convolutions:
+            return unknown_operator(expected, view.unknown_operators[0])
         return failed(expected, actual, *_nearly(view), advice=_depthwise_advice(view))
     nodes = [c.node for c in found]
     if limits.block_1_ends is None:

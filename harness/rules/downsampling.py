@@ -29,7 +29,7 @@ from harness.rules.mends import (
     stride_in_place_of,
 )
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 
 _TRIED = 8
 """Convolutions whose stride is changed, from the last one backwards, to find an example for the help."""
@@ -114,13 +114,13 @@ def _downsampling(view: View, limits: Settings) -> Verdict:
     if not limits.strided_convolutions.allows(len(strided)):
         return failed(expected, actual, *nodes, advice=_count_advice(view, limits))
     if view.unknown:
-        return opaque(expected, view.unknown)
-    for reason in view.opaque:
+        return unknown_operator(expected, view.unknown)
+    for reason in view.unknown_operators:
         if reason.why == SLIDES_OVER_MIXED:
-            return opaque(expected, reason)
+            return unknown_operator(expected, reason)
     if view.mixing:
         why = "it computes rows or columns from several others"
-        return opaque(expected, Unknown(view.mixing[0], why))
+        return unknown_operator(expected, Unknown(view.mixing[0], why))
     if not view.final_maps:
         return without_head(expected, view)
     if len(view.jumps) != 1 or not limits.jump.allows(view.jumps[0]):

@@ -18,7 +18,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, last_map, tried
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 # What may stand between the convolution that makes one map per class and the pool.
 _BETWEEN = frozenset({"elementwise", "batch_norm", "norm", "dropout", "identity", "permute"})
@@ -63,7 +63,7 @@ def _gap_linear_head(view: View, limits: Settings, classes: int, unlike: str) ->
     measured, head = view.measured, view.head
     expected = " or ".join(_form(one, "C", classes) for one in limits.classifier)
     if head.unknown is not None:
-        return opaque(expected, view.opaque[0])
+        return unknown_operator(expected, view.unknown_operators[0])
     actual = describe(measured, head)
     shape = measured.shapes.get(measured.flow.output, ())
     if len(measured.graph.outputs) != 1 or tuple(shape[1:]) != (classes,):

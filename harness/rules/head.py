@@ -12,7 +12,7 @@ from harness.graph.operators import OPS, short_name
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import described
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 
 Step = Literal[
     "global_average_pool", "global_max_pool", "flatten", "linear", "hidden_linear", "pointwise_convolution",
@@ -69,7 +69,7 @@ def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
     expected = "anything" if is_open else f"nothing but {', '.join(allowed)}"
     expected += f"; with {', '.join(limits.must_hold)}" if limits.must_hold else ""
     if head.unknown is not None:
-        return opaque(expected, kinds.view.opaque[0])
+        return unknown_operator(expected, kinds.view.unknown_operators[0])
     if not head.nodes:
         return without_head(expected, kinds.view)
     actual = describe(measured, head)

@@ -56,7 +56,7 @@ def not_trained(why: Verdict, rules: Iterable[Asked]) -> tuple[Finding, ...]:
     )
 
 
-def not_taken_in(cause: Cause, rules: Iterable[Asked], *, full: bool) -> tuple[Finding, ...]:
+def not_loaded(cause: Cause, rules: Iterable[Asked], *, full: bool) -> tuple[Finding, ...]:
     """Leave every rule open for a submission that could not be exported; `full` includes trainings."""
     advice = "Mend what the message about the submission says; then every rule is judged."
     expected = "a network that can be imported, built, run and exported"

@@ -16,7 +16,7 @@ from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
 from harness.rules.patterns import Pattern, letters_of, pattern_of
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 _PLACES: frozenset[Kind] = frozenset(
     {
@@ -78,12 +78,12 @@ def _layout(kinds: Kinds, limits: Settings) -> Verdict:
     first = doubtful[0].node if doubtful else None
     is_open = first is not None and (deviates is None or not _is_before(kinds, deviates, first))
     if verdict.status == "failed" and is_open:
-        return opaque(expected, doubtful[0])
+        return unknown_operator(expected, doubtful[0])
     stray = [node for node in beside if not _may_stand_beside(kinds, node, limits.letters)]
     if verdict.status == "passed" and stray:
         advice = f"Make it a chain: remove {layers(stray)}, or put it in its place on the path."
         return failed(expected, f"{layers(stray)} runs beside the path", *stray, advice=advice)
-    return opaque(expected, doubtful[0]) if verdict.status == "passed" and doubtful else verdict
+    return unknown_operator(expected, doubtful[0]) if verdict.status == "passed" and doubtful else verdict
 
 
 def _path(kinds: Kinds, families: frozenset[Kind]) -> tuple[list[Node], list[Node]]:
@@ -127,7 +127,7 @@ def _matched(
         actual = f"place {len(places) + 1}: expected {wanted}, got the end"
         return failed(expected, actual, *places[-1:], advice=f"Add {wanted}."), None
     if undecided is not None:
-        return opaque(expected, undecided), None
+        return unknown_operator(expected, undecided), None
     return passed(expected, f"{len(places)} places: {layers(places)}", *places), None
 
 

@@ -9,7 +9,7 @@ from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import described
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 NormKind = Literal["batch", "layer", "group", "instance", "none"]
 
@@ -52,7 +52,7 @@ def _norm(kinds: Kinds, kind: NormKind) -> Verdict:
         remedy = f"by {kind}-norm" if family else "by nothing"
         return failed(expected, actual, *others, advice=f"Replace {layers(others)} {remedy}.")
     if perhaps:
-        return opaque(expected, Unknown(perhaps[0], "how it normalises is not known"))
+        return unknown_operator(expected, Unknown(perhaps[0], "how it normalises is not known"))
     if family and not right:
         return failed(expected, actual, advice=f"Put a {kind}-norm behind each convolution.")
     return passed(expected, actual, *right)

@@ -12,7 +12,7 @@ from harness.graph.stages import stage_made, stages
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 _Number = Annotated[int, Field(ge=0)]
 _SHORTCUTS: dict[Shortcut, str] = {"identity": "identity shortcuts", "projection": "1x1 shortcuts"}
@@ -71,7 +71,7 @@ def _residual(kinds: Kinds, limits: Settings) -> Verdict:
         advice = f"Change {layers([join.node for join in wrong])}."
         return failed(expected, f"{actual}; {why}", *(join.node for join in wrong), advice=advice)
     if doubtful:
-        return opaque(expected, Unknown(doubtful[0], "it may be a residual sum"))
+        return unknown_operator(expected, Unknown(doubtful[0], "it may be a residual sum"))
     if advice := _number_wrong(kinds, joins, limits):
         return failed(expected, actual, *nodes, advice=advice)
     return passed(expected, actual, *nodes)

@@ -44,7 +44,7 @@ def not_judged(expected: str, actual: str, *nodes: Node, cause: Cause, advice: s
     return Verdict("not_judged", expected, actual, at(*nodes), advice, cause)
 
 
-def opaque(expected: str, reason: Unknown) -> Verdict:
+def unknown_operator(expected: str, reason: Unknown) -> Verdict:
     """Say that an operator stands in the way whose effect is not known."""
     node = reason.node
     source = f" ({node.source})" if node.source else ""
@@ -60,8 +60,8 @@ def opaque(expected: str, reason: Unknown) -> Verdict:
 
 def without_head(expected: str, view: View) -> Verdict:
     """Say that a rule measures at the head, and there is none."""
-    if view.head.unknown is not None and view.opaque:
-        return opaque(expected, view.opaque[0])
+    if view.head.unknown is not None and view.unknown_operators:
+        return unknown_operator(expected, view.unknown_operators[0])
     return not_judged(
         expected,
         f"no feature map leads to the output; head: {describe(view.measured, view.head)}",

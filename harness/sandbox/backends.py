@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 Backend = Literal["bwrap", "lock"]
-Wanted = Literal["auto", "bwrap", "lock"]
+BackendChoice = Literal["auto", "bwrap", "lock"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HIDDEN = Path("/etc/passwd")

@@ -1,8 +1,8 @@
-"""The box: a process that runs submissions, each in a locked child of its own, and what became of each.
+"""The sandbox's client: start the process that runs each submission in a locked child, and read its answers.
 
-`open_box` finds the strongest backend that works here by trying it: the process locks a child that tries to
-get out before there is any submission. `Box.run` holds the limits that only a parent can set: wall-clock
-time, and how much a child may say.
+`open_sandbox` finds the strongest backend that works here by trying it: before there is any submission, the
+process locks a child that tries to get out. `Sandbox.run` enforces the limits that only a parent can set:
+wall-clock time, and the size of a child's answer.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.base.errors import SandboxError
 from harness.record.record import Cause, Ending
-from harness.sandbox.backends import COMMANDS, Backend, Wanted, command, environment
+from harness.sandbox.backends import COMMANDS, Backend, BackendChoice, command, environment
 from harness.sandbox.protocol import ENDED, KILL, LOCKED, READY, RUN, UNFIT, UNLOCKED, Confined
 
 START_S = 120
@@ -48,7 +48,7 @@ class Reply:
 
 
 @contextlib.contextmanager
-def open_box(program: str, wanted: Wanted = "auto") -> Iterator["Box"]:
+def open_sandbox(program: str, requested: BackendChoice = "auto") -> Iterator["Sandbox"]:
     """Open a box in the backend that is wanted, or the strongest that works; close it in the end.
 
     `program` is the module that answers requests, see `harness.sandbox.fork_server`.
@@ -58,15 +58,15 @@ def open_box(program: str, wanted: Wanted = "auto") -> Iterator["Box"]:
     """
     with tempfile.TemporaryDirectory(prefix="harness-box-") as folder:
         Path(folder).chmod(0o755)
-        box = _first_that_works(program, wanted, Path(folder))
+        sandbox = _first_that_works(program, requested, Path(folder))
         try:
-            yield box
+            yield sandbox
         finally:
-            box.close()
+            sandbox.close()
 
 
-class Box:
-    """A running intake process; see `open_box`.
+class Sandbox:
+    """A running intake process; see `open_sandbox`.
 
     `folder` is where submissions are copied to for their child to read; the process sees no other.
     """
@@ -229,11 +229,11 @@ def out_of_time(timeout_s: float) -> Ended:
 # Private functions
 
 
-def _first_that_works(program: str, wanted: Wanted, folder: Path) -> Box:
+def _first_that_works(program: str, requested: BackendChoice, folder: Path) -> Sandbox:
     refusals = []
-    for backend in COMMANDS if wanted == "auto" else (wanted,):
+    for backend in COMMANDS if requested == "auto" else (requested,):
         try:
-            return Box(program, backend, folder)
+            return Sandbox(program, backend, folder)
         except SandboxError as error:
             refusals.append(str(error))
     raise SandboxError(

@@ -204,8 +204,8 @@ def _check(status: int, kept: int) -> None:
     """Ask the kernel whether the process is locked."""
     text = os.pread(status, 1 << 16, 0).decode()
     said = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-    wanted = {"NoNewPrivs": "1", "Seccomp": "2", "Threads": "1"}
-    for name, value in wanted.items():
+    requested = {"NoNewPrivs": "1", "Seccomp": "2", "Threads": "1"}
+    for name, value in requested.items():
         if said.get(name, "").strip() != value:
             raise LockError(f"{name} is {said.get(name, 'unknown').strip()}; expected {value}")
     if "0" in said["Uid"].split():

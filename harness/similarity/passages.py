@@ -7,7 +7,7 @@ it starts from the fingerprints that both have instead of from every token.
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from harness.similarity.similarity import Work
+from harness.similarity.similarity import Document
 from harness.similarity.tokens import Text
 
 MOST_PLACES = 8
@@ -33,7 +33,7 @@ class Passage:
     tokens: int
 
 
-def passages(one: Work, other: Work, marks: Set[str]) -> tuple[Passage, ...]:
+def passages(one: Document, other: Document, marks: Set[str]) -> tuple[Passage, ...]:
     """Find the longest passages around fingerprints, none overlapping another, in the order of `one`."""
     found = [
         (mine, i, theirs, j, length)

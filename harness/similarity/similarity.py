@@ -34,7 +34,7 @@ class Outlined:
 
 
 @dataclass(frozen=True)
-class Work:
+class Document:
     """One student's submission as it is compared: its sources, and the graph of each variant."""
 
     student: str
@@ -87,15 +87,19 @@ class Cluster:
 
 
 def clusters(
-    works: Sequence[Work], starter: Work | None = None, *, share: float = SHARE, level: Level = "reordered"
+    documents: Sequence[Document],
+    starter: Document | None = None,
+    *,
+    share: float = SHARE,
+    level: Level = "reordered",
 ) -> tuple[Cluster, ...]:
     """Group the submissions that are alike, the strongest first.
 
     Two are alike if `share` of the smaller one's own source is in the other, if `share` of what is special
     in both graphs is in both, or if their graphs are equal at `level` and few others have that graph.
     """
-    own = _Own(works, starter, level)
-    pairs = [pair for one, other in combinations(works, 2) if (pair := _alike(own, one, other, share))]
+    own = _Own(documents, starter, level)
+    pairs = [pair for one, other in combinations(documents, 2) if (pair := _alike(own, one, other, share))]
     groups = _connected((pair.one, pair.other) for pair in pairs)
     found = (
         Cluster(
@@ -140,25 +144,29 @@ class _Special:
 class _Own:
     """What of each submission is neither the starter's nor the class's."""
 
-    def __init__(self, works: Sequence[Work], starter: Work | None, level: Level) -> None:
+    def __init__(self, documents: Sequence[Document], starter: Document | None, level: Level) -> None:
         self.level = level
-        given = starter or Work("", (), {})
-        self.marks = _Special({work.student: work.marks for work in works}, given.marks)
+        given = starter or Document("", (), {})
+        self.marks = _Special({document.student: document.marks for document in documents}, given.marks)
         given_features = frozenset(one for graph in given.graphs.values() for one in graph.features)
         self.features: dict[str, _Special] = {}
         self.known = {graph.levels[level] for graph in given.graphs.values()}
         """Fingerprints of graphs that say nothing when two have them."""
-        for variant in dict.fromkeys(name for work in works for name in work.graphs):
-            having = {work.student: work.graphs[variant] for work in works if variant in work.graphs}
+        for variant in dict.fromkeys(name for document in documents for name in document.graphs):
+            having = {
+                document.student: document.graphs[variant]
+                for document in documents
+                if variant in document.graphs
+            }
             self.features[variant] = _Special(
                 {n: graph.features for n, graph in having.items()}, given_features
             )
             self.known |= common(([graph.levels[level]] for graph in having.values()), len(having))
 
 
-def _alike(own: _Own, one: Work, other: Work, share: float) -> Pair | None:
+def _alike(own: _Own, one: Document, other: Document, share: float) -> Pair | None:
     marks = own.marks.common(one.student, other.student)
-    smaller = min(len(own.marks.sets[work.student]) for work in (one, other))
+    smaller = min(len(own.marks.sets[document.student]) for document in (one, other))
     source = len(marks) / smaller if smaller else 0.0
     graphs = tuple(_graph_matches(own, one, other, share))
     if not graphs and (source < share or own.marks.mass(marks) < LEAST):
@@ -166,7 +174,7 @@ def _alike(own: _Own, one: Work, other: Work, share: float) -> Pair | None:
     return Pair(one.student, other.student, source, marks, graphs)
 
 
-def _graph_matches(own: _Own, one: Work, other: Work, share: float) -> Iterator[GraphMatch]:
+def _graph_matches(own: _Own, one: Document, other: Document, share: float) -> Iterator[GraphMatch]:
     """List the variants whose graphs are alike."""
     for variant in one.graphs.keys() & other.graphs.keys():
         special = own.features[variant]

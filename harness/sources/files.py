@@ -2,7 +2,7 @@
 
 Whoever handed it in may still write to the folder while it is read: a file is looked at through the
 descriptor that it is then read from, and no link is ever followed. In the copy every name is as Python
-looks for it, whatever system the file comes from; see `taken_name`.
+looks for it, whatever system the file comes from; see `name_in_copy`.
 """
 
 import errno
@@ -32,7 +32,7 @@ _Path = TypeVar("_Path", bound=PurePath)
 
 def is_source(relative: PurePath) -> bool:
     """Tell whether a file, by its path in the submission, is one of its sources."""
-    return taken_name(relative).suffix.lower() in SUFFIXES and not any(map(is_left_out, relative.parts))
+    return name_in_copy(relative).suffix.lower() in SUFFIXES and not any(map(is_left_out, relative.parts))
 
 
 def is_left_out(name: str) -> bool:
@@ -40,7 +40,7 @@ def is_left_out(name: str) -> bool:
     return name.startswith(".") or name in NOT_SOURCE
 
 
-def taken_name(relative: _Path) -> _Path:
+def name_in_copy(relative: _Path) -> _Path:
     """Give the path that a file has in a copy of the submission.
 
     Letters are composed (NFC), as Python composes those of an import; bytes that are not UTF-8 are written
@@ -80,7 +80,7 @@ def too_much(where: str) -> str:
 def copy_sources(root: Path, to: Path) -> None:
     """Copy the sources below `root`, readable by every user whatever the umask; links are left out.
 
-    Each has the name that `taken_name` gives it; of two files of one such name, the one that has it already.
+    Each is named as `name_in_copy` says; of two files of one such name, the one that has it already is taken.
 
     Raises:
         UsageError: as `source_files`.
@@ -88,7 +88,7 @@ def copy_sources(root: Path, to: Path) -> None:
     _make_folder(to)
     left = MAX_BYTES
     for relative, file in opened_files(root, is_source):
-        name = taken_name(relative)
+        name = name_in_copy(relative)
         copy = to / name
         with file:
             data = file.read(left + 1)
@@ -144,7 +144,7 @@ def opened_files(
             file = open_regular(folder / name, descriptor)
             if file is None:
                 continue
-            _check_length(taken_name(inside / name))
+            _check_length(name_in_copy(inside / name))
             files, size = files + 1, size + os.fstat(file.fileno()).st_size
             if files > MAX_FILES or size > most:
                 file.close()

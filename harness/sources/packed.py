@@ -11,9 +11,9 @@ from harness.sources.files import (
     PROGRAMS,
     is_left_out,
     is_source,
+    name_in_copy,
     opened_files,
     source_files,
-    taken_name,
 )
 from harness.sources.unpack import MAX_UNPACKED, names_in_zip, unpack_file
 
@@ -25,7 +25,7 @@ _TEXT = ("text.html", "link.html")
 """What course platforms write for a text, or an address, that was entered in place of a file."""
 
 
-def is_wanted(relative: PurePath) -> bool:
+def is_source_or_archive(relative: PurePath) -> bool:
     """Tell whether a file, by its path in a submission, is a source or an archive that can hold some."""
     return is_source(relative) or is_packed(relative)
 
@@ -37,7 +37,7 @@ def is_packed(relative: PurePath) -> bool:
 
 def holds_program(folder: Path) -> bool:
     """Tell whether a Python file or a notebook is below a folder."""
-    return any(taken_name(file).suffix in PROGRAMS for file in source_files(folder))
+    return any(name_in_copy(file).suffix in PROGRAMS for file in source_files(folder))
 
 
 def open_archives(folder: Path, to: Path) -> Path | None:
@@ -111,6 +111,6 @@ def names_below(folder: Path) -> list[str]:
 
 
 def _stem(relative: PurePath) -> str:
-    name = taken_name(relative).name
+    name = name_in_copy(relative).name
     suffix = next(end for end in ARCHIVES if name.lower().endswith(end))
     return name[: -len(suffix)].strip(". ") or "archive"

@@ -13,7 +13,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import UsageError
 from harness.settings.recipe import RecipeOverride, Scalar
 from harness.sources.archives import ARCHIVES, is_archive, is_other_archive, other_archive
-from harness.sources.files import PROGRAMS, copy_sources, on_disk, source_files, taken_name
+from harness.sources.files import PROGRAMS, copy_sources, name_in_copy, on_disk, source_files
 from harness.sources.packed import holds_program, names_below, nothing_to_judge, open_archives
 from harness.sources.repository import fetch, is_address, split_commit
 from harness.sources.requested import Requested
@@ -100,7 +100,7 @@ def missing_variants(
 
 def is_program(path: Path) -> bool:
     """Tell by its name whether a file is Python or a notebook."""
-    return taken_name(path).suffix in PROGRAMS
+    return name_in_copy(path).suffix in PROGRAMS
 
 
 # Private functions
@@ -154,7 +154,7 @@ def _copied(path: Path, temporary: Path) -> Path:
             "Put the file itself into the submission."
         )
     copy_sources(path if path.is_dir() else path.parent, to)
-    copy = to if path.is_dir() else to / taken_name(Path(path.name))
+    copy = to if path.is_dir() else to / name_in_copy(Path(path.name))
     if not copy.exists():
         raise UsageError(
             f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
@@ -202,7 +202,7 @@ def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str])
         _check_known(manifest.variants, assignment.variants, assignment)
     answered = {}
     for name, one in manifest.variants.items():
-        file = root / taken_name(Path(one.file))
+        file = root / name_in_copy(Path(one.file))
         if not file.is_file() or not file.resolve().is_relative_to(root):
             raise UsageError(
                 f"{MANIFEST}: variants.{name}.file: no such file in the submission: {one.file!r}. "
@@ -235,7 +235,7 @@ def _override(one: Answered, root: Path, class_name: str | None, arguments: Mapp
 
 def _inside(root: Path, name: str) -> Path:
     """Find a file of the submission by its name in it."""
-    file = root / taken_name(Path(name))
+    file = root / name_in_copy(Path(name))
     if not file.is_file() or not file.resolve().is_relative_to(root) or not is_program(file):
         raise UsageError(
             f"--class {name}: no such file in the submission. Name a Python file or a notebook of it, "

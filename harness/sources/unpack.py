@@ -27,7 +27,7 @@ from harness.sources.files import (
     MAX_PATH,
     is_source,
     is_too_long,
-    taken_name,
+    name_in_copy,
     too_much,
 )
 
@@ -249,7 +249,7 @@ def _write_all(
             raise _refused(archive, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
         if (name := renamed(entry.name)) is None:
             continue
-        path = taken_name(_inside(name, archive))
+        path = name_in_copy(_inside(name, archive))
         if not wanted(path):
             continue
         _check(entry, path, archive, written)

@@ -6,9 +6,9 @@ from harness.assignment.points import grade_variant, named
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.cli.cohort_current import assignment_for, every_submission, tell_changes
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
-from harness.cohort.repository import enter_terms
+from harness.cohort.repository import enter_config
 from harness.cohort.store import opened_store
 from harness.record.record import Facts, Finding, Record, VariantRecord
 
@@ -24,7 +24,7 @@ def other(tmp_path):
 def graded_by_other(tmp_path, other) -> str:
     path = str(tmp_path / "cohort.db")
     with opened_store(path) as store:
-        enter_terms(store, Terms(load_assignment(other), seed=1))
+        enter_config(store, GradingConfig(load_assignment(other), seed=1))
     return path
 
 
