@@ -112,7 +112,7 @@ def grade(
     """Grade a class: the rules of everyone first, then the training of those that can still pass.
 
     What is graded is never graded again: after an interruption the same command goes on.
-    A store is graded by one assignment: the first one, until harness cohort rejudge --apply switches.
+    A store is graded by one assignment: the first one, until harness cohort regrade --apply switches.
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
     from harness.assignment.points import named

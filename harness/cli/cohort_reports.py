@@ -1,4 +1,4 @@
-"""cohort table, similar, rejudge: what came of a class; nothing of a submission runs."""
+"""cohort table, similar, regrade: what came of a class; nothing of a submission runs."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -292,5 +292,5 @@ def _tell_left_out(table: "ClassTable") -> None:
         say(
             "What is not trained is trained by harness cohort grade. Where the rules alone are to be the "
             "grade, write rules_only = true under [policy] of the assignment, and switch to it with harness "
-            "cohort rejudge."
+            "cohort regrade."
         )

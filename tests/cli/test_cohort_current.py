@@ -43,7 +43,7 @@ def test_another_one_is_refused_with_the_command_that_switches(graded_by_other, 
     with pytest.raises(UsageError) as raised:
         assignment_for(DEFAULT_ASSIGNMENT, graded_by_other, None)
     assert f"is graded by assignment {named(load_assignment(other))}; expected that one" in str(raised.value)
-    switch = f"harness cohort rejudge --assignment {DEFAULT_ASSIGNMENT} --store {graded_by_other}"
+    switch = f"harness cohort regrade --assignment {DEFAULT_ASSIGNMENT} --store {graded_by_other}"
     assert f"To switch: {switch} shows whose grade changes" in str(raised.value)
 
 

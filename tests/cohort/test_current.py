@@ -48,7 +48,7 @@ def test_another_assignment_is_refused_with_what_to_do(store, config, other):
     said = str(raised.value)
     assert f"this store is graded by assignment {named(config.assignment)}; expected that one" in said
     assert f"got {named(other.assignment)}" in said
-    assert "harness cohort rejudge --assignment b.toml shows whose grade changes, and with --apply" in said
+    assert "harness cohort regrade --assignment b.toml shows whose grade changes, and with --apply" in said
 
 
 def test_in_an_older_store_what_was_graded_by_last_counts(address, tmp_path, config, other, handed_in):

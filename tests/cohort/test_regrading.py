@@ -271,9 +271,9 @@ def toml(tmp_path):
     return made
 
 
-def command(store, assignment, *options):
+def command(store, assignment, *options, name="regrade"):
     return CliRunner().invoke(
-        app, ["cohort", "rejudge", "--store", str(store), "--assignment", str(assignment), *options]
+        app, ["cohort", name, "--store", str(store), "--assignment", str(assignment), *options]
     )
 
 
@@ -293,6 +293,15 @@ def test_the_command_shows_the_difference_and_changes_nothing(stored, toml):
         "2 students: 2 grades change, 0 stay, 0 need training, 0 could not be judged again" in answer.stdout
     )
     assert "Nothing was changed." in answer.stderr
+
+
+def test_the_command_s_old_name_rejudge_does_the_same_and_is_not_listed(stored, toml):
+    path, assignment = stored("ada"), toml(HIGHER)
+    old, new = (command(path, assignment, name=name) for name in ("rejudge", "regrade"))
+    assert (old.exit_code, old.stdout) == (0, new.stdout)
+    listed = CliRunner().invoke(app, ["cohort", "--help"]).stdout
+    assert "regrade" in listed
+    assert "rejudge" not in listed
 
 
 def test_with_apply_the_new_grade_counts_and_the_old_one_stays_in_the_history(stored, toml):
@@ -326,7 +335,7 @@ def test_applying_it_twice_enters_nothing_twice(stored, toml):
     assert [entry.reason for entry in row.history] == ["graded", "rejudged"]
 
 
-def test_grading_the_class_again_takes_the_rejudged_grade_for_its_own(stored, toml, tmp_path):
+def test_grading_the_class_again_takes_the_regraded_grade_for_its_own(stored, toml, tmp_path):
     path, new = stored("ada"), toml(HIGHER)
     command(path, new, "--apply")
     config = GradingConfig(load_assignment(new), seed=1)

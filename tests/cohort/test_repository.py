@@ -85,7 +85,7 @@ def test_another_seed_recipe_assignment_or_version_is_another_grade(config, assi
     assert config.key("a", "b") == GradingConfig(assignment, seed=1).key("a", "b")
 
 
-def test_what_is_rejudged_is_the_current_grade_and_the_old_one_stays(
+def test_what_is_regraded_is_the_current_grade_and_the_old_one_stays(
     store, config, entered, handed_in, record, assignment
 ):
     key = entered(handed_in())

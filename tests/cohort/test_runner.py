@@ -281,7 +281,7 @@ def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
     for words in (
         ["table", "--format", "canvas", "--out", "-"],
         ["similar", "--out", str(tmp_path)],
-        ["rejudge", "--assignment", str(stricter)],
+        ["regrade", "--assignment", str(stricter)],
         ["failures"],
     ):
         here, there = (lines_of(words, *store) for store in ((address, files), undisturbed))
