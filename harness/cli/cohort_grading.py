@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from harness.base.errors import UsageError
-from harness.cli.cohort_current import assignment_for, every_submission, tell_changes
+from harness.cli.cohort_current import assignment_for, every_submission, show_changes
 from harness.cli.options import (
     AssignmentOption,
     DataOption,
@@ -116,7 +116,7 @@ def grade(
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
     from harness.assignment.points import named
-    from harness.cli.cohort_display import ClassDisplay, show_forecast, tell_roster
+    from harness.cli.cohort_display import ClassDisplay, show_forecast, show_roster
     from harness.cli.screen import say
     from harness.cohort.class_list import read_class_list
     from harness.cohort.keys import GradingConfig
@@ -145,11 +145,11 @@ def grade(
     if "://" not in store and not Path(store).is_file():  # a mistake makes no store
         found = read(class_list=listed)
         if dry_run:
-            show_forecast(forecast(None, tell_roster(found, listed), config, plan))
+            show_forecast(forecast(None, show_roster(found, listed), config, plan))
             return
     with opened_store(store, files) as opened:
         known = class_list_of(opened) if listed is None else listed
-        found = tell_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
+        found = show_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
         if dry_run:
             show_forecast(forecast(opened, found, config, plan))
             return
@@ -159,7 +159,7 @@ def grade(
         before = every_submission(opened)
         with ClassDisplay() as display:
             rows = grade_class(opened, found, config, plan, display)
-        tell_changes(before, every_submission(opened), spec)
+        show_changes(before, every_submission(opened), spec)
     _finish(rows, known)
 
 
@@ -244,7 +244,7 @@ def retry(
         with ClassDisplay() as display:
             finish_class(opened, config, Plan(shift, workers, rules_only, cluster=machines), display)
         found = rows(opened)
-        tell_changes(before, every_submission(opened), config.assignment)
+        show_changes(before, every_submission(opened), config.assignment)
     _finish(found)
 
 
@@ -309,11 +309,11 @@ def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
     """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
     from harness.cli.cohort_answers import show_summary
     from harness.cli.screen import say
-    from harness.cohort.attendance import joined_to, told, with_missing
+    from harness.cohort.attendance import joined_to, notes_on, with_missing
     from harness.cohort.models import by_cause
 
     show_summary(by_cause(with_missing(listed, rows)))
-    for note in told(joined_to(listed, rows)) if listed else ():
+    for note in notes_on(joined_to(listed, rows)) if listed else ():
         say(f"note: {note}")
     if any(row.state != "graded" for row in rows):
         raise typer.Exit(NO_VERDICT)

@@ -73,7 +73,7 @@ def table(
             say(f"{name}: {out / file}")
     say(f"assignment: {found.assignment_name}, {found.max_points} points")
     if {"canvas", "moodle", "roster"} & set(names):
-        _tell_left_out(found)
+        _show_left_out(found)
         for note in _of_class_list(found):
             say(f"note: {note}")
 
@@ -108,7 +108,7 @@ def feedback(
     asked = layout_of(found.rows) if layout == "auto" else layout
     written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
     say(f"{asked}: {len(written)} scorecards in {out}")
-    _tell_no_feedback([row for row in found.rows if row.student not in written], asked)
+    _show_no_feedback([row for row in found.rows if row.student not in written], asked)
 
 
 def similar(
@@ -145,12 +145,12 @@ def similar(
     given = starter_document(starter)
     with opened_store(store, files, must_exist=True) as opened:
         title, found_rows = current_config(opened).assignment.title, once_a_group(rows(opened))
-        works = [document_of(row) for row in followed(found_rows, "reading", len(found_rows))]
+        documents = [document_of(row) for row in followed(found_rows, "reading", len(found_rows))]
     level: Level = "widened" if ignore_channels else "reordered"
-    found = with_evidence(clusters(works, given, share=share, level=level), works)
-    show_alike(found, len(works))
+    found = with_evidence(clusters(documents, given, share=share, level=level), documents)
+    show_alike(found, len(documents))
     for name, render in (("similar.html", render_similar_page), ("similar.md", render_similar_markdown)):
-        write_text(out / name, render(found, len(works), title))
+        write_text(out / name, render(found, len(documents), title))
         say(f"evidence: {out / name}")
 
 
@@ -256,14 +256,14 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
 
 def _of_class_list(table: "ClassTable") -> "Iterator[str]":
     """Say what is to be told of the list of the class: who is who, and what was not filled."""
-    from harness.cohort.attendance import told
+    from harness.cohort.attendance import notes_on
     from harness.cohort.table import in_class_list
 
     if table.joined is not None and (filled := in_class_list(table)) is not None:
-        yield from (*told(table.joined), *filled.notes)
+        yield from (*notes_on(table.joined), *filled.notes)
 
 
-def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
+def _show_no_feedback(rows: "list[Row]", layout: str) -> None:
     from harness.cli.screen import say
 
     absent = [row.student for row in rows if row.state == "missing"]
@@ -282,7 +282,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:10])}{more}"
 
 
-def _tell_left_out(table: "ClassTable") -> None:
+def _show_left_out(table: "ClassTable") -> None:
     """Name everyone who has no number in a gradebook, and what would give them one."""
     from harness.cli.screen import say
 

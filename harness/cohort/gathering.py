@@ -35,7 +35,7 @@ def gather(listed: Listed, to: Path) -> Path:
     else:
         with given.open("rb") as file:
             unpack_file(
-                file, to, f"{listed.source} in {given.name}", renamed=names.get, wanted=is_source_or_archive
+                file, to, f"{listed.source} in {given.name}", renamed=names.get, accepts=is_source_or_archive
             )
     files = [path for path in to.rglob("*") if path.is_file()]
     is_one = len(files) == 1 and files[0].parent == to and (is_archive(files[0]) or is_program(files[0]))

@@ -80,7 +80,7 @@ def claim(store: Store, run_key: str, stage: str, count: int, owner: str, lease_
     """Claim up to `count` works of a stage that nobody is at, the most promising first."""
     now = time.time()
     with store.writing() as session:
-        wanted = (
+        requested = (
             select(TaskTable, SubmissionTable)
             .join(SubmissionTable, TaskTable.submission_id == SubmissionTable.id)
             .where(TaskTable.run_key == run_key, TaskTable.stage == stage, _is_free(now))
@@ -90,7 +90,7 @@ def claim(store: Store, run_key: str, stage: str, count: int, owner: str, lease_
             .with_for_update(of=TaskTable, skip_locked=True)
         )
         claimed: list[Claimed] = []
-        for task, submission in session.execute(wanted):
+        for task, submission in session.execute(requested):
             # Whoever had it and let the lease expire is as good as dead.
             attempts = task.attempts + int(task.owner != "")
             if attempts >= SUSPECT and claimed:

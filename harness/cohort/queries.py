@@ -65,10 +65,12 @@ def rows(
     Raises:
         UsageError: nothing has been handed in.
     """
-    wanted = assignment_sha256 or current_assignment(store)
-    spec = assignment_of(store, wanted)
+    requested = assignment_sha256 or current_assignment(store)
+    spec = assignment_of(store, requested)
     last_alone = spec.policy.counts == "last"
-    return tuple(counting(some, spec) for some in submissions(store, wanted, students, last_alone=last_alone))
+    return tuple(
+        counting(some, spec) for some in submissions(store, requested, students, last_alone=last_alone)
+    )
 
 
 def submissions(
@@ -85,7 +87,7 @@ def submissions(
     Raises:
         UsageError: nothing has been handed in.
     """
-    wanted = assignment_sha256 or current_assignment(store)
+    requested = assignment_sha256 or current_assignment(store)
     submissions_of = select(SubmissionTable)
     if students is not None:
         submissions_of = submissions_of.where(SubmissionTable.student.in_(students))
@@ -104,7 +106,7 @@ def submissions(
     for name in sorted(by_student, key=in_order):
         handed_in = by_student[name]
         history = _history(handed_in, links, tasks, grades, store.objects)
-        under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), tasks))]
+        under = [(one, key) for one in handed_in if (key := _under(requested, links.get(one.id, []), tasks))]
         some = [
             _row(one, tasks[key], grades.get(key, []), records, history, store.objects)
             for one, key in (under[-1:] if last_alone else under)
@@ -227,9 +229,9 @@ def _history(
 
 def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
     """Load the last record of each work alone: they are large, and the history needs none."""
-    wanted = [given[-1].id for given in grades]
+    requested = [given[-1].id for given in grades]
     return dict(
-        session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(wanted))).all()
+        session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(requested))).all()
     )
 
 

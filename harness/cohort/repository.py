@@ -89,13 +89,13 @@ def current_config(store: Store) -> GradingConfig:
     Raises:
         UsageError: nothing has been handed in.
     """
-    wanted = current_assignment(store)
+    requested = current_assignment(store)
     with store.reading() as session:
         found = session.scalar(
             select(RunTable)
             .join(TaskTable, TaskTable.run_key == RunTable.sha256)
             .join(LinkTable, LinkTable.key == TaskTable.key)
-            .where(TaskTable.assignment_sha256 == wanted)
+            .where(TaskTable.assignment_sha256 == requested)
             .order_by(LinkTable.id.desc())
             .limit(1)
         )

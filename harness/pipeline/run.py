@@ -301,7 +301,7 @@ def _take_in(run: Run, name: str, box: Sandbox | SelfCheck, input_shape: tuple[i
     with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
         request = Request(
             root=run.submission.root,
-            variants={name: run.submission.variants[name].wanted},
+            variants={name: run.submission.variants[name].requested},
             input_shape=input_shape,
             classes=run.assignment.data.num_classes,
             init_seed=seed_for(run.seed, "init"),

@@ -216,7 +216,7 @@ def _pending(run: Run, name: str) -> VariantRecord:
     verdict, points, most = grade_variant(findings, worth(run.assignment, name))
     return VariantRecord(
         title=run.assignment.variants[name].title,
-        class_name=run.submission.variants[name].wanted.class_name or "",
+        class_name=run.submission.variants[name].requested.class_name or "",
         full=full,
         verdict=verdict,
         points=points,

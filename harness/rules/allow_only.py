@@ -69,12 +69,12 @@ def _allowed(limits: Settings) -> list[str]:
 
 def _allow_only(kinds: Kinds, limits: Settings) -> Verdict:
     expected = f"nothing but {', '.join(_allowed(limits))}"
-    told = [(node, _is_allowed(kinds, node, limits)) for node in kinds.nodes]
-    wrong = [node for node, is_allowed in told if is_allowed is False]
+    classified = [(node, _is_allowed(kinds, node, limits)) for node in kinds.nodes]
+    wrong = [node for node, is_allowed in classified if is_allowed is False]
     if wrong:
         named = "; ".join(f"{described(kinds, node)} in {_at(node)}" for node in wrong[:5])
         return failed(expected, named, *wrong, advice=f"Replace {layers(wrong)} by what is allowed.")
-    unknown = [node for node, is_allowed in told if is_allowed is None]
+    unknown = [node for node, is_allowed in classified if is_allowed is None]
     if unknown:
         return unknown_operator(
             expected, Unknown(unknown[0], "whether it is one of those allowed is not known")
@@ -88,14 +88,14 @@ def _at(node: Node) -> str:
 
 def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
     """Tell whether a node may be there; None where nobody can tell."""
-    told, families = kinds.of(node), set(limits.families)
-    if "activation" in told.surely and limits.activations:
+    classified, families = kinds.of(node), set(limits.families)
+    if "activation" in classified.surely and limits.activations:
         return activation(kinds.view.measured, node) in limits.activations
-    if told.surely & families or ("attention" in families and OPS.get(node.op) in _IN_ATTENTION):
+    if classified.surely & families or ("attention" in families and OPS.get(node.op) in _IN_ATTENTION):
         return True
-    if told.surely:
+    if classified.surely:
         return False
-    if told.perhaps - families:
+    if classified.perhaps - families:
         return None
     moves = any(node.name == other.name for other in kinds.view.resampling)
     return not moves and (OPS.get(node.op) in _PLUMBING or _is_of_one(kinds.view.measured, node))

@@ -51,7 +51,7 @@ class Count(NetworkRule):
 
 
 def by_number(
-    kinds: Kinds, found: Found, wanted: Layers, limits: Limits, expected: str, actual: str
+    kinds: Kinds, found: Found, requested: Layers, limits: Limits, expected: str, actual: str
 ) -> Verdict:
     """Judge how many layers were found; those that may be such leave it open where they would decide."""
     nodes, most = found.nodes, len(found.nodes) + len(found.doubtful)
@@ -61,18 +61,18 @@ def by_number(
     if any(limits.allows(number) for number in numbers):
         return unknown_operator(expected, found.doubtful[0])
     if most < limits.smallest:
-        return failed(expected, actual, *nodes, advice=_more(kinds, wanted, limits.smallest - len(nodes)))
+        return failed(expected, actual, *nodes, advice=_more(kinds, requested, limits.smallest - len(nodes)))
     some = f" {len(nodes) - (limits.largest or 0)} of" if limits.largest else ""
-    do = "Change or remove" if wanted.is_narrow else "Remove"
+    do = "Change or remove" if requested.is_narrow else "Remove"
     return failed(expected, actual, *nodes, advice=f"{do}{some} {layers(nodes)}.")
 
 
-def expected_number(limits: Limits, wanted: Layers) -> str:
+def expected_number(limits: Limits, requested: Layers) -> str:
     """Say what is expected: "exactly 3 convolutions with kernel 3", "no max-pool"."""
     if limits.largest == 0:
-        return f"no {wanted.words()}"
+        return f"no {requested.words()}"
     last = limits.smallest if limits.largest is None else limits.largest
-    return f"{limits.said} {wanted.words(last)}"
+    return f"{limits.said} {requested.words(last)}"
 
 
 def listed(nodes: tuple[Node, ...]) -> str:
@@ -129,9 +129,9 @@ def _is_there(view: View, node: Node, limits: Settings) -> bool | None:
     return at < nth if limits.where == "before_downsampling" else at >= nth
 
 
-def _more(kinds: Kinds, wanted: Layers, missing: int) -> str:
+def _more(kinds: Kinds, requested: Layers, missing: int) -> str:
     dead = kinds.view.dead_convolutions
-    if dead and wanted.family in (
+    if dead and requested.family in (
         "convolution",
         "depthwise",
         "pointwise",
@@ -140,5 +140,5 @@ def _more(kinds: Kinds, wanted: Layers, missing: int) -> str:
         "weighted",
     ):
         return f"The output does not depend on {layers(dead)}: use what they compute."
-    near, add = nearly(wanted, kinds), f"Add {missing} {wanted.words(missing)}."
+    near, add = nearly(requested, kinds), f"Add {missing} {requested.words(missing)}."
     return near if near and missing == 1 else f"{add} {near}".strip()

@@ -74,7 +74,7 @@ class Downsampling(NetworkRule):
     def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
         """Yield what to do about the first layer that may not change the jump, or with one that has to."""
         view = network.failing(lambda one: _downsampling(one, settings))
-        right = [c for c in view.strided if _is_wanted(c, settings)]
+        right = [c for c in view.strided if _is_requested(c, settings)]
         is_needed = len(right) < settings.strided_convolutions.smallest
         wrong = {c.node.name: c for c in view.strided if c not in right}
         others = {node.name for node in view.resampling}
@@ -102,7 +102,7 @@ Settings = Downsampling.Settings
 def _downsampling(view: View, limits: Settings) -> Verdict:
     expected, sides = _expected(limits), _sides(limits)
     strided = view.strided
-    wrong = [c for c in strided if not _is_wanted(c, limits)]
+    wrong = [c for c in strided if not _is_requested(c, limits)]
     others = [*(c.node for c in wrong), *view.resampling]
     actual = _found(view, limits, wrong)
     if others:
@@ -131,19 +131,19 @@ def _downsampling(view: View, limits: Settings) -> Verdict:
 
 def _expected(limits: Settings) -> str:
     jump, count = limits.jump, limits.strided_convolutions
-    wanted = f"jump {jump.exactly}" if jump.exactly is not None else f"a jump of at least {jump.smallest}"
+    requested = f"jump {jump.exactly}" if jump.exactly is not None else f"a jump of at least {jump.smallest}"
     if count.exactly == 0:
-        return f"{wanted} at the head, raised by nothing"
+        return f"{requested} at the head, raised by nothing"
     how_many = "exactly" if count.exactly is not None else "at least"
     convolutions = f"{counted(count.smallest, 'convolution')} ({_sides(limits)}, stride {limits.stride})"
-    return f"{wanted} at the head, raised by {how_many} {convolutions} and nothing else"
+    return f"{requested} at the head, raised by {how_many} {convolutions} and nothing else"
 
 
 def _sides(limits: Settings) -> str:
     return " or ".join(f"{kernel}x{kernel}" for kernel in limits.kernel)
 
 
-def _is_wanted(convolution: Convolution, limits: Settings) -> bool:
+def _is_requested(convolution: Convolution, limits: Settings) -> bool:
     return _has_kernel(convolution, limits.kernel) and set(convolution.window.stride) == {limits.stride}
 
 
@@ -154,8 +154,8 @@ def _has_kernel(convolution: Convolution, sides: Sequence[int]) -> bool:
 
 def _found(view: View, limits: Settings, wrong: Sequence[Convolution]) -> str:
     right = len(view.strided) - len(wrong)
-    wanted = f"({_sides(limits)}, stride {limits.stride})"
-    parts = [f"{counted(right, 'convolution')} {wanted}"] if right else []
+    requested = f"({_sides(limits)}, stride {limits.stride})"
+    parts = [f"{counted(right, 'convolution')} {requested}"] if right else []
     for c in wrong:
         kernel = "x".join(map(str, c.window.kernel))
         strides = _side_by_side(c.window.stride)

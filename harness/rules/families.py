@@ -200,13 +200,13 @@ class Layers(Table):
 
     def matches(self, kinds: Kinds, node: Node) -> bool | None:
         """Tell whether a node is one of these layers; None where nobody can tell."""
-        told = kinds.of(node)
-        if self.family not in told.surely | told.perhaps:
+        classified = kinds.of(node)
+        if self.family not in classified.surely | classified.perhaps:
             return False
         fits = [_fits(self, key, kinds, node) for key in _TAKES if getattr(self, key) is not None]
         if False in fits:
             return False
-        return None if None in fits or self.family not in told.surely else True
+        return None if None in fits or self.family not in classified.surely else True
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,9 @@ class Found:
 
 def find(layers: Layers, kinds: Kinds, among: Sequence[Node] | None = None) -> Found:
     """Find layers among live nodes, in order of execution."""
-    told = [(node, layers.matches(kinds, node)) for node in (kinds.nodes if among is None else among)]
-    doubtful = [Unknown(node, f"it may be a {layers.words()}") for node, is_one in told if is_one is None]
-    return Found(tuple(node for node, is_one in told if is_one), tuple(doubtful))
+    matched = [(node, layers.matches(kinds, node)) for node in (kinds.nodes if among is None else among)]
+    doubtful = [Unknown(node, f"it may be a {layers.words()}") for node, is_one in matched if is_one is None]
+    return Found(tuple(node for node, is_one in matched if is_one), tuple(doubtful))
 
 
 def nearly(layers: Layers, kinds: Kinds) -> str:
@@ -234,17 +234,17 @@ def nearly(layers: Layers, kinds: Kinds) -> str:
         ]
         if len(wrong) == 1 and wrong[0] not in ("name", "bias", "p"):
             now = "x".join(map(str, dict.fromkeys(_measure(kinds, wrong[0], node) or ())))
-            wanted = f"{wrong[0]} {getattr(layers, wrong[0])}"
-            return f"Give {node.layer} {wanted}: it has {wrong[0]} {now or 'of no fixed size'}."
+            requested = f"{wrong[0]} {getattr(layers, wrong[0])}"
+            return f"Give {node.layer} {requested}: it has {wrong[0]} {now or 'of no fixed size'}."
     return ""
 
 
 def described(kinds: Kinds, node: Node) -> str:
     """Say what a node is, for a message: "a 3x3 convolution (stride 2) to 32 channels"."""
-    told = kinds.of(node)
+    classified = kinds.of(node)
     window, out = kinds.window(node), kinds.outputs(node)
     order: tuple[Kind, ...] = ("depthwise", "transposed", "convolution", "linear", *_WORDS)
-    kind = next((one for one in order if one in told.surely), None)
+    kind = next((one for one in order if one in classified.surely), None)
     if kind is None:
         return f"a {short_name(node.op).rstrip('_')}"
     if kind == "activation":

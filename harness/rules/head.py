@@ -98,18 +98,18 @@ def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
 
 def _steps(kinds: Kinds, node: Node) -> list[Step] | None:
     """Name the steps that a node of the head is; none for what only moves numbers, None for anything else."""
-    measured, told = kinds.view.measured, kinds.of(node)
-    if "linear" in told.surely:
+    measured, classified = kinds.view.measured, kinds.of(node)
+    if "linear" in classified.surely:
         last = classifiers(measured, kinds.view.head)[-1:]
         linear: Step = "linear" if node in last else "hidden_linear"
         reads = next((name for name in node.refs if name in measured.fields), "")
         return ["flatten", linear] if positions(measured, reads) > 1 else [linear]
-    if "softmax" in told.surely:
+    if "softmax" in classified.surely:
         return ["log_softmax" if short_name(node.op) == "log_softmax" else "softmax"]
     for kind, step in _OF_A_KIND.items():
-        if kind in told.surely:
+        if kind in classified.surely:
             return [step]
-    if told.surely:
+    if classified.surely:
         return None
     is_half_a_pool = short_name(node.op) in ("mean", "sum") and bool(measured.fields[node.name].axes)
     return [] if is_half_a_pool or OPS.get(node.op) in _MOVES else None

@@ -11,9 +11,9 @@ from harness.graph.receptive_field.engine import table
 from harness.record.record import Cause, Facts, Finding, ReceptiveFieldRow, Training
 from harness.rules.base import NetworkRule, TrainingRule
 from harness.rules.network import Network, doubted
+from harness.rules.next_steps import with_advice
 from harness.rules.registry import Asked
 from harness.rules.verdicts import Verdict, not_judged
-from harness.rules.work import with_advice
 
 Judged = tuple[tuple[Finding, ...], Facts, tuple[ReceptiveFieldRow, ...]]
 Variants = Mapping[str, Sequence[Asked]]

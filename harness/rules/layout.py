@@ -118,14 +118,14 @@ def _matched(
         fits = {name: limits.letters[name].matches(kinds, node) for name in pattern.next(at)}
         after = pattern.step(at, {name for name, fit in fits.items() if fit is not False})
         if not after:
-            return _deviates(kinds, limits, number, node, _wanted(limits, pattern, at)), node
+            return _deviates(kinds, limits, number, node, _requested(limits, pattern, at)), node
         if undecided is None and None in fits.values():
             undecided = Unknown(node, "what it is like is not known")
         at = after
     if pattern.end not in at:
-        wanted = _wanted(limits, pattern, at)
-        actual = f"place {len(places) + 1}: expected {wanted}, got the end"
-        return failed(expected, actual, *places[-1:], advice=f"Add {wanted}."), None
+        requested = _requested(limits, pattern, at)
+        actual = f"place {len(places) + 1}: expected {requested}, got the end"
+        return failed(expected, actual, *places[-1:], advice=f"Add {requested}."), None
     if undecided is not None:
         return unknown_operator(expected, undecided), None
     return passed(expected, f"{len(places)} places: {layers(places)}", *places), None
@@ -138,11 +138,13 @@ def _without(kinds: Kinds, limits: Settings) -> tuple[str, ...]:
     )
 
 
-def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, wanted: str) -> Verdict:
+def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, requested: str) -> Verdict:
     """Say what stands where the path leaves the pattern, and what to do about it."""
     got = f"{described(kinds, node)} in {node.layer}" + (f" ({node.source})" if node.source else "")
-    advice = f"Let {wanted} come there." if wanted != "the end" else f"Remove what follows: {node.layer}."
-    return failed(limits.pattern, f"place {number}: expected {wanted}, got {got}", node, advice=advice)
+    advice = (
+        f"Let {requested} come there." if requested != "the end" else f"Remove what follows: {node.layer}."
+    )
+    return failed(limits.pattern, f"place {number}: expected {requested}, got {got}", node, advice=advice)
 
 
 def _is_before(kinds: Kinds, one: Node, other: Node) -> bool:
@@ -150,14 +152,14 @@ def _is_before(kinds: Kinds, one: Node, other: Node) -> bool:
     return names.index(one.name) < names.index(other.name)
 
 
-def _wanted(limits: Settings, pattern: Pattern, at: frozenset[int]) -> str:
+def _requested(limits: Settings, pattern: Pattern, at: frozenset[int]) -> str:
     words = [f"{letter} ({limits.letters[letter].words()})" for letter in pattern.next(at)]
     return " or ".join([*words, *(["the end"] if pattern.end in at else [])])
 
 
 def _may_be(kinds: Kinds, node: Node, families: frozenset[Kind]) -> bool:
-    told = kinds.of(node)
-    return not told.surely & families and bool(told.perhaps & families)
+    classified = kinds.of(node)
+    return not classified.surely & families and bool(classified.perhaps & families)
 
 
 def _may_stand_beside(kinds: Kinds, node: Node, letters: Mapping[str, Layers]) -> bool:

@@ -60,10 +60,10 @@ def _norm(kinds: Kinds, kind: NormKind) -> Verdict:
 
 def _may_be(kinds: Kinds, node: Node, family: Kind | None) -> bool:
     """Tell whether a node may be the wanted normalisation, or may be one at all."""
-    told = kinds.of(node)
-    if "normalisation" in told.surely:
-        return family is not None and family in told.perhaps and family not in told.surely
-    return "normalisation" in told.perhaps
+    classified = kinds.of(node)
+    if "normalisation" in classified.surely:
+        return family is not None and family in classified.perhaps and family not in classified.surely
+    return "normalisation" in classified.perhaps
 
 
 def _listed(kinds: Kinds, nodes: list[Node]) -> str:

@@ -97,7 +97,7 @@ def render_similar_markdown(
 
 
 def _evidence(pair: Pair, documents: Mapping[str, Document], *, shown: bool) -> Evidence:
-    found = passages(documents[pair.one], documents[pair.other], pair.marks) if shown else ()
+    found = passages(documents[pair.one], documents[pair.other], pair.fingerprints) if shown else ()
     longest = sorted(found, key=lambda passage: -passage.tokens)[:SHOWN_PASSAGES]
     kept = tuple(passage for passage in found if passage in longest)
     return Evidence(pair, tuple(map(graph_in_words, pair.graphs)), kept)

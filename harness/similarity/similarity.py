@@ -42,9 +42,9 @@ class Document:
     graphs: Mapping[str, Outlined]
 
     @cached_property
-    def marks(self) -> frozenset[str]:
+    def fingerprints(self) -> frozenset[str]:
         """Fingerprints of all its sources."""
-        return frozenset(mark for text in self.texts for mark in text.marks)
+        return frozenset(fingerprint for text in self.texts for fingerprint in text.fingerprints)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Pair:
     one: str
     other: str
     source: float
-    marks: frozenset[str]
+    fingerprints: frozenset[str]
     """Fingerprints of passages in both."""
     graphs: tuple[GraphMatch, ...]
 
@@ -147,7 +147,9 @@ class _Own:
     def __init__(self, documents: Sequence[Document], starter: Document | None, level: Level) -> None:
         self.level = level
         given = starter or Document("", (), {})
-        self.marks = _Special({document.student: document.marks for document in documents}, given.marks)
+        self.fingerprints = _Special(
+            {document.student: document.fingerprints for document in documents}, given.fingerprints
+        )
         given_features = frozenset(one for graph in given.graphs.values() for one in graph.features)
         self.features: dict[str, _Special] = {}
         self.known = {graph.levels[level] for graph in given.graphs.values()}
@@ -165,13 +167,13 @@ class _Own:
 
 
 def _alike(own: _Own, one: Document, other: Document, share: float) -> Pair | None:
-    marks = own.marks.common(one.student, other.student)
-    smaller = min(len(own.marks.sets[document.student]) for document in (one, other))
-    source = len(marks) / smaller if smaller else 0.0
+    fingerprints = own.fingerprints.common(one.student, other.student)
+    smaller = min(len(own.fingerprints.sets[document.student]) for document in (one, other))
+    source = len(fingerprints) / smaller if smaller else 0.0
     graphs = tuple(_graph_matches(own, one, other, share))
-    if not graphs and (source < share or own.marks.mass(marks) < LEAST):
+    if not graphs and (source < share or own.fingerprints.mass(fingerprints) < LEAST):
         return None
-    return Pair(one.student, other.student, source, marks, graphs)
+    return Pair(one.student, other.student, source, fingerprints, graphs)
 
 
 def _graph_matches(own: _Own, one: Document, other: Document, share: float) -> Iterator[GraphMatch]:

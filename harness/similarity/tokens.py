@@ -49,12 +49,12 @@ class Text:
     tokens: tuple[Token, ...]
 
     @cached_property
-    def marks(self) -> Mapping[str, tuple[int, ...]]:
+    def fingerprints(self) -> Mapping[str, tuple[int, ...]]:
         """Winnowed fingerprints, and where each begins among the tokens."""
         found: defaultdict[str, list[int]] = defaultdict(list)
-        for position, mark in winnow(grams([token.text for token in self.tokens])):
-            found[mark].append(position)
-        return {mark: tuple(places) for mark, places in found.items()}
+        for position, fingerprint in winnow(grams([token.text for token in self.tokens])):
+            found[fingerprint].append(position)
+        return {fingerprint: tuple(places) for fingerprint, places in found.items()}
 
 
 def read_text(name: str, pieces: Iterable[str]) -> Text:

@@ -124,7 +124,7 @@ def on_disk(beside: Path, written: str | PurePath, known_as: Callable[[str], str
 
 
 def opened_files(
-    root: Path, wanted: Callable[[PurePath], bool], most: int = MAX_BYTES
+    root: Path, accepts: Callable[[PurePath], bool], most: int = MAX_BYTES
 ) -> Iterator[tuple[PurePath, BinaryIO]]:
     """Open the files below `root` that are wanted, one by one: path in the submission, and the file.
 
@@ -139,7 +139,7 @@ def opened_files(
         inside = folder.relative_to(root)
         _check_length(inside)
         for name in sorted(names):
-            if not wanted(inside / name):
+            if not accepts(inside / name):
                 continue
             file = open_regular(folder / name, descriptor)
             if file is None:

@@ -27,7 +27,7 @@ _HASHED = (*PROGRAMS, ".toml")
 class Answered:
     """How one variant is answered: what to build, what the recipe changes, where results go."""
 
-    wanted: Requested
+    requested: Requested
     output: str
     """Name of the variant's folder under the results folder."""
     recipe: RecipeOverride = field(default_factory=RecipeOverride)
@@ -208,8 +208,8 @@ def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str])
                 f"{MANIFEST}: variants.{name}.file: no such file in the submission: {one.file!r}. "
                 f"Name a Python file of this folder."
             )
-        wanted = Requested(file=file, class_name=one.class_name, arguments=dict(one.arguments))
-        answered[name] = Answered(wanted, one.folder(name), one.recipe)
+        requested = Requested(file=file, class_name=one.class_name, arguments=dict(one.arguments))
+        answered[name] = Answered(requested, one.folder(name), one.recipe)
     return answered
 
 
@@ -225,12 +225,12 @@ def _check_known(asked: Iterable[str], known: Iterable[str], assignment: Assignm
 
 def _override(one: Answered, root: Path, class_name: str | None, arguments: Mapping[str, Scalar]) -> Answered:
     file, colon, name = (class_name or "").rpartition(":")
-    update: dict[str, object] = {"arguments": {**one.wanted.arguments, **arguments}}
+    update: dict[str, object] = {"arguments": {**one.requested.arguments, **arguments}}
     if colon:
         update["file"] = _inside(root, file)
     if name:
         update["class_name"] = name
-    return Answered(one.wanted.model_copy(update=update), one.output, one.recipe)
+    return Answered(one.requested.model_copy(update=update), one.output, one.recipe)
 
 
 def _inside(root: Path, name: str) -> Path:

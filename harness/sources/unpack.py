@@ -77,16 +77,16 @@ def unpack_file(
     name: str,
     *,
     renamed: Callable[[str], str | None] = lambda entry: entry,
-    wanted: Callable[[PurePath], bool] = is_source,
+    accepts: Callable[[PurePath], bool] = is_source,
 ) -> Path:
     """Unpack an open archive as `unpack` does; `name` says of which kind it is, and is for messages.
 
-    An entry is written under the name that `renamed` gives it, if it gives one, and if that is `wanted`.
+    An entry is written under the name that `renamed` gives it, if it gives one, and if that is `accepts`.
 
     Raises:
         UsageError: as `unpack`.
     """
-    write = partial(_write_all, to=to, archive=name, renamed=renamed, wanted=wanted)
+    write = partial(_write_all, to=to, archive=name, renamed=renamed, accepts=accepts)
     check_kind(file, name)
     try:
         if name.lower().endswith(ZIP):
@@ -145,7 +145,7 @@ def unpack_tar(file: IO[bytes], to: Path, name: str, *, without_links: bool = Fa
         UsageError: an entry that no honest submission has.
         OSError, EOFError, tarfile.TarError, zlib.error: a damaged archive.
     """
-    write = partial(_write_all, to=to, archive=name, renamed=lambda entry: entry, wanted=is_source)
+    write = partial(_write_all, to=to, archive=name, renamed=lambda entry: entry, accepts=is_source)
     _unpack_tar(file, name, write, without_links=without_links)
 
 
@@ -240,7 +240,7 @@ def _write_all(
     to: Path,
     archive: str,
     renamed: Callable[[str], str | None],
-    wanted: Callable[[PurePath], bool],
+    accepts: Callable[[PurePath], bool],
 ) -> None:
     written: set[PurePosixPath] = set()
     left = {True: MAX_BYTES, False: MAX_UNPACKED}  # of sources, and of archives that hold some
@@ -250,7 +250,7 @@ def _write_all(
         if (name := renamed(entry.name)) is None:
             continue
         path = name_in_copy(_inside(name, archive))
-        if not wanted(path):
+        if not accepts(path):
             continue
         _check(entry, path, archive, written)
         written.add(path)

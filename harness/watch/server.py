@@ -131,10 +131,10 @@ def listen(port: int) -> socket.socket:
     return listening
 
 
-def serve(view: View, listening: socket.socket, tell: Callable[[str], None]) -> None:
-    """Serve a view until the process is told to stop; `tell` gets the address before."""
+def serve(view: View, listening: socket.socket, announce: Callable[[str], None]) -> None:
+    """Serve a view until the process is told to stop; `announce` gets the address before."""
     token, port = secrets.token_urlsafe(24), listening.getsockname()[1]
-    tell(f"http://{HOST}:{port}/{token}/")
+    announce(f"http://{HOST}:{port}/{token}/")
     config = uvicorn.Config(
         application(view, token, port),
         log_level="warning",
@@ -181,7 +181,7 @@ async def _changes(look: Look, only: str) -> AsyncIterator[str]:
     sent: Parts = {}
     at = 0.0
     while True:
-        now = _wanted(await run_in_threadpool(look.parts), only)
+        now = _requested(await run_in_threadpool(look.parts), only)
         is_new_list = now.get("students") != sent.get("students")
         changed = {
             id_: html
@@ -197,5 +197,5 @@ async def _changes(look: Look, only: str) -> AsyncIterator[str]:
         await asyncio.sleep(LOOK_S)
 
 
-def _wanted(parts: Parts, only: str) -> Mapping[str, str]:
+def _requested(parts: Parts, only: str) -> Mapping[str, str]:
     return {only: parts[only]} if only else parts

@@ -5,7 +5,7 @@ import pytest
 from harness.assignment.points import grade_variant, named
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
-from harness.cli.cohort_current import assignment_for, every_submission, tell_changes
+from harness.cli.cohort_current import assignment_for, every_submission, show_changes
 from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
 from harness.cohort.repository import enter_config
@@ -77,7 +77,7 @@ def graded(student: str, *statuses: str) -> Row:
 
 
 def test_a_final_grade_that_changes_is_said_and_progress_is_not(assignment, capsys):
-    tell_changes(
+    show_changes(
         [graded("ada", "passed", "passed"), graded("bob", "passed"), graded("cyd", "passed", "passed")],
         [
             graded("ada", "passed", "failed"),

@@ -1,4 +1,4 @@
-"""Marks change whenever a student's row does, and only then."""
+"""Versions change whenever a student's row does, and only then."""
 
 import pytest
 

@@ -136,7 +136,7 @@ def test_what_was_handed_in_is_opened_again_from_the_store(tmp_path, store, conf
     (tmp_path / "ada.py").unlink()
     (work,) = claim(store, config.run_key, "rules", 9, "one", 60)
     submission = reopened(work, config, store.objects)
-    assert submission.variants["basic"].wanted.file.read_text() == NET
+    assert submission.variants["basic"].requested.file.read_text() == NET
     shutil.rmtree(store.objects.path(work.sources_sha256))
     with pytest.raises(HarnessError, match=r"no such folder; expected the sources of ada.py. Name"):
         reopened(work, config, store.objects)

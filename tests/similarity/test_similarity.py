@@ -157,7 +157,7 @@ def test_the_passages_of_a_pair_are_found_with_their_lines():
     source = program(5)
     one = document("a", source)
     other = document("b", "# mine\n\n" + program(6) + source.replace("layer_", "brick_"))
-    found = passages(one, other, one.marks & other.marks)
+    found = passages(one, other, one.fingerprints & other.fingerprints)
     whole = max(found, key=lambda passage: passage.tokens)
     last = source.count("\n")
     assert (whole.one.file, whole.one.first, whole.one.last) == ("model.py", 2, last)
@@ -168,7 +168,7 @@ def test_the_passages_of_a_pair_are_found_with_their_lines():
 def test_passages_do_not_overlap():
     source = program(5) * 3
     one, other = document("a", source), document("b", source + program(6) + source)
-    found = passages(one, other, one.marks & other.marks)
+    found = passages(one, other, one.fingerprints & other.fingerprints)
     for first, second in combinations(found, 2):
         assert first.one.last <= second.one.first or second.one.last <= first.one.first
 
@@ -177,7 +177,9 @@ def test_passages_that_moved_to_another_file_are_found():
     source = program(5)
     one = Document("a", (read_text("model.py", [source]),), {})
     other = Document("b", (read_text("main.py", [program(6)]), read_text("net.py", [source])), {})
-    found = max(passages(one, other, one.marks & other.marks), key=lambda passage: passage.tokens)
+    found = max(
+        passages(one, other, one.fingerprints & other.fingerprints), key=lambda passage: passage.tokens
+    )
     assert (found.one.file, found.other.file) == ("model.py", "net.py")
 
 

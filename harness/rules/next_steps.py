@@ -48,7 +48,7 @@ class _Step:
     after: _State
 
 
-def in_order_of_work(asked: Sequence[Asked]) -> list[Asked]:
+def in_order_of_advice(asked: Sequence[Asked]) -> list[Asked]:
     """Sort rules: what others lean on first, what is about the whole network later, trainings last."""
     order = leaned_on_first(RULES)
     return sorted(asked, key=lambda one: (_STAGES.index(one.rule.needs), order.index(one.rule.name)))
@@ -62,12 +62,14 @@ def with_advice(network: Network, asked: Sequence[Asked], verdicts: Verdicts) ->
     """
     if all(verdict.status == "passed" for verdict in verdicts.values()):
         return verdicts
-    ordered = in_order_of_work(asked)
+    ordered = in_order_of_advice(asked)
     plan = _plan(ordered, verdicts, _state(network, verdicts))
-    told = {one.name: _told(plan, one) for one in ordered}
-    left = [one.name for one in ordered if told[one.name].status != "passed"]
-    left.sort(key=lambda name: _rank(plan, name, told[name]))
-    return {name: replace(told[name], step=left.index(name) + 1 if name in left else 0) for name in verdicts}
+    advised = {one.name: _advised(plan, one) for one in ordered}
+    left = [one.name for one in ordered if advised[one.name].status != "passed"]
+    left.sort(key=lambda name: _rank(plan, name, advised[name]))
+    return {
+        name: replace(advised[name], step=left.index(name) + 1 if name in left else 0) for name in verdicts
+    }
 
 
 class _Plan:
@@ -198,7 +200,7 @@ def _drawn(network: Network, architecture: Architecture) -> Network:
     return replace(new, assumed=shown.model_copy(update=changes))
 
 
-def _told(plan: _Plan, one: Asked) -> Verdict:
+def _advised(plan: _Plan, one: Asked) -> Verdict:
     """Say what is left to do for a rule."""
     verdict, steps = plan.verdicts[one.name], plan.of(one.name)
     if steps:
@@ -236,8 +238,8 @@ def _is_seen_in_the_graph(network: Network, one: Asked) -> bool:
     return _judged(bare, one).status == "failed" and not bare.evaluation.dead_convolutions
 
 
-def _rank(plan: _Plan, name: str, told: Verdict) -> int:
+def _rank(plan: _Plan, name: str, advised: Verdict) -> int:
     """Put first what there is something to do for, then what is mended with it, then what is open."""
     if plan.of(name):
         return 0
-    return int(plan.mended_by(name) is not None) if told.status == "failed" else 2
+    return int(plan.mended_by(name) is not None) if advised.status == "failed" else 2
