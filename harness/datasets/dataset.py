@@ -1,4 +1,4 @@
-"""What the harness knows of a data set. One file of this folder describes one; the registry lists them."""
+"""Descriptions of data sets: one file of this folder describes one, and the registry lists them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""Keep the labels of the test split in a process of their own: where a graph runs, they are not.
+"""The label server: a process that holds the labels of the test split, apart from where a graph runs.
+
+The server loads the data, sends all but those labels, and then answers logits with metrics.
+A graph that found a way to read the memory of the process it runs in would not find them there.
 
 The keeper loads the data, hands over all but those labels, and then answers with what it makes of logits.
 A graph that found a way to read the memory of the process it runs in would not find them there.
@@ -22,17 +25,17 @@ from harness.datasets.spec import DataSpec
 
 @dataclass(frozen=True)
 class ServedSplit:
-    """A test split whose labels are with a keeper: images (N, H, W, C) uint8."""
+    """A test split whose labels are held by a label server: images (N, H, W, C) uint8."""
 
     images: Images
     server: "Connection | None" = field(repr=False, compare=False)
 
     def measure(self, logits: NDArray[np.float32]) -> Metrics:
-        """Have logits (N, classes) marked; see `harness.datasets.metrics.measure`."""
+        """Return the metrics of logits (N, classes), see `harness.datasets.metrics.measure`."""
         return self._asked("measure", logits)  # type: ignore[no-any-return]
 
     def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Have images chosen by logits (N, classes); see `harness.datasets.metrics.classified`."""
+        """Return images chosen by logits (N, classes), see `harness.datasets.metrics.classified`."""
         return self._asked("classified", logits)  # type: ignore[no-any-return]
 
     def _asked(self, what: str, logits: NDArray[np.float32]) -> Any:
@@ -50,7 +53,7 @@ class ServedSplit:
 
 
 def data_with_label_server(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
-    """Load the data as `harness.datasets.loading.load_data` does, its test labels left with a keeper.
+    """Load the data as `harness.datasets.loading.load_data` does, its test labels in a label server.
 
     The keeper ends with this process.
 

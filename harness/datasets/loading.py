@@ -70,7 +70,7 @@ def checked_folder(spec: DataSpec, folder: str | None) -> Path | None:
 
 
 def files_sha256(spec: DataSpec, path: Path, test: Path | None) -> str:
-    """SHA-256 (hex) over the files of own images: sorted relative names, each with the SHA-256 of its bytes.
+    """Return the SHA-256 (hex) over the files of own images: sorted relative names, and each file's SHA-256.
 
     Those of a test split that lies elsewhere come last.
     """

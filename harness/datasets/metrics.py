@@ -1,4 +1,4 @@
-"""What only the labels of a test split can tell of a network's logits: loss, confusion, mistakes to show."""
+"""Metrics that need the test labels: loss, confusion, and mistakes to show."""
 
 from dataclasses import dataclass
 from typing import Any

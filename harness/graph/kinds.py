@@ -1,4 +1,4 @@
-"""What each executed operator is, in the words of a course: a convolution, a pool, a normalisation, ...
+"""The kind of each executed operator, in the words of a course: a convolution, a pool, a normalisation, ...
 
 By what it does, whatever it is called: an average may be a mean over rows and columns, a linear layer a
 product with stored numbers. Where that cannot be told, the node may be of a kind, and nobody says it is.
@@ -86,7 +86,7 @@ class Kinds:
         return tuple(n for n in live if n.name in measured.fields or OPS.get(n.op) == "random")
 
     def of(self, node: Node) -> Classified:
-        """Tell what a live node is."""
+        """Return the kinds of a live node."""
         if node.name not in self._known:
             self._known[node.name] = self._classified(node)
         return self._known[node.name]
@@ -177,7 +177,7 @@ class Kinds:
         return frozenset(found)
 
     def _product(self, node: Node) -> Classified:
-        """Look at a product: with stored numbers it is a linear layer, with a softmax attention."""
+        """Classify a product: with stored numbers it is a linear layer, with a softmax attention."""
         measured = self.view.measured
         if OPS[node.op] != "linear" and not is_product_with_weights(measured, node):
             return Classified(frozenset({"attention"}) if self._reads_softmax(node) else NOTHING)
@@ -194,7 +194,7 @@ class Kinds:
         return bool(self.of(node).surely & {"weighted", "attention"})
 
     def _average(self, node: Node) -> Classified:
-        """Look at an average or a sum: over the whole map, over windows, or of something else."""
+        """Classify an average or a sum: over the whole map, over windows, or of something else."""
         if OPS[node.op] == "reduce" and short_name(node.op) not in ("mean", "sum"):
             is_likeness = short_name(node.op) == "cosine_similarity" and self._reads_stored(node)
             return Classified(perhaps=_LINEAR if is_likeness else NOTHING)
@@ -231,7 +231,7 @@ class Kinds:
         return Classified(surely, frozenset({"residual_add"}) if is_open and name == "add" else NOTHING)
 
     def _drops(self, node: Node) -> bool:
-        """Tell whether a dropout drops anything in training; in eval, whether it would."""
+        """Return whether a dropout drops anything in training; in eval, whether it would."""
         applied = self.view.is_eval or bool(node.arg(2, "train", default=True))
         return applied and node.arg(1, "p") not in (0, 0.0)
 
@@ -244,7 +244,7 @@ class Kinds:
         return {letter for dimension in over for letter, _ in dimension}
 
     def _multiplies_stored(self, name: str, dimensions: int = 1) -> bool:
-        """Tell whether a value is a product, maybe moved, with stored numbers along so many dimensions."""
+        """Return whether a value is a product, perhaps moved, with stored numbers of so many dimensions."""
         node = self.view.measured.by_name.get(name)
         while node is not None and OPS.get(node.op) in _MOVES and node.refs:
             node = self.view.measured.by_name.get(node.refs[0])

@@ -183,7 +183,7 @@ def unknown_nodes(graph: Graph) -> tuple[Node, ...]:
 
 
 def family(node: Node) -> Family:
-    """Name the family of a node's operator.
+    """Return the family of a node's operator.
 
     Raises:
         KeyError: the operator is not on the allow-list.
@@ -192,7 +192,7 @@ def family(node: Node) -> Family:
 
 
 def is_in_place(op: str) -> bool:
-    """Tell whether an operator changes its first argument: its name ends in one underscore."""
+    """Return whether an operator changes its first argument: its name ends in one underscore."""
     name = short_name(op)
     return name.endswith("_") and not name.endswith("__")
 

@@ -1,4 +1,4 @@
-"""Whether what a dropout gives is compared with what it was given: a sign of the mode, and not a value."""
+"""Signs of the mode: a dropout's result compared with its input, which is a sign and not a value."""
 
 from harness.graph.flow import data_reads
 from harness.graph.ir import Node, Special
@@ -44,7 +44,7 @@ def signs_of_mode(measured: Measured) -> tuple[Node, ...]:
 
 
 def _tells_zero(node: Node) -> bool:
-    """Tell whether a node asks which values are zero, by its name or by a cast to truth values."""
+    """Return whether a node tests which values are zero, by its name or by a cast to truth values."""
     dtype = node.arg(1, "dtype")
     is_cast = short_name(node.op) == "to" and isinstance(dtype, Special) and dtype.value.endswith("bool")
     return is_cast or short_name(node.op).rstrip("_") in _TELLS_ZERO
@@ -55,6 +55,6 @@ def _is_dropped(origins: _Origins) -> bool:
 
 
 def _are_opposite(origins: list[_Origins]) -> bool:
-    """Tell whether of two values one is what the other is, but for a dropout."""
+    """Return whether two of the values are the same but for a dropout."""
     pairs = ((one, other) for one in origins for other in origins if one is not other)
     return any((origin, not dropped) in other for one, other in pairs for origin, dropped in one)

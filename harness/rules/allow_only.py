@@ -60,7 +60,7 @@ Settings = AllowOnly.Settings
 
 
 def _allowed(limits: Settings) -> list[str]:
-    """Name what is allowed; of activations those alone that are given."""
+    """List what is allowed; of activations those alone that are given."""
     named = [name for name in limits.families if name != "activation" or not limits.activations]
     return [Layers(family=name).words(2) for name in named] + [
         Layers(family="activation", name=name).words(2) for name in limits.activations
@@ -87,7 +87,7 @@ def _at(node: Node) -> str:
 
 
 def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
-    """Tell whether a node may be there; None where nobody can tell."""
+    """Return whether a node may be there; None where that cannot be decided."""
     classified, families = kinds.of(node), set(limits.families)
     if "activation" in classified.surely and limits.activations:
         return activation(kinds.view.measured, node) in limits.activations
@@ -102,7 +102,7 @@ def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
 
 
 def _is_of_one(measured: Measured, node: Node) -> bool:
-    """Tell whether a node is the mean or the sum of single numbers, as of a map of one position."""
+    """Return whether a node is the mean or the sum of single numbers, as of a map of one position."""
     if short_name(node.op) not in ("mean", "sum"):
         return False
     before, after = (sizes_of_one(measured, name) for name in (node.refs[0], node.name))

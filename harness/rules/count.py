@@ -68,7 +68,7 @@ def by_number(
 
 
 def expected_number(limits: Limits, requested: Layers) -> str:
-    """Say what is expected: "exactly 3 convolutions with kernel 3", "no max-pool"."""
+    """Return the expected number: "exactly 3 convolutions with kernel 3", "no max-pool"."""
     if limits.largest == 0:
         return f"no {requested.words()}"
     last = limits.smallest if limits.largest is None else limits.largest
@@ -76,7 +76,7 @@ def expected_number(limits: Limits, requested: Layers) -> str:
 
 
 def listed(nodes: tuple[Node, ...]) -> str:
-    """Say how many layers were found, and which: "2: s1, s2"."""
+    """Return the number of layers found, and their names: "2: s1, s2"."""
     return f"{len(nodes)}: {layers(nodes)}" if nodes else "none"
 
 
@@ -108,7 +108,7 @@ def _place(limits: Settings) -> str:
 
 
 def _there(kinds: Kinds, found: Found, limits: Settings) -> Found:
-    """Leave out what stands elsewhere; where that is not known, it may be there."""
+    """Drop layers that stand elsewhere; one whose place is not known may be there."""
     places = {node.name: _is_there(kinds.view, node, limits) for node in found.nodes}
     places |= {reason.node.name: _is_there(kinds.view, reason.node, limits) for reason in found.doubtful}
     nodes = tuple(node for node in found.nodes if places[node.name])

@@ -98,7 +98,7 @@ def _early(view: View, limits: Settings) -> list[Convolution]:
 
 
 def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bool:
-    """Tell whether a convolution works at the first resolution; or on what no dilated one has come before."""
+    """Return whether a convolution works at the first resolution, or before any dilated one."""
     if limits.block_1_ends == "with_first_strided":
         return view.is_at_first_resolution(convolution)
     first = min(view.depth(c) for c in view.dilated)
@@ -106,7 +106,7 @@ def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bo
 
 
 def _is_from_block_1(view: View, source: str | None, limits: Settings) -> bool:
-    """Tell whether a convolution that read a map would be one of block 1."""
+    """Return whether a convolution that read a map would be one of block 1."""
     if source is None or source not in view.measured.fields:
         return False
     if limits.block_1_ends == "with_first_strided":

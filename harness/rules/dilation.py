@@ -105,7 +105,7 @@ def _free(view: View, limits: Settings) -> list[Convolution]:
 
 
 def _in_order(view: View, found: tuple[Convolution, ...]) -> Iterator[Mend]:
-    """Deal the dilations that there are out so that they grow."""
+    """Yield the mends that reorder the dilations there are, so that they grow."""
     order = sorted(c.dilation for c in found)
     requested = {c.node.name: d for c, d in zip(sorted(found, key=view.depth), order, strict=True)}
     named = [f"{placed(c.node)} dilation {requested[c.node.name]}" for c in found]

@@ -37,7 +37,9 @@ _TRIED = 8
 
 @rule(asks="the right strides, and nothing else that shrinks the maps", needs="influence")
 class Downsampling(NetworkRule):
-    """Check that the wanted strided convolutions, and nothing else, raise the jump to the wanted value."""
+    """Check that the requested strided convolutions, and nothing else, raise the jump to the requested
+    value.
+    """
 
     tells_variants_apart = True
 
@@ -171,14 +173,14 @@ def _side_by_side(stride: Sequence[int]) -> str:
 
 
 def _count_advice(view: View, limits: Settings) -> str:
-    """Say how many convolutions need another stride."""
+    """Return how many convolutions need another stride."""
     missing = limits.strided_convolutions.smallest - len(view.strided)
     stride = limits.stride if missing > 0 else 1
     return f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions."
 
 
 def _other_window(view: View, wrong: Convolution, limits: Settings, *, is_needed: bool) -> Iterator[Mend]:
-    """Give a convolution with a stride the kernel and the stride that it may have, or no stride."""
+    """Change the kernel and stride of a convolution to those allowed, or remove its stride."""
     if is_needed:
         side = None if _has_kernel(wrong, limits.kernel) else limits.kernel[0]
         stride = None if set(wrong.window.stride) == {limits.stride} else limits.stride
@@ -192,7 +194,7 @@ def _no_stride(view: View, strided: Convolution) -> Iterator[Mend]:
 
 
 def _side_by_side_out(view: View, right: Sequence[Convolution]) -> Iterator[Mend]:
-    """Leave one of two branches out that both have a stride: that with the wrong one, else the later."""
+    """Yield the mends that remove one of two branches with a stride: the wrong one, else the later."""
     for one, other in combinations(view.strided, 2):
         if _is_beside(view, one, other):
             gone, kept = (one, other) if one not in right else (other, one)
@@ -201,13 +203,13 @@ def _side_by_side_out(view: View, right: Sequence[Convolution]) -> Iterator[Mend
 
 
 def _is_beside(view: View, one: Convolution, other: Convolution) -> bool:
-    """Tell whether neither of two convolutions is computed from the other."""
+    """Return whether neither of two convolutions is computed from the other."""
     pairs = ((one.node, other.node), (other.node, one.node))
     return not any(before.name in view.behind(after) for after, before in pairs)
 
 
 def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_needed: bool) -> Iterator[Mend]:
-    """Put something else in the place of what changes the jump and is no convolution."""
+    """Yield the mends that replace what changes the jump and is no convolution."""
     if ends_in(view, pool):
         yield from average_in_place_of(view, pool, classes)
         return
@@ -217,7 +219,7 @@ def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_neede
 
 
 def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
-    """Give a stride to a convolution, or add one that has it, from the end of the network to its start."""
+    """Yield the mends that give a convolution a stride, or add one that has it, from the end to the start."""
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
     alone = [c for c in plain if on_every_path(view, c.node)]
     for chosen in sorted(alone[: -_TRIED - 1 : -1], key=lambda c: (c.dilation > 1, c.window.groups > 1)):

@@ -98,7 +98,7 @@ def _one_map_per_class(measured: Measured, name: str, classes: int) -> Node | No
 
 
 def _objection(view: View, limits: Settings, classes: int) -> tuple[tuple[Node, ...], str]:
-    """Say what does not belong in the head, or is missing, and where; empty when nothing is."""
+    """Return what does not belong in the head, or is missing, and where; empty when nothing is."""
     measured, head = view.measured, view.head
     problem = objection(measured, head, limits.classifier)
     if problem is not None:

@@ -97,7 +97,7 @@ def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
 
 
 def _steps(kinds: Kinds, node: Node) -> list[Step] | None:
-    """Name the steps that a node of the head is; none for what only moves numbers, None for anything else."""
+    """Return the steps a node of the head is; none for what only moves numbers, None for anything else."""
     measured, classified = kinds.view.measured, kinds.of(node)
     if "linear" in classified.surely:
         last = classifiers(measured, kinds.view.head)[-1:]

@@ -132,14 +132,14 @@ def _matched(
 
 
 def _without(kinds: Kinds, limits: Settings) -> tuple[str, ...]:
-    """Name the letters that the graph of evaluation has no places for: dropouts do nothing there."""
+    """Return the letters that the eval graph has no places for: dropouts do nothing there."""
     return tuple(
         name for name, one in limits.letters.items() if kinds.view.is_eval and one.family == "dropout"
     )
 
 
 def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, requested: str) -> Verdict:
-    """Say what stands where the path leaves the pattern, and what to do about it."""
+    """Return the verdict on what stands where the path leaves the pattern, and what to do about it."""
     got = f"{described(kinds, node)} in {node.layer}" + (f" ({node.source})" if node.source else "")
     advice = (
         f"Let {requested} come there." if requested != "the end" else f"Remove what follows: {node.layer}."
@@ -163,7 +163,7 @@ def _may_be(kinds: Kinds, node: Node, families: frozenset[Kind]) -> bool:
 
 
 def _may_stand_beside(kinds: Kinds, node: Node, letters: Mapping[str, Layers]) -> bool:
-    """Tell whether a layer may stand on the shorter of two paths that a letter says may join."""
+    """Return whether a layer may stand on the shorter of two paths that a letter allows to join."""
     families = {one.family for one in letters.values()}
     is_light = bool(kinds.of(node).surely & _ON_A_SHORTCUT)
     return "concatenation" in families or ("residual_add" in families and is_light)

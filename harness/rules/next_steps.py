@@ -1,4 +1,9 @@
-"""What to do about a network that fails: in which order, and what of it is one mistake seen twice.
+"""The next steps for a network that fails: in which order, and which mistakes are one mistake seen twice.
+
+Rules are mended one after the other on paper, in the order of the advice: each says what to do about the
+network that the advice before it would give. So nothing in the list contradicts what stands above it, and a
+rule that passes once another one is mended asks for nothing of its own. Where it leans on that one, it is
+not judged.
 
 Rules are mended one after the other on paper, in the order of work: each says what to do about the network
 that the advice before it would give. So nothing in the list contradicts what stands above it, and a rule that
@@ -55,7 +60,7 @@ def in_order_of_advice(asked: Sequence[Asked]) -> list[Asked]:
 
 
 def with_advice(network: Network, asked: Sequence[Asked], verdicts: Verdicts) -> Verdicts:
-    """Say of every rule that did not pass what is left to do when its turn comes, and when that is.
+    """Return the verdicts, each with what is left to do when its turn comes, and when that is.
 
     `verdicts` are those of the rules about networks, by the names they are asked by. A rule that fails for no
     other cause than one it leans on is not judged; all other verdicts stay.
@@ -118,7 +123,7 @@ class _Plan:
     # Private
 
     def _mended(self, one: Asked) -> list[_Step]:
-        """Take steps until a rule passes; none where it does not."""
+        """Return the steps until a rule passes; none where it does not."""
         steps: list[_Step] = []
         state = self.state
         while one.name in state.failing:
@@ -188,7 +193,7 @@ def _judged(network: Network, one: Asked) -> Verdict:
 
 
 def _drawn(network: Network, architecture: Architecture) -> Network:
-    """Take of what running a network shows what holds of one that is drawn from it as well."""
+    """Return the network of a drawn graph, with what running the original shows that holds of it as well."""
     new = replace(network, architecture=architecture, assumed=network.shown)
     shown, before, after = network.shown, *(n.evaluation.receptive_field_px for n in (network, new))
     changes: dict[str, object] = {}
@@ -201,7 +206,7 @@ def _drawn(network: Network, architecture: Architecture) -> Network:
 
 
 def _advised(plan: _Plan, one: Asked) -> Verdict:
-    """Say what is left to do for a rule."""
+    """Return a rule's verdict with what is left to do for it."""
     verdict, steps = plan.verdicts[one.name], plan.of(one.name)
     if steps:
         first = verdict.help if verdict.status == "not_judged" else ""
@@ -224,7 +229,7 @@ def _advised(plan: _Plan, one: Asked) -> Verdict:
 
 
 def _leaned_on(plan: _Plan, one: Asked, number: int) -> str:
-    """Name the rule that failed, that another leans on, and that the same step mends; else ""."""
+    """Return the failed rule that another leans on, and that the same step mends; else ""."""
     for other in plan.ordered:
         is_one = other.rule.name in one.rule.depends and other.name in plan.start.failing
         if is_one and (plan.mended_by(other.name) == number or plan.steps[number - 1].rule == other.name):
@@ -233,13 +238,13 @@ def _leaned_on(plan: _Plan, one: Asked, number: int) -> str:
 
 
 def _is_seen_in_the_graph(network: Network, one: Asked) -> bool:
-    """Tell whether a rule fails by what is there, and not by what has no influence or leads nowhere."""
+    """Return whether a rule fails by what is there, and not by what has no influence or leads nowhere."""
     bare = replace(network, probe=None)
     return _judged(bare, one).status == "failed" and not bare.evaluation.dead_convolutions
 
 
 def _rank(plan: _Plan, name: str, advised: Verdict) -> int:
-    """Put first what there is something to do for, then what is mended with it, then what is open."""
+    """Return the sort key: first what can be mended, then what is mended with it, then what is open."""
     if plan.of(name):
         return 0
     return int(plan.mended_by(name) is not None) if advised.status == "failed" else 2

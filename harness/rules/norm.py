@@ -23,7 +23,7 @@ _FAMILY: dict[NormKind, Kind] = {
 
 @rule(asks="one kind of normalisation", needs="influence")
 class Norm(NetworkRule):
-    """Check that the wanted normalisation is used, and no other."""
+    """Check that the requested normalisation is used, and no other."""
 
     counts_layers = True
 
@@ -59,7 +59,7 @@ def _norm(kinds: Kinds, kind: NormKind) -> Verdict:
 
 
 def _may_be(kinds: Kinds, node: Node, family: Kind | None) -> bool:
-    """Tell whether a node may be the wanted normalisation, or may be one at all."""
+    """Return whether a node may be the requested normalisation, or may be one at all."""
     classified = kinds.of(node)
     if "normalisation" in classified.surely:
         return family is not None and family in classified.perhaps and family not in classified.surely
@@ -67,7 +67,7 @@ def _may_be(kinds: Kinds, node: Node, family: Kind | None) -> bool:
 
 
 def _listed(kinds: Kinds, nodes: list[Node]) -> str:
-    """Say which normalisations there are, and where: "batch-norm in bn1, bn2"."""
+    """Return the normalisations there are, and where: "batch-norm in bn1, bn2"."""
     named: dict[str, list[Node]] = {}
     for node in nodes:
         named.setdefault(described(kinds, node).partition(" ")[2], []).append(node)

@@ -157,7 +157,7 @@ def _expected(limits: Settings) -> str:
 
 
 def _disputed(expected: str, view: View, second: SecondMeasurement) -> Verdict:
-    """Leave the rule open where two measurements of one number differ."""
+    """Return an open verdict, where two measurements of one number differ."""
     return not_judged(
         expected,
         f"{view.receptive_field_px} px computed from the graph, but gradients show otherwise ({second.note})",
@@ -169,6 +169,6 @@ def _disputed(expected: str, view: View, second: SecondMeasurement) -> Verdict:
 
 
 def _last(view: View) -> list[Node]:
-    """Name the last sliding convolution before the head, where the receptive field is complete."""
+    """Return the last sliding convolution before the head, where the receptive field is complete."""
     spatial = [c.node for c in view.convolutions if c.is_spatial]
     return spatial[-1:]

@@ -122,7 +122,7 @@ def _stages_of(kinds: Kinds, joins: tuple[Join, ...]) -> list[int]:
 
 
 def _objection(join: Join, limits: Settings) -> str:
-    """Say what is wrong with one residual sum, if anything is."""
+    """Return what is wrong with one residual sum, if anything is."""
     if limits.shortcut not in ("any", join.shortcut):
         held = "a layer with weights" if join.shortcut == "projection" else "no layer"
         return f"its shortcut holds {held}"
@@ -132,7 +132,7 @@ def _objection(join: Join, limits: Settings) -> str:
 
 
 def _number_wrong(kinds: Kinds, joins: tuple[Join, ...], limits: Settings) -> str:
-    """Say what to do about the number of sums; empty where it is right."""
+    """Return what to do about the number of sums; empty where it is right."""
     if limits.adds is not None and not limits.adds.allows(len(joins)):
         missing = limits.adds.smallest - len(joins)
         surplus = len(joins) - (limits.adds.largest or 0)

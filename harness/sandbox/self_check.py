@@ -1,4 +1,4 @@
-"""Run one's own submission without a box: for students, on machines that have no lock.
+"""Run one's own submission without a sandbox: for students, on machines that have no lock.
 
 Only ``harness check --self`` comes here. The record says so, and no other command takes it for a grade.
 """
@@ -49,6 +49,6 @@ class SelfCheck:
 
 @contextlib.contextmanager
 def without_sandbox(program: str) -> Iterator[SelfCheck]:
-    """Yield what runs a submission of one's own with `program`."""
+    """Yield a runner for one's own submission with `program`, without a sandbox."""
     with tempfile.TemporaryDirectory(prefix="harness-self-") as folder:
         yield SelfCheck(program, Path(folder))

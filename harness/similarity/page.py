@@ -1,4 +1,4 @@
-"""What is alike in a class, with the evidence side by side: a page, and Markdown."""
+"""The report on similar submissions, with the evidence side by side: an HTML page, and Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def with_evidence(clusters: Sequence[Cluster], documents: Sequence[Document]) ->
 
 
 def graph_in_words(match: GraphMatch) -> str:
-    """Say how two graphs are alike."""
+    """Return in words how two graphs are alike."""
     if match.level is not None:
         return f"{match.variant}: {LEVELS_IN_WORDS[match.level]}"
     return f"{match.variant}: {100 * match.share:.0f} % of what is special in both graphs"

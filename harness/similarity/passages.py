@@ -1,4 +1,4 @@
-"""Which lines of two submissions match: the passages to show side by side.
+"""Matching passages of two submissions, line by line, to show side by side.
 
 Source: greedy string tiling, M. J. Wise, YAP3, SIGCSE Bulletin 28 (1996) 130-134, doi 10.1145/236462.236525;
 it starts from the fingerprints that both have instead of from every token.

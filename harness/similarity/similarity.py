@@ -1,4 +1,4 @@
-"""Which submissions of a class are alike: by their sources, and by the graphs they execute.
+"""Similar submissions of a class: by their sources, and by the graphs they execute.
 
 What the starter has, and what most of the class has, counts for nothing; what k others have counts 1/k, for
 a common way to write things is no copy. The result points at pairs for a person to look at, and at nothing

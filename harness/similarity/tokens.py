@@ -96,7 +96,7 @@ def grams(texts: Sequence[str], length: int = GRAM) -> list[str]:
 
 
 def winnow(hashes: Sequence[str], window: int = WINDOW) -> list[tuple[int, str]]:
-    """Keep the smallest hash of every window, the rightmost of equal ones: positions and hashes."""
+    """Select the smallest hash of every window, the rightmost of equal ones: positions and hashes."""
     kept: dict[int, str] = {}
     for start in range(max(1, len(hashes) - window + 1) if hashes else 0):
         stop = min(start + window, len(hashes))

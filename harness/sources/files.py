@@ -1,4 +1,4 @@
-"""Which files of a submission are its sources, and a copy of them where nobody can change them any more.
+"""The source files of a submission, and a copy of them where nobody can change them any more.
 
 Whoever handed it in may still write to the folder while it is read: a file is looked at through the
 descriptor that it is then read from, and no link is ever followed. In the copy every name is as Python
@@ -31,17 +31,17 @@ _Path = TypeVar("_Path", bound=PurePath)
 
 
 def is_source(relative: PurePath) -> bool:
-    """Tell whether a file, by its path in the submission, is one of its sources."""
+    """Return whether a file, by its path in the submission, is one of its sources."""
     return name_in_copy(relative).suffix.lower() in SUFFIXES and not any(map(is_left_out, relative.parts))
 
 
 def is_left_out(name: str) -> bool:
-    """Tell by its name whether a file or folder is nobody's work: hidden, or made by a program."""
+    """Return whether a file or folder, by its name, is left out: hidden, or made by a program."""
     return name.startswith(".") or name in NOT_SOURCE
 
 
 def name_in_copy(relative: _Path) -> _Path:
-    """Give the path that a file has in a copy of the submission.
+    """Return the path that a file has in a copy of the submission.
 
     Letters are composed (NFC), as Python composes those of an import; bytes that are not UTF-8 are written
     out; the name of a program has no invisible characters, and its suffix is in small letters.
@@ -70,7 +70,7 @@ def source_files(root: Path) -> Iterator[Path]:
 
 
 def too_much(where: str) -> str:
-    """Say that something holds more sources than one submission may."""
+    """Return the message for something that holds more sources than one submission may."""
     return (
         f"{where}: too much to be one submission; expected at most {MAX_FILES:,} source files of "
         f"{MAX_BYTES // 2**20} MiB together, got more. Put the submission in a folder of its own."
@@ -103,7 +103,7 @@ def copy_sources(root: Path, to: Path) -> None:
 
 
 def is_too_long(relative: PurePath) -> bool:
-    """Tell whether a path in a submission is longer than any that can be copied."""
+    """Return whether a path in a submission is longer than any that can be copied."""
     parts = [os.fsencode(part) for part in relative.parts]
     return sum(map(len, parts)) + len(parts) > MAX_PATH or any(len(part) > MAX_NAME for part in parts)
 

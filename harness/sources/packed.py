@@ -1,4 +1,4 @@
-"""What a folder holds that was handed in packed, or as nothing that can be judged."""
+"""Folders whose content was submitted packed, or that hold nothing to judge."""
 
 import os
 from collections.abc import Iterable
@@ -26,17 +26,17 @@ _TEXT = ("text.html", "link.html")
 
 
 def is_source_or_archive(relative: PurePath) -> bool:
-    """Tell whether a file, by its path in a submission, is a source or an archive that can hold some."""
+    """Return whether a file, by its path in a submission, is a source or an archive that can hold some."""
     return is_source(relative) or is_packed(relative)
 
 
 def is_packed(relative: PurePath) -> bool:
-    """Tell whether a file, by its path in a submission, is an archive that can hold sources."""
+    """Return whether a file, by its path in a submission, is an archive that can hold sources."""
     return is_archive(relative) and not any(map(is_left_out, relative.parts))
 
 
 def holds_program(folder: Path) -> bool:
-    """Tell whether a Python file or a notebook is below a folder."""
+    """Return whether a Python file or a notebook is below a folder."""
     return any(name_in_copy(file).suffix in PROGRAMS for file in source_files(folder))
 
 
@@ -69,7 +69,7 @@ def open_archives(folder: Path, to: Path) -> Path | None:
 
 
 def nothing_to_judge(where: str, names: Iterable[str]) -> UsageError:
-    """Say what was expected of a submission that holds no program, and what is there instead."""
+    """Return the error for a submission that holds no program: what was expected, and what is there."""
     seen = [path for name in sorted(names) if not any(map(is_left_out, (path := PurePath(name)).parts))]
     if (other := next(filter(is_other_archive, seen), None)) is not None:
         return other_archive(where, other.name)

@@ -32,7 +32,7 @@ _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 def is_address(given: str) -> bool:
-    """Tell whether what was given names a repository elsewhere."""
+    """Return whether the text is the address of a remote repository."""
     return _ADDRESS.fullmatch(given) is not None
 
 

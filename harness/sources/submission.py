@@ -88,7 +88,7 @@ def open_submission(
 def missing_variants(
     assignment: AssignmentSpec, handed_in: Iterable[str], asked: Sequence[str]
 ) -> tuple[str, ...]:
-    """Name the variants that an assignment asks for and that were not handed in.
+    """List the variants that an assignment asks for and that were not submitted.
 
     None where somebody has asked for some of them by name: the others are not looked at, and not missing.
     """
@@ -99,7 +99,7 @@ def missing_variants(
 
 
 def is_program(path: Path) -> bool:
-    """Tell by its name whether a file is Python or a notebook."""
+    """Return whether a file, by its name, is Python or a notebook."""
     return name_in_copy(path).suffix in PROGRAMS
 
 
@@ -107,7 +107,7 @@ def is_program(path: Path) -> bool:
 
 
 def _placed(given: str) -> tuple[Path, str, Path]:
-    """Put what was given where nobody else writes: the place, whence it came, a folder to remove later."""
+    """Move the submission to where nobody else writes: the place, its source, a folder to remove later."""
     path = (on_disk(Path(), given) or Path(given)).resolve()
     is_here = _exists(path)
     is_packed = is_here and path.is_file() and is_archive(path)

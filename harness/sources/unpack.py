@@ -217,7 +217,7 @@ def _zip_entries(file: BinaryIO, name: str) -> Iterator[_Entry]:
 
 
 def _entry_name(info: zipfile.ZipInfo) -> str:
-    """Give an entry's name; macOS writes UTF-8 without the mark that says so."""
+    """Return an entry's name; macOS writes UTF-8 without the flag that says so."""
     name = info.filename.replace("\\", "/")
     if info.flag_bits & _IS_UTF_8:
         return name
@@ -262,7 +262,7 @@ def _write_all(
 
 
 def _inside(name: str, archive: str) -> PurePosixPath:
-    """Turn an entry's name into a path that stays in the submission's folder."""
+    """Convert an entry's name into a path that stays in the submission's folder."""
     # Some programs for Windows write backslashes.
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
@@ -305,7 +305,7 @@ def _write(entry: _Entry, file: Path, archive: str, left: int) -> int:
 
 
 def _innermost(folder: Path) -> Path:
-    """Leave out folders that hold one folder and nothing else, as archives usually begin with one."""
+    """Return the folder below those that hold one folder alone, as archives usually begin with one."""
     inside = list(folder.iterdir())
     return _innermost(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 

@@ -57,16 +57,16 @@ class ClassView:
 
     @property
     def title(self) -> str:
-        """Name the assignment."""
+        """The assignment's title."""
         return self._config.assignment.title
 
     def card(self, name: str) -> Path | None:
-        """Give the scorecard of the work with a key."""
+        """Return the scorecard of the task with a key; None where there is none."""
         folder = next((row.folder for row in self._shown if row.key == name), None)
         return folder / CARD if folder is not None and (folder / CARD).is_file() else None
 
     def parts(self) -> Parts:
-        """Look at the store, and give the parts of the page."""
+        """Read the store, and return the parts of the page."""
         if self._look():
             found = with_missing(self._listed, tuple(self._rows.values()))
             self._shown = tuple(sorted(found, key=lambda row: in_order(row.student)))
@@ -137,7 +137,7 @@ class ClassView:
         )
 
     def _time_left(self, gradings: Sequence[Grading]) -> dict[str, object]:
-        """Say how many works are left in each stage, and in how many seconds they should be done."""
+        """Return how many tasks are left in each stage, and in how many seconds they should be done."""
         now, typical = (
             counts(self._store, self._config.run_key),
             typical_seconds(self._store, self._config.run_key),
@@ -162,7 +162,7 @@ class ClassView:
 
 
 def _state(row: Row) -> str:
-    """Say in one word what is done about a submission, or how it stands where nothing is; see `STATES`."""
+    """Return in one word what is done about a submission, or how it stands where nothing is; see `STATES`."""
     return row.state if row.state in ("waiting", "running") else state_of(row)
 
 
@@ -177,7 +177,7 @@ def _going_on(gradings: Sequence[Grading]) -> list[Progress]:
 
 
 def _expected_s(gradings: Sequence[Grading]) -> float | None:
-    """Say how long a training takes, from those that go on; None before any has an epoch."""
+    """Return how many seconds a training takes, by those that run; None before any has finished an epoch."""
     found = [sum(one.seconds) + (one.left_s or 0.0) for one in _going_on(gradings)]
     return sum(found) / len(found) if found else None
 

@@ -55,7 +55,7 @@ class Look:
         self._parts: Parts = {}
 
     def parts(self) -> Parts:
-        """Give the parts of the page, not older than `LOOK_S`."""
+        """Return the parts of the page, at most `LOOK_S` seconds old."""
         with self._lock:
             if time.monotonic() - self._at >= LOOK_S:
                 self._parts, self._at = self._view.parts(), time.monotonic()
@@ -70,7 +70,7 @@ class Guard:
         self._hosts = {f"{host}:{port}" for host in (HOST, "localhost")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on below the token, or refuse it; every answer gets the headers."""
+        """Forward a request below the token, or refuse it; every answer gets the headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -115,7 +115,7 @@ def application(view: View, token: str, port: int) -> Starlette:
 
 
 def listen(port: int) -> socket.socket:
-    """Take a port of this machine that nobody outside it can reach; 0: any that is free.
+    """Open a port of this machine that nobody outside it can reach; 0: any that is free.
 
     Raises:
         OSError: it is taken.
@@ -132,7 +132,7 @@ def listen(port: int) -> socket.socket:
 
 
 def serve(view: View, listening: socket.socket, announce: Callable[[str], None]) -> None:
-    """Serve a view until the process is told to stop; `announce` gets the address before."""
+    """Serve a view until the process is stopped; `announce` is called with the address before."""
     token, port = secrets.token_urlsafe(24), listening.getsockname()[1]
     announce(f"http://{HOST}:{port}/{token}/")
     config = uvicorn.Config(
