@@ -2,8 +2,8 @@
 
 import cuda_table
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.cli.cohort import COMMANDS
 from harness.cli.cohort_reports import table_formats
 from harness.datasets.dataset import Public
