@@ -1,8 +1,7 @@
 """What is run on CUDA in place of an operator has its values and its gradient, by operators that repeat."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -260,16 +259,6 @@ class Unrepeatable(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-@contextmanager
-def strict() -> Iterator[None]:
-    before = torch.get_deterministic_debug_mode()
-    torch.set_deterministic_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.set_deterministic_debug_mode(before)
-
-
 def test_whatever_is_replaced_is_tried_here():
     assert set(DRAWN) == set(REPLACED)
 
@@ -277,11 +266,11 @@ def test_whatever_is_replaced_is_tried_here():
 @pytest.mark.parametrize("op", DRAWN)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
-def test_a_form_has_the_values_the_gradient_and_the_layout_of_its_operator(op, data):
+def test_a_form_has_the_values_the_gradient_and_the_layout_of_its_operator(algorithms, op, data):
     drawn = DRAWN[op](data.draw)
-    (values, gradients), (same, same_gradients) = (
-        outcome(op, call, drawn) for call in (operator(op), form(op))
-    )
+    with algorithms("default"):
+        values, gradients = outcome(op, operator(op), drawn)
+    same, same_gradients = outcome(op, form(op), drawn)
     for one, other in zip(values + gradients, same + same_gradients, strict=True):
         torch.testing.assert_close(other, one, equal_nan=True)
     assert layouts(same[0]) == layouts(values[0])
@@ -305,10 +294,10 @@ def test_the_gradient_of_a_form_is_the_slope_of_its_values(op, data):
 @pytest.mark.parametrize("op", DRAWN)
 @settings(max_examples=4, deadline=None)
 @given(data=st.data())
-def test_a_form_reaches_a_device_through_operators_that_repeat(op, data):
+def test_a_form_reaches_a_device_through_operators_that_repeat(algorithms, op, data):
     drawn = DRAWN[op](data.draw)
     form(op)(*drawn[0], **drawn[1])  # what is kept from the first call is made on a CPU
-    with strict(), Unrepeatable() as found:
+    with algorithms("error"), Unrepeatable() as found:
         outcome(op, form(op), drawn)
     assert not found.ops
 

@@ -1,7 +1,7 @@
 """A program for CUDA has equal forms in place of operators, and the same values."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from harness.training.events import Event, TrainedEvent
 from harness.training.jobs import Model, TrainJob
 from harness.training.program import compiled
 
+Algorithms = Callable[[str], AbstractContextManager[None]]
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
@@ -42,30 +43,21 @@ class Unrepeatable(nn.Module):
         return self.fc(x.flatten(2).median(2).values + x.mean((2, 3)))
 
 
-@contextmanager
-def mode(name: str) -> Iterator[None]:
-    """Run in one of torch's modes: in strict mode, which a training sets, unpooling cannot be exported."""
-    before = torch.get_deterministic_debug_mode()
-    torch.set_deterministic_debug_mode(name)
-    try:
-        yield
-    finally:
-        torch.set_deterministic_debug_mode(before)
-
-
 @pytest.fixture(scope="module")
-def exported_once() -> tuple[Architecture, dict[str, torch.Tensor]]:
+def exported_once(algorithms: Algorithms) -> tuple[Architecture, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
-    with mode("default"):
+    with algorithms("default"):
         return architecture_of(Unrepeatable(), (3, 32, 32))
 
 
-def test_a_program_for_cuda_has_the_logits_and_gradients_of_one_for_a_cpu(exported_once) -> None:
+def test_a_program_for_cuda_has_the_logits_and_gradients_of_one_for_a_cpu(
+    exported_once, algorithms: Algorithms
+) -> None:
     architecture, tensors = exported_once
     images, found = torch.rand(4, 3, 32, 32), []
     for device in (CPU, CUDA):
         own = {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
-        with mode("error"):
+        with algorithms("error"):
             logits = compiled(architecture.train, device).run(images, own)
             logits.square().sum().backward()
         found.append([logits, *(own[name].grad for name in sorted(own))])
@@ -83,12 +75,15 @@ def test_a_program_for_cuda_calls_no_operator_that_is_replaced_there(exported_on
 
 @pytest.mark.slow
 def test_a_training_by_the_forms_for_cuda_learns_as_one_without_them_does(
-    exported: Callable[[nn.Module], Model], job: TrainJob, monkeypatch: pytest.MonkeyPatch
+    exported: Callable[[nn.Module], Model],
+    job: TrainJob,
+    algorithms: Algorithms,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     torch.manual_seed(0)
     small = {"epochs": 1, "batch_size": 1000, "stages": (), "augmentation": ()}
     recipe = job.recipe.model_copy(update=small)
-    with mode("default"):
+    with algorithms("default"):
         short = job.model_copy(update={"model": exported(Unrepeatable()), "recipe": recipe})
     on_cpu = trained(short)
     as_if = {"cpu": CUDA}
