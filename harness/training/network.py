@@ -72,7 +72,8 @@ class Network(_Branch):
         Epoch and step lie on the network's device, in one tensor for good: a captured CUDA graph reads it.
         """
         self._seed = seed
-        self._epoch_and_step.copy_(torch.tensor((epoch, step)))
+        for place, number in zip(self._epoch_and_step, (epoch, step), strict=True):
+            place.fill_(number)
 
     def run(self, images: torch.Tensor, watch: Watch | None = None) -> torch.Tensor:
         """Run the graph of the mode the network is in; `watch` sees the value of every node."""
