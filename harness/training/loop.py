@@ -87,7 +87,9 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         started = time.monotonic()
         side_px = plan.sizes_px[epoch - 1]
         network.pools_globally = side_px in plan.pooled_px
-        run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, trained, pixels, emit)
+        run = _Epoch(
+            job, epoch, side_px, plan.precision, batches.steps_per_epoch, network, trained, pixels, emit
+        )
         log, measured = run.run(stretch, inputs.data)
         progress = Progress((*progress.logs, log), measured.confusion)
         checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
@@ -184,17 +186,18 @@ class _Epoch:
     size_px: int
     precision: Precision
     steps: int
+    network: Network
     trained: Trained
     pixels: Pixels
     emit: Emit
     shown_s: float = 0.0
 
     def run(self, stretch: Iterator[Batch], data: Data) -> tuple[EpochLog, Measured]:
-        # From the epoch too, so that a resumed training draws what an unbroken one draws.
-        torch.manual_seed((seed_for(self.job.seed, "dropout") + self.epoch) % 2**63)
-        self.trained.model.train()
-        tally, lr = _Tally(self.pixels.device), 0.0
+        self.network.train()
+        seed, tally, lr = seed_for(self.job.seed, "dropout"), _Tally(self.pixels.device), 0.0
         for step in range(1, self.steps + 1):
+            # Nothing in a training draws from torch's own generator, so that one is not seeded.
+            self.network.draw(seed, self.epoch, step)
             lr = float(self.trained.schedule.get_last_lr()[0])
             self._step(next(stretch), tally)
             self._show(step, tally)
@@ -203,7 +206,7 @@ class _Epoch:
         # accuracy is the grade: at full size, and always float32.
         precision = self.precision if self.epoch < self.job.recipe.epochs else "float32"
         measured = measure(
-            self.trained.model, self.pixels, data.test, self.job.data.num_classes, precision, self.size_px
+            self.network, self.pixels, data.test, self.job.data.num_classes, precision, self.size_px
         )
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
@@ -220,7 +223,7 @@ class _Epoch:
         images, labels = self.pixels(batch[0], self.size_px), batch[1].to(self.pixels.device)
         with running():
             with arithmetic(self.precision, self.pixels.device):
-                logits = self.trained.model(images).float()
+                logits = self.network(images).float()
             loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
             self.trained.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
