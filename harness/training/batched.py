@@ -217,7 +217,7 @@ class Dropout:
             *_stretch(place[0], place[1], self.heights, height),
             *_stretch(place[2], place[3], self.widths, width),
         )
-        return np.stack(sides, axis=1) * (chosen < self.p)[:, None]
+        return np.where((chosen < self.p)[:, None], np.stack(sides, axis=1), 0)
 
     def on_device(self, images: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
         """Return the images changed."""
@@ -283,7 +283,7 @@ def _stack(rows: Sequence[Sequence[Uniform]]) -> Uniform:
 
 
 def _stretch(length: Uniform, start: Uniform, lengths: tuple[int, int], side: int) -> tuple[Uniform, Uniform]:
-    """Draw a length from `lengths` and a start so that it fits: the first place, and the one after the last."""
+    """Draw a length from `lengths` and a start so that it fits: the first place, the one after the last."""
     shortest, longest = lengths[0], min(lengths[1], side)
     drawn = shortest + np.floor(length * (longest - shortest + 1))
     first = np.floor(start * (side - drawn + 1))
