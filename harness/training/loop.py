@@ -4,13 +4,12 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import OneCycleLR
 
 from harness.base.errors import GraphError, UsageError
@@ -23,17 +22,18 @@ from harness.training import checkpoint
 from harness.training.batches import Batches
 from harness.training.capture import Execution, Repeated, execution_on
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
-from harness.training.events import DivergedEvent, Emit, EpochEvent, SlowerEvent, StepEvent
-from harness.training.feed import Feed, feed
+from harness.training.events import DivergedEvent, Emit, EpochEvent, StepEvent
+from harness.training.feed import feed
 from harness.training.jobs import TrainJob
-from harness.training.measure import Measured, arithmetic, measure
+from harness.training.measure import Measured, measure
 from harness.training.muon import Muon
-from harness.training.network import Network, in_layout, running
+from harness.training.network import Network, in_layout
 from harness.training.pixels import Pixels
 from harness.training.plan import planned
 from harness.training.samples import augmented, write_samples
 from harness.training.stats import Stats, used
 from harness.training.tally import Means, Tally
+from harness.training.training_step import TrainingStep
 
 STEP_EVENT_S = 0.2
 """Least time between two progress events."""
@@ -90,7 +90,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     left = range(progress.epoch * batches.steps_per_epoch, steps)
     batch_feed = feed(batches, left, job.workers, inputs.device, resident=execution.resident)
     tally = Tally(recipe.batch_size, inputs.device)
-    step = _Step(recipe.label_smoothing, plan.precision, trained, pixels, batch_feed, tally)
+    step = TrainingStep(recipe.label_smoothing, plan.precision, trained, pixels, batch_feed, tally)
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
         started = time.monotonic()
         side_px = plan.sizes_px[epoch - 1]
@@ -170,41 +170,6 @@ def _identity(job: TrainJob, inputs: Inputs, initial_sha256: str) -> Identity:
 
 
 @dataclass
-class _Step:
-    """One step of a training: everything that a device computes for a batch."""
-
-    label_smoothing: float
-    precision: Precision
-    trained: Trained
-    pixels: Pixels
-    feed: Feed
-    tally: Tally
-    _size_px: int = 0
-    _repeated: Repeated | None = field(default=None, repr=False)
-
-    def at(self, size_px: int, execution: Execution, emit: Emit) -> Repeated:
-        """Give the step on images of a size; one that was recorded for another size is dropped."""
-        if self._repeated is None or size_px != self._size_px:
-            self._size_px, self._repeated = size_px, None  # its memory first
-            self._repeated = Repeated(
-                self._run, execution.recorder, lambda reason: emit(SlowerEvent(message=reason))
-            )
-        return self._repeated
-
-    def _run(self) -> None:
-        stored, labels = self.feed.batch()
-        images = self.pixels(stored, self._size_px)
-        with running():
-            with arithmetic(self.precision, self.pixels.device):
-                logits = self.trained.model(images).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-            self.trained.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.trained.optimizer.step()
-        self.tally.add(loss, logits, labels)
-
-
-@dataclass
 class _Epoch:
     """One epoch of a training, counted from 1."""
 
@@ -213,7 +178,7 @@ class _Epoch:
     size_px: int
     precision: Precision
     steps: int
-    step: _Step
+    step: TrainingStep
     repeated: Repeated
     emit: Emit
     shown_s: float = 0.0
