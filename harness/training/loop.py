@@ -90,7 +90,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     left = range(progress.epoch * batches.steps_per_epoch, steps)
     batch_feed = feed(batches, left, job.workers, inputs.device, resident=execution.resident)
     tally = Tally(recipe.batch_size, inputs.device)
-    step = TrainingStep(recipe.label_smoothing, plan.precision, trained, pixels, batch_feed, tally)
+    step = TrainingStep(recipe.label_smoothing, plan.precision, network, trained, pixels, batch_feed, tally)
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
         started = time.monotonic()
         side_px = plan.sizes_px[epoch - 1]
@@ -184,15 +184,15 @@ class _Epoch:
     shown_s: float = 0.0
 
     def run(self, data: Data) -> tuple[EpochLog, Measured]:
-        # From the epoch too, so that a resumed training draws what an unbroken one draws.
-        torch.manual_seed((seed_for(self.job.seed, "dropout") + self.epoch) % 2**63)
-        trained, tally = self.step.trained, self.step.tally
-        trained.model.train()
+        network, trained, tally = self.step.network, self.step.trained, self.step.tally
+        network.train()
         tally.begin()
         self.step.feed.begin(self.epoch - 1)
-        lr = 0.0
+        seed, lr = seed_for(self.job.seed, "dropout"), 0.0
         for step in range(1, self.steps + 1):
             lr = float(trained.schedule.get_last_lr()[0])
+            # Nothing in a training draws from torch's own generator, so that one is not seeded.
+            network.draw(seed, self.epoch, step)
             self.step.feed.advance()
             trained.optimizer.set_rates()
             self.repeated()
@@ -203,7 +203,7 @@ class _Epoch:
         # accuracy is the grade: at full size, and always float32.
         precision = self.precision if self.epoch < self.job.recipe.epochs else "float32"
         measured = measure(
-            trained.model, self.step.pixels, data.test, self.job.data.num_classes, precision, self.size_px
+            network, self.step.pixels, data.test, self.job.data.num_classes, precision, self.size_px
         )
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(

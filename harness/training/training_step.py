@@ -10,7 +10,7 @@ from harness.training.checkpoint import Trained
 from harness.training.events import Emit, SlowerEvent
 from harness.training.feed import Feed
 from harness.training.measure import arithmetic
-from harness.training.network import running
+from harness.training.network import Network, running
 from harness.training.pixels import Pixels
 from harness.training.tally import Tally
 
@@ -21,6 +21,7 @@ class TrainingStep:
 
     label_smoothing: float
     precision: Precision
+    network: Network
     trained: Trained
     pixels: Pixels
     feed: Feed
@@ -42,7 +43,7 @@ class TrainingStep:
         images = self.pixels(stored, self._size_px)
         with running():
             with arithmetic(self.precision, self.pixels.device):
-                logits = self.trained.model(images).float()
+                logits = self.network(images).float()
             loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
             self.trained.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
