@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def pack(train: Split, test: Split, folder: Path, limit: int) -> Split:
-    """Write all of `test`, and of `train` what `limit` bytes in all let in; return what of `train` that is."""
+    """Write all of `test`, and of `train` what `limit` bytes in all let in; return what that is."""
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.webp"):
         stale.unlink()
