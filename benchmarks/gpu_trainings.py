@@ -44,7 +44,7 @@ class Unrecorded(CudaRecorder):
 
     def record(self, step: Step) -> Step:
         """Give the step itself."""
-        return lambda: self.plainly(step)
+        return step
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Repeated:
         try:
             return recorder.record(self._step)
         except Exception as error:  # noqa: BLE001 - a plain step says what is wrong with the network itself
-            self._give_up(one_line(error))
+            self._give_up(one_line(_first(error)))
             return self._step
 
     def _give_up(self, reason: str) -> None:
@@ -132,3 +132,11 @@ class CudaRecorder:
         with torch.cuda.stream(self._aside), torch.cuda.graph(graph, stream=self._aside):
             step()
         return graph.replay
+
+
+# Private functions
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what went wrong first: the end of a recording that failed raises as well."""
+    return error if error.__context__ is None else _first(error.__context__)

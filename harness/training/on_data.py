@@ -85,7 +85,7 @@ def _bounded(memory_mib: int, device: torch.device) -> AbstractContextManager[No
         return bounded_memory(memory_mib + WORKSPACE_MIB)
     # A driver maps as much as a GPU has, and more. Of the GPU itself others have their part.
     total_mib = torch.cuda.get_device_properties(device).total_memory / 2**20
-    torch.cuda.set_per_process_memory_fraction(gpu_share(memory_mib, total_mib), device)
+    torch.cuda.set_per_process_memory_fraction(gpu_share(memory_mib, total_mib))
     return nullcontext()
 
 
