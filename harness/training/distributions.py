@@ -51,7 +51,8 @@ def normal(stream: Stream, shape: Sequence[int], dtype: torch.dtype, device: tor
         return torch.view_as_complex(normal(stream, (*shape, 2), dtype.to_real(), device)) * math.sqrt(0.5)
     one, other = _halves(stream.words(math.prod(shape), device))
     table = _normal_quantiles(device)
-    return ((table[one] + table[other]) * math.sqrt(0.5)).to(dtype).view(shape)
+    found = table.index_select(0, one).add_(table.index_select(0, other))
+    return found.mul_(math.sqrt(0.5)).to(dtype).view(shape)
 
 
 def exponential(
@@ -61,7 +62,8 @@ def exponential(
     high, low = _halves(stream.words(math.prod(shape), device))
     halved = 16 - torch.frexp(high.to(torch.float32) + 0.5).exponent
     table = _exponential_quantiles(device)
-    return (halved.to(torch.float64) * math.log(2) + table[low]).to(dtype).view(shape)
+    found = halved.to(torch.float32).mul_(math.log(2)).add_(table.index_select(0, low))
+    return found.to(dtype).view(shape)
 
 
 def integers(stream: Stream, low: int, high: int, shape: Sequence[int], device: torch.device) -> torch.Tensor:
@@ -85,7 +87,7 @@ def _at_least(stream: Stream, count: int, p: float, device: torch.device) -> tor
 
 def _halves(words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Split words (count,) into two indices in [0, 2**16)."""
-    return (words >> 16 & _HALF_WORD - 1).long(), (words & _HALF_WORD - 1).long()
+    return words >> 16 & _HALF_WORD - 1, words & _HALF_WORD - 1
 
 
 @cache
@@ -105,5 +107,5 @@ def _middles() -> torch.Tensor:
 
 
 def _rounded(table: torch.Tensor) -> torch.Tensor:
-    """Round to 20 binary digits, far above what another processor computes otherwise."""
-    return torch.round(table * 2**20) / 2**20
+    """Round to 20 binary digits: sums are exact, and another processor's last digits do not matter."""
+    return (torch.round(table * 2**20) / 2**20).to(torch.float32)
