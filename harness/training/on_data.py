@@ -5,11 +5,14 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from harness.base.errors import UsageError
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.download import Progress
 from harness.datasets.images import Data
 from harness.datasets.label_server import data_with_label_server
 from harness.datasets.miniature import load_mini
+from harness.graph.cuda import not_on_cuda
+from harness.graph.ir import Architecture
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import device_of, make_deterministic
@@ -70,14 +73,27 @@ def gpu_share(memory_mib: int, total_mib: float) -> float:
 
 
 def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
-    device = device_of(job.device)
     # Before the data: a graph that is refused should not cost a download.
     plan, tensors = read(job.model.architecture, job.model.weights)
+    device = _device(job, plan)
     network = Network(plan, tensors, device)
     data = _data(job, emit)
     check_memory(plan, tensors, (batch_size, *data.shape), job.memory_mib)
     stats = stats_of(data, job.stats_cache, recompute=job.recompute_stats)
     return Inputs(network=network, data=data, stats=stats, device=device)
+
+
+def _device(job: TrainJob | EvaluateJob, plan: Architecture) -> torch.device:
+    """Choose the device; a CPU for a network that is not trained on CUDA, unless CUDA is asked for.
+
+    Raises:
+        UsageError: it is asked for, and there is none, or none that gives equal bytes for this network.
+    """
+    device = device_of(job.device)
+    why = not_on_cuda(plan) if device.type == "cuda" and isinstance(job, TrainJob) else None
+    if why and job.device == "cuda":
+        raise UsageError(f"--device cuda: {why}. Use --device cpu or auto.")
+    return torch.device("cpu") if why else device
 
 
 def _bounded(memory_mib: int, device: torch.device) -> AbstractContextManager[None]:

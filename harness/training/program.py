@@ -16,6 +16,7 @@ from harness.base.errors import GraphError
 from harness.graph import ir as plain
 from harness.graph.operators import OPS
 from harness.training.depthwise import grouped
+from harness.training.equal_forms import equal_form
 from harness.training.philox import Moment
 from harness.training.random_operators import Drawing, drawing
 
@@ -125,7 +126,8 @@ def compiled(graph: plain.Graph, device: torch.device) -> Program:
             | ({"device": device} if _is_made_somewhere(call) else {}),
             spent=spent.get(node.name, ()),
         )
-        for place, (node, call) in enumerate(zip(graph.nodes, map(_callable, graph.nodes), strict=True))
+        for place, node in enumerate(graph.nodes)
+        for call in (_callable(node, device),)
     )
     return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
 
@@ -162,7 +164,7 @@ def _last_uses(graph: plain.Graph) -> dict[str, tuple[str, ...]]:
     return spent
 
 
-def _callable(node: plain.Node) -> Callable[..., Any]:
+def _callable(node: plain.Node, device: torch.device) -> Callable[..., Any]:
     if node.op == "operator.getitem":
         return operator.getitem
     if node.op in _ARITHMETIC:
@@ -176,7 +178,7 @@ def _callable(node: plain.Node) -> Callable[..., Any]:
     if found is None:
         source = f" ({node.source})" if node.source else ""
         raise GraphError(f"{node.layer}{source}: the operator {node.op} is not on the allow-list.")
-    call: Callable[..., Any] = found
+    call: Callable[..., Any] = equal_form(node.op, device) or found
     return grouped(call) if _groups(node, found) != 1 else call
 
 
