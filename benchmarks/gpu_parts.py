@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from gpu_trainings import NETWORKS, STEPS, Bench
-from operator_inputs import Arguments, arguments, operators, placed
+from operator_inputs import Arguments, arguments, operators, overload, placed
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._pytree import tree_leaves
@@ -161,7 +161,9 @@ PARTS: dict[str, tuple[Callable[[Bench], Results], float]] = {
 # Private functions
 
 _NO_GRADIENT = "derivative"
-"""Of an operator's derivative: such an operator is run without."""
+"""What torch speaks of where an operator has none: such an operator is run without."""
+_NOT_TRAINED = ("running_mean", "running_var", "random_samples")
+"""Arguments that have no gradient."""
 
 
 def _repeats(name: str, given: Arguments, device: torch.device, layout: torch.memory_format) -> str:
@@ -196,7 +198,11 @@ def _once(
         inputs=("image",), input_shape=(1,), bindings={key: key for key in leaves}, nodes=(node,),
         outputs=("node",),
     )  # fmt: skip
-    trained = [leaf.requires_grad_() for leaf in leaves.values() if _has_gradient(leaf)]
+    schema = overload(name)._schema.arguments
+    apart = {id(arg) for arg, asked in zip(args, schema, strict=False) if asked.name in _NOT_TRAINED}
+    trained = [
+        leaf.requires_grad_() for leaf in leaves.values() if _has_gradient(leaf) and id(leaf) not in apart
+    ]
     seen: list[Any] = []
     compiled(graph, device).run(
         torch.zeros(1, device=device),
@@ -239,10 +245,8 @@ def _weights(value: torch.Tensor) -> torch.Tensor:
 def _sha256(tensors: Iterable[torch.Tensor]) -> str:
     sha = hashlib.sha256()
     for tensor in tensors:
-        flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().view(-1)
-        sha.update(
-            f"{tuple(tensor.shape)} {tensor.dtype}".encode() + flat.view(torch.uint8).numpy().tobytes()
-        )
+        what = f"{tuple(tensor.shape)} {tensor.dtype}"
+        sha.update(what.encode() + tensor.numpy(force=True).tobytes())
     return sha.hexdigest()
 
 
