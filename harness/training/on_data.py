@@ -18,6 +18,7 @@ from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import device_of, make_deterministic
 from harness.training.evaluate import evaluate
 from harness.training.events import AugmentedEvent, DataEvent, DownloadEvent, Emit, ReadyEvent, TrainedEvent
+from harness.training.feed import RESIDENT_MIB
 from harness.training.fingerprint import fingerprint
 from harness.training.jobs import AugmentJob, EvaluateJob, TrainJob
 from harness.training.loop import Diverged, Inputs, train
@@ -59,6 +60,15 @@ def do_on_data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> None:
     emit(TrainedEvent(training=training, seconds=time.monotonic() - started))
 
 
+def gpu_share(memory_mib: int, total_mib: float) -> float:
+    """Return the most that a training may take of a GPU, in (0, 1].
+
+    The values of a batch twice, as steps from Python and as recorded ones, with the training images and what
+    operators need for themselves.
+    """
+    return min(1.0, (2 * memory_mib + RESIDENT_MIB + WORKSPACE_MIB) / total_mib)
+
+
 # Private functions
 
 
@@ -87,8 +97,12 @@ def _device(job: TrainJob | EvaluateJob, plan: Architecture) -> torch.device:
 
 
 def _bounded(memory_mib: int, device: torch.device) -> AbstractContextManager[None]:
-    # A driver maps as much as a GPU has, and more; a GPU that is full says so itself.
-    return nullcontext() if device.type == "cuda" else bounded_memory(memory_mib + WORKSPACE_MIB)
+    if device.type != "cuda":
+        return bounded_memory(memory_mib + WORKSPACE_MIB)
+    # A driver maps as much as a GPU has, and more. Of the GPU itself others have their part.
+    total_mib = torch.cuda.get_device_properties(device).total_memory / 2**20
+    torch.cuda.set_per_process_memory_fraction(gpu_share(memory_mib, total_mib))
+    return nullcontext()
 
 
 def _ready(inputs: Inputs) -> ReadyEvent:

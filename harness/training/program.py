@@ -126,7 +126,8 @@ def compiled(graph: plain.Graph, device: torch.device) -> Program:
             | ({"device": device} if _is_made_somewhere(call) else {}),
             spent=spent.get(node.name, ()),
         )
-        for place, (node, call) in enumerate((node, _callable(node, device)) for node in graph.nodes)
+        for place, node in enumerate(graph.nodes)
+        for call in (_callable(node, device),)
     )
     return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
 

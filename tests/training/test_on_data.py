@@ -1,4 +1,4 @@
-"""A network that CUDA gives other bytes each time is never trained there."""
+"""What a training takes of a GPU; a network that CUDA gives other bytes each time is never trained there."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from harness.base.errors import UsageError
 from harness.training.engine import do
 from harness.training.events import Event, TrainedEvent
 from harness.training.jobs import Model, TrainJob
+from harness.training.on_data import gpu_share
 
 
 class Volumes(nn.Module):
@@ -55,3 +56,11 @@ def test_it_is_trained_on_a_cpu_where_either_will_do(volumes: TrainJob, events: 
     do(volumes.model_copy(update={"device": "auto"}), events.append)
     assert isinstance(events[-1], TrainedEvent)
     assert events[-1].training.device == "cpu"
+
+
+def test_a_training_leaves_of_a_large_gpu_what_it_does_not_need() -> None:
+    assert gpu_share(4_096, 143_360) == pytest.approx(0.129, abs=0.001)
+
+
+def test_a_gpu_that_is_smaller_than_the_limit_is_used_up() -> None:
+    assert gpu_share(12_288, 8_192) == 1
