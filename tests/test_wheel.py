@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from checkout import REPOSITORY
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-BUILT_FROM = ("harness", "templates", "checks", "submission", "pyproject.toml", "README.md")
+BUILT_FROM = ("harness", "templates", "checks", "submission", "requirements", "pyproject.toml", "README.md")
 OURS = shutil.ignore_patterns("*harness*")
 """What pip has installed of the checkout; the packages it needs are called otherwise."""
 
@@ -46,6 +47,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
     empty = work / "empty"
     empty.mkdir()
     shutil.copyfile(REPOSITORY / "submission" / "model.py", empty / "model.py")
+    for student in ("ada", "bob"):
+        shutil.copytree(REPOSITORY / "templates" / "starter", empty / "class" / student)
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [str(python.with_name("harness")), *arguments]
@@ -65,6 +68,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
         (["assignment", "new", "own", "--dataset", "mnist"], "wrote own/own.toml"),
         (["check", "own/own", "--assignment", "own/own.toml"], "passed, 60 of 100 points, 40 open"),
         (["new", "mine"], "wrote mine/model.py"),
+        (["check", "mine"], "passed, 75 of 100 points, 25 open"),
+        (["cohort", "grade", "class", "--rules-only"], "passed │           2 │"),
+        (["cohort", "table", "--format", "csv"], "csv: results/table.csv"),
+        (["cohort", "similar"], "2 submissions compared"),
+        (["doctor"], "albumentations"),
         (["watch", "none"], "none: not there; expected a store"),
         (["grade", "model.py", "--class", "Net", "--data", "mini"], "Scorecard: results/scorecard.md"),
     ],
@@ -74,3 +82,10 @@ def test_a_command_works_where_no_checkout_is(installed: Command, arguments: lis
     done = installed(*arguments)
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_package_of_the_harness_goes_into_the_wheel() -> None:
+    listed = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {file.parent for file in (REPOSITORY / "harness").rglob("*.py")}
+    names = {".".join(folder.relative_to(REPOSITORY).parts) for folder in folders}
+    assert names == {name for name in listed if "shipped" not in name}
