@@ -20,7 +20,7 @@ from harness.graph.receptive_field.agreement import Extents
 from harness.loader.load import open_loader
 from harness.rules.judging import judge
 from harness.rules.network import Network
-from harness.sandbox.client import Box
+from harness.sandbox.client import Sandbox
 
 # Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -48,7 +48,7 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def box() -> Iterator[Box]:
+def sandbox() -> Iterator[Sandbox]:
     """What runs submissions, in the strongest backend that works here."""
     with open_loader() as opened:
         yield opened

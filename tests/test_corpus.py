@@ -115,7 +115,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec,
         with open_loader() as box:
             for case in cases:
                 (out / case).mkdir()
-                wanted = {case: answered[case].wanted}
+                wanted = {case: answered[case].requested}
                 request = intake_request(roomy, submissions[case].root, wanted, out / case)
                 yield sandbox.trace(request, roomy.limits, box)
 

@@ -11,7 +11,7 @@ FOLDER = DEFAULT_ASSIGNMENT.parent
 
 
 def shipped() -> dict[str, Path]:
-    """Give the file of each assignment that comes with the harness, by id."""
+    """Return the file of each assignment that comes with the harness, by id."""
     return {file.stem: file for file in sorted(FOLDER.glob("*.toml"))}
 
 

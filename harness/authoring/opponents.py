@@ -57,7 +57,7 @@ def exported(spec: AssignmentSpec, listen: Listener) -> tuple[Opponent, ...]:
 
 
 def altered(reference: Network, probe: Probe | None, spec: AssignmentSpec) -> Iterator[Opponent]:
-    """Give the reference with recipes that a submission might ask for, and as if it were trained already."""
+    """Yield the reference with recipes that a submission might ask for, and as if it were trained already."""
     for what, changes in _recipes(spec):
         recipe = reference.recipe.model_copy(update=changes)
         yield Opponent(f"the reference with {what}", replace(reference, recipe=recipe))
@@ -82,7 +82,7 @@ def broken_by(spec: AssignmentSpec, variant: str, opponents: tuple[Opponent, ...
 
 
 def _submission(spec: AssignmentSpec) -> Submission:
-    """Name every class of the source as a submission's variant; what each is worth is not asked."""
+    """Return the source as a submission, every class of it a variant; what each is worth does not matter."""
     arguments: dict[str, Any] = {
         "channels": spec.data.input_shape[0],
         "num_classes": spec.data.num_classes,

@@ -12,7 +12,7 @@ from harness.datasets.dataset import PREVIEW
 
 
 @dataclass(frozen=True)
-class Terms:
+class GradingConfig:
     """What all works of one command have in common."""
 
     assignment: AssignmentSpec
@@ -40,13 +40,13 @@ class Terms:
         }
 
     @property
-    def scope(self) -> str:
+    def run_key(self) -> str:
         """Hash of all of them."""
         return digest(self.content)
 
     def key(self, submission_sha256: str, recipe_sha256: str) -> str:
         """Hash of all that decides the grade of one submission."""
-        return digest({"scope": self.scope, "submission": submission_sha256, "recipe": recipe_sha256})
+        return digest({"scope": self.run_key, "submission": submission_sha256, "recipe": recipe_sha256})
 
 
 def digest(data: Any) -> str:

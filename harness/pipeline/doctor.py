@@ -47,8 +47,8 @@ def _plain(version: str) -> str:
 
 def _sandbox() -> Check:
     try:
-        with open_loader() as box:
-            backend = box.backend
+        with open_loader() as sandbox:
+            backend = sandbox.backend
     except SandboxError as error:
         return Check("sandbox", "FAIL", str(error), "Enable Landlock: lsm=landlock,... for the kernel.")
     if backend == "bwrap":

@@ -146,7 +146,7 @@ def _variant(
         problem = records.Problem(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
-        findings = judging.not_taken_in(judged.cause, run.assignment.rules_for(name), full=full)
+        findings = judging.not_loaded(judged.cause, run.assignment.rules_for(name), full=full)
         return _scored(run.assignment, name, judged.class_name, findings, full=full, problem=problem)
     assert isinstance(traced, Traced)
     findings, facts, table = judged

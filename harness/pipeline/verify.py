@@ -19,7 +19,7 @@ from harness.pipeline.probing import probe
 from harness.pipeline.run import Run, take_in
 from harness.record import record as records
 from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
-from harness.rules.judging import judge_trainings, not_taken_in, not_trained
+from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
 from harness.rules.untrained import untrainable
 from harness.settings.recipe import RecipeSpec
@@ -188,7 +188,7 @@ def _completed(
         return live
     rules = run.assignment.rules_for(name)
     if live.problem is not None:
-        return _scored(run, name, live, not_taken_in(live.problem.cause, rules, full=True))
+        return _scored(run, name, live, not_loaded(live.problem.cause, rules, full=True))
     if uploaded is None:
         return _scored(run, name, live, (*live.findings, *_unproven(why_none, rules)))
     why = "; ".join(doubts(name, live, uploaded, run.assignment, run.recipe(name)))
@@ -211,12 +211,12 @@ def _pending(run: Run, name: str) -> VariantRecord:
     full = name in variants_to_train(run, ())
     findings = tuple(
         finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
-        for finding in not_taken_in("infrastructure", run.assignment.rules_for(name), full=full)
+        for finding in not_loaded("infrastructure", run.assignment.rules_for(name), full=full)
     )
     verdict, points, most = grade_variant(findings, worth(run.assignment, name))
     return VariantRecord(
         title=run.assignment.variants[name].title,
-        class_name=run.submission.variants[name].wanted.class_name or "",
+        class_name=run.submission.variants[name].requested.class_name or "",
         full=full,
         verdict=verdict,
         points=points,

@@ -58,11 +58,11 @@ def child():
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, box, child):
+def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, sandbox, child):
     spec = load_assignment(shipped()[name])
     submission = open_submission(reference_of(shipped()[name]), spec, variants=tuple(spec.variants))
     run = Run(submission, spec, Settings(out=tmp_path), lambda *_: None)
-    take_in(run, box=box)
+    take_in(run, sandbox=sandbox)
     probe_in(child, run)
     record = judge(run)
     assert record.verdict == "passed"

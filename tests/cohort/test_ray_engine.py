@@ -24,7 +24,7 @@ from harness.cohort.leases import shown
 from harness.cohort.local import refuse
 from harness.cohort.queries import rows
 from harness.cohort.ray_engine import Cluster, needs_of, slots
-from harness.cohort.schema import WorkTable
+from harness.cohort.schema import TaskTable
 from harness.cohort.store import Store, opened_store
 from harness.cohort.worker import Shift
 
@@ -214,7 +214,7 @@ def claimed_on(machine, store: Store) -> int:
     """How many works a grader on one machine is at."""
     there = set(descendants(raylet_of(machine)))
     with store.reading() as session:
-        owners = session.scalars(select(WorkTable.owner).where(WorkTable.owner != "")).all()
+        owners = session.scalars(select(TaskTable.owner).where(TaskTable.owner != "")).all()
     return sum(int(shown(owner).rpartition(":")[2]) in there for owner in owners)
 
 
