@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 StoreOption = Annotated[
     str,
-    typer.Option("--store", metavar="FILE|URL", help="SQLite file, or postgresql://user@host/name."),
+    typer.Option(
+        "--store",
+        metavar="FILE|URL",
+        help="SQLite file, or postgresql://user@host/name.",
+        envvar="HARNESS_STORE",
+    ),
 ]
 FilesOption = Annotated[
     Path | None,

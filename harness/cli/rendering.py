@@ -18,6 +18,7 @@ from harness.cli.options import (
     OutOption,
     RecordArgument,
     SeedOption,
+    default_assignment,
     opened,
 )
 from harness.cli.outputs import check_writable
@@ -35,14 +36,14 @@ def augment(
     assignment: AssignmentOption = None,
 ) -> None:
     """Show what the recipe's augmentation does: training images beside what four epochs make of them."""
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
     from harness.cli.screen import Display, say
     from harness.pipeline.run import Settings, augment
     from harness.report.plots.samples import draw_augmented, read_samples
     from harness.report.plots.sources import SAMPLES
 
     check_writable(out)
-    spec, settings = load_assignment(assignment or DEFAULT_ASSIGNMENT), Settings(seed=seed, data=data)
+    spec, settings = load_assignment(assignment or default_assignment()), Settings(seed=seed, data=data)
     with TemporaryDirectory(prefix="harness-") as folder, Display() as display:
         samples = Path(folder) / SAMPLES
         classes = augment(spec, settings, n_samples, samples, display.show)
@@ -54,7 +55,9 @@ def augment(
 
 def readme(
     path: Annotated[Path, typer.Argument(metavar="README.md", help="The file whose blocks are filled.")],
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder with the record.")] = DEFAULT_OUT,
+    results: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the record.", envvar="HARNESS_RESULTS")
+    ] = DEFAULT_OUT,
     rf: Annotated[
         list[str],
         typer.Option(

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import albumentations
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from harness.record.record import Augmented
 from harness.settings.recipe import TransformSpec
 from harness.training.augment import Augmenter, Images, build, for_channels
+from harness.training.libraries import albumentations, cv2
 from harness.training.warp import BORDERS, INTERPOLATIONS, colour, inverted, warped
 
 Uniform = NDArray[np.float64]
@@ -68,7 +67,8 @@ class BatchAugmenter:
     manner: Augmented = "in batches"
 
     def __init__(self, transforms: Sequence[BatchTransform], seed: int) -> None:
-        cv2.setNumThreads(0)
+        if transforms:
+            cv2.setNumThreads(0)
         self._transforms = transforms
         self._seed = seed
         self._drawn: tuple[int, int, list[Uniform]] = (-1, 0, [])
@@ -231,7 +231,7 @@ class Dropout:
 # Private functions
 
 
-def _batched(transform: albumentations.BasicTransform) -> BatchTransform | None:
+def _batched(transform: "albumentations.BasicTransform") -> BatchTransform | None:
     """Translate one transform of Albumentations; None if it does what the ones above do not."""
     kind = type(transform)
     if kind is albumentations.HorizontalFlip:
@@ -245,7 +245,7 @@ def _batched(transform: albumentations.BasicTransform) -> BatchTransform | None:
     return None
 
 
-def _affine(affine: albumentations.Affine) -> Affine | None:
+def _affine(affine: "albumentations.Affine") -> Affine | None:
     if affine.translate_percent is None or (np.ndim(affine.fill) > 0 and len(affine.fill) != 3):
         return None
     return Affine(
@@ -260,7 +260,7 @@ def _affine(affine: albumentations.Affine) -> Affine | None:
     )
 
 
-def _dropout(dropout: albumentations.CoarseDropout) -> Dropout | None:
+def _dropout(dropout: "albumentations.CoarseDropout") -> Dropout | None:
     heights, widths = dropout.hole_height_range, dropout.hole_width_range
     # Sizes below one are shares of a side; a fill that is a word is a method.
     if isinstance(dropout.fill, str) or heights[1] < 1 or widths[1] < 1:
