@@ -1,4 +1,4 @@
-"""What the terminal shows to who writes an assignment."""
+"""The terminal output of the commands for authors of assignments."""
 
 from collections.abc import Sequence
 

@@ -257,7 +257,7 @@ def shift_of(
     sandbox: "BackendChoice",
     lease_s: float,
 ) -> "Shift":
-    """Say what each grader is to do, as the options say."""
+    """Return what each grader is to do, as the options say."""
     from harness.cohort.worker import Shift
     from harness.sources.files import printable
 
@@ -280,7 +280,7 @@ def shift_of(
 def cluster_of(
     engine: Literal["local", "ray"], address: str, gpus: float, memory_mib: int
 ) -> "Cluster | None":
-    """Say which cluster the graders run on, as the options say; None: on none."""
+    """Return the cluster that the graders run on, as the options say; None: on none."""
     from harness.cohort.ray_engine import Cluster
 
     return Cluster(address, gpus, memory_mib) if engine == "ray" else None

@@ -46,7 +46,7 @@ def once_a_group(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def notes_on(joined: Joined) -> tuple[str, ...]:
-    """Say who could not be joined, and who has handed in nothing."""
+    """Return notes on who could not be joined, and who has submitted nothing."""
     said = []
     if joined.missing:
         taken = Counter((*joined.students.values(), *(person.name for person in joined.missing)))
@@ -61,7 +61,7 @@ def notes_on(joined: Joined) -> tuple[str, ...]:
 
 
 def _called(person: Person, taken: Counter[str]) -> str:
-    """Tell two of one name apart by what else the list says of them."""
+    """Return a person's name, with what else the list says where two have the same."""
     if taken[person.name] == 1:
         return person.name
     numbers = (person.of(kind) for kind in ("participant", "id", "sid", "login", "email"))

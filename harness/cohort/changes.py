@@ -1,4 +1,4 @@
-"""Who has changed in a store since it was last looked at: a cheap question, to be asked every second."""
+"""Changes in a store since it was last looked at: a cheap query, to be repeated every second."""
 
 import time
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Version(NamedTuple):
 
 
 def versions(store: Store) -> Mapping[str, tuple[Version, ...]]:
-    """Give the marks of every student, oldest link first."""
+    """Return the versions of every student's submissions, oldest link first."""
     now = time.time()
     columns = TaskTable.key, TaskTable.stage, TaskTable.owner, TaskTable.lease_until, TaskTable.problem
     last_grade = select(GradeTable.key, func.max(GradeTable.id)).group_by(GradeTable.key)

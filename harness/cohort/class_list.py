@@ -45,7 +45,7 @@ class Person:
     """What the list says, by the kind of its columns."""
 
     def of(self, kind: Kind) -> str:
-        """Give what the list says, "" where it does not."""
+        """Return what the list says, "" where it does not."""
         return self.known.get(kind, "")
 
 
@@ -169,7 +169,7 @@ def decoded(data: bytes) -> str:
 
 
 def _is_no_person(cells: Sequence[str]) -> bool:
-    """Tell whether a line of Canvas' is that of the points, or of the student whom a teacher can play."""
+    """Return whether a line of Canvas' is that of the points, or of the test student."""
     return _TOTALS in "".join(cells[:1]) or any(tuple(cells[: len(name)]) == name for name in _TEST_STUDENT)
 
 

@@ -133,7 +133,7 @@ def _titles(heading: str) -> set[str]:
 
 
 def _place(listed: ClassList) -> int:
-    """Say where a new column goes: last, in Canvas before its own totals."""
+    """Return where a new column goes: last, in Canvas before its own totals."""
     own = (
         at
         for at, heading in enumerate(listed.head)
@@ -150,7 +150,7 @@ def _beside(listed: ClassList, number: int, task: Task) -> str:
 
 
 def _other_maximum(listed: ClassList, at: int, task: Task) -> list[str]:
-    """Tell where the platform counts to another number."""
+    """Return the note that the platform counts to another number of points, if it does."""
     found = set()
     for line in listed.lines[listed.head_at + 1 :]:
         if listed.platform == "canvas" and line and "Points Possible" in line[0] and at < len(line):

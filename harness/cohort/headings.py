@@ -1,4 +1,4 @@
-"""What course platforms and teachers write over the columns of a class list, in several languages."""
+"""Headings that platforms and teachers write over the columns of a class list, in several languages."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def plainly(heading: str) -> str:
 
 
 def kind_of(heading: str) -> Kind | None:
-    """Say what a column holds, by its heading."""
+    """Return the kind of a column, by its heading; None for any other."""
     return _KINDS.get(plainly(heading))
 
 

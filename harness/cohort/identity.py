@@ -1,4 +1,4 @@
-"""Who a student is to the platform that the class was handed in on."""
+"""The identity of a student on the platform that the class was submitted on."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ class Identity:
         return self.participant or self.user or self.sid or self.login
 
     def is_same_as(self, other: "Identity") -> bool:
-        """Tell whether two are one student: by a number that both have."""
+        """Return whether two are one student: by a number that both have."""
         pairs = (
             (self.participant, other.participant),
             (self.user, other.user),

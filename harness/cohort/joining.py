@@ -1,4 +1,4 @@
-"""Who of a class list handed in which submission: joined by the platform's numbers, else by names.
+"""Join a class list with its submissions: by the platform's numbers, else by names.
 
 What could mean several is named and never guessed.
 """
@@ -74,7 +74,7 @@ class Lookup:
         return people[0] if len(people) == 1 else None
 
     def candidates(self, student: str, identity: Identity | None) -> tuple[Sequence[Person], bool]:
-        """Give all that a student could be by the strongest evidence there is, and whether it is a group."""
+        """Return all that a student could be by the strongest evidence, and whether it is a group."""
         identity = identity or Identity(name=student)
         by_number = self.by_number(identity)
         if len(by_number) == 1:
@@ -93,7 +93,7 @@ class Lookup:
         return members, bool(members)
 
     def by_number(self, identity: Identity) -> Sequence[Person]:
-        """Give those who have a number of the platform's, of the university's, a login or an address."""
+        """Return those with a number of the platform's or the university's, a login or an address."""
         for said, kinds in _BY_NUMBER:
             value = getattr(identity, said).casefold()
             for kind in kinds if value else ():
@@ -106,7 +106,7 @@ class Lookup:
         return ()
 
     def _may_be(self, person: Person, identity: Identity, by_number: Sequence[Person]) -> bool:
-        """Tell whether no number speaks against what the names say."""
+        """Return whether no number speaks against what the names say."""
         if by_number:
             return person in by_number
         own: list[tuple[str, Kind]] = [("sid", "sid")]
@@ -156,7 +156,7 @@ def _values(person: Person, kind: Kind) -> set[str]:
 
 
 def _agrees(identity: Identity, person: Person) -> bool:
-    """Tell whether the names do not speak against it; hidden ones say nothing."""
+    """Return whether the names do not speak against it; hidden ones say nothing."""
     hidden = _HIDDEN.fullmatch(identity.name.casefold())
     if hidden or not identity.name or not (person.of("name") or person.of("family")):
         return True
@@ -168,7 +168,7 @@ def _groups(person: Person) -> set[str]:
 
 
 def _names(person: Person, form: Callable[[str], frozenset[str]]) -> frozenset[str]:
-    """Give every way in which a person's name may be written, and what may stand for it."""
+    """Return every way in which a person's name may be written, and what may stand for it."""
     given, family, email = person.of("given"), person.of("family"), person.of("email")
     ways = [person.name, f"{given} {family}", f"{family} {given}", person.of("login"), person.of("sid")]
     ways += [email, email.partition("@")[0]]
@@ -191,7 +191,7 @@ def _folded(name: str) -> frozenset[str]:
 
 
 def _orders(name: str) -> frozenset[str]:
-    """Give the letters of a name, family name first and last; Canvas leaves out all that is none."""
+    """Return the letters of a name, family name first and last; Canvas leaves out all other characters."""
     family, comma, given = name.partition(",")
     ways: Iterable[str] = (name, given + family) if comma else (name, *_turned(name))
     return frozenset("".join(letter for letter in way if letter.isalnum()) for way in ways) - {""}

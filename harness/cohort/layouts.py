@@ -1,4 +1,4 @@
-"""How course platforms lay out the submissions of a class: who handed in what, read from names alone.
+"""Layouts of course platforms: who submitted what, read from the names in a delivery alone.
 
 A layout is read from the paths in a folder or a zip file; a folder's path ends in "/". What a submission
 holds is not looked at here.
@@ -96,7 +96,7 @@ class Contents:
         return tuple(found)
 
     def below(self, folder: str) -> "Contents":
-        """Take a folder for the whole."""
+        """Return the contents of a folder, as if it were the whole."""
         paths = tuple(
             path[len(folder) :] for path in self.paths if path.startswith(folder) and path != folder
         )
@@ -104,7 +104,7 @@ class Contents:
 
 
 def recognise(contents: Contents) -> Layout:
-    """Say which platform has laid out a delivery: the one whose names most of it has, else plain."""
+    """Return the platform that has laid out a delivery: the one whose names most of it has, else plain."""
     top = contents.top
     if METADATA in top:
         return "gradescope"
@@ -284,7 +284,7 @@ def _plain(contents: Contents) -> Laid:
 
 
 def _student(one: str, *, is_link: bool) -> str:
-    """Name the student whose entry it is; "" for what is nobody's submission."""
+    """Return the student whose entry it is; "" for what is nobody's submission."""
     if one[-1] == "/":
         return _called(one[:-1])
     suffix = next((end for end in _LONGEST_FIRST if one.lower().endswith(end)), "")

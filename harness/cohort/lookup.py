@@ -13,7 +13,7 @@ from harness.cohort.store import Store
 
 
 def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
-    """Give one student's row: by the name, in small or capital letters, or by how no other name begins.
+    """Return one student's row: by the name, in small or capital letters, or by a beginning no other has.
 
     Who is in the list of the class and has handed in nothing has a row that says so.
 

@@ -1,4 +1,4 @@
-"""What is known of a class, one row a student: plain data, from which every table is made."""
+"""Models of a class: plain data, one row a student, from which every table is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ class Row:
 
 
 def cause_of(record: Record) -> Cause | None:
-    """Name the cause of what was not judged in a record; of several, the one furthest from the student."""
+    """Return the cause of what was not judged in a record; of several, the one furthest from the student."""
     found = set(_causes(record))
     return next((cause for cause in _WORST_FIRST if cause in found), None)
 
@@ -124,7 +124,7 @@ def by_cause(found: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
 
 
 def outcome(row: Row) -> str:
-    """Say what came of one submission in a word or two."""
+    """Return the outcome of one submission in a word or two."""
     if row.state in ("waiting", "running"):
         return row.state
     if row.state == "missing":

@@ -17,7 +17,7 @@ _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 
 def known_as(written: str) -> str:
-    """Give the name under which a student is entered and looked up.
+    """Return the name under which a student is stored and looked up.
 
     Letters are composed (NFC), every kind of space is one space, and invisible characters are left out, but
     for those that belong to the spelling.
@@ -28,7 +28,7 @@ def known_as(written: str) -> str:
 
 
 def in_order(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Give the key that puts names in the order of a list of people: without accents, numbers as numbers.
+    """Return the sort key of a name in a list of people: without accents, numbers as numbers.
 
     A page that is opened puts them in the order of the reader's language.
     """
@@ -59,5 +59,5 @@ def one_of(written: str, names: Sequence[str]) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text may be a student's name: not empty, and no control character in it."""
+    """Return whether a text may be a student's name: not empty, and no control character in it."""
     return text != "" and _JOINER.sub("", text).isprintable()

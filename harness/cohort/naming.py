@@ -1,4 +1,4 @@
-"""What students are called in a store, however their platform has written them."""
+"""Names of students in a store, however their platform has written them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _WITHOUT_NAMES = ("canvas", "classroom50", "nbgrader")
 
 
 def students(laid: Laid, class_list: ClassList | None, known: Mapping[str, Identity]) -> tuple[str, ...]:
-    """Name the student of each submission, every one differently.
+    """Return the student of each submission, each with another name.
 
     Who is `known` by a number of the platform keeps the name. Two of one name are told apart by numbers.
 

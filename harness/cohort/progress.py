@@ -1,4 +1,4 @@
-"""How far the works of a scope are: who has just been graded, how long a grade takes."""
+"""Progress of a run: who has just been graded, and how long a grade takes."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ class Given:
 
 
 def last_grade(store: Store) -> int:
-    """Give the number of the last grade, 0 where there is none."""
+    """Return the number of the last grade, 0 where there is none."""
     with store.reading() as session:
         return session.scalar(select(func.max(GradeTable.id))) or 0
 
 
 def graded_since(store: Store, run_key: str, number: int) -> Sequence[Given]:
-    """List the grades of a scope that were given after one, in their order."""
+    """List the grades of a run that were given after one, in their order."""
     with store.reading() as session:
         found = session.execute(
             select(GradeTable.id, SubmissionTable.student, GradeTable.verdict)
@@ -40,7 +40,7 @@ def graded_since(store: Store, run_key: str, number: int) -> Sequence[Given]:
 
 
 def typical_seconds(store: Store, run_key: str) -> Mapping[str, float]:
-    """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
+    """Return the median seconds of a grade in a run: ``rules`` and ``full``, where there is one."""
     with store.reading() as session:
         measured = session.execute(
             select(GradeTable.stage, GradeTable.seconds)
@@ -54,7 +54,7 @@ def typical_seconds(store: Store, run_key: str) -> Mapping[str, float]:
 
 
 def progress_of(store: Store, run_key: str) -> Mapping[str, tuple[str, str]]:
-    """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
+    """Return the stage and the last verdict of each task of a run, by key; "" where it has none."""
     with store.reading() as session:
         tasks = session.execute(
             select(TaskTable.key, TaskTable.stage).where(TaskTable.run_key == run_key)

@@ -66,7 +66,7 @@ class ExtensionTable(Base):
 
 
 class RunTable(Base):
-    """What all works of one command have in common, see `harness.cohort.keys.GradingConfig`."""
+    """The settings that all tasks of one run have in common, see `harness.cohort.keys.GradingConfig`."""
 
     __tablename__ = "scope"
 
@@ -96,7 +96,7 @@ class SubmissionTable(Base):
 
 
 class TaskTable(Base):
-    """One thing to grade: how far it is, and who is at it. The only table whose rows change."""
+    """One task: a submission to grade, how far it is, and who has claimed it. Only its rows change."""
 
     __tablename__ = "work"
     __table_args__ = (Index("work_claimed_by", "scope", "stage", "lease_until"),)
@@ -124,7 +124,7 @@ class TaskTable(Base):
 
 
 class LinkTable(Base):
-    """Which work grades which submission; of several, the last. Only ever added to."""
+    """The task that grades a submission; of several, the last. Only ever added to."""
 
     __tablename__ = "link"
 

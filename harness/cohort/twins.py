@@ -1,4 +1,4 @@
-"""Who has handed in the same bytes: the same files, whatever they are called."""
+"""Twins: submissions of the same bytes, whatever their files are called."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from harness.cohort.store import Store
 
 
 def with_the_same_bytes(store: Store, row: Row) -> tuple[str, ...]:
-    """Name the other students who have handed in files of the same content as this submission's, by name.
+    """Return the other students whose submissions have the same content, by name.
 
     What could not be opened has no files to compare.
     """

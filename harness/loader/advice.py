@@ -1,4 +1,4 @@
-"""What the usual mistakes of students mean, and what to do about each: one sentence."""
+"""Advice on the usual mistakes of students: what each means and what to do, in one sentence."""
 
 import re
 import sys
@@ -51,7 +51,7 @@ _NEW_SYNTAX: Mapping[str, tuple[int, int]] = {
 
 
 def advice(one: Mistake) -> str:
-    """Say what an error of student code means and what to do."""
+    """Return what an error of student code means and what to do."""
     if is_out_of_memory(one.error):
         return "It asked for more memory than the assignment allows: make the layers smaller."
     for advise in _ADVISERS:
@@ -111,7 +111,7 @@ def _syntax(one: Mistake) -> str:
 
 
 def _newer(text: str, said: str) -> str:
-    """Say which version of Python a line is written for, where it is a newer one than this."""
+    """Return which version of Python a line is written for, where it is a newer one than this."""
     here = sys.version_info[:2]
     if said.startswith("f-string") and here < (3, 12):
         return (
@@ -201,7 +201,7 @@ def _forward_missing(one: Mistake) -> str:
 
 
 def _capture(one: Mistake) -> str:
-    """Say why a model that runs could not be captured."""
+    """Return why a model that runs could not be captured."""
     if one.stage != "export":
         return ""
     said = f"{type(one.error).__name__}: {one.error}"
@@ -236,7 +236,7 @@ def _script(one: Mistake) -> str:
 
 
 def _types(one: Mistake) -> str:
-    """Say what became of half precision without autocast."""
+    """Return what became of half precision without autocast."""
     said = str(one.error)
     if re.search(r"Half|BFloat16", said) and re.search(r"be the same|same dtype|but (got|found)", said):
         return (

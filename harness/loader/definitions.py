@@ -52,7 +52,7 @@ class Definitions:
 
 
 def _defines(statement: ast.stmt) -> bool:
-    """Tell a definition: it makes names, and calls nothing to do so."""
+    """Return whether a statement is a definition: it makes names, and calls nothing to do so."""
     match statement:
         case ast.If() | ast.Try():
             inner = [one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt)]
@@ -66,7 +66,7 @@ def _defines(statement: ast.stmt) -> bool:
 
 
 def _assigned(statement: ast.stmt) -> set[str]:
-    """Names that an assignment gives a value to."""
+    """Return the names that an assignment gives a value to."""
     match statement:
         case ast.Assign(targets=targets):
             return {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
@@ -77,7 +77,7 @@ def _assigned(statement: ast.stmt) -> set[str]:
 
 
 def _needed(statements: Iterable[ast.stmt]) -> set[str]:
-    """Names that the classes of a program read, and what these are made of in turn."""
+    """Return the names that the classes of a program read, and what these are made of in turn."""
     readers: dict[str, set[str]] = {}
     waiting: list[str] = []
     for statement in statements:

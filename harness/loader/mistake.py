@@ -31,5 +31,5 @@ class Mistake:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether Python or torch's allocator ran out of memory."""
+    """Return whether Python or torch's allocator ran out of memory."""
     return isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -1,4 +1,4 @@
-"""What errors about the shapes of tensors mean, and what to do: one sentence, or "" for any other error."""
+"""Advice on errors about the shapes of tensors: what to do, in one sentence, or "" for any other error."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from harness.loader.mistake import CONSTRUCTED_AT, IMAGES, Mistake
 
 
 def linear(one: Mistake) -> str:
-    """Say how many numbers for each image a linear layer gets."""
+    """Return how many numbers for each image a linear layer gets."""
     error = one.error
     found = re.search(
         r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", str(error)
@@ -29,7 +29,7 @@ def linear(one: Mistake) -> str:
 
 
 def convolution(one: Mistake) -> str:
-    """Say which channels and groups a convolution needs."""
+    """Return which channels and groups a convolution needs."""
     error = one.error
     found = re.search(
         r"weight of size \[(\d+), (\d+)[^\]]*\], expected input\[([\d, ]+)\] "
@@ -51,7 +51,7 @@ def convolution(one: Mistake) -> str:
 
 
 def others(one: Mistake) -> str:
-    """Say what other tensors of the wrong shape are told by."""
+    """Return the advice for other tensors of the wrong shape."""
     said = str(one.error)
     found = re.search(r"running_mean should contain (\d+) elements not (\d+)", said)
     if found:
@@ -80,7 +80,7 @@ def others(one: Mistake) -> str:
 
 
 def _groups(made: int, gets: int, groups: int, out: int) -> str:
-    """Say which groups, and which output channels, a convolution can have with other input channels."""
+    """Return which groups, and which output channels, a convolution can have with other input channels."""
     if groups == 1:
         return ""
     fitting = gets if groups == made else math.gcd(gets, groups)
@@ -90,7 +90,7 @@ def _groups(made: int, gets: int, groups: int, out: int) -> str:
 
 
 def _layer(one: Mistake, file: str, otherwise: str) -> str:
-    """Name the layer of torch's that an error passed through, with the line that constructs it."""
+    """Return the name of torch's layer that an error passed through, with the line that constructs it."""
     called = re.findall(r"self\.(\w+)", one.line)
     layers = [frame.f_locals.get("self") for frame in one.frames(file)]
     models = [frame.f_locals.get("self") for frame in one.frames("torch/nn/modules/module.py")]

@@ -1,4 +1,4 @@
-"""What a submission looks for around it and does not find, and what to do about each: one sentence."""
+"""Advice on what a submission looks for around it and does not find: what to do, in one sentence."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ _HOME = "/nonexistent"
 
 
 def missing_module(one: Mistake) -> str:
-    """Tell a file that was not handed in from a package that is not installed."""
+    """Return what to do about a module that is not found: a missing file, or a package not installed."""
     error = one.error
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _missing(error.name, one.line)
@@ -31,7 +31,7 @@ def missing_module(one: Mistake) -> str:
 
 
 def stand_in(one: Mistake) -> str:
-    """Say that a module which stands in for a package was used."""
+    """Return the advice for a module which stands in for a package."""
     if type(one.error).__name__ != "NotThereError":
         return ""
     package = str(one.error).partition(".")[0].partition(" ")[0]
@@ -41,7 +41,7 @@ def stand_in(one: Mistake) -> str:
 
 
 def files(one: Mistake) -> str:
-    """Say why a file, a folder or an address cannot be had."""
+    """Return why a file, a folder or an address cannot be read."""
     error, said = one.error, str(one.error)
     name = str(getattr(error, "filename", "") or "")
     if name.endswith(_WEIGHTS):
@@ -67,7 +67,7 @@ def files(one: Mistake) -> str:
 
 
 def device(one: Mistake) -> str:
-    """Say that there is no GPU."""
+    """Return the advice where there is no GPU."""
     said = str(one.error)
     first = said.lower().split("\n")[0]
     if "NVIDIA driver" in said or re.search(r"cuda|\b(mps|xpu|hpu|xla)\b", first):
@@ -79,7 +79,7 @@ def device(one: Mistake) -> str:
 
 
 def ends(one: Mistake) -> str:
-    """Say what ended the program, or kept it from ending."""
+    """Return what ended the program, or kept it from ending."""
     error = one.error
     for frame in one.frames("argparse.py"):
         if frame.f_code.co_name == "error" and isinstance(error, SystemExit):

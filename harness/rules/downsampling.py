@@ -37,9 +37,7 @@ _TRIED = 8
 
 @rule(asks="the right strides, and nothing else that shrinks the maps", needs="influence")
 class Downsampling(NetworkRule):
-    """Check that the requested strided convolutions, and nothing else, raise the jump to the requested
-    value.
-    """
+    """Check that the requested strided convolutions, and nothing else, raise the jump as requested."""
 
     tells_variants_apart = True
 
