@@ -10,8 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.datasets.registry import environment
 from harness.graph.evidence import Evidence
 from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
@@ -56,7 +57,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, without a window."""
-    why = "Playwright is not there: pip install -e .[dev] -c constraints.txt"
+    why = "Playwright is not there: make dev"
     sync_api = pytest.importorskip("playwright.sync_api", reason=why)
     chromium = shutil.which("chromium")
     if chromium is None:

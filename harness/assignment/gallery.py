@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
+from harness.base.installation import package_data
 from harness.base.tables import meant
 
 FOLDER = DEFAULT_ASSIGNMENT.parent
@@ -41,4 +42,4 @@ def reference_of(assignment: Path) -> Path | None:
     if beside.is_dir():
         return beside
     is_shipped = assignment.resolve().parent == FOLDER
-    return REPOSITORY / "submission" if is_shipped else None
+    return package_data("submission") if is_shipped else None

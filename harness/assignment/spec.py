@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from harness.base.errors import AssignmentError
+from harness.base.installation import package_data
 from harness.base.tables import Identifier, Positive, Slug, Table, meant, read_toml, validate
 from harness.datasets.spec import DataSpec
 from harness.record.record import Training
@@ -17,11 +18,7 @@ from harness.rules.registry import RULES, Asked, asked
 from harness.settings.policy import Policy
 from harness.settings.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_SHIPPED = _PACKAGE / "shipped"
-REPOSITORY = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
-"""Where templates, assignments and the reference are: the top of a checkout, or below the package."""
-DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
+DEFAULT_ASSIGNMENT = package_data("checks", "assignments", "cifar10-compact-cnn.toml")
 
 ONLY_VARIANT = "basic"
 """Name of the variant of an assignment that has one and does not name it."""

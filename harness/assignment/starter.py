@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import UsageError
+from harness.base.installation import package_data
 from harness.graph.ir import Architecture, Graph
 
-STARTER = REPOSITORY / "templates" / "starter"
+STARTER = package_data("templates", "starter")
 OUTLINE_SHA256 = "f57dee676d02bedd4f1474d38d57768b4d5e8b06ce1ccd4ca8d71e3856cfca76"
 """Of the starter's network, as the installed torch exports it."""
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
+from harness.base.installation import package_data
 from harness.loader.load import Traced
 from harness.pipeline.run import Listener, Run, Settings, take_in
 from harness.rules.base import NetworkRule
@@ -24,7 +25,7 @@ from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission
 from harness.training.events import Probe
 
-SOURCE = REPOSITORY / "templates" / "opponents" / "networks.py"
+SOURCE = package_data("templates", "opponents", "networks.py")
 LEAST_WIDTH = 64
 _BYTES = {"max_parameters": 1, "max_bytes": 4}
 """Rules that a large matrix breaks, and how much of their limit each of its numbers takes."""

@@ -222,8 +222,8 @@ def retry(
 
     What could not be fetched is fetched again by harness cohort grade. Exits as that does.
     """
+    from harness.base.installation import VERSION
     from harness.cli.cohort_display import ClassDisplay, show_again
-    from harness.cohort.keys import VERSION
     from harness.cohort.queries import rows
     from harness.cohort.repository import current_config
     from harness.cohort.runner import Plan, begin_again, finish_class

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from harness.assignment.spec import REPOSITORY
 from harness.assignment.starter import STARTER
 from harness.base.errors import GraphError, HarnessError, UsageError
+from harness.base.installation import package_data
 from harness.cohort.cached import load_intake
 from harness.cohort.models import Row
 from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture
@@ -13,7 +13,7 @@ from harness.similarity.graphs import features, fingerprints
 from harness.similarity.similarity import Document, Outlined
 from harness.similarity.texts import texts_below
 
-STARTER_GRAPH = REPOSITORY / "templates" / "starter_graph.json"
+STARTER_GRAPH = package_data("templates", "starter_graph.json")
 """The graph of the starter that `harness new` writes."""
 
 

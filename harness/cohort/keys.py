@@ -1,16 +1,14 @@
 """Keys of grades: the hash of what decides a grade, so that what is graded is never graded again."""
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from harness.assignment.spec import AssignmentSpec
+from harness.base.installation import VERSION
 from harness.base.tables import content_hash
 from harness.datasets.dataset import PREVIEW
-
-VERSION = importlib.metadata.version("harness")
 
 
 @dataclass(frozen=True)

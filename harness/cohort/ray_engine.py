@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.errors import HarnessError, UsageError
-from harness.cohort.keys import VERSION
+from harness.base.installation import VERSION, how_to_install
 from harness.cohort.leases import dead_letter, release_dead
 from harness.cohort.local import (
     HOPELESS,
@@ -201,7 +201,7 @@ def _connected(address: str) -> Iterator[Any]:
     except ModuleNotFoundError:
         raise UsageError(
             "--engine ray: Ray is not installed; expected it here and on every machine of the cluster. "
-            "Install it in the harness's folder: .venv/bin/pip install -e '.[cluster]' -c constraints.txt"
+            "Install it: " + how_to_install("ray")
         ) from None
     try:
         _knock(address)

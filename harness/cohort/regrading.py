@@ -17,11 +17,12 @@ from harness.assignment.points import total
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
+from harness.base.installation import VERSION
 from harness.cohort.cached import Intake, load_intake, traced_of
 from harness.cohort.current import switch_to
 from harness.cohort.differences import rule_changes
 from harness.cohort.ingest import hand_in_again, recipe_sha256
-from harness.cohort.keys import VERSION, GradingConfig, digest
+from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.models import CACHED, Row, cause_of
 from harness.cohort.repository import enter as enter_submission
 from harness.cohort.repository import enter_config, enter_regraded, link_again

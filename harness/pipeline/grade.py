@@ -3,7 +3,6 @@
 submission -> trace (child) -> probe (child) -> rules -> train (child) -> record -> reports
 """
 
-import importlib.metadata
 import platform
 import re
 import shlex
@@ -17,6 +16,7 @@ from typing import Any
 from harness.assignment.points import grade_variant, total, worth
 from harness.assignment.spec import AssignmentSpec
 from harness.assignment.starter import is_starter
+from harness.base.installation import versions
 from harness.base.machine import now
 from harness.base.tables import content_hash
 from harness.datasets.loading import check_before
@@ -294,8 +294,7 @@ def _machine(run: Run) -> dict[str, str]:
 @cache
 def _versions() -> Mapping[str, str]:
     """Look the versions up once: a class judged again has hundreds of records."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), **versions(PACKAGES)}
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tabulate import tabulate
 
 from harness.assignment.points import stated, total_of, variant_in_words
-from harness.assignment.spec import REPOSITORY
+from harness.base.installation import package_data
 from harness.record.record import ReceptiveFieldRow, SecondMeasurement, Training, in_percent
 from harness.report import words
 from harness.report.visible import short, visible
 
-TEMPLATES = REPOSITORY / "templates"
+TEMPLATES = package_data("templates")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
 
 

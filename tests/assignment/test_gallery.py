@@ -3,9 +3,10 @@
 from contextlib import closing
 
 import pytest
+from checkout import REPOSITORY
 
 from harness.assignment.gallery import located, reference_of, shipped
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.pipeline.grade import judge
 from harness.pipeline.probing import probe_in

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.assignment.starter import is_starter
 from harness.base.errors import UsageError
 from harness.cohort.cached import Intake, Taken

@@ -3,8 +3,8 @@
 import os
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import HarnessError, UsageError
 from harness.cohort import local
 from harness.cohort.local import Pool, cores_of, gpus_here

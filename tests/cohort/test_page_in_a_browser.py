@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.cohort.page import render_page
 from harness.cohort.table import ClassTable
 from harness.similarity.page import render_similar_page, with_evidence

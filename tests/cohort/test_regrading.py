@@ -7,16 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from checkout import REPOSITORY
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from harness.assignment.spec import (
-    DEFAULT_ASSIGNMENT,
-    REPOSITORY,
-    AssignmentSpec,
-    load_assignment,
-    parse_assignment,
-)
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app

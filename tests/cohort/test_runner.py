@@ -13,9 +13,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from checkout import REPOSITORY
 from sqlalchemy import func, select
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.cohort.ingest import PROBLEM
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.models import by_cause

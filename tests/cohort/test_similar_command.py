@@ -1,9 +1,9 @@
 """harness cohort similar: a store in, clusters on the terminal and a page with the evidence out."""
 
 import pytest
+from checkout import REPOSITORY
 from typer.testing import CliRunner
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import UsageError
 from harness.cli.app import app
 from harness.cohort.repository import enter, enter_config

@@ -7,10 +7,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from checkout import REPOSITORY
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import UsageError
 from harness.cohort.queries import rows
 from harness.cohort.repository import enter, enter_config

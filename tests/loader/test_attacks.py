@@ -14,8 +14,9 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec
 from harness.base.errors import UsageError
 from harness.loader.load import Traced, Untraced, open_loader, trace
 from harness.loader.protocol import Request

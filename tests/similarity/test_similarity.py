@@ -4,7 +4,8 @@ import random
 import time
 from itertools import combinations
 
-from harness.assignment.spec import REPOSITORY
+from checkout import REPOSITORY
+
 from harness.similarity.graphs import features, fingerprints
 from harness.similarity.passages import passages
 from harness.similarity.similarity import Document, Outlined, clusters

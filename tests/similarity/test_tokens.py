@@ -6,10 +6,10 @@ import time
 from itertools import pairwise
 
 import pytest
+from checkout import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.assignment.spec import REPOSITORY
 from harness.similarity.tokens import (
     GRAM,
     LIBRARIES,
