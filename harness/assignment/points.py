@@ -17,7 +17,7 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class Total:
-    """What a submission has reached of the most there is, and what is still open."""
+    """The points of a submission, the most there are, and those still open."""
 
     verdict: Status
     points: int

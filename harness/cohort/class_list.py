@@ -64,7 +64,7 @@ class ClassList:
 
     @cached_property
     def kinds(self) -> Mapping[Kind, int]:
-        """Which column is of which kind: the first of each."""
+        """The column of each kind: the first one."""
         found: dict[Kind, int] = {}
         for column, heading in enumerate(self.head):
             kind = kind_of(heading)
@@ -74,7 +74,7 @@ class ClassList:
 
     @cached_property
     def platform(self) -> Platform:
-        """Whose list it is."""
+        """The platform that the list comes from."""
         words = {plainly(heading) for heading in self.head}
         if {"id", "section"} <= words and words & {"student", "lastname"}:
             return "canvas"

@@ -21,7 +21,7 @@ _CLONE = ".git"
 
 @dataclass(frozen=True)
 class Delivery:
-    """Where a class lies, and what is in it."""
+    """A platform's download of a class: its place, and what is in it."""
 
     path: Path
     """A folder, or a zip file."""

@@ -16,7 +16,7 @@ _WIDTHS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 @dataclass(frozen=True)
 class Bar:
-    """How many networks reach an accuracy from `low` to `high` percent."""
+    """The number of networks that reach an accuracy from `low` to `high` percent."""
 
     x: float
     y: float

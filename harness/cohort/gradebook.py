@@ -27,7 +27,7 @@ _NO = frozenset({"no", "nein", "non", "nee"})
 
 @dataclass(frozen=True)
 class Mark:
-    """What is entered for one student."""
+    """The value to enter for one student."""
 
     points: float
     feedback: str
@@ -35,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Task:
-    """What the column is for, as the assignment calls it."""
+    """The task of a column, as the assignment calls it."""
 
     names: tuple[str, ...]
     """The first is the one of a new column; any of them is that of one that is there."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a student is, and what the platform says of the submission. Empty: it does not say."""
+    """A student's identity, and what the platform says of the submission. Empty: it does not say."""
 
     name: str = ""
     participant: str = ""
@@ -25,7 +25,7 @@ class Identity:
 
     @property
     def number(self) -> str:
-        """What the platform knows the student by, "" where it does not say."""
+        """The platform's number of the student, "" where it does not say."""
         return self.participant or self.user or self.sid or self.login
 
     def is_same_as(self, other: "Identity") -> bool:

@@ -23,7 +23,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Fact:
-    """What a platform says of one submission."""
+    """A platform's statement on one submission."""
 
     people: tuple[tuple[str, str, str], ...] = ()
     """Of each member: name, student number, address."""

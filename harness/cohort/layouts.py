@@ -80,7 +80,7 @@ class Laid:
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies in a delivery: paths from its root, what they are called, how texts in it are read."""
+    """The contents of a delivery: paths from its root, what they are called, how texts in it are read."""
 
     paths: tuple[str, ...]
     called: str = ""
@@ -91,7 +91,7 @@ class Contents:
 
     @property
     def top(self) -> tuple[str, ...]:
-        """What lies at the top, folders with a "/" behind them."""
+        """The entries at the top, folders with a "/" behind them."""
         found = dict.fromkeys(path[: path.find("/") + 1] or path for path in self.paths)
         return tuple(found)
 

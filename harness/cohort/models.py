@@ -89,7 +89,7 @@ class Row:
 
     @property
     def cause(self) -> Cause | None:
-        """Whose fault it is that something was not judged; None where all was, or nothing was tried."""
+        """The cause of what was not judged; None where all was, or nothing was tried."""
         if not self.is_sealed:
             return "infrastructure"
         found = None if self.record is None else cause_of(self.record)
@@ -97,7 +97,7 @@ class Row:
 
     @property
     def reason(self) -> str:
-        """Why it was not judged, in one line; "" where it was."""
+        """The reason that it was not judged, in one line; "" where it was."""
         if self.problem or self.record is None or self.record.verdict != "not_judged":
             return self.problem
         for variant in self.record.variants.values():

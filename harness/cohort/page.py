@@ -42,7 +42,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown, what it is sorted by (None: last), and a status to mark it with."""
+    """A cell's text, what it is sorted by (None: last), and a status to mark it with."""
 
     text: str
     sort: str | float | None = None
@@ -64,7 +64,7 @@ class Line:
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How many of a variant passed a rule, failed it, or were not judged by it."""
+    """The number of submissions of a variant that passed a rule, failed it, or were not judged by it."""
 
     variant: str
     rule: str

@@ -43,7 +43,7 @@ class AssignmentTable(Base):
 
 
 class CurrentTable(Base):
-    """Which assignment counts since when; of several, the last. Only ever added to."""
+    """The assignment that counts since an instant; of several, the last. Only ever added to."""
 
     __tablename__ = "current"
 
@@ -76,7 +76,7 @@ class RunTable(Base):
 
 
 class SubmissionTable(Base):
-    """What a student handed in, and when. Never changed."""
+    """A student's submission, and its instant. Never changed."""
 
     __tablename__ = "submission"
 
@@ -156,7 +156,7 @@ class GradeTable(Base):
 
 
 class IdentityTable(Base):
-    """What a platform has said of a student; of several, the last. Only ever added to."""
+    """A platform's statement on a student; of several, the last. Only ever added to."""
 
     __tablename__ = "identity"
 

@@ -15,7 +15,7 @@ from harness.settings.policy import Lateness, lateness
 
 @dataclass(frozen=True)
 class Standing:
-    """What a submission is worth in the class. None where nothing was judged, which is never a zero."""
+    """The points of a submission in the class. None where nothing was judged, which is never a zero."""
 
     points: int | None
     """After lateness."""

@@ -65,12 +65,12 @@ class ClassTable:
 
     @property
     def stated(self) -> tuple[str, ...]:
-        """What counts, in sentences."""
+        """The assignment's statements on what counts, in sentences."""
         return stated_by(self.assignment)
 
     @cached_property
     def standings(self) -> dict[str, Standing]:
-        """What stands for each student."""
+        """The standing of each student."""
         return {row.student: standing(row, self.assignment) for row in self.rows}
 
     def final_points(self, row: Row) -> int | None:
@@ -89,7 +89,7 @@ class ClassTable:
 
     @cached_property
     def joined(self) -> Joined | None:
-        """Who of the list is who; None where there is none."""
+        """The students joined with the list; None where there is none."""
         return None if self.class_list is None else joined_to(self.class_list, self.rows)
 
     def scorecard(self, row: Row, name: str = "scorecard.html") -> str:

@@ -47,7 +47,7 @@ class Measurable(Protocol):
 
 @dataclass(frozen=True)
 class Splits:
-    """What was read from files; label i is of class ``classes[i]``. `test` is None where there is none."""
+    """The splits read from files; label i is of class ``classes[i]``. `test` is None where there is none."""
 
     train: Split
     test: Split | None

@@ -40,7 +40,7 @@ def _names(schema: dict[str, Any]) -> None:
 
 
 class DataSpec(Table):
-    """Which images a network is trained on, and how they are made of what lies in the files."""
+    """The images a network is trained on, and how they are made from the files."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -72,7 +72,7 @@ class DataSpec(Table):
 
     @property
     def of(self) -> Dataset:
-        """What the harness knows of the data set."""
+        """The data set's description."""
         return DATASETS[self.dataset]
 
     @property

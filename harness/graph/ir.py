@@ -105,7 +105,7 @@ class Node(_Frozen):
 
     @property
     def layer(self) -> str:
-        """What to call this node in a message: its layer, else its own name."""
+        """The node's name in a message: its layer, else its own name."""
         return self.module or self.name
 
     def with_arguments(self, args: tuple[Arg, ...], kwargs: dict[str, Arg]) -> "Node":

@@ -7,7 +7,7 @@ from harness.graph.receptive_field.agreement import Extents
 
 
 class Probe(Protocol):
-    """What an untrained network does when it is run. Accuracies in [0, 1], differences relative."""
+    """The measurements of an untrained network. Accuracies in [0, 1], differences relative."""
 
     @property
     def accuracy_running(self) -> float:
@@ -35,4 +35,4 @@ class Probe(Protocol):
 
     @property
     def evidence(self) -> Evidence:
-        """What of the graph has influence."""
+        """The influence of what is in the graph."""

@@ -38,7 +38,7 @@ class View:
 
     @cached_property
     def head(self) -> Head:
-        """What leads from the last feature map to the output."""
+        """The head: the path from the last feature map to the output."""
         return find_head(self.measured)
 
     @cached_property
@@ -114,7 +114,7 @@ class View:
 
     @cached_property
     def unknown(self) -> Unknown | None:
-        """Why the receptive field at the head is not known, if it is not."""
+        """The reason that the receptive field at the head is not known, if it is not."""
         known = (field.unknown for field in self.final_maps)
         return next((reason for reason in known if reason is not None), None)
 

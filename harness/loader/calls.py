@@ -72,7 +72,7 @@ class Calls:
 
 @dataclass
 class _Program:
-    """What one file gives names to, calls and defines."""
+    """One file's assignments, calls and definitions."""
 
     file: Path
     given: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))

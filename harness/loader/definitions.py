@@ -15,7 +15,7 @@ _NOT_CONSTANT = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
 
 
 class Definitions:
-    """What ran of a program: the numbers of the pieces used, counted from 1, and what failed in them."""
+    """The parts of a program that ran: the numbers of the pieces, counted from 1, and what failed in them."""
 
     def __init__(self, pieces: Sequence[tuple[str, str]], module: ModuleType) -> None:
         """Run the definitions of `pieces`, each a name for messages and a source, in `module`."""

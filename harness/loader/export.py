@@ -29,7 +29,7 @@ _NOWHERE = Path("/nonexistent")
 
 @dataclass
 class _Table:
-    """What the two graphs of a model share: its tensors, under collection, name -> (kind, tensor)."""
+    """The tensors that the two graphs of a model share, under collection, name -> (kind, tensor)."""
 
     rows: dict[str, tuple[plain.Kind, Tensor]] = field(default_factory=dict)
     blocks: Blocks | None = None

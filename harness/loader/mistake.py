@@ -14,7 +14,7 @@ IMAGES = 2
 
 @dataclass(frozen=True)
 class Mistake:
-    """What student code raised: while what was done, at which place, on which line of source."""
+    """An error of student code: while what was done, at which place, on which line of source."""
 
     error: BaseException
     stage: str

@@ -45,7 +45,7 @@ _VALUES = (
 
 @dataclass(frozen=True)
 class Flags:
-    """What differs between the modes: the flags in the order of the calls, how often batches are counted."""
+    """The differences of the modes: the flags in the order of the calls, how often batches are counted."""
 
     train: Sequence[object]
     eval: Sequence[object]

@@ -81,7 +81,7 @@ for _operator in BATCH_NORMS:
 
 
 class _Detached:
-    """Takes the place of `Tensor.data`, which no export follows: for a reader it is `detach()`."""
+    """A replacement of `Tensor.data`, which no export follows: for a reader it is `detach()`."""
 
     _data: Any = Tensor.data
 

@@ -44,7 +44,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Drawings:
-    """What is drawn of one variant; None where there is nothing to draw."""
+    """The drawings of one variant; None where there is nothing to draw."""
 
     pictures: Embedded
     field: FieldView | None = None

@@ -58,7 +58,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Book:
-    """What the sections are rendered from. `record` is None where nothing has been graded.
+    """The sources of the sections. `record` is None where nothing has been graded.
 
     `home` is the README's folder, which links are relative to; `results` holds the record; `folders`
     are the variants' own; `fields` are receptive fields measured anew, by section.

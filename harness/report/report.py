@@ -17,7 +17,7 @@ from harness.report.scorecard import pictures_beside, render_scorecard
 
 @dataclass(frozen=True)
 class Sources:
-    """What a report may need besides the record.
+    """The sources of a report besides the record.
 
     The folders of the variants, the folder that the report goes to, the variables of the platform.
     """
@@ -29,7 +29,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Format:
-    """How a record becomes text; `holds_open` tells whether a rule can be neither passed nor a zero."""
+    """A format: how a record becomes text; `holds_open` if a rule can be neither passed nor a zero in it."""
 
     files: Callable[[Record, Sources], dict[str, str]]
     holds_open: bool = True

@@ -28,7 +28,7 @@ class DepthwiseSeparable(NetworkRule):
     """Check that depthwise-separable convolutions are used, and none in block 1 where it is kept free."""
 
     class Settings(RuleSettings):
-        """How many depthwise-separable convolutions there must be, and where block 1, free of them, ends."""
+        """The number of depthwise-separable convolutions, and where block 1, free of them, ends."""
 
         at_least: Annotated[int, Field(ge=0)] = 1
         block_1_ends: Literal["with_first_strided", "before_first_dilated"] | None = None

@@ -29,7 +29,7 @@ class GapLinearHead(NetworkRule):
     """Check that the head is one global average pool and one classifier, and nothing else."""
 
     class Settings(RuleSettings):
-        """Where the one classifier may stand: any of those listed. Linear and convolution go to the classes.
+        """The places of the one classifier: any of those listed. Linear and convolution go to the classes.
 
         ``linear_after_pool``: a Linear; ``convolution_after_pool``: a 1x1 convolution;
         ``convolution_before_pool``: the last convolution makes one map per class, which alone are averaged.

@@ -51,7 +51,7 @@ class Network:
 
     @cached_property
     def shown(self) -> Evidence:
-        """What running the network shows of its graph."""
+        """The results of running the network."""
         if self.assumed is not None:
             return self.assumed
         if self.probe is not None:

@@ -7,7 +7,7 @@ from harness.rules.verdicts import Verdict, not_judged
 
 
 class Diverged(Protocol):
-    """Where a training stopped because its loss was no longer a number."""
+    """The place where a training stopped because its loss was no longer a number."""
 
     @property
     def epoch(self) -> int:
@@ -15,7 +15,7 @@ class Diverged(Protocol):
 
     @property
     def loss(self) -> Literal["training", "test"]:
-        """Which loss it was."""
+        """The loss that it was."""
 
     @property
     def peak_lr(self) -> float:

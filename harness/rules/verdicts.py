@@ -12,7 +12,7 @@ from harness.record.record import Cause, Status, Where
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule says of a network; text to show.
+    """A rule's judgement of a network; text to show.
 
     `cause` says whose fault it is that a rule is not judged. `points` are those earned by a rule that gives
     some of its points, and None where it is all or nothing.

@@ -32,7 +32,7 @@ _ADVICE = "Remove training, downloads and endless loops from the file."
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended that did not end well: in a word, whose fault it is, and in a sentence."""
+    """The ending of a child that did not end well: in a word, whose fault it is, and in a sentence."""
 
     ending: Ending
     cause: Cause
@@ -41,7 +41,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a child said after it was locked, and how it ended, if not well."""
+    """A child's answer after it was locked, and how it ended, if not well."""
 
     said: bytes
     ended: Ended | None
@@ -147,7 +147,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def _sent(self, request: Confined, printed: int) -> Iterator[int]:
-        """Let a child run the request, and yield the descriptor that its answer is read from."""
+        """Send a request to a child, and yield the descriptor that its answer is read from."""
         told, (reading, writing) = os.memfd_create("request"), os.pipe()
         try:
             with os.fdopen(told, "r+b") as file, os.fdopen(writing, "wb"):

@@ -27,7 +27,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Grading:
-    """Who is being graded: by the rules, or in a training that has got somewhere."""
+    """One submission being graded: by the rules, or in a training that has got somewhere."""
 
     row: Row
     trainings: tuple[Training, ...]
