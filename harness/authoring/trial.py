@@ -89,7 +89,7 @@ def _answered(variant: str, record: Record) -> Checks:
         found = "asked for, and the reference does not answer it"
         yield Check(variant, "FAIL", found, "Add it to the submission.toml.")
     elif (problem := record.variants[variant].problem) is not None:
-        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Mend the submission.")
+        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Correct the submission.")
 
 
 def _findings(record: Record, variant: str) -> dict[str, Finding]:
@@ -145,10 +145,12 @@ def _training(run: Run) -> Checks:
     try:
         training, seconds = _one_epoch(run, variant)
     except DataUnavailableError as error:
-        yield Check("epoch", "CAUTION", "nothing was trained, and nobody knows how long it takes", str(error))
+        yield Check(
+            "epoch", "CAUTION", "nothing was trained, so it is not known how long a grade takes", str(error)
+        )
         return
     except HarnessError as error:
-        yield Check("epoch", "FAIL", f"{variant}: {error}", "Mend what the message says.")
+        yield Check("epoch", "FAIL", f"{variant}: {error}", "Do what the message says.")
         return
     yield Check("epoch", "PASS", _reached(variant, training, seconds))
     yield from imagined.judged(spec, variant, training)

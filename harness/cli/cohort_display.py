@@ -50,9 +50,9 @@ class ClassDisplay(Watcher):
     def handed_in(self, done: int, total: int) -> None:
         """Show how many submissions are in the store."""
         if screen.is_terminal:
-            self._live.update(f"handing in: {done} of {total}")
+            self._live.update(f"ingesting: {done} of {total}")
         elif done == total:
-            say(f"handed in: {total} submissions")
+            say(f"ingested: {total} submissions")
 
     def graded(self, student: str, verdict: str) -> None:
         """Record who was graded, to be named with the next line."""

@@ -62,7 +62,7 @@ MemoryOption = Annotated[
 ]
 RulesOnlyOption = Annotated[bool, typer.Option("--rules-only", help="Stop before any training.")]
 LeaseOption = Annotated[
-    float, typer.Option(min=1, help="Seconds after which others take over what a dead grader had.")
+    float, typer.Option(min=1, help="Seconds after which others claim the tasks of a dead grader.")
 ]
 LayoutName = Literal["auto", "moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
 DEFAULT_STORE = "cohort.db"
@@ -93,10 +93,13 @@ def grade(
         bool, typer.Option("--train-all", help="Train those too that can pass no more, for their points.")
     ] = False,
     dry_run: Annotated[  # noqa: FBT002
-        bool, typer.Option("--dry-run", help="Say what would be graded and how long it should take.")
+        bool, typer.Option("--dry-run", help="Show what would be graded and how long it should take.")
     ] = False,
     layout: Annotated[
-        LayoutName, typer.Option(help="Whose folder or zip it is; auto: by the names in it, and it is said.")
+        LayoutName,
+        typer.Option(
+            help="The platform of the folder or zip; auto: recognised by the names in it, and shown."
+        ),
     ] = "auto",
     task: Annotated[
         str | None, typer.Option(metavar="NAME", help="nbgrader: which of several assignments.")

@@ -83,7 +83,7 @@ def feedback(
     files: FilesOption = None,
     layout: Annotated[
         Literal["auto", "moodle", "canvas", "gradescope", "plain"],
-        typer.Option(help="Whose folders; auto: of the platform that named what was handed in."),
+        typer.Option(help="The platform of the folders; auto: the one that named the submissions."),
     ] = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder.")] = Path("feedback"),
     assignment: AssignmentOption = None,

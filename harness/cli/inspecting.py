@@ -97,7 +97,7 @@ def doctor(
     from harness.cli.screen import say, show_checks
     from harness.pipeline.doctor import examine
 
-    say("looking at this machine; torch takes some seconds to start …")
+    say("checking this machine; torch takes some seconds to start …")
     checks = examine(load_assignment(assignment or DEFAULT_ASSIGNMENT), data)
     if json:
         typer.echo(dumps([asdict(check) for check in checks], indent=2))

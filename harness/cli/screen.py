@@ -217,7 +217,7 @@ def _counting(record: Record, scored: "Total") -> str:
 
 def _show_variant(name: str, variant: VariantRecord) -> None:
     if variant.problem:
-        screen.print(f"[bold]{plain(name)}: not taken in[/] (cause: {variant.problem.cause})")
+        screen.print(f"[bold]{plain(name)}: not loaded[/] (cause: {variant.problem.cause})")
         say(variant.problem.message)
         say(variant.problem.traceback)
         return

@@ -146,7 +146,7 @@ def finish(store: Store, task: Claimed, owner: str, outcome: Outcome) -> bool:
         HarnessError: the work is of no stage that ends with a grade.
     """
     if task.stage not in NEXT:
-        raise HarnessError(f"work {task.key}: expected stage {' or '.join(NEXT)}, got {task.stage}.")
+        raise HarnessError(f"task {task.key}: expected stage {' or '.join(NEXT)}, got {task.stage}.")
     with store.writing() as session:
         ended = (
             update(TaskTable)

@@ -152,7 +152,7 @@ def last_folder(store: Store, key: str) -> Path:
             .limit(1)
         )
     if found is None:
-        raise HarnessError(f"work {key}: expected a grade by the rules, got none. Grade the class again.")
+        raise HarnessError(f"task {key}: expected a grade by the rules, got none. Grade the class again.")
     return store.objects.path(found)
 
 

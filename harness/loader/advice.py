@@ -240,7 +240,7 @@ def _types(one: Mistake) -> str:
     said = str(one.error)
     if re.search(r"Half|BFloat16", said) and re.search(r"be the same|same dtype|but (got|found)", said):
         return (
-            "The model is taken in with float32: remove .half() and .bfloat16() (torch.autocast does nothing "
+            "The model is loaded in float32: remove .half() and .bfloat16() (torch.autocast does nothing "
             "here), and the types agree."
         )
     return ""

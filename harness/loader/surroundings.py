@@ -46,7 +46,7 @@ def files(one: Mistake) -> str:
     name = str(getattr(error, "filename", "") or "")
     if name.endswith(_WEIGHTS):
         return (
-            "A model is taken in untrained, and files of weights are not there: "
+            "A model is loaded untrained, and files of weights are not there: "
             f"do not load `{Path(name).name}` in it."
         )
     kind = type(error).__name__
@@ -56,7 +56,7 @@ def files(one: Mistake) -> str:
         )
     if "Dataset not found" in said:
         return (
-            "The data set is not there while a model is taken in: load it below `if __name__ == '__main__':`."
+            "The data set is not there while a model is loaded: load it below `if __name__ == '__main__':`."
         )
     if isinstance(error, FileNotFoundError):
         return _missing_file(Path(name))
@@ -84,7 +84,7 @@ def ends(one: Mistake) -> str:
     for frame in one.frames("argparse.py"):
         if frame.f_code.co_name == "error" and isinstance(error, SystemExit):
             return (
-                f"The command line is empty while a submission is taken in ({frame.f_locals['message']}): "
+                f"The command line is empty while a submission is loaded ({frame.f_locals['message']}): "
                 "give every argument a default, as in default=16."
             )
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
@@ -130,7 +130,7 @@ def _missing_file(file: Path) -> str:
     kinds = ", ".join(sorted(SUFFIXES))
     what = f"{file.suffix} files are" if file.suffix else f"`{file.name}` is"
     return (
-        f"{what} not taken in, handed in or not (only {kinds} are): write what `{file.name}` holds into the "
+        f"{what} never loaded, submitted or not (only {kinds} are): write what `{file.name}` holds into the "
         "code, or into a .json file."
     )
 
@@ -139,6 +139,6 @@ def _refused(one: Mistake, name: str) -> str:
     what = f"cannot open `{name}`" if name else "does nothing else"
     place = "below `if __name__ == '__main__':`" if one.stage == "import" else "into the script that trains"
     return (
-        f"While a submission is taken in it reads its own files and {what}: it writes no file or folder, "
+        f"While a submission is loaded, it reads its own files and {what}: it writes no file or folder, "
         f"downloads nothing and starts no process or thread. Move that {place}, or remove it."
     )

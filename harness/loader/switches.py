@@ -23,8 +23,8 @@ Note = Callable[[str], None]
 GPU = "moves to a GPU do nothing: there is none while a submission is graded"
 THREADS = "torch.set_num_threads does nothing: how many threads there are is no part of a model"
 AUTOCAST = "torch.autocast does nothing: the precision is chosen by the recipe"
-COMPILED = "torch.compile and torch.jit do nothing: the model is taken in as it is written"
-LOGGED = "log files are not written: a submission writes nothing while it is taken in"
+COMPILED = "torch.compile and torch.jit do nothing: the model is loaded as it is written"
+LOGGED = "log files are not written: a submission writes nothing while it is loaded"
 _DEVICES = frozenset({"cuda", "mps", "xpu", "hpu", "xla", "npu", "mtia", "privateuseone"})
 """Kinds of accelerators, as torch calls them."""
 _OPTIONS = {*inspect.signature(checkpoint.checkpoint).parameters, "preserve_rng_state"} - {"args", "kwargs"}

@@ -15,9 +15,9 @@ PICTURES: Mapping[str, str] = {
     "acc_curves.png": "Accuracy by epoch",
     "loss_curves.png": "Loss by epoch",
     "cm.png": "Confusion matrix",
-    "test_samples_grid.png": "Test images and what the network calls them",
+    "test_samples_grid.png": "Test images and the network's predictions",
     "wrong_samples_grid.png": "Test images that the network gets wrong with most confidence",
-    "augmented_samples_grid.png": "Training images, and what the augmentation makes of them",
+    "augmented_samples_grid.png": "Training images, augmented",
     "receptive_field.png": "Theoretical and effective receptive field",
     "architecture.svg": "The graph that is executed",
 }

@@ -74,7 +74,7 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
         first = "downsampling" if limits.block_1_ends == "with_first_strided" else "dilation"
         return not_judged(
             expected,
-            f"{actual}; but there is {what}, so nobody can say where block 1 ends (see {first})",
+            f"{actual}; but there is {what}, so it is not known where block 1 ends (see {first})",
             cause="student",
             advice=f"Make {first} pass first.",
         )

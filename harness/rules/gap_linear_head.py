@@ -108,7 +108,7 @@ def _objection(view: View, limits: Settings, classes: int) -> tuple[tuple[Node, 
     if not averages(measured, head):
         return head.nodes[-1:], "no global average pool"
     if positions(measured, head.maps[0]) == 1:
-        return head.nodes[:1], "the last map has a single position, and the average of one number is none"
+        return head.nodes[:1], "the last map has a single position, so there is nothing to average"
     if classifiers(measured, head):
         return (), ""
     if "convolution_before_pool" not in limits.classifier:

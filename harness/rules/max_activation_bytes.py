@@ -9,7 +9,7 @@ from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, unknown_operator
 
 
-@rule(asks="little memory for values", needs="graph")
+@rule(asks="activations take little memory", needs="graph")
 class MaxActivationBytes(NetworkRule):
     """Check that the values of one image take few enough bytes at the same time, in evaluation."""
 

@@ -224,7 +224,7 @@ def _advised(plan: _Plan, one: Asked) -> Verdict:
             help=f"Nothing else to do: it passes when {leaned} does.",
         )  # fmt: skip
     return replace(
-        verdict, help=f"Nothing else to do: what {plan.steps[number - 1].rule} says mends this too."
+        verdict, help=f"Nothing else to do: what {plan.steps[number - 1].rule} says corrects this too."
     )
 
 

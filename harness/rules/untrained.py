@@ -46,7 +46,7 @@ def not_measured(preview: Training | None, why: str, how_to_get: str) -> Verdict
 
 def untrainable(cause: Cause, why: str) -> Verdict:
     """Report that the network was not trained, and why."""
-    advice = "Mend what the message says, or what the rules that were not judged name, and grade again."
+    advice = "Correct what the message says, or what the rules that were not judged name, and grade again."
     return not_judged("", f"not trained: {why}", cause=cause, advice=advice)
 
 

@@ -97,11 +97,11 @@ class Sandbox:
                 said, ended = self._listen(reading, request.cpu_s, timeout_s, most_bytes)
         except ConnectionError:
             self.close()
-            broken = "the process that runs submissions ended before its time; grade the submission again."
+            broken = "the process that runs submissions ended unexpectedly; grade the submission again."
             return Reply(b"", Ended("harness_error", "infrastructure", broken))
         if not said.startswith(LOCKED):
             why = said.removeprefix(UNLOCKED) or printed.read_bytes()[-2000:]
-            raise SandboxError(f"{self.backend}: {_text(why) or 'no word from the child'}")
+            raise SandboxError(f"{self.backend}: {_text(why) or 'no answer from the child'}")
         return Reply(said.removeprefix(LOCKED), ended)
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ class Sandbox:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end, or it hangs
                 self._process.wait(GRACE_S)
             self._log.seek(0)
-            why = _text(word.removeprefix(UNFIT)) or _text(self._log.read()[-2000:]) or "no word from it"
+            why = _text(word.removeprefix(UNFIT)) or _text(self._log.read()[-2000:]) or "no answer from it"
             self.close()
             raise SandboxError(f"{self.backend}: {why}")
 

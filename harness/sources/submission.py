@@ -157,7 +157,7 @@ def _copied(path: Path, temporary: Path) -> Path:
     copy = to if path.is_dir() else to / name_in_copy(Path(path.name))
     if not copy.exists():
         raise UsageError(
-            f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
+            f"{path.name}: not a submission; expected a plain file whose name does not begin with a dot, got "
             "another. Rename it."
         )
     if path.is_dir() and not manifest.exists() and not holds_program(to):

@@ -155,7 +155,7 @@ def test_what_does_not_exist_yet_is_said_with_the_reason(record, tmp_path):
     text = (tmp_path / "README.md").read_text(errors="replace")
     assert r"base\_model/plots/cm.png has not been drawn; harness grade draws it." in inside(text, "CM_BASE")
     for name in ("MODEL_SUMMARY_DILATED", "RF_DILATED", "CM_DILATED", "CLS_REPORT_DILATED"):
-        assert "the submission could not be taken in; the scorecard says why." in inside(text, name)
+        assert "the submission could not be loaded; the scorecard says why." in inside(text, name)
     assert r"*`dilated_model` has not been trained: no accuracy.*" in inside(text, "COMBINED_SUMMARY_TABLE")
 
 

@@ -79,7 +79,7 @@ def test_what_is_not_judged_says_whose_fault_it_is_and_comes_after_what_failed(r
 
 
 def test_a_variant_that_could_not_be_taken_in_is_not_said_to_lack_accuracy(card):
-    assert "The submission could not be taken in." in card
+    assert "The submission could not be loaded." in card
     assert "Accuracy: no graph to look at" not in card
 
 
