@@ -219,7 +219,7 @@ class Record(_Frozen):
     assignment_sha256: str
     submission_sha256: str
     self_check: bool = False
-    """The submission ran on its author's own machine, without a box: never a grade."""
+    """The submission ran on its author's own machine, without a sandbox: never a grade."""
     verdict: Status
     points: int
     max_points: int

@@ -56,7 +56,7 @@ def open_sandbox(program: str, requested: BackendChoice = "auto") -> Iterator["S
     Raises:
         SandboxError: none works; nothing of a submission has been run.
     """
-    with tempfile.TemporaryDirectory(prefix="harness-box-") as folder:
+    with tempfile.TemporaryDirectory(prefix="harness-sandbox-") as folder:
         Path(folder).chmod(0o755)
         sandbox = _first_that_works(program, requested, Path(folder))
         try:
