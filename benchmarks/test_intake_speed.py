@@ -1,8 +1,8 @@
-"""The cost of the sandbox, and what its fork server saves: a submission alone, many in one sandbox, one without.
+"""The cost of the sandbox, and what its fork server saves: one submission, many in a sandbox, one without.
 
 ``make bench ARGS="-k intake_speed"``. The kinds take turns, and the medians of their ratios are printed: of
 processor time, which other work on the machine moves little, and of wall time. A fresh submission is what a
-user waits for who has one: a sandbox is opened, torch is loaded, the submission is traced, the sandbox is closed.
+user waits for who has one: a sandbox is opened, torch loaded, the submission traced, the sandbox closed.
 """
 
 import resource

@@ -174,10 +174,9 @@ def show(
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
     from harness.cli.cohort_answers import show_row
     from harness.cohort.current import current_assignment
-    from harness.cohort.lookup import row_of
     from harness.cohort.repository import assignment_of
     from harness.cohort.store import opened_store
-    from harness.cohort.twins import with_the_same_bytes
+    from harness.cohort.students import row_of, with_the_same_bytes
 
     with opened_store(store, files, must_exist=True) as opened:
         row = row_of(opened, student)

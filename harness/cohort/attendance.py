@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.cohort.class_list import ClassList, Person
-from harness.cohort.identity import Identity
 from harness.cohort.joining import Joined, join
 from harness.cohort.models import Row
-from harness.cohort.names import in_order
+from harness.cohort.names import Identity, in_order
 
 
 def joined_to(listed: ClassList, rows: Sequence[Row]) -> Joined:

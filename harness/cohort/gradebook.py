@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.base.errors import UsageError
-from harness.cohort.class_list import ClassList
-from harness.cohort.headings import kind_of, plainly
+from harness.cohort.class_list import ClassList, kind_of, plainly
 from harness.cohort.joining import Joined
 
 NOTHING = "Nothing was handed in."

@@ -1,17 +1,19 @@
 """Join a class list with its submissions: by the platform's numbers, else by names.
 
-What could mean several is named and never guessed.
+What could mean several is named and never guessed. `students` names the students of a delivery.
 """
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.cohort.class_list import ClassList, Person
-from harness.cohort.headings import Kind
-from harness.cohort.identity import Identity
+from harness.base.errors import UsageError
+from harness.cohort.class_list import ClassList, Kind, Person
+from harness.cohort.layouts import Laid
+from harness.cohort.names import Identity
 
 _NUMBER = re.compile(r"\d+$")
 _HIDDEN = re.compile(r"(anon|user|participant|participante?|teilnehmer\S*)\b.*")
@@ -145,6 +147,37 @@ def join(listed: ClassList, students: Mapping[str, Identity | None]) -> Joined:
     )
 
 
+_WITHOUT_NAMES = ("canvas", "classroom50", "nbgrader")
+"""Layouts that have no full names: Canvas leaves out spaces and capitals, the others have logins."""
+
+
+def students(laid: Laid, class_list: ClassList | None, known: Mapping[str, Identity]) -> tuple[str, ...]:
+    """Return the student of each submission, each with another name.
+
+    Who is `known` by a number of the platform keeps the name. Two of one name are told apart by numbers.
+
+    Raises:
+        UsageError: two of one name, and no number.
+    """
+    found = [_known(one.identity, known) for one in laid.handed]
+    who = [one.identity for one in laid.handed]
+    lookup = Lookup(class_list) if class_list is not None and laid.layout in _WITHOUT_NAMES else None
+    requested = [name or _name(one, lookup) for name, one in zip(found, who, strict=True)]
+    taken = Counter(requested)
+    taken.update(name for name, one in known.items() if one.number and name not in found)
+    names = [
+        name if is_known or taken[name] == 1 else f"{name} {one.number}".strip()
+        for is_known, name, one in zip(found, requested, who, strict=True)
+    ]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UsageError(
+                f"{name}: {count} submissions of that name; expected one, or numbers that tell them apart. "
+                "Remove one, or write a .csv file of them."
+            )
+    return tuple(names)
+
+
 # Private functions
 
 
@@ -209,3 +242,12 @@ def _several(student: str, people: Sequence[Person]) -> str:
 
 def _claimed(person: Person, students: Sequence[str]) -> str:
     return f"{' and '.join(students)} could both be {person.name} (line {person.line + 1})"
+
+
+def _known(identity: Identity, known: Mapping[str, Identity]) -> str:
+    return next((name for name, one in known.items() if one.is_same_as(identity)), "")
+
+
+def _name(identity: Identity, lookup: Lookup | None) -> str:
+    person = lookup.person(identity.name, identity) if lookup else None
+    return person.name if person else identity.name

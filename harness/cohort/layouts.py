@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from harness.base.errors import UsageError
-from harness.cohort.identity import Identity
 from harness.cohort.layout_facts import clone_prefix, of_metadata, of_scores, of_timestamp
 from harness.cohort.layout_names import (
     canvas_name,
@@ -23,7 +22,7 @@ from harness.cohort.layout_names import (
     without_instant,
     without_number,
 )
-from harness.cohort.names import known_as
+from harness.cohort.names import Identity, known_as
 from harness.sources.archives import ARCHIVES, OTHER_ARCHIVES
 from harness.sources.files import PROGRAMS, printable
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from harness.cohort.identity import Identity
+from harness.cohort.names import Identity
 from harness.record.record import Cause, Record, Status
 
 State = Literal["waiting", "running", "graded", "failed", "missing"]

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harness.cohort.class_list import ClassList
-from harness.cohort.identity import Identity, from_text, to_text
+from harness.cohort.names import Identity, from_text, to_text
 from harness.cohort.schema import ClassListTable, IdentityTable
 from harness.cohort.store import Store
 

@@ -13,9 +13,9 @@ from harness.assignment.spec import AssignmentSpec, parse_assignment
 from harness.base.errors import UsageError
 from harness.base.tables import content_hash
 from harness.cohort.current import as_current, current_assignment, current_sha256
-from harness.cohort.identity import Identity
 from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.models import Reason, Stage, cause_of
+from harness.cohort.names import Identity
 from harness.cohort.register import enter_identity
 from harness.cohort.schema import (
     AssignmentTable,

@@ -10,10 +10,9 @@ from types import MappingProxyType
 from harness.base.errors import UsageError
 from harness.cohort.class_list import ClassList
 from harness.cohort.delivery import Delivery, open_delivery
-from harness.cohort.identity import Identity
+from harness.cohort.joining import students
 from harness.cohort.layouts import EXPECTED, SAID, Handed, Laid, Layout, lay_out, recognise
-from harness.cohort.names import is_name, known_as
-from harness.cohort.naming import students
+from harness.cohort.names import Identity, is_name, known_as
 from harness.sources.archives import ZIP
 from harness.sources.files import on_disk, printable
 from harness.sources.repository import is_address, split_commit

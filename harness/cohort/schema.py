@@ -163,7 +163,7 @@ class IdentityTable(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     student: Mapped[str] = mapped_column(Text, index=True)
     content: Mapped[str] = mapped_column(Text)
-    """JSON, see `harness.cohort.identity`."""
+    """JSON, see `harness.cohort.names`."""
 
 
 class ClassListTable(Base):

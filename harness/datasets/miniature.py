@@ -8,10 +8,9 @@ import numpy as np
 
 from harness.base.errors import DataError
 from harness.datasets.dataset import PREVIEW, Miniature, Public, Shape
-from harness.datasets.images import Data, Labels, Split, Splits
+from harness.datasets.images import Data, Labels, Split, Splits, shaped
 from harness.datasets.places import require_mini
 from harness.datasets.preparing import prepared
-from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
 
 DRAWN = 500

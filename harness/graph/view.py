@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from harness.graph.channelwise import channelwise
-from harness.graph.convolution import Convolution, find_convolutions
+from harness.graph.convolution import Convolution, channelwise, find_convolutions
 from harness.graph.flow import data_reads
 from harness.graph.head import Head, find_head
 from harness.graph.ir import Architecture, Graph, Node

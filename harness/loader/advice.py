@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from harness.loader import shapes, surroundings
+from harness.loader import mistake
 from harness.loader.mistake import IMAGES, Mistake, is_out_of_memory
 
 USUAL_IMPORTS = {
@@ -247,7 +247,7 @@ def _types(one: Mistake) -> str:
 
 
 _ADVISERS: tuple[Callable[[Mistake], str], ...] = (
-    surroundings.stand_in, _name, surroundings.missing_module, _syntax, _not_initialised, _script, _attribute,
-    _capture, _types, shapes.linear, shapes.convolution, shapes.others, _forward_missing, _arguments,
-    surroundings.files, surroundings.device, surroundings.ends,
+    mistake.stand_in, _name, mistake.missing_module, _syntax, _not_initialised, _script, _attribute,
+    _capture, _types, mistake.linear, mistake.convolution, mistake.others, _forward_missing, _arguments,
+    mistake.files, mistake.device, mistake.ends,
 )  # fmt: skip

@@ -21,7 +21,7 @@ from harness.record import record as records
 from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
 from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
-from harness.rules.untrained import untrainable
+from harness.rules.verdicts import untrainable
 from harness.settings.recipe import RecipeSpec
 
 PENDING = "The autograder was stopped before it came to this rule. Submit again, or ask for a larger machine."

@@ -1,8 +1,10 @@
-"""Plain words for what a record says in one: verdicts, causes, rules and pictures."""
+"""Plain words for what is a code in a record: verdicts, causes, rules and pictures; its assignment, read."""
 
 from collections.abc import Mapping, Sequence
 
-from harness.record.record import Cause, Finding, Status, VariantRecord
+from harness.assignment.spec import parse_assignment
+from harness.base.errors import AssignmentError
+from harness.record.record import Cause, Finding, Record, Status, VariantRecord
 
 VERDICTS: Mapping[Status, str] = {"passed": "passed", "failed": "failed", "not_judged": "not judged"}
 CAUSES: Mapping[Cause, str] = {
@@ -68,3 +70,15 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def accuracy_asked(record: Record, variant: str) -> float | None:
+    """Return the accuracy that a variant had to reach, a share in [0, 1].
+
+    None where none was asked for, or where the record holds no assignment that can be read.
+    """
+    try:
+        assignment = parse_assignment(record.provenance.get("assignment", {}))
+        return assignment.accuracy_asked(variant)
+    except (AssignmentError, KeyError):
+        return None

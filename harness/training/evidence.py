@@ -13,10 +13,10 @@ from torch import nn
 
 from harness.graph.aliases import MAY_SHARE
 from harness.graph.consistency import difference
-from harness.graph.evidence import Evidence, Mode
 from harness.graph.ir import Architecture, Graph, Node
 from harness.graph.operators import OPS, is_in_place
 from harness.graph.parameters import statistics
+from harness.graph.probe import Evidence, Mode
 from harness.graph.receptive_field.engine import Measured
 from harness.graph.view import View
 from harness.training import behaviour, rims

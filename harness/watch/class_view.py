@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.cohort.attendance import with_missing
-from harness.cohort.changes import Version, versions
 from harness.cohort.class_list import ClassList
 from harness.cohort.models import Row, by_cause
 from harness.cohort.names import in_order
 from harness.cohort.page import drawings, lines, rule_counts, state_of
-from harness.cohort.progress import typical_seconds
+from harness.cohort.progress import Version, typical_seconds, versions
 from harness.cohort.queries import counts, rows
 from harness.cohort.register import class_list_of
 from harness.cohort.repository import current_config
