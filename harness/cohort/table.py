@@ -60,7 +60,7 @@ class ClassTable:
 
     @property
     def assignment_name(self) -> str:
-        """Name of the assignment, and the beginning of its hash."""
+        """The assignment's name, and the beginning of its hash."""
         return named(self.assignment)
 
     @property

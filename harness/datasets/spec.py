@@ -101,7 +101,7 @@ class DataSpec(Table):
 
     @property
     def stats_file(self) -> str:
-        """Name of the file that keeps the mean and standard deviation of the training images."""
+        """The name of the file that stores the mean and standard deviation of the training images."""
         return f"{self.dataset}_stats.json"
 
     @property
