@@ -1,4 +1,4 @@
-"""What the training child answers, event by event: plain data, no torch; what it is asked is in `jobs`."""
+"""The training child's answers, event by event: plain data, no torch; what it is asked is in `jobs`."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, Union
@@ -20,7 +20,7 @@ from harness.record.record import DataUsed, EpochLog, Training
 
 
 class DataEvent(Table):
-    """Which data is used, and what to tell the user about it.
+    """The data that is used, and what to tell the user about it.
 
     `name` is the data set's, or "mini" for an embedded sample; `root` is "" where the data cannot be had.
     """
@@ -73,7 +73,7 @@ class EpochEvent(Table):
 
 
 class Probe(Table):
-    """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
+    """The measurements of an untrained model. Accuracies are shares in [0, 1]; differences are relative."""
 
     logits_shape: tuple[int, ...]
     accuracy_running: float
