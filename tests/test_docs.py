@@ -4,6 +4,7 @@ import re
 
 import pytest
 from checkout import REPOSITORY
+from typer.main import get_command
 
 from harness.cli.app import app
 from harness.cli.cohort import COMMANDS
@@ -128,3 +129,15 @@ def test_every_data_set_and_how_to_get_it_is_in_the_data_page(dataset):
 @pytest.mark.parametrize("key", [key for key in DataSpec.model_fields if key not in ("dataset", "stored")])
 def test_every_key_of_the_data_table_is_in_the_data_page(key):
     assert f"{key} = " in (REPOSITORY / "docs" / "data.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["", "cohort", "assignment"])
+def test_help_shows_every_word_in_brackets(name):
+    """Rich takes a word in brackets for a style, and shows nothing of it, unless it is escaped."""
+    group = get_command(app).commands[name] if name else get_command(app)
+    texts = [
+        (command.name, text)
+        for command in group.commands.values()
+        for text in (command.help or "", *(getattr(one, "help", None) or "" for one in command.params))
+    ]
+    assert [(command, text) for command, text in texts if re.search(r"(?<!\\)\[[@a-z_.]+\]", text)] == []

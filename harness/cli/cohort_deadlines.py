@@ -17,7 +17,7 @@ def extend(
     store: StoreOption = DEFAULT_STORE,
     files: FilesOption = None,
 ) -> None:
-    """Extend the deadline of students beyond [policy] due of the assignment, and print whose grade changes.
+    """Extend the deadline of students beyond that of the assignment, and print whose grade changes.
 
     An empty instant takes an extension back. Nothing is graded anew: lateness is no part of a record.
     """

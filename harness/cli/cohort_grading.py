@@ -77,7 +77,7 @@ def grade(
             metavar="DIR|ALL.zip|LIST.csv",
             help="What Moodle, Canvas, Gradescope, GitHub Classroom, Classroom 50 or nbgrader hand out, or a "
             "folder with one folder, archive, notebook or .py file a student; or a list: student, "
-            "path-or-git-url[@commit], submitted_at.",
+            "path-or-git-url\\[@commit], submitted_at.",
         ),
     ],
     store: StoreOption = DEFAULT_STORE,
