@@ -160,12 +160,8 @@ def _merit(variant: VariantRecord) -> tuple[int, int]:
 
 
 def _loss(variant: VariantRecord) -> tuple[int, bool, bool]:
-    return _lost(variant), variant.verdict == "not_judged", variant.full
+    return _judged(variant) - variant.points, variant.verdict == "not_judged", variant.full
 
 
 def _judged(variant: VariantRecord) -> int:
     return sum(finding.max_points for finding in variant.findings if finding.points is not None)
-
-
-def _lost(variant: VariantRecord) -> int:
-    return _judged(variant) - variant.points

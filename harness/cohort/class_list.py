@@ -216,15 +216,11 @@ def decoded(data: bytes) -> str:
 # Private functions
 
 
-def _without_umlauts(heading: str) -> str:
-    return heading.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
-
-
 _KINDS: Mapping[str, Kind] = {
     plainly(way): kind
     for kind, headings in _WRITTEN.items()
     for heading in headings.split(", ")
-    for way in (heading, _without_umlauts(heading))
+    for way in (heading, heading.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue"))
 }
 
 
