@@ -44,7 +44,7 @@ def judged(spec: AssignmentSpec, variant: str, training: Training) -> Iterator[C
 
 Checks = Iterator[Check]
 NOT_JUDGED = "reference"
-"""The check that fails where the reference could not be taken in."""
+"""The check that fails where the reference could not be loaded."""
 
 
 def try_out(spec: AssignmentSpec, submission: Path | None, settings: Settings, listen: Listener) -> Checks:

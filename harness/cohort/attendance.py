@@ -32,7 +32,7 @@ def with_missing(listed: ClassList | None, rows: Sequence[Row]) -> tuple[Row, ..
 
 
 def once_a_group(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Make one row of those who have handed in one work together, as the platform says."""
+    """Make one row of those who have submitted together, as the platform says."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         group = row.identity.group if row.identity else ""

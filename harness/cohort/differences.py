@@ -20,7 +20,7 @@ class Difference:
     rules: tuple[str, ...]
     """What differs, rule by rule, in the submission that counts."""
     was_final: bool = False
-    """Whether the grade before could have been handed in."""
+    """Whether the grade before was final."""
 
     @property
     def is_one(self) -> bool:

@@ -25,9 +25,9 @@ from harness.record.record import Record
 LEASE_S = 60.0
 """How long a claim lasts unless it is renewed; a grader that is alive renews it four times as often."""
 MOST_ATTEMPTS = 5
-"""Graders that may die at one work before it is given up."""
+"""Graders that may die at one task before it is given up."""
 SUSPECT = 2
-"""Dead graders from which on a work is claimed alone, so that it takes no other with it."""
+"""Dead graders from which on a task is claimed alone, so that it takes no other with it."""
 NEXT = {"rules": "judged", "training": "trained"}
 GIVEN: dict[str, Stage] = {"rules": "rules", "training": "full"}
 """What the grade is called that ends a stage."""
@@ -143,7 +143,7 @@ def finish(store: Store, task: Claimed, owner: str, outcome: Outcome) -> bool:
     """Store the grade of a claimed task, once; False if it was no longer ours, and nothing is stored.
 
     Raises:
-        HarnessError: the work is of no stage that ends with a grade.
+        HarnessError: the task is of no stage that ends with a grade.
     """
     if task.stage not in NEXT:
         raise HarnessError(f"task {task.key}: expected stage {' or '.join(NEXT)}, got {task.stage}.")

@@ -75,7 +75,7 @@ class Row:
     attempts: int = 0
     """How often it was begun without coming to an end."""
     problem: str = ""
-    """Why there is no verdict, or why nothing could be taken in."""
+    """Why there is no verdict, or why nothing could be loaded."""
     is_sealed: bool = True
     """Whether the record of the last grade is as it was written; where it is not, `record` is None."""
     until: datetime | None = None

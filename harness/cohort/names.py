@@ -82,7 +82,7 @@ class Identity:
     """What the members of a group have in common: the name of it, or of the submission."""
     late: bool | None = None
     resubmission: int | None = None
-    """How often the work was replaced."""
+    """How often the submission was replaced."""
 
     @property
     def number(self) -> str:

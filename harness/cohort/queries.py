@@ -33,7 +33,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Counts:
     """The counts of a run's tasks: those that wait or run, by stage; those that are over, by verdict.
 
-    A work that is judged and waits for its training counts twice, as it is both.
+    A task that is judged and waits for its training counts twice, as it is both.
     """
 
     waiting: Mapping[str, int]
@@ -228,7 +228,7 @@ def _history(
 
 
 def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
-    """Load the last record of each work alone: they are large, and the history needs none."""
+    """Load the last record of each task alone: they are large, and the history needs none."""
     requested = [given[-1].id for given in grades]
     return dict(
         session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(requested))).all()

@@ -14,7 +14,7 @@ from harness.cohort.store import Store
 from harness.record.record import Record
 
 OVER = ("judged", "trained", "dead")
-"""Stages of a work that nobody has to do anything about."""
+"""Stages of a task that is over."""
 
 
 def schedule(store: Store, run_key: str, keys: Collection[str], *, failed_too: bool) -> int:

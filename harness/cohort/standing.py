@@ -24,7 +24,7 @@ class Standing:
     open_points: int
     late: Lateness
     is_final: bool
-    """Whether the points can be handed in: nothing that is still to be judged can change them."""
+    """Whether the points can be exported: nothing that is still to be judged can change them."""
     reason: str
     """Why they are final although something was not judged, or why they are not; "" where all was."""
 

@@ -1,4 +1,4 @@
-"""The executed graph as plain data: what the intake child hands over, validated before anything else sees it.
+"""The executed graph as plain data: what the loader child returns, validated before anything else sees it.
 
 `Architecture` is the schema of ``architecture.json``. Two graphs (train and eval) share one table of
 tensors. A node is one call of an ATen operator; an argument that is the value of another node is a

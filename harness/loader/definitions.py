@@ -1,6 +1,6 @@
 """Run of a program what defines something: imports, classes, functions, constants. Locked child only.
 
-It is how notebooks are taken in, and scripts that train, plot or download as they are imported: all of that
+It is how notebooks are loaded, and scripts that train, plot or download as they are imported: all of that
 is left out. A statement that fails is passed over, for a model may not need it; its error is kept, for a
 model may.
 """

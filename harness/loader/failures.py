@@ -41,7 +41,7 @@ _PLACE_IN_TORCH = re.compile(r"\S+\.(?:cpp|cu|h):\d+,?:? ")
 
 
 class StudentFailure(Exception):  # noqa: N818 - an outcome to report, not an error
-    """The submission's own code stopped the intake; `stage` says where, `message` why."""
+    """The submission's own code stopped the loading; `stage` says where, `message` why."""
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class Elsewhere(importlib.abc.MetaPathFinder):
     """Finds a module that is not beside the file that imports it, but elsewhere in the submission.
 
     Notebooks and scripts add folders to the path by hand, or are started from another one. Of several modules
-    of that name none is taken. A folder that has been handed in under another name than it had is found by
+    of that name none is taken. A folder that was submitted under another name than it had is found by
     what is imported from it.
     """
 

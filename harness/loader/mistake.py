@@ -21,7 +21,7 @@ PACKAGE = "_submission"
 CONSTRUCTED_AT = "_constructed_at"
 """Where a module keeps the line that constructs it: among its own attributes, so that a copy has it too."""
 IMAGES = 2
-"""How many images a model is run on as it is taken in."""
+"""How many images a model is run on as it is loaded."""
 
 
 @dataclass(frozen=True)

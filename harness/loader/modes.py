@@ -1,6 +1,6 @@
 """The graph of a model in eval mode, had from the one in train mode where the two differ as usual.
 
-To capture a graph is most of what an intake costs, and nearly all models differ between the modes in their
+To capture a graph is most of what loading a model costs. Nearly all models differ between the modes in their
 batch-norms and dropouts alone. That is not assumed: a copy of the model is run in both modes, and every call
 of one of torch's functions is noted, with its arguments and the student's line. An export makes its graph of
 these calls. Where they are the same but for the flags of batch-norms and dropouts and the counters of

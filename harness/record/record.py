@@ -63,7 +63,7 @@ class Finding(_Frozen):
     measured: bool = False
     """Whether the rule is about what trainings reach."""
     step: int = 0
-    """Place of its advice in the order of work, from 1; 0 where there is none, or it comes last."""
+    """Place of its advice in the order of steps, from 1; 0 where there is none, or it comes last."""
 
 
 class StridedConvolution(_Frozen):

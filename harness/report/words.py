@@ -59,7 +59,7 @@ def by_worst(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
 
 
 def to_change(variant: VariantRecord) -> tuple[Finding, ...]:
-    """List what did not pass in the order of work; where none is recorded, failed rules first."""
+    """List what did not pass in the order of steps; where none is recorded, failed rules first."""
     left = [finding for finding in variant.findings if finding.status != "passed"]
     last = len(variant.findings) + 1
     return tuple(sorted(left, key=lambda one: (one.step or last, one.status != "failed")))

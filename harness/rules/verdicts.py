@@ -27,7 +27,7 @@ class Verdict:
     cause: Cause | None = None
     points: int | None = None
     step: int = 0
-    """Place in the order of work, from 1; 0 where there is nothing to do."""
+    """Place in the order of steps, from 1; 0 where there is nothing to do."""
 
 
 def passed(expected: str, actual: str, *nodes: Node) -> Verdict:

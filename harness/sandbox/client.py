@@ -23,7 +23,7 @@ from harness.sandbox.backends import COMMANDS, Backend, BackendChoice, command, 
 from harness.sandbox.protocol import ENDED, KILL, LOCKED, READY, RUN, UNFIT, UNLOCKED, Confined
 
 START_S = 120
-"""Most seconds for an intake process to be ready: it imports torch."""
+"""Most seconds for the process to be ready: it imports torch."""
 GRACE_S = 20
 """Most seconds for the end of a killed child to be reported."""
 

@@ -170,7 +170,7 @@ def _owner(row: Row, its: Sequence[Version]) -> str:
 
 
 def _going_on(gradings: Sequence[Grading]) -> list[Progress]:
-    """List the trainings of which epochs are known, of each work the last one."""
+    """List the trainings of which epochs are known, of each task the last one."""
     last = (one.trainings[-1].progress for one in gradings if one.trainings)
     return [progress for progress in last if progress.seconds]
 
