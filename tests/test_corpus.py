@@ -13,9 +13,10 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 from pydantic import Field
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.seeds import seed_for
 from harness.base.tables import Table, read_toml, validate
 from harness.loader import load as sandbox
@@ -114,7 +115,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec,
         with open_loader() as box:
             for case in cases:
                 (out / case).mkdir()
-                wanted = {case: answered[case].wanted}
+                wanted = {case: answered[case].requested}
                 request = intake_request(roomy, submissions[case].root, wanted, out / case)
                 yield sandbox.trace(request, roomy.limits, box)
 

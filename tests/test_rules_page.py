@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 import torch
+from checkout import REPOSITORY
 from torch import nn
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.graph.cost import million_multiply_adds
-from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.export import architecture_of
 from harness.record.record import Finding

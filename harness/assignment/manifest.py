@@ -15,7 +15,7 @@ MAX_BYTES = 64 * 1024
 
 
 class Submitted(Table):
-    """Where a variant of a submission lives and how it is built."""
+    """The place of a submission's variant, and the arguments to build it."""
 
     file: str
     class_name: Annotated[Identifier, Field(alias="class")]
@@ -33,7 +33,7 @@ class Submitted(Table):
         return self
 
     def folder(self, variant: str) -> str:
-        """Name the variant's folder below the results folder."""
+        """Return the name of the variant's folder below the results folder."""
         return Path(self.output or variant).name
 
 

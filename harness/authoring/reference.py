@@ -65,7 +65,7 @@ def _keys(model: type[BaseModel], without: Iterable[str] = ()) -> str:
             f"`{key}`",
             _value(one, schema),
             "required" if key in required else _default(one),
-            _cell(one.get("description", "")),
+            " ".join(one.get("description", "").replace("``", "`").replace("|", "\\|").split()),
         )
         for key, one in schema.get("properties", {}).items()
         if key not in skipped
@@ -118,7 +118,7 @@ def _own(one: Own) -> tuple[str, ...]:
 
 
 def _value(one: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Say in a few words what a key holds."""
+    """Return in a few words what a key holds."""
     if "$ref" in one:
         return _value(schema["$defs"][one["$ref"].rpartition("/")[2]], schema)
     if "anyOf" in one:
@@ -164,10 +164,6 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("``", "`").replace("|", "\\|").split())
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

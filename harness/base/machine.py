@@ -26,7 +26,7 @@ NATIVE_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found, and what to do about it if it did not pass.
+    """The result of one check, and what to do about it if it did not pass.
 
     PASS: nothing to do. CAUTION: grades are right, but slower, weaker contained or other bytes than
     elsewhere. FAIL: nothing can be graded until it is mended.
@@ -39,12 +39,12 @@ class Check:
 
 
 def now(threads: int) -> tuple[Check, ...]:
-    """Look at what changes from hour to hour; a training will use `threads` processors."""
+    """Check what changes from hour to hour; a training will use `threads` processors."""
     return (_processors(threads), _load(), _memory(), _disk(), _clock())
 
 
 def processor() -> str:
-    """Name the processor: maker, family and model by number, and the name it gives itself."""
+    """Return the processor's maker, family and model number, and the name it reports."""
     about = _cpuinfo()
     keys = ("vendor_id", "cpu family", "model", "model name")
     return " ".join(about[key] for key in keys if key in about) or platform.machine()

@@ -1,4 +1,4 @@
-"""What `harness cohort` says of what was graded: the summary, who has no verdict, and one student."""
+"""The answers of `harness cohort` on what was graded: the summary, who has no verdict, and one student."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from rich.table import Table
 from harness.assignment.points import SHORT, named
 from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
-from harness.cli.screen import output, say, screen
+from harness.cli.screen import output, say, screen, verdicts
 from harness.cohort.models import Row, outcome
 from harness.cohort.standing import standing
 from harness.record.record import Finding
@@ -28,7 +28,7 @@ def show_summary(by_cause: Mapping[str, Sequence[Row]]) -> None:
     table.columns[1].justify = "right"
     for what in sorted(by_cause):
         table.add_row(what, str(len(by_cause[what])))
-    screen.print(table)
+    verdicts.print(table)
     for what, rows in sorted(by_cause.items()):
         if what.startswith("not judged"):
             show_failures(what, rows)
@@ -66,7 +66,7 @@ def show_row(row: Row, spec: AssignmentSpec, same: Sequence[str]) -> None:
 
 
 def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[str, ...]:
-    """Answer why a submission has the verdict it has, in at most `LINES` lines.
+    """Return why a submission has the verdict it has, in at most `LINES` lines.
 
     The rules that failed come first, two lines each; what there is no room for is counted.
     """
@@ -94,7 +94,7 @@ def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[st
 
 
 def _open_rules(row: Row) -> list[tuple[str, ...]]:
-    """Say of each rule that did not pass what was expected and found, and what to do: failed rules first."""
+    """Yield what was expected and found of each rule that did not pass, and what to do: failed ones first."""
     if row.record is None:
         return []
     found = [

@@ -1,4 +1,4 @@
-"""Which assignment a command of a class uses, and whose grade it has changed."""
+"""The assignment that a command of a class uses, and the grades it has changed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +16,18 @@ def assignment_for(given: Path | None, store: str, files: Path | None) -> "Assig
     Raises:
         UsageError: the store is graded by another one than the one that is named.
     """
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
+    from harness.cli.options import default_assignment
     from harness.cohort.current import require_current
     from harness.cohort.repository import current_spec
     from harness.cohort.store import opened_store
 
     spec = None if given is None else load_assignment(given)
     if "://" not in store and not Path(store).is_file():
-        return spec or load_assignment(DEFAULT_ASSIGNMENT)
+        return spec or load_assignment(default_assignment())
     with opened_store(store, files) as opened:
         if spec is None:
-            return current_spec(opened) or load_assignment(DEFAULT_ASSIGNMENT)
+            return current_spec(opened) or load_assignment(default_assignment())
         require_current(opened, spec, f"--assignment {given} --store {store}")
     return spec
 
@@ -39,8 +40,8 @@ def every_submission(store: "Store") -> "list[Row]":
     return [row for some in submissions(store) for row in some] if current_spec(store) else []
 
 
-def tell_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
-    """Name everyone whose final grade is another one now."""
+def show_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
+    """Print everyone whose final grade has changed."""
     from harness.cli.reports_display import show_differences
     from harness.cli.screen import say, screen
     from harness.cohort.differences import differences

@@ -1,4 +1,4 @@
-"""What `harness cohort` shows while it grades: a live table on a terminal, a line now and then elsewhere."""
+"""The display of `harness cohort` while it grades: a live table on a terminal, else a line now and then."""
 
 import time
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from harness.cli.screen import output, say, screen
-from harness.cohort.attendance import told
+from harness.cohort.attendance import notes_on
 from harness.cohort.class_list import ClassList
 from harness.cohort.joining import join
 from harness.cohort.queries import Counts
@@ -50,12 +50,12 @@ class ClassDisplay(Watcher):
     def handed_in(self, done: int, total: int) -> None:
         """Show how many submissions are in the store."""
         if screen.is_terminal:
-            self._live.update(f"handing in: {done} of {total}")
+            self._live.update(f"ingesting: {done} of {total}")
         elif done == total:
-            say(f"handed in: {total} submissions")
+            say(f"ingested: {total} submissions")
 
     def graded(self, student: str, verdict: str) -> None:
-        """Remember who was graded, to be named with the next line."""
+        """Record who was graded, to be named with the next line."""
         self._graded.append(f"{student} {verdict.replace('_', ' ')}")
 
     def stage(self, stage: Stage, counts: Counts) -> None:
@@ -85,7 +85,7 @@ class ClassDisplay(Watcher):
         return table
 
     def _speed(self, counts: Counts) -> str:
-        """Say how fast it goes, and how long it takes at that speed."""
+        """Return how fast it goes, and how long it takes at that speed."""
         assert self._stage is not None
         done, seconds = counts.graded - self._graded_before, time.monotonic() - self._since
         if not done or not seconds:
@@ -101,14 +101,16 @@ def show_forecast(forecast: Forecast) -> None:
     say(f"rules: {len(rules)}, {_time(len(rules), forecast.rules_s)}{_who(rules)}", output)
     time_s = _time(len(training), forecast.training_at_most_s)
     say(f"training: at most {len(training)}, {time_s}{_who(training)}", output)
+    if forecast.on_gpus:
+        say(f"graders: {', '.join(f'{count} on {name}' for name, count in forecast.on_gpus)}", output)
     for student, problem in forecast.unreadable:
         say(f"cannot be opened: {student}: {problem}", output)
 
 
-def tell_roster(roster: Roster, listed: ClassList | None) -> Roster:
-    """Tell what was left out of a roster and why, and who of the class is not in it."""
+def show_roster(roster: Roster, listed: ClassList | None) -> Roster:
+    """Print what was left out of a roster and why, and who of the class is not in it."""
     joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
-    for note in (*roster.notes, *(told(joined) if joined else ())):
+    for note in (*roster.notes, *(notes_on(joined) if joined else ())):
         say(f"note: {note}")
     return roster
 
@@ -141,7 +143,7 @@ def _verdicts(counts: Counts) -> str:
     return ", ".join(found) or "none judged yet"
 
 
-def _time(works: int, seconds: float | None) -> str:
+def _time(tasks: int, seconds: float | None) -> str:
     if seconds is None:
         return "for how long is not known: none has been graded in this store yet"
-    return f"about {duration(seconds)}" if works else "nothing to do"
+    return f"about {duration(seconds)}" if tasks else "nothing to do"

@@ -18,6 +18,7 @@ from harness.cli.options import (
     OutOption,
     RecordArgument,
     SeedOption,
+    default_assignment,
     opened,
 )
 from harness.cli.outputs import check_writable
@@ -35,14 +36,14 @@ def augment(
     assignment: AssignmentOption = None,
 ) -> None:
     """Show what the recipe's augmentation does: training images beside what four epochs make of them."""
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
     from harness.cli.screen import Display, say
     from harness.pipeline.run import Settings, augment
     from harness.report.plots.samples import draw_augmented, read_samples
     from harness.report.plots.sources import SAMPLES
 
     check_writable(out)
-    spec, settings = load_assignment(assignment or DEFAULT_ASSIGNMENT), Settings(seed=seed, data=data)
+    spec, settings = load_assignment(assignment or default_assignment()), Settings(seed=seed, data=data)
     with TemporaryDirectory(prefix="harness-") as folder, Display() as display:
         samples = Path(folder) / SAMPLES
         classes = augment(spec, settings, n_samples, samples, display.show)
@@ -54,7 +55,9 @@ def augment(
 
 def readme(
     path: Annotated[Path, typer.Argument(metavar="README.md", help="The file whose blocks are filled.")],
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder with the record.")] = DEFAULT_OUT,
+    results: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the record.", envvar="HARNESS_RESULTS")
+    ] = DEFAULT_OUT,
     rf: Annotated[
         list[str],
         typer.Option(
@@ -153,7 +156,7 @@ def report(
 
 def schema() -> None:
     """Print the JSON Schema of a record."""
-    from harness.report.schema import record_schema
+    from harness.report.report import record_schema
 
     sys.stdout.write(record_schema())
 
@@ -170,12 +173,12 @@ def _measured(
     """Measure the receptive field of every ``FILE:CLASS[:TITLE]``, by the section that shows it."""
     from harness.report.readme import field_sections
 
-    wanted = [_wanted(text) for text in asked]
+    wanted = [_requested(text) for text in asked]
     sections = field_sections([class_name for _, class_name, _ in wanted], record)
     return {section: _measure(*one, input_shape, ctor) for section, one in zip(sections, wanted, strict=True)}
 
 
-def _wanted(text: str) -> tuple[Path, str, str]:
+def _requested(text: str) -> tuple[Path, str, str]:
     file, _, rest = text.partition(":")
     class_name, _, title = rest.partition(":")
     if not file or not class_name.isidentifier():

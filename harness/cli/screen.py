@@ -1,4 +1,4 @@
-"""What the terminal shows: findings as tables, progress as bars, or plain lines where there is no terminal.
+"""The terminal's content: findings as tables, progress as bars, or plain lines where there is no terminal.
 
 Everything goes to standard error, so that ``--json -`` has standard output to itself.
 """
@@ -17,7 +17,15 @@ from harness.record.record import Finding, Record, VariantRecord
 from harness.report.scores import class_scores
 from harness.report.visible import visible
 from harness.report.words import to_change, worst_first
-from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
+from harness.training.events import (
+    DataEvent,
+    DownloadEvent,
+    EpochEvent,
+    Event,
+    MeasuredEvent,
+    SlowerEvent,
+    StepEvent,
+)
 
 if TYPE_CHECKING:  # a command loads what it shows
     from harness.assignment.points import Total
@@ -39,12 +47,14 @@ STAGES = {
 }
 
 screen = Console(stderr=True, highlight=False, emoji=False)
+verdicts = Console(stderr=True, highlight=False, emoji=False)
+"""The line that a command ends with, which --quiet leaves."""
 output = Console(highlight=False, emoji=False)
 """Standard output: what a command was asked to print."""
 
 
 def plain(text: str) -> str:
-    """Show text of a submission as it is: no markup of ours, and none of the terminal's."""
+    """Return text of a submission to be shown as it is: no markup of ours, and none of the terminal's."""
     return escape(visible(text))
 
 
@@ -68,7 +78,7 @@ def show_record(record: Record) -> None:
     for sentence in stated(record):
         say(f"note: {sentence}")
     scored = total_of(record)
-    screen.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
+    verdicts.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
 
 
 def show_field(report: "FieldReport") -> None:
@@ -134,6 +144,7 @@ def show_checks(checks: "Sequence[Check]") -> None:
     """Print what was found of this machine."""
     colours = {"PASS": "green", "CAUTION": "yellow", "FAIL": "red"}
     table = Table("check", "", "found", "what to do")
+    table.columns[2].overflow = "fold"
     for check in checks:
         level = f"[{colours[check.level]}]{check.level}[/]"
         table.add_row(check.name, level, plain(check.found), plain(check.fix))
@@ -179,7 +190,7 @@ class Display:
             case str():
                 self._task = None
                 say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
-            case DataEvent():
+            case DataEvent() | SlowerEvent():
                 say(event.message)
             case DownloadEvent():
                 total = event.total or event.done
@@ -211,13 +222,13 @@ class Display:
 
 
 def _counting(record: Record, scored: "Total") -> str:
-    """Name the variant that counts, where there are others."""
+    """Return the variant that counts, where there are others."""
     return "" if len(scored.counted) == len(record.variants) else f", those of {', '.join(scored.counted)}"
 
 
 def _show_variant(name: str, variant: VariantRecord) -> None:
     if variant.problem:
-        screen.print(f"[bold]{plain(name)}: not taken in[/] (cause: {variant.problem.cause})")
+        screen.print(f"[bold]{plain(name)}: not loaded[/] (cause: {variant.problem.cause})")
         say(variant.problem.message)
         say(variant.problem.traceback)
         return

@@ -1,11 +1,13 @@
 """watch: the command that shows a class, or a run, in a browser as it is graded."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.base.errors import UsageError
+from harness.base.installation import how_to_install
 from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption
 from harness.cli.options import DEFAULT_OUT
 
@@ -39,8 +41,8 @@ def watch(
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         raise UsageError(
-            f"harness watch: {missing} is not installed; expected the extra `watch`. "
-            "Install it in the harness's folder: .venv/bin/pip install -e '.[watch]' -c constraints.txt"
+            f"harness watch: {missing} is not installed; expected Starlette and uvicorn. "
+            "Install them: " + how_to_install("starlette", "uvicorn")
         ) from None
     view = _view(what, files, names=names)
     try:
@@ -57,13 +59,15 @@ def watch(
 
 
 def _view(what: str | None, files: Path | None, *, names: bool) -> "View":
-    """Tell a store from a results folder, and open it."""
+    """Open a store or a results folder, whichever it is."""
     from harness.cohort.store import open_for_reading
     from harness.watch.class_view import ClassView
     from harness.watch.run_view import RunView
 
     if what is None:
-        what = DEFAULT_STORE if Path(DEFAULT_STORE).is_file() else str(DEFAULT_OUT)
+        store = os.environ.get("HARNESS_STORE") or DEFAULT_STORE
+        out = os.environ.get("HARNESS_RESULTS") or str(DEFAULT_OUT)
+        what = store if "://" in store or Path(store).is_file() else out
     if "://" in what or Path(what).is_file():
         return ClassView(open_for_reading(what, files), names=names)
     if not Path(what).is_dir():

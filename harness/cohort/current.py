@@ -26,12 +26,12 @@ def switch_to(store: Store, assignment_sha256: str) -> None:
 
 
 def current_sha256(session: Session) -> str | None:
-    """Give the hash of the assignment that counts; None in a store where nothing was entered."""
+    """Return the hash of the assignment that counts; None in a store where nothing was entered."""
     return session.scalar(select(CurrentTable.assignment_sha256).order_by(CurrentTable.id.desc()).limit(1))
 
 
 def current_assignment(store: Store) -> str:
-    """Give the hash of the assignment that counts.
+    """Return the hash of the assignment that counts.
 
     Raises:
         UsageError: nothing has been handed in.
@@ -57,7 +57,7 @@ def require_current(store: Store, assignment: AssignmentSpec, switch: str = "--a
     if kept is not None and kept.sha256 != content_hash(assignment):
         raise UsageError(
             f"this store is graded by assignment {kept.name} {kept.sha256[:SHORT]}; expected that one, got "
-            f"{assignment.id} {content_hash(assignment)[:SHORT]}. To switch: harness cohort rejudge {switch} "
+            f"{assignment.id} {content_hash(assignment)[:SHORT]}. To switch: harness cohort regrade {switch} "
             "shows whose grade changes, and with --apply changes them. Without --assignment the class is "
             "graded by its own; another --store may have another."
         )

@@ -1,21 +1,19 @@
-"""What decides a grade, and the hash by which it is known: done work is never done again."""
+"""Keys of grades: the hash of what decides a grade, so that what is graded is never graded again."""
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from harness.assignment.spec import AssignmentSpec
+from harness.base.installation import VERSION
 from harness.base.tables import content_hash
 from harness.datasets.dataset import PREVIEW
 
-VERSION = importlib.metadata.version("harness")
-
 
 @dataclass(frozen=True)
-class Terms:
-    """What all works of one command have in common."""
+class GradingConfig:
+    """The settings that all tasks of one run have in common."""
 
     assignment: AssignmentSpec
     seed: int
@@ -32,7 +30,7 @@ class Terms:
 
     @property
     def content(self) -> dict[str, Any]:
-        """All of them as plain data, the assignment by its hash."""
+        """The settings as plain data, the assignment by its hash."""
         return {
             "assignment": self.assignment_sha256,
             "seed": self.seed,
@@ -42,16 +40,16 @@ class Terms:
         }
 
     @property
-    def scope(self) -> str:
-        """Hash of all of them."""
+    def run_key(self) -> str:
+        """Hash of all settings."""
         return digest(self.content)
 
     def key(self, submission_sha256: str, recipe_sha256: str) -> str:
         """Hash of all that decides the grade of one submission."""
-        return digest({"scope": self.scope, "submission": submission_sha256, "recipe": recipe_sha256})
+        return digest({"scope": self.run_key, "submission": submission_sha256, "recipe": recipe_sha256})
 
 
 def digest(data: Any) -> str:
-    """SHA-256 (hex) of plain data."""
+    """Return the SHA-256 (hex) of plain data."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

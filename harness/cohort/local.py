@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.base.errors import HarnessError, UsageError
-from harness.cohort.leases import bury, release_dead
+from harness.cohort.leases import dead_letter, release_dead
 from harness.cohort.queries import Counts, counts
 from harness.cohort.store import Store
 from harness.cohort.worker import INTERRUPTED, Shift
@@ -43,13 +43,13 @@ class Pool:
     """The graders of one stage."""
 
     store: Store
-    scope: str
+    run_key: str
     shift: Shift
     """What each of them does, but for its place."""
     size: int
     """Most graders at once."""
     gpus: tuple[str, ...] = ()
-    """The GPUs, one a grader; none: they train on processors."""
+    """The device of each grader; none: they train on processors."""
     graders: list[_Grader] = field(default_factory=list)
     in_vain: int = 0
 
@@ -69,8 +69,8 @@ class Pool:
 
     def _is_over(self, watch: Watch) -> bool:
         self._reap()
-        bury(self.store, self.scope, HOPELESS)
-        now = counts(self.store, self.scope)
+        dead_letter(self.store, self.run_key, HOPELESS)
+        now = counts(self.store, self.run_key)
         watch(now)
         waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
         while len(self.graders) < min(self.size, len(self.graders) + waiting):
@@ -156,16 +156,6 @@ def cores_of(place: int, size: int, usable: list[int]) -> tuple[int, ...]:
     each = max(1, len(usable) // size)
     first = place * each % len(usable)
     return tuple(usable[first : first + each])
-
-
-def gpus_here(device: str) -> tuple[str, ...]:
-    """Name the GPUs that may be trained on, one slot each."""
-    if device == "cpu":
-        return ()
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return tuple(name for name in visible.split(",") if name and name != "-1")
-    cards = Path("/proc/driver/nvidia/gpus")
-    return tuple(str(number) for number, _ in enumerate(cards.iterdir())) if cards.is_dir() else ()
 
 
 # Private functions

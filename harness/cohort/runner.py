@@ -2,24 +2,27 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from harness.base.gpus import Gpu, gpus
 from harness.cohort.current import require_current
 from harness.cohort.ingest import PROBLEM, hand_in
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import release_dead
-from harness.cohort.local import Pool, gpus_here
+from harness.cohort.local import Pool
 from harness.cohort.models import Row
 from harness.cohort.objects import Objects
+from harness.cohort.placing import graders_that_fit, largest_need_mib, placed
 from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
 from harness.cohort.queries import Counts, rows, submissions
 from harness.cohort.ray_engine import Cluster, RayPool
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Roster
-from harness.cohort.scheduling import begin_anew, promote
+from harness.cohort.scheduling import begin_anew, schedule
 from harness.cohort.store import Store
 from harness.cohort.worker import Shift
 from harness.datasets.dataset import PREVIEW
@@ -49,7 +52,8 @@ class Plan:
     shift: Shift
     """What each grader does; the runner sets the stage."""
     workers: int = 0
-    """Graders at once; 0: as many as there are processors, in a training as many as its threads allow."""
+    """Graders at once; 0: as many as there are processors, in a training as many as its threads allow, or as
+    have room on the GPUs."""
     rules_only: bool = False
     train_all: bool = False
     """Train those too that can pass no more, for their points."""
@@ -70,6 +74,8 @@ class Forecast:
     """Whose submission cannot be opened, and why."""
     rules_s: float | None
     training_at_most_s: float | None
+    on_gpus: tuple[tuple[str, int], ...] = ()
+    """How many graders would train on which kind of GPU or slice; none where they train on processors."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +86,28 @@ class Again:
     left_out: tuple[tuple[str, str], ...]
 
 
-def grade_class(store: Store, roster: Roster, terms: Terms, plan: Plan, watcher: Watcher) -> tuple[Row, ...]:
+def grade_class(
+    store: Store, roster: Roster, config: GradingConfig, plan: Plan, watcher: Watcher
+) -> tuple[Row, ...]:
     """Grade all submissions of a roster that are not graded yet; returns the row of each.
 
     Raises:
         UsageError: another assignment counts in this store.
         HarnessError: nothing can be graded on this machine: no data, no sandbox, no such device.
     """
-    require_current(store, terms.assignment)
-    if not _rules_alone(terms, plan):
-        check_before(terms.assignment.data, PREVIEW if terms.preview else plan.shift.data)
-    enter_terms(store, terms)
+    require_current(store, config.assignment)
+    if not _rules_alone(config, plan):
+        check_before(config.assignment.data, PREVIEW if config.preview else plan.shift.data)
+    enter_config(store, config)
     keys = set()
     for number, listed in enumerate(roster.listed, start=1):
-        keys.add(enter(store, hand_in(listed, terms, store.objects), terms))
+        keys.add(enter(store, hand_in(listed, config, store.objects), config))
         watcher.handed_in(number, len(roster.listed))
-    finish_class(store, terms, plan, watcher)
-    return tuple(row for row in rows(store, terms.assignment_sha256) if row.key in keys)
+    finish_class(store, config, plan, watcher)
+    return tuple(row for row in rows(store, config.assignment_sha256) if row.key in keys)
 
 
-def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> None:
+def finish_class(store: Store, config: GradingConfig, plan: Plan, watcher: Watcher) -> None:
     """Grade what is in the store and not graded yet, with others that do the same.
 
     Raises:
@@ -107,14 +115,14 @@ def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> No
     """
     release_dead(store)
     store.objects.clean()
-    _run(store, terms, plan, "rules", watcher)
-    if not _rules_alone(terms, plan):
+    _run(store, config, plan, "rules", watcher)
+    if not _rules_alone(config, plan):
         # Of what a student has handed in, what counts; where the best does, all may.
-        sha256, best = terms.assignment_sha256, terms.assignment.policy.counts == "best"
+        sha256, best = config.assignment_sha256, config.assignment.policy.counts == "best"
         handed_in = submissions(store, sha256) if best else (rows(store, sha256),)
         current = {row.key for some in handed_in for row in some}
-        promote(store, terms.scope, current, failed_too=plan.train_all)
-        _run(store, terms, plan, "training", watcher)
+        schedule(store, config.run_key, current, failed_too=plan.train_all)
+        _run(store, config, plan, "training", watcher)
 
 
 def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> Again:
@@ -135,38 +143,40 @@ def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) ->
     return Again(tuple(begun), tuple(left_out))
 
 
-def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> Forecast:
+def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: Plan) -> Forecast:
     """Say what a run would do; nothing is entered and nothing is graded."""
     with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
         objects = Objects(Path(folder))
-        entered = [hand_in(listed, terms, objects) for listed in roster.listed]
-    keys = {one.student: terms.key(one.sources_sha256, one.recipe_sha256) for one in entered}
-    known = progress_of(where, terms.scope) if where is not None else {}
-    seconds = typical_seconds(where, terms.scope) if where is not None else {}
+        entered = [hand_in(listed, config, objects) for listed in roster.listed]
+    keys = {one.student: config.key(one.sources_sha256, one.recipe_sha256) for one in entered}
+    known = progress_of(where, config.run_key) if where is not None else {}
+    seconds = typical_seconds(where, config.run_key) if where is not None else {}
     unreadable = {one.student: one.problem for one in entered if one.problem}
     readable = {student: key for student, key in keys.items() if student not in unreadable}
     stages = {student: known.get(key, ("rules", "")) for student, key in readable.items()}
     new = [student for student, (stage, _) in stages.items() if stage == "rules"]
-    may_train = not _rules_alone(terms, plan)
+    may_train = not _rules_alone(config, plan)
     trained = [student for student, one in stages.items() if may_train and _may_be_trained(*one, plan)]
     rules, training = (len({keys[student] for student in some}) for some in (new, trained))
+    at = _places(where, config, plan) if trained else ()
     return Forecast(
         submissions=len(roster.listed),
         rules=tuple(new),
         training_at_most=tuple(trained),
         unreadable=tuple(unreadable.items()),
-        rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", terms)),
-        training_at_most_s=_duration(training, seconds.get("full"), graders(plan, "training", terms)),
+        rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", config)),
+        training_at_most_s=_duration(
+            training, seconds.get("full"), len(at) or graders(plan, "training", config)
+        ),
+        on_gpus=tuple(Counter(gpu.name for gpu in at).items()),
     )
 
 
-def graders(plan: Plan, stage: Stage, terms: Terms) -> int:
-    """Say how many graders work at once in a stage."""
+def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
+    """Say how many graders work at once in a stage on processors."""
     processors = len(os.sched_getaffinity(0))
     if stage == "training":
-        if slots := gpus_here(plan.shift.device):
-            return min(plan.workers or len(slots), len(slots))
-        processors = max(1, processors // terms.assignment.recipe.threads)
+        processors = max(1, processors // config.assignment.recipe.threads)
     return plan.workers or processors
 
 
@@ -195,30 +205,47 @@ def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
     return "rules" if any(finding.cause in causes for finding in by_rules) else "training"
 
 
-def _run(store: Store, terms: Terms, plan: Plan, stage: Stage, watcher: Watcher) -> None:
+def _run(store: Store, config: GradingConfig, plan: Plan, stage: Stage, watcher: Watcher) -> None:
     seen = last_grade(store)
 
     def watch(now: Counts) -> None:
         nonlocal seen
-        for one in graded_since(store, terms.scope, seen):
+        for one in graded_since(store, config.run_key, seen):
             watcher.graded(one.student, one.verdict)
             seen = one.number
         watcher.stage(stage, now)
 
-    _engine(store, terms, plan, stage).run(watch)
+    _engine(store, config, plan, stage).run(watch)
 
 
-def _engine(store: Store, terms: Terms, plan: Plan, stage: Stage) -> Pool | RayPool:
+def _engine(store: Store, config: GradingConfig, plan: Plan, stage: Stage) -> Pool | RayPool:
     shift = plan.shift.model_copy(update={"stage": stage})
     if plan.cluster is not None:
-        cpus = terms.assignment.recipe.threads if stage == "training" else 1
-        return RayPool(store, terms.scope, shift, plan.cluster, cpus, plan.workers)
-    gpus = gpus_here(plan.shift.device) if stage == "training" else ()
-    return Pool(store, terms.scope, shift, graders(plan, stage, terms), gpus)
+        cpus = config.assignment.recipe.threads if stage == "training" else 1
+        return RayPool(store, config.run_key, shift, plan.cluster, cpus, plan.workers)
+    at = _places(store, config, plan) if stage == "training" else ()
+    size = len(at) or graders(plan, stage, config)
+    return Pool(store, config.run_key, shift, size, tuple(gpu.id for gpu in at))
 
 
-def _rules_alone(terms: Terms, plan: Plan) -> bool:
-    return plan.rules_only or terms.assignment.policy.rules_only
+def _places(where: Store | None, config: GradingConfig, plan: Plan) -> Sequence[Gpu]:
+    """Return the GPU of each grader that trains; unless a number is asked for, as many as have room.
+
+    Each has a processor too, which feeds the GPU.
+    """
+    here = () if plan.shift.device == "cpu" else gpus()
+    if not here:
+        return ()
+    handed_in = () if where is None else submissions(where, config.assignment_sha256)
+    found = [row for some in handed_in for row in some if row.state in ("waiting", "running")]
+    folders = {row.folder for row in found if row.folder is not None}
+    need_mib = largest_need_mib(folders, config.assignment)
+    fit = min(graders_that_fit(here, need_mib), len(os.sched_getaffinity(0)))
+    return placed(here, need_mib, plan.workers or fit)
+
+
+def _rules_alone(config: GradingConfig, plan: Plan) -> bool:
+    return plan.rules_only or config.assignment.policy.rules_only
 
 
 def _may_be_trained(stage: str, verdict: str, plan: Plan) -> bool:

@@ -8,31 +8,31 @@ from sqlalchemy.orm import Session
 
 from harness.base.errors import UsageError
 from harness.cohort.repository import changed
-from harness.cohort.schema import GradeTable, WorkTable
+from harness.cohort.schema import GradeTable, TaskTable
 from harness.cohort.seals import record_of
 from harness.cohort.store import Store
 from harness.record.record import Record
 
 OVER = ("judged", "trained", "dead")
-"""Stages of a work that nobody has to do anything about."""
+"""Stages of a task that is over."""
 
 
-def promote(store: Store, scope: str, keys: Collection[str], *, failed_too: bool) -> int:
-    """Have those trained that can still pass, or all that can be run; returns how many were added.
+def schedule(store: Store, run_key: str, keys: Collection[str], *, failed_too: bool) -> int:
+    """Schedule a training for those that can still pass, or for all that can be run; return how many.
 
     Most promising first: by points, then by the number of parameters.
     """
     with store.reading() as session:
-        here = WorkTable.scope == scope, WorkTable.stage == "judged"
-        judged = session.scalars(select(WorkTable.key).where(*here)).all()
+        here = TaskTable.run_key == run_key, TaskTable.stage == "judged"
+        judged = session.scalars(select(TaskTable.key).where(*here)).all()
         records = [(key, _last_record(session, key)) for key in judged if key in keys]
     added = 0
     for key, record in records:
         if record is None or not _is_worth_training(record, failed_too=failed_too):
             continue
         waiting = (
-            update(WorkTable)
-            .where(WorkTable.key == key, WorkTable.stage == "judged")
+            update(TaskTable)
+            .where(TaskTable.key == key, TaskTable.stage == "judged")
             .values(stage="training", priority=_promise(record))
         )
         with store.writing() as session:
@@ -41,14 +41,14 @@ def promote(store: Store, scope: str, keys: Collection[str], *, failed_too: bool
 
 
 def begin_anew(store: Store, key: str, stage: str) -> bool:
-    """Have a work graded again from a stage on; what was graded stays in the history.
+    """Schedule a task again from a stage on; what was graded stays in the history.
 
     False if somebody is to do something about it anyway.
     """
     again = (
-        update(WorkTable)
-        .where(WorkTable.key == key, WorkTable.stage.in_(OVER))
-        .values(stage=stage, generation=WorkTable.generation + 1, attempts=0, problem="")
+        update(TaskTable)
+        .where(TaskTable.key == key, TaskTable.stage.in_(OVER))
+        .values(stage=stage, generation=TaskTable.generation + 1, attempts=0, problem="")
     )
     with store.writing() as session:
         return bool(changed(session, again))
@@ -58,7 +58,7 @@ def begin_anew(store: Store, key: str, stage: str) -> bool:
 
 
 def _last_record(session: Session, key: str) -> Record | None:
-    """Give the record of a work's last grade; None where it has none, or one that was changed."""
+    """Return the record of a task's last grade; None where it has none, or one that was changed."""
     grade = session.scalar(
         select(GradeTable).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
     )

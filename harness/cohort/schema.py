@@ -43,7 +43,7 @@ class AssignmentTable(Base):
 
 
 class CurrentTable(Base):
-    """Which assignment counts since when; of several, the last. Only ever added to."""
+    """The assignment that counts since an instant; of several, the last. Only ever added to."""
 
     __tablename__ = "current"
 
@@ -65,8 +65,8 @@ class ExtensionTable(Base):
     by: Mapped[str] = mapped_column(Text)
 
 
-class ScopeTable(Base):
-    """What all works of one command have in common, see `harness.cohort.keys.Terms`."""
+class RunTable(Base):
+    """The settings that all tasks of one run have in common, see `harness.cohort.keys.GradingConfig`."""
 
     __tablename__ = "scope"
 
@@ -76,7 +76,7 @@ class ScopeTable(Base):
 
 
 class SubmissionTable(Base):
-    """What a student handed in, and when. Never changed."""
+    """A student's submission, and its instant. Never changed."""
 
     __tablename__ = "submission"
 
@@ -95,8 +95,8 @@ class SubmissionTable(Base):
     problem_cause: Mapped[str] = mapped_column(String(16))
 
 
-class WorkTable(Base):
-    """One thing to grade: how far it is, and who is at it. The only table whose rows change."""
+class TaskTable(Base):
+    """One task: a submission to grade, how far it is, and who has claimed it. Only its rows change."""
 
     __tablename__ = "work"
     __table_args__ = (Index("work_claimed_by", "scope", "stage", "lease_until"),)
@@ -105,8 +105,8 @@ class WorkTable(Base):
     submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
     """Any of the submissions with these sources."""
     assignment_sha256: Mapped[str] = mapped_column(ForeignKey("assignment.sha256"))
-    scope: Mapped[str] = mapped_column(SHA256)
-    """Names a `ScopeTable`."""
+    run_key: Mapped[str] = mapped_column("scope", SHA256)
+    """Names a `RunTable`."""
     recipe_sha256: Mapped[str] = mapped_column(SHA256)
     seed: Mapped[int] = mapped_column(Integer)
     harness_version: Mapped[str] = mapped_column(String(32))
@@ -124,7 +124,7 @@ class WorkTable(Base):
 
 
 class LinkTable(Base):
-    """Which work grades which submission; of several, the last. Only ever added to."""
+    """The task that grades a submission; of several, the last. Only ever added to."""
 
     __tablename__ = "link"
 
@@ -156,14 +156,14 @@ class GradeTable(Base):
 
 
 class IdentityTable(Base):
-    """What a platform has said of a student; of several, the last. Only ever added to."""
+    """A platform's statement on a student; of several, the last. Only ever added to."""
 
     __tablename__ = "identity"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     student: Mapped[str] = mapped_column(Text, index=True)
     content: Mapped[str] = mapped_column(Text)
-    """JSON, see `harness.cohort.identity`."""
+    """JSON, see `harness.cohort.names`."""
 
 
 class ClassListTable(Base):

@@ -15,7 +15,7 @@ from harness.base.errors import DataUnavailableError, HarnessError, SandboxError
 from harness.base.files import write_text
 from harness.cohort.cached import keep, load_intake, traced_of
 from harness.cohort.ingest import reopened
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Claimed, Outcome
 from harness.cohort.objects import Objects
 from harness.datasets.dataset import PREVIEW
@@ -29,8 +29,8 @@ from harness.record.record import Cause, Record
 from harness.report.files import write_reports
 from harness.report.html import render_html
 from harness.report.scorecard import render_scorecard
-from harness.sandbox.backends import Wanted
-from harness.sandbox.client import Box
+from harness.sandbox.backends import BackendChoice
+from harness.sandbox.client import Sandbox
 from harness.training.events import DataEvent
 from harness.training.runner import Child
 
@@ -41,11 +41,16 @@ class Means:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: str | None = None
-    sandbox: Wanted = "auto"
+    sandbox: BackendChoice = "auto"
 
 
 def judge_rules(
-    works: Sequence[Claimed], terms: Terms, means: Means, objects: Objects, box: Box, child: Child
+    works: Sequence[Claimed],
+    config: GradingConfig,
+    means: Means,
+    objects: Objects,
+    box: Sandbox,
+    child: Child,
 ) -> Iterator[tuple[Claimed, Outcome]]:
     """Take submissions in through the box, probe them in the child, and judge their rules.
 
@@ -56,7 +61,7 @@ def judge_rules(
         taken: list[tuple[Claimed, Run, float]] = []
         for work in works:
             started = time.monotonic()
-            run = _run(work, terms, means, objects, folders.enter_context(objects.unfinished()))
+            run = _run(work, config, means, objects, folders.enter_context(objects.unfinished()))
             _take_in(run, work, box)
             taken.append((work, run, time.monotonic() - started))
         started = time.monotonic()
@@ -70,7 +75,7 @@ def judge_rules(
 
 
 def train(
-    work: Claimed, rules_folder: Path, terms: Terms, means: Means, objects: Objects
+    work: Claimed, rules_folder: Path, config: GradingConfig, means: Means, objects: Objects
 ) -> tuple[Claimed, Outcome]:
     """Train a submission from what the rules have left in `rules_folder`, and grade it in full.
 
@@ -79,11 +84,11 @@ def train(
     """
     started = time.monotonic()
     with objects.unfinished() as out, objects.unfinished() as again:
-        run = _run(work, terms, means, objects, out)
+        run = _run(work, config, means, objects, out)
         intake = load_intake(rules_folder)
 
         def kept(name: str, seed: int) -> Traced | Untraced:
-            if seed == terms.seed:
+            if seed == config.seed:
                 return traced_of(intake.variants[name], rules_folder)
             return _with_seed(run, name, seed, again)
 
@@ -94,7 +99,7 @@ def train(
                 run.probes[name] = taken.probe
             elif taken.not_run:
                 run.not_run[name] = taken.not_run
-        record = judge(run, variants_to_train(run, terms.variants))
+        record = judge(run, variants_to_train(run, config.variants))
         if notes := keep_effective_fields(run, record):
             told = {**record.provenance, "notes": [*run.notes, *notes]}
             record = record.model_copy(update={"provenance": told})
@@ -106,13 +111,13 @@ def train(
 # Private functions
 
 
-def _run(work: Claimed, terms: Terms, means: Means, objects: Objects, out: Path) -> Run:
+def _run(work: Claimed, config: GradingConfig, means: Means, objects: Objects, out: Path) -> Run:
     settings = Settings(
         out=out,
-        seed=terms.seed,
+        seed=config.seed,
         device=means.device,
-        data=PREVIEW if terms.preview else means.data,
-        stats_cache=objects.root / terms.assignment.data.stats_file,
+        data=PREVIEW if config.preview else means.data,
+        stats_cache=objects.root / config.assignment.data.stats_file,
         sandbox=means.sandbox,
         progress=objects.progress(work.key),
     )
@@ -124,10 +129,10 @@ def _run(work: Claimed, terms: Terms, means: Means, objects: Objects, out: Path)
                 event.message.partition(" A short preview")[0].partition(" No sample")[0]
             )
 
-    return Run(reopened(work, terms, objects), terms.assignment, settings, listen)
+    return Run(reopened(work, config, objects), config.assignment, settings, listen)
 
 
-def _take_in(run: Run, work: Claimed, box: Box) -> None:
+def _take_in(run: Run, work: Claimed, box: Sandbox) -> None:
     if work.problem:
         run.backend = box.backend
         cause: Cause = "infrastructure" if work.problem_cause == "infrastructure" else "student"

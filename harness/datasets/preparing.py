@@ -3,8 +3,7 @@
 import numpy as np
 
 from harness.base.errors import DataError
-from harness.datasets.images import Labels, Split, Splits
-from harness.datasets.shaping import shaped
+from harness.datasets.images import Labels, Split, Splits, shaped
 from harness.datasets.spec import DataSpec
 
 
@@ -33,7 +32,7 @@ def _shaped(split: Split, spec: DataSpec) -> Split:
 
 
 def _chosen(split: Split, classes: tuple[str, ...], spec: DataSpec) -> Split:
-    """Keep the images of the asked classes, and number these in the order asked for."""
+    """Select the images of the requested classes, and number these in the order requested."""
     if missing := [name for name in spec.class_names if name not in classes]:
         raise DataError(
             f"{spec.title}: no class {missing[0]!r} in the files; they hold {', '.join(classes)}. "

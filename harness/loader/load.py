@@ -1,4 +1,4 @@
-"""Take plain data from a submission: the only function through which the harness runs student code.
+"""Load plain data from a submission: the only function through which the harness runs student code.
 
 `trace` copies the submission to where a child of the sandbox can read it, has `harness.loader.child` run it,
 and parses what came back as hostile input. How a child ended is one word, `harness.record.record.Ending`:
@@ -25,8 +25,8 @@ from harness.base.errors import GraphError, HarnessError
 from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture, to_json
 from harness.loader.protocol import ANSWER, ARCHITECTURE, BLOCKS, MAX_TEXT, WEIGHTS, Answer, Request
 from harness.record.record import Cause, Ending
-from harness.sandbox.backends import Wanted
-from harness.sandbox.client import Box, Ended, Reply, open_box
+from harness.sandbox.backends import BackendChoice
+from harness.sandbox.client import Ended, Reply, Sandbox, open_sandbox
 from harness.sandbox.self_check import SelfCheck
 from harness.sources.files import copy_sources
 
@@ -62,16 +62,16 @@ class Untraced:
     output: str
 
 
-def open_loader(wanted: Wanted = "auto") -> AbstractContextManager[Box]:
-    """Open the sandbox that loads submissions, see `harness.sandbox.client.open_box`.
+def open_loader(wanted: BackendChoice = "auto") -> AbstractContextManager[Sandbox]:
+    """Open the sandbox that loads submissions, see `harness.sandbox.client.open_sandbox`.
 
     Raises:
         SandboxError: on entry, when no sandbox works; nothing of a submission has been run.
     """
-    return open_box(PROGRAM, wanted)
+    return open_sandbox(PROGRAM, wanted)
 
 
-def trace(request: Request, limits: Limits, box: Box | SelfCheck) -> dict[str, Traced | Untraced]:
+def trace(request: Request, limits: Limits, box: Sandbox | SelfCheck) -> dict[str, Traced | Untraced]:
     """Run a copy of the submission in the box and read its answers, one per variant.
 
     `request.out` must be an empty folder; what came back is written there. Whatever the child does,
@@ -180,7 +180,7 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
 
 
 def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> Untraced:
-    """Say why the child could not export the model, in its own words; whatever they are, it is to blame."""
+    """Return why the child could not export the model, in its own words; it is to blame in any case."""
     ending: Ending = "crashed"
     if answer.out_of_memory:
         ending = "over_memory"

@@ -3,7 +3,6 @@
 submission -> trace (child) -> probe (child) -> rules -> train (child) -> record -> reports
 """
 
-import importlib.metadata
 import platform
 import re
 import shlex
@@ -17,9 +16,11 @@ from typing import Any
 from harness.assignment.points import grade_variant, total, worth
 from harness.assignment.spec import AssignmentSpec
 from harness.assignment.starter import is_starter
+from harness.base.installation import versions
 from harness.base.machine import now
 from harness.base.tables import content_hash
 from harness.datasets.loading import check_before
+from harness.graph.cuda import not_on_cuda
 from harness.graph.naming import counted, with_lines
 from harness.loader.load import Traced, Untraced
 from harness.pipeline import tiers
@@ -147,11 +148,13 @@ def _variant(
         problem = records.Problem(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
-        findings = judging.not_taken_in(judged.cause, run.assignment.rules_for(name), full=full)
+        findings = judging.not_loaded(judged.cause, run.assignment.rules_for(name), full=full)
         return _scored(run.assignment, name, judged.class_name, findings, full=full, problem=problem)
     assert isinstance(traced, Traced)
     findings, facts, table = judged
-    doubts = [doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced)) if doubt]
+    doubts = [
+        doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced), _cuda_doubt(traced)) if doubt
+    ]
     facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
@@ -201,6 +204,12 @@ def _starter_doubt(traced: Traced) -> str | None:
         "This is the starter that `harness new` writes, its network unchanged: it keeps the rules, and is"
         " nobody's own work."
     )
+
+
+def _cuda_doubt(traced: Traced) -> str | None:
+    """Say of a network that a GPU cannot train it."""
+    why = not_on_cuda(traced.architecture)
+    return f"Trained on a CPU only (--device cpu or auto): {why}." if why else None
 
 
 def _summary_doubt(traced: Traced) -> str | None:
@@ -296,8 +305,7 @@ def _machine(run: Run) -> dict[str, str]:
 @cache
 def _versions() -> Mapping[str, str]:
     """Look the versions up once: a class judged again has hundreds of records."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), **versions(PACKAGES)}
 
 
 def _taken(run: Run, name: str) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from harness.loader import load as sandbox
 from harness.loader.load import PROGRAM, Traced, Untraced, open_loader
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS, Request
 from harness.report.plots.sources import SAMPLES
-from harness.sandbox.backends import Wanted
-from harness.sandbox.client import Box
-from harness.sandbox.self_check import SelfCheck, unboxed
+from harness.sandbox.backends import BackendChoice
+from harness.sandbox.client import Sandbox
+from harness.sandbox.self_check import SelfCheck, without_sandbox
 from harness.settings.recipe import RecipeSpec
 from harness.sources.submission import Submission
 from harness.training import runner
@@ -68,7 +68,7 @@ class Settings:
     recompute_stats: bool = False
     resume: Path | None = None
     save_every: int = 0
-    sandbox: Wanted = "auto"
+    sandbox: BackendChoice = "auto"
     progress: Path | None = None
     """Where trainings write how far they are; None: into the folders of their variants."""
     self_check: bool = False
@@ -130,7 +130,7 @@ class Run:
         return asked.at_cost(million_multiply_adds(traced.architecture))
 
 
-def take_in(run: Run, input_shape: tuple[int, int, int] | None = None, box: Box | None = None) -> None:
+def take_in(run: Run, input_shape: tuple[int, int, int] | None = None, box: Sandbox | None = None) -> None:
     """Export every variant, each in a child of its own; exported files go to the variants' folders.
 
     `input_shape` is (C, H, W) of one image, the assignment's if not given. `box` is one that is open and
@@ -297,18 +297,18 @@ def _progress(run: Run, variant: str, recipe: RecipeSpec) -> ProgressLog:
     return log
 
 
-def _box(run: Run, box: Box | None) -> AbstractContextManager[Box | SelfCheck]:
+def _box(run: Run, box: Sandbox | None) -> AbstractContextManager[Sandbox | SelfCheck]:
     if box is not None:
         return nullcontext(box)
-    return unboxed(PROGRAM) if run.settings.self_check else open_loader(run.settings.sandbox)
+    return without_sandbox(PROGRAM) if run.settings.self_check else open_loader(run.settings.sandbox)
 
 
-def _take_in(run: Run, name: str, box: Box | SelfCheck, input_shape: tuple[int, int, int]) -> None:
+def _take_in(run: Run, name: str, box: Sandbox | SelfCheck, input_shape: tuple[int, int, int]) -> None:
     limits = run.assignment.limits
     with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
         request = Request(
             root=run.submission.root,
-            variants={name: run.submission.variants[name].wanted},
+            variants={name: run.submission.variants[name].requested},
             input_shape=input_shape,
             classes=run.assignment.data.num_classes,
             init_seed=seed_for(run.seed, "init"),

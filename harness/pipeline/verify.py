@@ -20,9 +20,9 @@ from harness.pipeline.run import Run, take_in
 from harness.pipeline.trainings import judged
 from harness.record import record as records
 from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
-from harness.rules.judging import judge_trainings, not_taken_in, not_trained
+from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
-from harness.rules.untrained import untrainable
+from harness.rules.verdicts import untrainable
 from harness.settings.recipe import RecipeSpec
 
 PENDING = "The autograder was stopped before it came to this rule. Submit again, or ask for a larger machine."
@@ -62,7 +62,7 @@ def verify(run: Run, uploaded: Record | None, why_none: str, publish: Publish) -
 def doubts(
     name: str, live: VariantRecord, uploaded: Record, assignment: AssignmentSpec, recipe: RecipeSpec
 ) -> Iterator[str]:
-    """Say everything that speaks against the training of one variant in an uploaded record."""
+    """Yield everything that speaks against the training of one variant in an uploaded record."""
     if uploaded.assignment_sha256 != content_hash(assignment):
         yield f"the record is of another edition of the assignment ({uploaded.assignment})"
     theirs = uploaded.variants.get(name)
@@ -109,7 +109,7 @@ def _data_doubts(training: Training, spec: DataSpec) -> Iterator[str]:
 
 
 def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
-    """Give the recipes that networks follow which cannot run at some of its sizes."""
+    """Return the recipes that networks follow which cannot run at some of its sizes."""
     sizes = {stage.size_px for stage in recipe.stages}
     for count in range(1, len(sizes) + 1):
         for refused in combinations(sorted(sizes), count):
@@ -117,7 +117,7 @@ def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
 
 
 def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]) -> Iterator[str]:
-    """Say what is odd about a training's numbers; `counts` are the epochs it may have, the recipe's first."""
+    """Return what is odd about a training's numbers; `counts` are the epochs it may have."""
     confusion = training.confusion
     if doubt := _confusion_doubt(training, spec):
         yield doubt
@@ -140,7 +140,7 @@ def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]
 
 
 def _confusion_doubt(training: Training, spec: DataSpec) -> str:
-    """Say which test images a confusion matrix should count and does not; "" where it counts them."""
+    """Return which test images a confusion matrix should count and does not; "" where it counts them."""
     confusion, classes, per_class = training.confusion, spec.num_classes, spec.test_per_class
     square = len(confusion) == classes
     square = square and all(len(row) == classes and min(row, default=-1) >= 0 for row in confusion)
@@ -189,7 +189,7 @@ def _completed(
         return live
     rules = run.assignment.rules_for(name)
     if live.problem is not None:
-        return _scored(run, name, live, not_taken_in(live.problem.cause, rules, full=True))
+        return _scored(run, name, live, not_loaded(live.problem.cause, rules, full=True))
     if uploaded is None:
         return _scored(run, name, live, (*live.findings, *_unproven(why_none, rules)))
     why = "; ".join(doubts(name, live, uploaded, run.assignment, run.recipe(name)))
@@ -212,12 +212,12 @@ def _pending(run: Run, name: str) -> VariantRecord:
     full = name in variants_to_train(run, ())
     findings = tuple(
         finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
-        for finding in not_taken_in("infrastructure", run.assignment.rules_for(name), full=full)
+        for finding in not_loaded("infrastructure", run.assignment.rules_for(name), full=full)
     )
     verdict, points, most = grade_variant(findings, worth(run.assignment, name))
     return VariantRecord(
         title=run.assignment.variants[name].title,
-        class_name=run.submission.variants[name].wanted.class_name or "",
+        class_name=run.submission.variants[name].requested.class_name or "",
         full=full,
         verdict=verdict,
         points=points,

@@ -1,4 +1,4 @@
-"""What is known about one graded submission: frozen data, and the one JSON form it is written in.
+"""The record of one graded submission: frozen data, and the one JSON form it is written in.
 
 Everything but `Record.provenance` is the *result*: no clock, no host name, the same bytes for equal
 runs. `result_sha256` is its hash. Reports are rendered from a record and never read back.
@@ -26,8 +26,9 @@ Ending = Literal[
     "ok", "crashed", "killed", "timed_out", "over_memory", "over_output", "bad_output", "harness_error"
 ]
 """How the process that ran a submission ended; `harness.loader.load` says which is whose fault."""
-Augmented = Literal["one by one", "in batches"]
-"""Whether Albumentations ran on each image, or its distribution was drawn for a batch at a time."""
+Augmented = Literal["one by one", "in batches", "on the device"]
+"""Whether Albumentations ran on each image, or its distribution was drawn for a batch at a time, of which
+OpenCV made the images or the device did."""
 
 
 class _Frozen(BaseModel):
@@ -63,7 +64,7 @@ class Finding(_Frozen):
     measured: bool = False
     """Whether the rule is about what trainings reach."""
     step: int = 0
-    """Place of its advice in the order of work, from 1; 0 where there is none, or it comes last."""
+    """Place of its advice in the order of steps, from 1; 0 where there is none, or it comes last."""
 
 
 class StridedConvolution(_Frozen):
@@ -101,7 +102,7 @@ class SecondMeasurement(_Frozen):
 
 
 class Facts(_Frozen):
-    """What was measured on the executed graph; None where it could not be measured."""
+    """The measurements of the executed graph; None where something could not be measured."""
 
     parameters: int | None = None
     receptive_field_px: int | None = None
@@ -133,7 +134,7 @@ class EpochLog(_Frozen):
 
 
 class DataUsed(_Frozen):
-    """Which data set was used; `mini` is an embedded preview set, never graded."""
+    """The data set that was used; `mini` is an embedded preview set, never graded."""
 
     name: str
     train_images: int
@@ -168,7 +169,7 @@ class Training(_Frozen):
 
 
 class Problem(_Frozen):
-    """Why a variant could not be taken in; `traceback` holds the student's own frames."""
+    """The reason that a variant could not be loaded; `traceback` holds the student's own frames."""
 
     cause: Cause
     message: str
@@ -219,7 +220,7 @@ class Record(_Frozen):
     assignment_sha256: str
     submission_sha256: str
     self_check: bool = False
-    """The submission ran on its author's own machine, without a box: never a grade."""
+    """The submission ran on its author's own machine, without a sandbox: never a grade."""
     verdict: Status
     points: int
     max_points: int
@@ -237,7 +238,7 @@ def combined(statuses: Iterable[Status]) -> Status:
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % score interval of a proportion, as shares in [0, 1].
+    """Return the 95 % score interval of a proportion, as shares in [0, 1].
 
     Raises:
         ValueError: `total` is not positive or `correct` is outside 0..total.
@@ -260,7 +261,7 @@ def in_percent(share: float, digits: int = 2) -> str:
 
 
 def mean_accuracy(trainings: Sequence[Training]) -> tuple[float, tuple[float, float]]:
-    """Mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
+    """Return the mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
 
     The interval is that of a single measurement: all trainings are measured on the same test images, so
     more of them do not make those images say more.

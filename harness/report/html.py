@@ -20,12 +20,12 @@ from harness.assignment.points import SHORT, stated, total_of, variant_in_words
 from harness.datasets.spec import DataSpec
 from harness.record.record import Record, Training, VariantRecord, in_percent
 from harness.report import charts, words
-from harness.report.asked import accuracy_asked
 from harness.report.charts import Chart, FieldView, Strip
 from harness.report.embedded import Embedded, embedded
 from harness.report.markdown import TEMPLATES, in_words, percent, pretty_json
 from harness.report.plots.sources import SHARE
 from harness.report.visible import short, visible
+from harness.report.words import accuracy_asked
 
 CONFUSIONS = 5
 """Pairs of classes that are named as the most often confused."""
@@ -44,7 +44,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Drawings:
-    """What is drawn of one variant; None where there is nothing to draw."""
+    """The drawings of one variant; None where there is nothing to draw."""
 
     pictures: Embedded
     field: FieldView | None = None
@@ -87,12 +87,12 @@ def render_html(
 
 
 def unbroken(html: str) -> str:
-    """Keep the sign of percent on the line of its number, but for code and what was printed."""
+    """Join the percent sign to its number with a no-break space, but for code and printed output."""
     return _PERCENT.sub(lambda found: found[1] or "\u00a0%", html)
 
 
 def image_px(record: Record) -> int | None:
-    """Say how large the images of a record's networks are; None where it does not hold its assignment."""
+    """Return the image size of a record's networks, in pixels; None where it does not hold its assignment."""
     assignment = record.provenance.get("assignment")
     data = assignment.get("data") if isinstance(assignment, dict) else None
     if not isinstance(data, dict):
@@ -174,7 +174,7 @@ def _drawings(
 
 
 def _parts(variant: VariantRecord, drawn: Drawings) -> Iterator[tuple[str, str]]:
-    """Name what is shown of a variant, in order: the end of its id, and its heading."""
+    """Yield the parts that are shown of a variant, in order: the end of its id, and its heading."""
     if variant.problem or words.to_change(variant):
         yield "change", "what to do"
     if variant.problem:

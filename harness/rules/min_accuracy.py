@@ -16,7 +16,7 @@ from harness.rules.verdicts import Verdict
 Point = tuple[Share, Annotated[int, Field(ge=0)]]
 
 
-@rule(asks="enough test images are named rightly", needs="training")
+@rule(asks="test accuracy reaches the threshold", needs="training")
 class MinAccuracy(TrainingRule):
     """Check the accuracy on the test images, after the last epoch, against what is asked."""
 
@@ -37,7 +37,7 @@ class MinAccuracy(TrainingRule):
         @model_validator(mode="before")
         @classmethod
         def _worth_its_curve(cls, table: Any) -> Any:
-            """Take from a curve what it says: the most points, and where it begins to be worth something."""
+            """Read the most points from a curve, and the accuracy at which it begins to be worth some."""
             curve = table.get("curve") if isinstance(table, dict) else None
             if not isinstance(curve, list) or not all(isinstance(p, list) and len(p) == 2 for p in curve):
                 return table
@@ -63,7 +63,7 @@ class MinAccuracy(TrainingRule):
             return curve
 
     def expected(self, settings: Settings) -> str:
-        """Say what is asked."""
+        """Return the accuracy that is asked for."""
         after, each = settings.after_epochs, settings.in_each_of_last
         when = "after the last epoch" if after is None else f"after epoch {after}"
         if each > 1:
@@ -185,7 +185,7 @@ def _along(curve: Sequence[Point], share: float) -> float:
 
 
 def _worth(share: float, settings: Settings) -> str:
-    """Say how many points of a curve an accuracy earns, and how far the next one is."""
+    """Return how many points of a curve an accuracy earns, and how far the next one is."""
     points, most = _earned(share, settings) or 0, settings.points
     if points >= most:
         return f"; {points} of {most} points"
@@ -204,7 +204,7 @@ def _reaching(curve: Sequence[Point], points: int) -> float:
 
 
 def _over_seeds(trainings: Sequence[Training]) -> str:
-    """Name the trainings of a mean; nothing to say of a single one."""
+    """Return the words for the trainings of a mean; "" for a single one."""
     if len(trainings) == 1:
         return ""
     each = ", ".join(in_percent(training.accuracy) for training in trainings)
@@ -214,7 +214,7 @@ def _over_seeds(trainings: Sequence[Training]) -> str:
 
 
 def _tendency(training: Training) -> str:
-    """Say whether the network is stuck at chance, underfits or overfits, from its log."""
+    """Return whether the network is stuck at chance, underfits or overfits, from its log."""
     last = training.epochs[-1]
     if (stuck := stuck_at_chance(training)) is not None:
         return stuck

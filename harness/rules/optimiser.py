@@ -28,7 +28,7 @@ class Between(Table):
 
     @property
     def said(self) -> str:
-        """Say the limits: "at least 0.01 and at most 0.5"."""
+        """The limits in words: "at least 0.01 and at most 0.5"."""
         parts = (("at least", self.at_least), ("at most", self.at_most))
         return " and ".join(f"{words} {value:g}" for words, value in parts if value is not None)
 
@@ -52,7 +52,7 @@ class Optimiser(NetworkRule):
 
         @property
         def limits(self) -> dict[str, Between]:
-            """What is limited, by its name in the recipe."""
+            """The limits, by their names in the recipe."""
             given = {name: getattr(self, name) for name in _NAMES}
             return {name: between for name, between in given.items() if between is not None}
 

@@ -100,7 +100,7 @@ class Asked:
 
     @property
     def asks(self) -> str:
-        """What it asks for, in a few words."""
+        """The rule's request, in a few words."""
         return self.settings.asks or self.rule.asks
 
     @property
@@ -126,7 +126,7 @@ def asked(name: str, table: Mapping[str, Any], where: str, place: str) -> Asked:
 
 
 def _instead(kind: str) -> str:
-    """Say what to write in place of the name of a rule that there is not."""
+    """Return what to write in place of the unknown name of a rule."""
     if kind in KINDS:
         return f'{kind} is a family of layers: write rule = "count", family = "{kind}".'
     return meant(kind, RULES, "rules")

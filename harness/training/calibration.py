@@ -1,4 +1,4 @@
-"""How fast this machine trains: a few small networks are timed, and their seconds shared among kinds of work."""
+"""How fast this machine trains: small networks are timed, and their seconds shared among kinds of work."""
 
 import time
 from collections.abc import Callable
@@ -23,9 +23,9 @@ LEAST_S = 0.03
 USUAL_S = (3e-5, 6e-5, 1.5e-4, 1.2e-3, 1e-4, 3e-5)
 """Seconds of each kind of work on a core of 2023: machines differ by one factor more than by several."""
 ALIKE = 0.5
-"""How much one factor is preferred to several: timings of a few small networks do not tell all kinds apart."""
+"""How much one factor is preferred to several: a few small networks do not tell all kinds apart."""
 BUSY = 1.5
-"""Seconds for each second of a processor, by all threads alike, from which others are taken to have the rest."""
+"""Seconds for each second of a processor from which on others are taken to have the rest of them."""
 _RECIPE = RecipeSpec(epochs=1, batch_size=IMAGES, lr=1e-3, muon=0.1)
 
 

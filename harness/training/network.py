@@ -17,6 +17,7 @@ from harness.base.errors import GraphError, HarnessError
 from harness.datasets.dataset import Shape
 from harness.graph import ir as plain
 from harness.training.any_size import at_any_size
+from harness.training.philox import Moment
 from harness.training.program import Watch, compiled
 
 
@@ -53,6 +54,7 @@ class Network(_Branch):
             for pooled, graphs in ((False, architecture), (True, small or architecture))
             for mode, graph in ((True, graphs.train), (False, graphs.eval))
         }
+        self._seed, self._epoch_and_step = 0, torch.zeros(2, dtype=torch.int64, device=device)
         owners: dict[str, torch.Tensor] = {}
         for spec in architecture.tensors:
             if spec.tied_to is None:
@@ -64,11 +66,21 @@ class Network(_Branch):
         """Map images (N, C, H, W) float32 to the graph's output, logits (N, classes)."""
         return self.run(images)
 
+    def draw(self, seed: int, epoch: int, step: int) -> None:
+        """Say of which step the random numbers are that the graphs draw: dropout's and all others'.
+
+        Epoch and step lie on the network's device, in one tensor for good: a captured CUDA graph reads it.
+        """
+        self._seed = seed
+        for place, number in zip(self._epoch_and_step, (epoch, step), strict=True):
+            place.fill_(number)
+
     def run(self, images: torch.Tensor, watch: Watch | None = None) -> torch.Tensor:
         """Run the graph of the mode the network is in; `watch` sees the value of every node."""
         tensors: dict[str, torch.Tensor] = dict(self.named_parameters(remove_duplicate=False))
         tensors.update(self.named_buffers(remove_duplicate=False))
-        return self._programs[self.pools_globally, self.training].run(images, tensors, watch)
+        moment = Moment(self._seed, *self._epoch_and_step)
+        return self._programs[self.pools_globally, self.training].run(images, tensors, watch, moment=moment)
 
 
 def read(architecture: Path, weights: Path) -> tuple[plain.Architecture, dict[str, torch.Tensor]]:
@@ -152,7 +164,7 @@ def check_one_image(plan: plain.Architecture, network: Network, image: torch.Ten
 def obstacle(
     network: nn.Module, shape: Shape, classes: int, memory_format: torch.memory_format = torch.channels_last
 ) -> str | None:
-    """Say why the graphs cannot map two images of `shape` (C, H, W) to (2, classes) logits; None if they can.
+    """Return why the graphs cannot map two (C, H, W) images to (2, classes) logits; None if they can.
 
     A real pass on a copy: strides decide whether a view is possible, and a layer written for one size
     may show only in the shape of what comes out.
@@ -172,7 +184,7 @@ def obstacle(
 
 
 def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
-    """Lay out what has four dimensions, parameters and buffers; others have one layout only."""
+    """Convert what has four dimensions to a layout, parameters and buffers; others have one layout only."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=memory_format)
@@ -226,7 +238,7 @@ def one_line(error: BaseException) -> str:
 
 
 def notes_of(error: BaseException) -> str:
-    """Say in which layer an exception was raised, if that is known."""
+    """Return in which layer an exception was raised, if that is known."""
     return "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
 
 
@@ -256,7 +268,7 @@ def _owned(spec: plain.Tensor, tensor: torch.Tensor, device: torch.device) -> to
 
 
 def _register(root: nn.Module, spec: plain.Tensor, tensor: torch.Tensor) -> None:
-    """Keep a tensor under its own name, which may be that of a method, an attribute or another's branch."""
+    """Register a tensor under its own name, which may be that of a method, an attribute or a branch."""
     *path, leaf = spec.name.split(".")
     if "" in (*path, leaf) or "training" in (*path, leaf):  # torch keeps the mode under that name
         raise GraphError(f"weights: {spec.name!r} cannot name a tensor (a part of it is empty, or training).")

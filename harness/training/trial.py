@@ -37,7 +37,6 @@ class Trial:
         self, images: torch.Tensor, watch: Watch | None = None, instead: Instead | None = None
     ) -> torch.Tensor:
         """Run the graph; equal calls give equal results, dropout and all."""
-        torch.manual_seed(0)
         fixed = {name: (lambda *_, x=value: x.clone()) for name, value in self.constants.items()}
         # Batch-norm in training changes its statistics.
         written = statistics(self.view.measured) | set(self.view.measured.flow.changed_tensors)
@@ -46,7 +45,7 @@ class Trial:
             return self.program.run(images.to(self.dtype), tensors, watch, {**fixed, **(instead or {})})
 
     def with_constants_of(self, other: "Trial", images: torch.Tensor) -> "Trial":
-        """Give what the image does not reach the values that another trial computes for it."""
+        """Return the trial with the values that another computes for what the image does not reach."""
         measured = self.view.measured
         names = {node.name for node in measured.flow.nodes if node.name not in measured.fields}
         found = {name: _wide(value) for name, value in values_of(other, images, names).items()}

@@ -3,9 +3,10 @@
 from contextlib import closing
 
 import pytest
+from checkout import REPOSITORY
 
 from harness.assignment.gallery import located, reference_of, shipped
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.pipeline.grade import judge
 from harness.pipeline.probing import probe_in
@@ -57,11 +58,11 @@ def child():
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, box, child):
+def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, sandbox, child):
     spec = load_assignment(shipped()[name])
     submission = open_submission(reference_of(shipped()[name]), spec, variants=tuple(spec.variants))
     run = Run(submission, spec, Settings(out=tmp_path), lambda *_: None)
-    take_in(run, box=box)
+    take_in(run, box=sandbox)
     probe_in(child, run)
     record = judge(run)
     assert record.verdict == "passed"

@@ -6,8 +6,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.loader.load import Untraced
 from harness.pipeline.grade import judge
 from harness.pipeline.run import Run, Settings

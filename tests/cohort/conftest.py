@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from harness.assignment.points import grade_variant
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
 from harness.cohort.repository import HandedIn
 from harness.cohort.store import Store, open_store
@@ -104,8 +104,8 @@ def store(opened: Callable[[], Store]) -> Store:
 
 
 @pytest.fixture
-def terms(assignment: AssignmentSpec) -> Terms:
-    return Terms(assignment, seed=1)
+def config(assignment: AssignmentSpec) -> GradingConfig:
+    return GradingConfig(assignment, seed=1)
 
 
 ADA = HandedIn(
@@ -211,7 +211,7 @@ UNREADABLE = (
     "model.py:3: the file could not be imported: NameError: name 'nn' is not defined. Import what is used at "
     "the head of the file; harness check shows the same on your own machine, before you hand in."
 )
-"""Why the code of one student could not be taken in, as its record says it."""
+"""Why the code of one student could not be loaded, as its record says it."""
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def unreadable() -> str:
 
 @pytest.fixture
 def class_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: Path) -> ClassTable:
-    """A class of everything: passed, failed, rules only, not taken in, waiting, dead, and a hostile name."""
+    """A class of everything: passed, failed, rules only, not loaded, waiting, dead, and a hostile name."""
     scorecards = tmp_path / "files" / "ab" / "c d"
     scorecards.mkdir(parents=True)
     (scorecards / "scorecard.html").write_text("<!doctype html><title>ada</title>")

@@ -12,8 +12,8 @@ import pytest
 from harness.base.errors import UsageError
 from harness.cohort import gathering
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.identity import Identity
 from harness.cohort.ingest import hand_in
+from harness.cohort.names import Identity
 from harness.cohort.objects import Objects
 from harness.cohort.roster import read_roster
 from harness.sources import unpack
@@ -58,12 +58,12 @@ def delivered(tmp_path: Path):
 
 
 @pytest.fixture
-def handed_in_from(tmp_path, terms):
+def handed_in_from(tmp_path, config):
     """Hand a class in; gives by student the names of the sources that are kept, or the problem."""
     objects = Objects(tmp_path / "files")
 
     def taken(path: Path, **options) -> dict[str, list[str] | str]:
-        found = [hand_in(one, terms, objects) for one in read_roster(path, **options).listed]
+        found = [hand_in(one, config, objects) for one in read_roster(path, **options).listed]
         return {
             one.student: one.problem or sorted(p.name for p in objects.path(one.sources_sha256).iterdir())
             for one in found

@@ -3,13 +3,13 @@
 import os
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import HarnessError, UsageError
 from harness.cohort import local
-from harness.cohort.local import Pool, cores_of, gpus_here
+from harness.cohort.local import Pool, cores_of
 from harness.cohort.queries import counts
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.worker import Shift
 
 
@@ -26,20 +26,11 @@ def test_processors_are_shared_equally_and_by_no_two_while_there_are_enough(size
     assert [cores_of(place, size, usable) for place in range(size)] == expected
 
 
-@pytest.mark.parametrize(
-    ("device", "visible", "expected"),
-    [("auto", "0,2", ("0", "2")), ("cuda", "", ()), ("auto", "-1", ()), ("cpu", "0,1", ())],
-)
-def test_each_visible_gpu_is_a_slot(monkeypatch, device, visible, expected):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert gpus_here(device) == expected
-
-
 @pytest.fixture
-def pool(store, terms, handed_in, tmp_path, monkeypatch):
+def pool(store, config, handed_in, tmp_path, monkeypatch):
     """Make a pool for one submission, whose graders run a program of the test's."""
-    enter_terms(store, terms)
-    enter(store, handed_in(), terms)
+    enter_config(store, config)
+    enter(store, handed_in(), config)
     package = tmp_path / "packages" / "harness" / "cohort"
     package.mkdir(parents=True)
     for init in (package.parent / "__init__.py", package / "__init__.py"):
@@ -51,7 +42,7 @@ def pool(store, terms, handed_in, tmp_path, monkeypatch):
         shift = Shift(
             store="", files=None, stage="rules", assignment_sha256="", seed=1, mini=False, command=("cohort",)
         )
-        return Pool(store, terms.scope, shift, 1)
+        return Pool(store, config.run_key, shift, 1)
 
     return of
 
@@ -84,7 +75,26 @@ def test_a_grader_is_told_its_processors_and_what_the_user_typed(pool, tmp_path)
     assert (shift.gpu, shift.command) == (None, ("cohort",))
 
 
-def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, terms):
+def test_graders_are_started_each_on_its_own_device_as_many_as_there_is_work_for(pool, tmp_path):
+    program = (
+        "import json, pathlib, sys, time\n"
+        f"pathlib.Path({str(tmp_path)!r}, json.loads(sys.argv[1])['gpu']).touch()\n"
+        "time.sleep(60)\n"
+    )
+    one = pool(program)
+    one.size, one.gpus = 3, ("GPU-a", "MIG-b", "GPU-a")
+
+    def interrupt(_) -> None:
+        if (tmp_path / "GPU-a").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one.run(interrupt)
+    assert not (tmp_path / "MIG-b").exists()  # there is one submission
+    assert one.graders[0].place == 0
+
+
+def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, config):
     program = (
         "import json, sys, time\n"
         f"sys.path.insert(0, {str(REPOSITORY)!r})\n"
@@ -94,7 +104,7 @@ def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, sto
         "shift = json.loads(sys.argv[1])\n"
         "from pathlib import Path\n"
         "store = open_store(shift['store'], Path(shift['files']))\n"
-        f"claim(store, {terms.scope!r}, 'rules', 9, this_process(), 60)\n"
+        f"claim(store, {config.run_key!r}, 'rules', 9, this_process(), 60)\n"
         "time.sleep(600)\n"
     )
     one = pool(program)
@@ -107,5 +117,5 @@ def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, sto
 
     with pytest.raises(KeyboardInterrupt):
         one.run(interrupt)
-    assert counts(store, terms.scope).waiting == {"rules": 1}
+    assert counts(store, config.run_key).waiting == {"rules": 1}
     assert one.graders == [] or one.graders[0].process.poll() is not None

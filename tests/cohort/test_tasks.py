@@ -9,7 +9,7 @@ from harness.base.errors import DataUnavailableError, UsageError
 from harness.cohort.cached import load_intake, traced_of
 from harness.cohort.ingest import hand_in
 from harness.cohort.leases import claim
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Listed
 from harness.cohort.store import opened_store
 from harness.cohort.tasks import Means, _run, _with_seed, judge_rules
@@ -30,22 +30,22 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def judged(store, terms, reference, box, tmp_path):
+def judged(store, config, reference, sandbox, tmp_path):
     """Hand in the reference and something broken, and judge their rules together; by student."""
     (tmp_path / "eve.zip").write_text("not a zip")
     listed = [Listed("ada", str(reference), "ada"), Listed("eve", str(tmp_path / "eve.zip"), "eve.zip")]
-    enter_terms(store, terms)
-    keys = {enter(store, hand_in(one, terms, store.objects), terms): one.student for one in listed}
-    works = claim(store, terms.scope, "rules", 9, "one", 60)
+    enter_config(store, config)
+    keys = {enter(store, hand_in(one, config, store.objects), config): one.student for one in listed}
+    works = claim(store, config.run_key, "rules", 9, "one", 60)
     with closing(Child()) as child:
         return {
             keys[work.key]: (work, outcome)
-            for work, outcome in judge_rules(works, terms, Means(), store.objects, box, child)
+            for work, outcome in judge_rules(works, config, Means(), store.objects, sandbox, child)
         }
 
 
 @pytest.mark.slow
-def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged, store, terms, tmp_path):
+def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged, store, config, tmp_path):
     work, outcome = judged["ada"]
     folder = store.objects.path(outcome.folder_sha256)
     assert load_record(folder / "scorecard.json") == outcome.record
@@ -54,15 +54,15 @@ def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged,
         traced = traced_of(taken, folder)
         assert isinstance(traced, Traced)
         assert traced.weights.is_file()
-        recipe = terms.assignment.recipe_with(name, taken.recipe, "").at_cost(
+        recipe = config.assignment.recipe_with(name, taken.recipe, "").at_cost(
             million_multiply_adds(traced.architecture)
         )
-        data = terms.assignment.data
+        data = config.assignment.data
         shown = with_lines(traced.architecture, traced.lines)
         network = Network(shown, data.input_shape, data.num_classes, recipe, taken.probe)
-        findings, *_ = judge(network, terms.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
+        findings, *_ = judge(network, config.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
         assert findings == outcome.record.variants[name].findings
-    again = _with_seed(_run(work, terms, Means(), store.objects, tmp_path / "out"), "basic", 2, tmp_path)
+    again = _with_seed(_run(work, config, Means(), store.objects, tmp_path / "out"), "basic", 2, tmp_path)
     first = traced_of(load_intake(folder).variants["basic"], folder)
     assert isinstance(again, Traced)
     assert again.sha256 == first.sha256
@@ -87,10 +87,10 @@ def test_a_folder_without_artefacts_is_said(tmp_path: Path):
         load_intake(tmp_path)
 
 
-def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, terms, reference, tmp_path):
-    enter_terms(store, terms)
-    enter(store, hand_in(Listed("ada", str(reference), "ada"), terms, store.objects), terms)
-    (work,) = claim(store, terms.scope, "rules", 1, "one", 60)
-    run = _run(work, terms, Means(), store.objects, tmp_path)
+def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, config, reference, tmp_path):
+    enter_config(store, config)
+    enter(store, hand_in(Listed("ada", str(reference), "ada"), config, store.objects), config)
+    (work,) = claim(store, config.run_key, "rules", 1, "one", 60)
+    run = _run(work, config, Means(), store.objects, tmp_path)
     with pytest.raises(DataUnavailableError, match=r"^no data\.$"):
         run.listen("basic", DataEvent(name="mini", root="", message="no data. A short preview follows"))

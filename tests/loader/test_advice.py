@@ -177,10 +177,10 @@ CASES: dict[str, Case] = {
     "stand_in": ("import torchsummary\n" + with_line("torchsummary.summary(self)"), "model.py:10: the model could not be built: NotThereError: torchsummary.summary is not available",
                  "A model needs torch alone: remove torchsummary from the model's classes."),
     "weights": (with_line("self.load_state_dict(torch.load('best.pth'))"), "model.py:9: the model could not be built: FileNotFoundError",
-                "A model is taken in untrained, and files of weights are not there: do not load `best.pth` in it."),
+                "A model is loaded untrained, and files of weights are not there: do not load `best.pth` in it."),
     "other_file": (with_line("open('widths.txt')"), "model.py:9: ", "`widths.txt` is not part of the submission: hand it in, or do not read it."),
     "writes": (with_line("open('/tmp/log.txt', 'w')"), "model.py:9: the model could not be built: PermissionError",
-               "While a submission is taken in it reads its own files and cannot open `/tmp/log.txt`: it writes no file or folder, downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
+               "While a submission is loaded, it reads its own files and cannot open `/tmp/log.txt`: it writes no file or folder, downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
     "download": (with_line("__import__('urllib.request').request.urlopen('http://127.0.0.1:9/x.pth')"), "model.py:9: ",
                  "Nothing can be downloaded while a submission is graded: build the model without it, untrained."),
     "hub": (with_line("torch.hub.load_state_dict_from_url('http://127.0.0.1:9/x.pth')"), "model.py:9: ",
@@ -227,7 +227,7 @@ CASES: dict[str, Case] = {
         "A model needs no TorchScript: remove torch.jit from it, and derive its classes from nn.Module."),
     "half_precision": (
         NET.replace("self.conv1(x)", "self.conv1(x.half())"), "model.py:14: the model could not be run on a batch of two images: RuntimeError",
-        "The model is taken in with float32: remove .half() and .bfloat16() (torch.autocast does nothing here), and the types agree."),
+        "The model is loaded in float32: remove .half() and .bfloat16() (torch.autocast does nothing here), and the types agree."),
     "item": (
         NET.replace(RETURN, "        x = x * int(x.max().item())\n" + RETURN), "model.py:15: the model runs, but its graph could not be captured",
         "no `if`, loop or index on the values of a tensor, no .item()."),
@@ -237,15 +237,15 @@ CASES: dict[str, Case] = {
     "required_argument_of_the_command_line": (
         "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--width', required=True)\nargs = parser.parse_args()\n"
         + NET.replace("Conv2d(3, 8", "Conv2d(3, args.width"), "model.py:4: the file could not be imported: SystemExit: 2",
-        "The command line is empty while a submission is taken in (the following arguments are required: --width): give every argument a default, as in default=16."),
+        "The command line is empty while a submission is loaded (the following arguments are required: --width): give every argument a default, as in default=16."),
     "table": (with_line("open('widths.csv')"), "model.py:9: the model could not be built: FileNotFoundError",
-              ".csv files are not taken in, handed in or not (only .cfg, .ini, .ipynb, .json, .py, .toml, .txt, .yaml, .yml are): write what `widths.csv` holds into the code, or into a .json file."),
+              ".csv files are never loaded, submitted or not (only .cfg, .ini, .ipynb, .json, .py, .toml, .txt, .yaml, .yml are): write what `widths.csv` holds into the code, or into a .json file."),
     "file_without_a_suffix": (with_line("open('widths')"), "model.py:9: ",
-                              "`widths` is not taken in, handed in or not (only .cfg, .ini, .ipynb, .json, .py, .toml, .txt, .yaml, .yml are): write what `widths` holds into the code, or into a .json file."),
+                              "`widths` is never loaded, submitted or not (only .cfg, .ini, .ipynb, .json, .py, .toml, .txt, .yaml, .yml are): write what `widths` holds into the code, or into a .json file."),
     "saves_itself": (with_line("torch.save({}, 'init.pth')"), "model.py:9: the model could not be built: RuntimeError",
                      "downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
     "starts_a_thread": ("import threading\n" + with_line("threading.Thread(target=print).start()"), "model.py:10: the model could not be built: ",
-                        "While a submission is taken in it reads its own files and does nothing else: it writes no file or folder, downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
+                        "While a submission is loaded, it reads its own files and does nothing else: it writes no file or folder, downloads nothing and starts no process or thread. Move that into the script that trains, or remove it."),
     "writes_as_it_is_imported": ("open('log.txt', 'w')\nx = 1 / 0\n", "model.py:1: the file could not be imported: ",
                                  "Move that below `if __name__ == '__main__':`, or remove it."),
     "another_gpu": (with_line("self.w = torch.zeros(3, device='mps')"), "model.py:9: ",
@@ -262,7 +262,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, box) -> Mapping[str, Traced | Untraced]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Traced | Untraced]:
     root = tmp_path_factory.mktemp("mistakes")
     for name, (source, _, _) in CASES.items():
         (root / name).mkdir()
@@ -273,7 +273,9 @@ def answers(tmp_path_factory, assignment, box) -> Mapping[str, Traced | Untraced
         input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
         cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
     )  # fmt: skip
-    return trace(request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), box)
+    return trace(
+        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.graph.ir import parse_architecture
 from harness.loader.load import Traced, Untraced
 from harness.pipeline.run import Run, Settings

@@ -25,7 +25,7 @@ class _Frozen(BaseModel):
 
 
 class Extent(_Frozen):
-    """What one position of a feature map was seen to look at.
+    """The pixels that one position of a feature map was measured to see.
 
     Pairs are (h, w); `rows` and `columns` are first and last pixel, both included.
     """
@@ -63,7 +63,7 @@ class _Side:
 
     @property
     def is_cut(self) -> bool:
-        """Tell whether the border of the image hides how far the position could see."""
+        """Whether the border of the image hides how far the position could see."""
         lo, hi = self.expected
         return lo <= 0 or hi >= self.input_px - 1
 
@@ -108,7 +108,7 @@ def agreement(view: View, extents: Extents) -> SecondMeasurement:
 
 
 def targets(view: View) -> tuple[str, ...]:
-    """Name the maps worth measuring; none where the receptive field is not known."""
+    """List the maps worth measuring; none where the receptive field is not known."""
     return () if view.unknown else view.head.maps
 
 

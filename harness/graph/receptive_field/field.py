@@ -11,7 +11,7 @@ from harness.graph.receptive_field.span import ONE_PIXEL, Span, whole
 
 @dataclass(frozen=True)
 class Unknown:
-    """Why a receptive field is not known: the first operator that could not be measured, and the reason."""
+    """The reason that a receptive field is not known, and the first operator that could not be measured."""
 
     node: Node
     why: str
@@ -19,7 +19,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Field:
-    """What the elements of one value see of the image, and which of its dimensions are h and w.
+    """The part of the image that the elements of one value see, and which of its dimensions are h and w.
 
     A layout without h or w is that of a value that has looked at the whole axis, as after a global pool.
     `layout` is None and `unknown` is set where nothing is known.
@@ -32,17 +32,17 @@ class Field:
 
     @property
     def axes(self) -> frozenset[str]:
-        """Which of h and w the value still holds."""
+        """Those of h and w that the value still holds."""
         return letters(self.layout or ()) & {"h", "w"}
 
     @property
     def is_map(self) -> bool:
-        """Tell whether the value is a feature map with both axes."""
+        """Whether the value is a feature map with both axes."""
         return len(self.axes) == 2
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether both spans are numbers and not only upper bounds."""
+        """Whether both spans are numbers and not only upper bounds."""
         return self.h.exact and self.w.exact
 
     def span(self, axis: str) -> Span:
@@ -60,7 +60,7 @@ class Field:
         return self.layout
 
     def laid_out(self, layout: Layout) -> "Field":
-        """Give the value a new layout; an axis that is gone has been looked at as a whole."""
+        """Return the field with another layout; an axis that is gone has been looked at as a whole."""
         gone = self.axes - letters(layout)
         return self.seeing(
             {axis: whole(self.span(axis), extent(self.known_layout(), axis)) for axis in gone}, layout
