@@ -36,11 +36,3 @@ def full_epochs(recipe: RecipeSpec, full_px: int) -> float:
     staged = sum(stage.epochs for stage in recipe.stages)
     cost = sum(stage.epochs * (stage.size_px / full_px) ** 2 for stage in recipe.stages)
     return recipe.epochs - staged + cost
-
-
-def in_words(seconds: float) -> str:
-    """Return a duration in words."""
-    if seconds < 100:
-        return f"{seconds:.0f} seconds"
-    minutes = seconds / 60
-    return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
-from harness.authoring.forecast import forecast, in_words
+from harness.authoring.forecast import forecast
 from harness.authoring.listing import data_path
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
 from harness.authoring.remarks import remarks
@@ -18,6 +18,7 @@ from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
 from harness.graph.naming import counted
 from harness.loader.load import Traced
+from harness.pipeline.duration import in_words
 from harness.pipeline.grade import grade
 from harness.pipeline.run import Listener, Run, Settings, Stage, train
 from harness.record.record import Finding, Record, Training, wilson_interval

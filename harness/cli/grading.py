@@ -53,15 +53,19 @@ def check(
     ] = False,
 ) -> None:
     """Judge the rules only: seconds, no training, no data needed."""
-    from harness.cli.screen import Display
-    from harness.pipeline.grade import grade
+    from harness.cli.screen import Display, say
+    from harness.pipeline.grade import grade, variants_to_train
     from harness.pipeline.run import Settings
+    from harness.pipeline.tiers import foreseen
 
     check_file(json)
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
         settings = Settings(out=Path(out), sandbox=sandbox, self_check=self_check)
         run = opened(path, assignment, variant, class_name, ctor, settings, display)
         record = grade(run)
+        expected = [foreseen(run, name) for name in sorted(variants_to_train(run, variant))]
+    for said in filter(None, expected):
+        say(said)
     finish(record, json)
 
 

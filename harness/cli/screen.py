@@ -21,6 +21,7 @@ from harness.training.events import (
     DataEvent,
     DownloadEvent,
     EpochEvent,
+    EstimatedEvent,
     Event,
     MeasuredEvent,
     SlowerEvent,
@@ -190,7 +191,7 @@ class Display:
             case str():
                 self._task = None
                 say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
-            case DataEvent() | SlowerEvent():
+            case DataEvent() | SlowerEvent() | EstimatedEvent():
                 say(event.message)
             case DownloadEvent():
                 total = event.total or event.done

@@ -35,6 +35,11 @@ class Workload:
     matrices: float = 0.0
     """Million multiply-adds a step that make the optimiser's steps orthogonal."""
 
+    @staticmethod
+    def kinds() -> int:
+        """Return how many kinds of work there are."""
+        return len(fields(Workload))
+
     def amounts(self, images: int, share: float = 1.0) -> tuple[float, ...]:
         """Return the amount of each kind in a step on `images`, each of a `share` of the pixels."""
         own = [getattr(self, field.name) for field in fields(self)]

@@ -16,11 +16,13 @@ from typing import Literal
 from harness.assignment.spec import AssignmentSpec
 from harness.base.files import write_text
 from harness.base.seeds import seed_for
+from harness.datasets.dataset import PREVIEW
 from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader import load as sandbox
 from harness.loader.load import PROGRAM, Traced, Untraced, open_loader
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS, Request
+from harness.pipeline.duration import check_limit, in_words, training_s
 from harness.report.plots.sources import SAMPLES
 from harness.sandbox.backends import BackendChoice
 from harness.sandbox.client import Sandbox
@@ -32,6 +34,7 @@ from harness.training.events import (
     AugmentedEvent,
     DivergedEvent,
     EpochEvent,
+    EstimatedEvent,
     Event,
     FieldEvent,
     MeasuredEvent,
@@ -172,6 +175,7 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
 
     Raises:
         DataUnavailableError: neither the data set nor a download could be had.
+        TrainingError: it would take longer than the assignment's limit.
         HarnessError: bad data, or the training child died.
     """
     job = TrainJob(
@@ -191,6 +195,7 @@ def train(run: Run, variant: str, recipe: RecipeSpec) -> TrainedEvent | Diverged
         memory_mib=run.assignment.limits.training_memory_mib,
     )
     run.listen(variant, "train")
+    _tell_duration(run, variant, recipe)
     progress = _progress(run, variant, recipe)
 
     def heard(event: Event) -> None:
@@ -286,6 +291,18 @@ def augment(
 
 
 # Private functions
+
+
+def _tell_duration(run: Run, variant: str, recipe: RecipeSpec) -> None:
+    """Tell the listener how long a training will take, and refuse one that its limit would end."""
+    traced, limit_s = run.traced.get(variant), run.assignment.limits.training_s
+    if not isinstance(traced, Traced) or run.settings.data == PREVIEW or run.settings.resume is not None:
+        return
+    seconds = training_s(traced.architecture, recipe, run.assignment, run.settings.device)
+    if seconds is None:
+        return
+    check_limit(seconds, limit_s)
+    run.listen(variant, EstimatedEvent(message=f"{variant}: about {in_words(seconds)} on this machine"))
 
 
 def _progress(run: Run, variant: str, recipe: RecipeSpec) -> ProgressLog:

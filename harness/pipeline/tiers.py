@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.base.errors import TrainingError
 from harness.graph.cost import million_multiply_adds
 from harness.loader.load import Traced
+from harness.pipeline.duration import in_words, training_s
 from harness.pipeline.run import Run
 
 
@@ -35,6 +37,25 @@ def more_epochs(run: Run, name: str) -> str:
         f"Or train for longer than {epochs} epochs: submission.toml may ask for up to {bounds.max:g}, "
         f"by epochs under [variants.{name}.recipe]."
     )
+
+
+def foreseen(run: Run, name: str) -> str:
+    """Say how long a training of a variant would take on this machine; "" where that is not known."""
+    traced = run.traced.get(name)
+    if not isinstance(traced, Traced):
+        return ""
+    recipe = run.recipe(name)
+    try:
+        seconds = training_s(traced.architecture, recipe, run.assignment, run.settings.device)
+    except TrainingError as error:
+        return f"{name}: how long a training takes here could not be measured: {error}"
+    if seconds is None:
+        return ""
+    why = chosen(run, name).get("why") or f"{recipe.epochs} epochs"
+    said = f"{name}: a training would take about {in_words(seconds)} here ({why})"
+    if seconds > (limit_s := run.assignment.limits.training_s):
+        said += f", and limits.training_s = {limit_s} ends it after {in_words(limit_s)}"
+    return said
 
 
 # Private functions

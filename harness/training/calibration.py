@@ -22,7 +22,7 @@ LEAST_S = 0.03
 """Of a round: clocks of processors tick some hundred times a second."""
 USUAL_S = (3e-5, 6e-5, 1.5e-4, 1.2e-3, 1e-4, 3e-5)
 """Seconds of each kind of work on a core of 2023: machines differ by one factor more than by several."""
-ALIKE = 0.5
+ALIKE = 0.05
 """How much one factor is preferred to several: a few small networks do not tell all kinds apart."""
 BUSY = 1.5
 """Seconds for each second of a processor from which on others are taken to have the rest of them."""

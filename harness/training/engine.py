@@ -16,11 +16,20 @@ from harness.base.errors import DataError, HarnessError, TrainingError
 from harness.datasets.loading import checked_folder
 from harness.datasets.miniature import load_for_probe
 from harness.training.budget import WORKSPACE_MIB, bounded_memory
+from harness.training.calibration import seconds_of_work
 from harness.training.determinism import device_of, make_deterministic, switches
-from harness.training.events import ERRORS, DoctorEvent, Emit, ErrorEvent, Event, StartedEvent
+from harness.training.events import (
+    ERRORS,
+    CalibratedEvent,
+    DoctorEvent,
+    Emit,
+    ErrorEvent,
+    Event,
+    StartedEvent,
+)
 from harness.training.fingerprint import fingerprint
 from harness.training.gradients import measure_field
-from harness.training.jobs import JOBS, DoctorJob, FieldJob, Job, ProbeJob
+from harness.training.jobs import JOBS, CalibrateJob, DoctorJob, FieldJob, Job, ProbeJob
 from harness.training.network import one_line
 from harness.training.probe import probe_all
 
@@ -66,6 +75,10 @@ def do(job: Job, emit: Emit) -> None:
         make_deterministic(job.threads)
         with bounded_memory(job.memory_mib + WORKSPACE_MIB):
             emit(measure_field(job))
+        return
+    if isinstance(job, CalibrateJob):
+        make_deterministic(job.threads)
+        emit(CalibratedEvent(seconds=seconds_of_work(job.precision, job.threads)))
         return
     if isinstance(job, DoctorJob):
         make_deterministic(job.threads)

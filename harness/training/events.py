@@ -182,6 +182,20 @@ class DoctorEvent(Table):
     data_problem: str
 
 
+class CalibratedEvent(Table):
+    """The result of a calibration: the seconds of each kind of work, see `harness.graph.workload`."""
+
+    event: Literal["calibrated"] = "calibrated"
+    seconds: tuple[float, ...]
+
+
+class EstimatedEvent(Table):
+    """How long the training that follows should take on this machine."""
+
+    event: Literal["estimated"] = "estimated"
+    message: str
+
+
 class AugmentedEvent(Table):
     """The result of an augmentation job: the samples are written; the classes name their labels."""
 
@@ -227,6 +241,8 @@ Event = Annotated[
         TrainedEvent,
         MeasuredEvent,
         AugmentedEvent,
+        CalibratedEvent,
+        EstimatedEvent,
         DivergedEvent,
         ErrorEvent,
     ],

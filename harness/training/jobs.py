@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from harness.base.tables import Table
 from harness.datasets.spec import DataSpec
-from harness.settings.recipe import RecipeSpec
+from harness.settings.recipe import Precision, RecipeSpec
 
 MEMORY_MIB = 12_288
 """Most that the values of one batch may take together, where an assignment does not say it."""
@@ -109,6 +109,14 @@ class AugmentJob(Table):
     """Where to write them."""
 
 
+class CalibrateJob(Table):
+    """Measure how fast this machine trains; see `harness.training.calibration`."""
+
+    kind: Literal["calibrate"] = "calibrate"
+    precision: Precision
+    threads: int
+
+
 class DoctorJob(Table):
     """A job to report what torch is and does on this machine, and whether the data is the official one."""
 
@@ -120,6 +128,7 @@ class DoctorJob(Table):
 
 
 Job = Annotated[
-    Union[ProbeJob, TrainJob, EvaluateJob, FieldJob, AugmentJob, DoctorJob], Field(discriminator="kind")
+    Union[ProbeJob, TrainJob, EvaluateJob, FieldJob, AugmentJob, CalibrateJob, DoctorJob],
+    Field(discriminator="kind"),
 ]
 JOBS: TypeAdapter[Job] = TypeAdapter(Job)

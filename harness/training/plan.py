@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from harness.datasets.dataset import Shape
+from harness.graph.precision import settled
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training.network import Network, obstacle, usable_layout
-from harness.training.precision import native_bfloat16, settled
+from harness.training.precision import native_bfloat16
 
 
 @dataclass(frozen=True)

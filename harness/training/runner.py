@@ -22,6 +22,7 @@ from harness.training.events import (
     ERRORS,
     EVENTS,
     AugmentedEvent,
+    CalibratedEvent,
     DivergedEvent,
     DoctorEvent,
     ErrorEvent,
@@ -34,9 +35,13 @@ from harness.training.events import (
 from harness.training.jobs import Job
 
 Result = Union[
-    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent
-]
-RESULTS = (ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, DoctorEvent, DivergedEvent)
+    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, CalibratedEvent, DoctorEvent,
+    DivergedEvent,
+]  # fmt: skip
+RESULTS = (
+    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, CalibratedEvent, DoctorEvent,
+    DivergedEvent,
+)  # fmt: skip
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""

@@ -1,9 +1,7 @@
 """A grade's time is told from one epoch: stages of smaller images cost less, seeds cost a training each."""
 
-import pytest
-
 from harness.assignment.spec import parse_assignment
-from harness.authoring.forecast import forecast, in_words
+from harness.authoring.forecast import forecast
 
 
 def spec(**changes):
@@ -32,8 +30,3 @@ def test_a_rule_about_the_mean_of_seeds_takes_as_many_trainings():
 def test_without_a_rule_about_trainings_nothing_is_trained():
     untrained = spec(rules={})
     assert forecast(untrained, "basic", untrained.recipe, epoch_s=10).most_trainings == 0
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(40, "40 seconds"), (200, "3 minutes"), (9000, "2.5 hours")])
-def test_a_time_is_said_in_the_unit_it_is_felt_in(seconds, said):
-    assert in_words(seconds) == said

@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from harness.graph.ir import Architecture
+from harness.graph.precision import PAYS_FROM, intensity, settled
 from harness.loader.export import architecture_of
-from harness.training.precision import PAYS_FROM, intensity, settled
 
 
 def exported(model: nn.Module) -> Architecture:
