@@ -151,7 +151,7 @@ def regrade(
             f"{row.student}: answers variant {unknown[0]!r}, which the assignment does not have; "
             f"expected one of {', '.join(config.assignment.variants)}. Grade the class again."
         )
-    run = _run(row, row.record, intake, config)
+    run = stored_run(row, row.record, intake, config)
     recipe = _recipe_sha256(run, row, config)
     key = config.key(row.submission_sha256, recipe)
     if (known := there.get(key)) is not None and known.record is not None:
@@ -192,10 +192,7 @@ def enter(store: Store, one: Regraded, config: GradingConfig, worker: str) -> st
     return enter_regraded(store, one.row.key, config, one.recipe_sha256, one.record, folder_sha256, worker)
 
 
-# Private functions
-
-
-def _run(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Run:
+def stored_run(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Run:
     """Set up a run at the point where everything has been taken in and probed."""
     assert row.folder is not None
     root = row.sources or row.folder
@@ -217,6 +214,9 @@ def _run(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Run
     run.fingerprint = dict(record.provenance.get("fingerprint", {}))
     run.notes = list(record.provenance.get("notes", []))
     return run
+
+
+# Private functions
 
 
 def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[str, Accuracy], dict[str, str]]:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Literal, Protocol
 
 from harness.base.gpus import Gpu, gpus
 from harness.cohort.current import require_current
+from harness.cohort.foreseeing import training_seconds
 from harness.cohort.ingest import PROBLEM, hand_in
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import release_dead
@@ -159,15 +161,16 @@ def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: P
     trained = [student for student, one in stages.items() if may_train and _may_be_trained(*one, plan)]
     rules, training = (len({keys[student] for student in some}) for some in (new, trained))
     at = _places(where, config, plan) if trained else ()
+    wanted = {keys[student] for student in trained}
+    each = {} if where is None or at else training_seconds(where, wanted, config, plan.shift.device)
+    once = mean(each.values()) if each else seconds.get("full")
     return Forecast(
         submissions=len(roster.listed),
         rules=tuple(new),
         training_at_most=tuple(trained),
         unreadable=tuple(unreadable.items()),
         rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", config)),
-        training_at_most_s=_duration(
-            training, seconds.get("full"), len(at) or graders(plan, "training", config)
-        ),
+        training_at_most_s=_duration(training, once, len(at) or graders(plan, "training", config)),
         on_gpus=tuple(Counter(gpu.name for gpu in at).items()),
     )
 
