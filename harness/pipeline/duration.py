@@ -86,9 +86,7 @@ def _step_s(work: Workload, seconds: Sequence[float], images: int, share: float)
 
 def _seconds_of_work(precision: Precision, threads: int) -> tuple[float, ...]:
     """Return the seconds of each kind of work: from the cache folder, else measured and kept there."""
-    key = (processor(), str(threads), importlib.metadata.version("torch"), precision)
-    name = hashlib.sha256("\n".join(key).encode()).hexdigest()[:16]
-    kept = _cache() / f"speed-{name}.json"
+    kept = _kept(precision, threads)
     with suppress(OSError, ValueError, TypeError):
         found = tuple(map(float, json.loads(kept.read_text())["seconds"]))
         if len(found) == Workload.kinds() and all(0 <= one < 1 for one in found):
@@ -96,10 +94,18 @@ def _seconds_of_work(precision: Precision, threads: int) -> tuple[float, ...]:
     result = runner.run(CalibrateJob(precision=precision, threads=threads), lambda _: None, CALIBRATION_S)
     assert isinstance(result, CalibratedEvent)
     with suppress(OSError):  # an estimate is not worth a grade
-        about = {"processor": key[0], "threads": threads, "torch": key[2], "precision": precision}
-        write_text(kept, json.dumps({**about, "seconds": result.seconds}, indent=1) + "\n")
+        about = {**_about(precision, threads), "seconds": result.seconds}
+        write_text(kept, json.dumps(about, indent=1) + "\n")
     return result.seconds
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"
+def _kept(precision: Precision, threads: int) -> Path:
+    """Return the path of what was measured before, with this processor, torch and number of threads."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = json.dumps(_about(precision, threads), sort_keys=True)
+    return cache / "harness" / f"speed-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def _about(precision: Precision, threads: int) -> dict[str, str | int]:
+    torch = importlib.metadata.version("torch")
+    return {"processor": processor(), "threads": threads, "torch": torch, "precision": precision}

@@ -86,13 +86,31 @@ def seconds_of_work(precision: Precision, threads: int) -> tuple[float, ...]:
     rows = []
     for layers in NETWORKS:
         for size_px in SIZES_PX:
-            seconds = _fastest_s(_step(layers, size_px, precision), threads)
+            seconds = fastest_s(_step(layers, size_px, precision), threads)
             rows.append([amount / seconds for amount in _workload(layers, size_px).amounts(IMAGES)])
     # Each network counts by its relative error, and so does what sets one kind of work apart from the others.
     usual, kinds = np.array(USUAL_S), len(USUAL_S)
     alike = ALIKE * (np.eye(kinds) - 1 / kinds)
     factors, _ = nnls(np.vstack([np.array(rows) * usual, alike]), np.array([1.0] * len(rows) + [0.0] * kinds))
     return tuple(map(float, factors * usual))
+
+
+def fastest_s(step: Callable[[], None], threads: int) -> float:
+    """Return the seconds of a step in the fastest of a few rounds.
+
+    Where others have the processors too, it is the seconds of the processors, shared among the threads.
+    """
+    step()
+    once, _ = _timed_s(step, 1)
+    steps = max(1, round(LEAST_S / once))
+    rounds = [_timed_s(step, steps) for _ in range(ROUNDS)]
+    return (
+        min(
+            elapsed if elapsed < BUSY * processors / threads else processors / threads
+            for elapsed, processors in rounds
+        )
+        / steps
+    )
 
 
 # Private functions
@@ -124,24 +142,6 @@ def _step(layers: tuple[Layer, ...], size_px: int, precision: Precision) -> Call
         optimizer.step()
 
     return step
-
-
-def _fastest_s(step: Callable[[], None], threads: int) -> float:
-    """Return the seconds of a step in the fastest of a few rounds.
-
-    Where others have the processors too, it is the seconds of the processors, shared among the threads.
-    """
-    step()
-    once, _ = _timed_s(step, 1)
-    steps = max(1, round(LEAST_S / once))
-    rounds = [_timed_s(step, steps) for _ in range(ROUNDS)]
-    return (
-        min(
-            elapsed if elapsed < BUSY * processors / threads else processors / threads
-            for elapsed, processors in rounds
-        )
-        / steps
-    )
 
 
 def _timed_s(step: Callable[[], None], steps: int) -> tuple[float, float]:

@@ -1,5 +1,7 @@
 """A network's tier follows from its graph, is said in the record, and its author told what to ask for."""
 
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,8 +10,9 @@ from checkout import REPOSITORY
 from harness.assignment.spec import AssignmentSpec
 from harness.graph.ir import parse_architecture
 from harness.loader.load import Traced, Untraced
+from harness.pipeline import duration
 from harness.pipeline.run import Run, Settings
-from harness.pipeline.tiers import chosen, more_epochs
+from harness.pipeline.tiers import chosen, foreseen, more_epochs
 from harness.pipeline.trainings import judged
 from harness.record.record import load_record
 from harness.settings.recipe import RecipeOverride
@@ -115,6 +118,27 @@ def test_who_only_guesses_is_not_sent_to_train_longer(reference):
     (finding,) = judged(reference, "basic", guessing)
     assert "stuck at chance" in finding.help
     assert "submission.toml may ask" not in finding.help
+
+
+def test_how_long_a_training_takes_is_said_with_the_reason(reference, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    known = duration._kept("float32", 2)
+    known.parent.mkdir()
+    known.write_text(json.dumps({"seconds": [2e-5, 4e-5, 1e-4, 7e-4, 1e-4, 3e-5]}))
+    limits = reference.assignment.limits
+    for limit_s, more in ((28_800, ""), (60, ", and limits.training_s = 60 ends it after 60 seconds")):
+        spec = reference.assignment.model_copy(
+            update={"limits": limits.model_copy(update={"training_s": limit_s})}
+        )
+        run = replace(reference, assignment=spec, settings=Settings(device="cpu"))
+        said = foreseen(run, "basic")
+        assert re.fullmatch(
+            rf"basic: a training would take about \d+ minutes here "
+            rf"\(14 million multiply-adds an image: 16 epochs\){more}",
+            said,
+        )
+    assert foreseen(replace(reference, traced={}), "basic") == ""
+    assert foreseen(replace(reference, settings=Settings(device="cuda")), "basic") == ""
 
 
 def missed(run: Run):
