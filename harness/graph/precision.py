@@ -11,8 +11,8 @@ PAYS_FROM = 48
 """Multiply-adds for each number that a network makes, from which half as many bytes a number save time.
 
 Measured with AVX512_BF16, steps of 128 images of 24 px on one thread: from 53 on 1.3 to 1.8 times as fast as
-float32 (seven networks); below it 1.0 to 1.2 times (three), and `basic`, whose accuracy was measured in float32
-and which stays so, 1.2 to 1.6 times.
+float32 (seven networks), below it 1.0 to 1.2 times (three). `basic`, whose accuracy was measured in float32
+and which stays so, would take 1.2 to 1.6 times less.
 """
 
 

@@ -9,15 +9,22 @@ from checkout import REPOSITORY
 
 from harness.assignment.spec import AssignmentSpec
 from harness.graph.ir import parse_architecture
+from harness.graph.probe import Evidence
+from harness.graph.receptive_field.agreement import Extents
 from harness.loader.load import Traced, Untraced
 from harness.pipeline import duration
 from harness.pipeline.run import Run, Settings
 from harness.pipeline.tiers import chosen, foreseen, more_epochs
-from harness.pipeline.trainings import judged
+from harness.pipeline.trainings import accuracy, judged
 from harness.record.record import load_record
 from harness.settings.recipe import RecipeOverride
 from harness.sources.submission import open_submission
+from harness.training.events import Probe
 
+PROBE = Probe(
+    logits_shape=(500, 10), accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
+    batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"), evidence=Evidence(),
+)  # fmt: skip
 REFERENCE = REPOSITORY / "submission"
 RESULTS = REFERENCE / "results"
 
@@ -120,11 +127,21 @@ def test_who_only_guesses_is_not_sent_to_train_longer(reference):
     assert "submission.toml may ask" not in finding.help
 
 
-def test_how_long_a_training_takes_is_said_with_the_reason(reference, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    known = duration._kept("float32", 2)
-    known.parent.mkdir()
-    known.write_text(json.dumps({"seconds": [2e-5, 4e-5, 1e-4, 7e-4, 1e-4, 3e-5]}))
+@pytest.fixture
+def cost(tmp_path, monkeypatch):
+    """Let a million multiply-adds of any kind take so many seconds on this machine."""
+
+    def known(seconds):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        kept = duration._kept("float32", 2)
+        kept.parent.mkdir()
+        kept.write_text(json.dumps({"seconds": [seconds] * 3 + [0, 0, 0]}))
+
+    return known
+
+
+def test_how_long_a_training_takes_is_said_with_the_reason(reference, cost):
+    cost(1e-4)
     limits = reference.assignment.limits
     for limit_s, more in ((28_800, ""), (60, ", and limits.training_s = 60 ends it after 60 seconds")):
         spec = reference.assignment.model_copy(
@@ -139,6 +156,24 @@ def test_how_long_a_training_takes_is_said_with_the_reason(reference, tmp_path, 
         )
     assert foreseen(replace(reference, traced={}), "basic") == ""
     assert foreseen(replace(reference, settings=Settings(device="cuda")), "basic") == ""
+
+
+def test_a_training_that_its_limit_would_end_is_not_judged_and_the_note_says_why(reference, cost, tmp_path):
+    cost(1e-3)
+    limits = reference.assignment.limits.model_copy(update={"training_s": 60})
+    spec = reference.assignment.model_copy(update={"limits": limits})
+    heard = []
+    run = replace(
+        reference,
+        assignment=spec,
+        settings=Settings(out=tmp_path, device="cpu", data=str(tmp_path)),
+        listen=lambda variant, event: heard.append((variant, event)),
+    )
+    trainings, (finding,) = accuracy(run, "basic", run.recipe("basic"), PROBE)
+    assert (trainings, finding.status, finding.cause) == ((), "not_judged", "infrastructure")
+    assert run.notes[0].startswith("training: it would take about ")
+    assert "limits.training_s = 60 ends it after 60 seconds, so it was not begun" in run.notes[0]
+    assert heard == [("basic", "train")]
 
 
 def missed(run: Run):
