@@ -51,7 +51,7 @@ RosterOption = Annotated[
 ]
 GradersOption = Annotated[
     int,
-    typer.Option("--workers", min=0, help="Graders at once; 0: as many as this machine has room for."),
+    typer.Option("--graders", "--workers", min=0, help="Graders at once; 0: as many as there is room for."),
 ]
 EngineOption = Annotated[
     Literal["local", "ray"], typer.Option(help="Graders on this machine, or on those of a Ray cluster.")

@@ -97,7 +97,8 @@ def reproduce(
     3 if it could not be trained again.
     """
     from harness.cli.screen import Display, say, show_reproduction
-    from harness.pipeline.reproduce import assignment_of, foreseen, reproduce
+    from harness.pipeline.foreseen import foreseen
+    from harness.pipeline.reproduce import assignment_of, reproduce
     from harness.pipeline.run import Settings
     from harness.record.record import load_record
 

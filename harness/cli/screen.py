@@ -17,7 +17,15 @@ from harness.record.record import Finding, Record, VariantRecord
 from harness.report.scores import class_scores
 from harness.report.visible import visible
 from harness.report.words import to_change, worst_first
-from harness.training.events import DataEvent, DownloadEvent, EpochEvent, Event, MeasuredEvent, StepEvent
+from harness.training.events import (
+    DataEvent,
+    DownloadEvent,
+    EpochEvent,
+    Event,
+    MeasuredEvent,
+    SlowerEvent,
+    StepEvent,
+)
 
 if TYPE_CHECKING:  # a command loads what it shows
     from harness.assignment.points import Total
@@ -182,7 +190,7 @@ class Display:
             case str():
                 self._task = None
                 say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
-            case DataEvent():
+            case DataEvent() | SlowerEvent():
                 say(event.message)
             case DownloadEvent():
                 total = event.total or event.done

@@ -20,6 +20,7 @@ from harness.base.installation import versions
 from harness.base.machine import now
 from harness.base.tables import content_hash
 from harness.datasets.loading import check_before
+from harness.graph.cuda import not_on_cuda
 from harness.graph.naming import counted, with_lines
 from harness.loader.load import Traced, Untraced
 from harness.pipeline.probing import probe
@@ -150,7 +151,9 @@ def _variant(
         return _scored(run.assignment, name, judged.class_name, findings, full=full, problem=problem)
     assert isinstance(traced, Traced)
     findings, facts, table = judged
-    doubts = [doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced)) if doubt]
+    doubts = [
+        doubt for doubt in (_summary_doubt(traced), _starter_doubt(traced), _cuda_doubt(traced)) if doubt
+    ]
     facts = facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
     trainings: tuple[Training, ...] = ()
     if full:
@@ -200,6 +203,12 @@ def _starter_doubt(traced: Traced) -> str | None:
         "This is the starter that `harness new` writes, its network unchanged: it keeps the rules, and is"
         " nobody's own work."
     )
+
+
+def _cuda_doubt(traced: Traced) -> str | None:
+    """Say of a network that a GPU cannot train it."""
+    why = not_on_cuda(traced.architecture)
+    return f"Trained on a CPU only (--device cpu or auto): {why}." if why else None
 
 
 def _summary_doubt(traced: Traced) -> str | None:

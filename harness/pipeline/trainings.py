@@ -5,6 +5,7 @@ from dataclasses import replace
 from harness.base.errors import DataUnavailableError, GraphError, HarnessError, TrainingError
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
+from harness.graph.cuda import not_on_cuda
 from harness.loader.load import Traced
 from harness.pipeline.run import Run, take_in, train, with_seed
 from harness.record.record import Finding, Training
@@ -42,6 +43,8 @@ def accuracy(run: Run, name: str, recipe: RecipeSpec, probed: Probe | None) -> A
         why = run.not_run.get(name)
         unknown = "the network could not be rebuilt from its graph"
         return (), not_trained(untrainable("student" if why else "harness", why or unknown), rules)
+    if run.settings.device == "cuda" and (cannot := _not_on_cuda(run, name)):
+        return (), not_trained(untrainable("harness", f"{cannot}; use --device cpu"), rules)
     if run.settings.data == PREVIEW:
         return _preview(run, name, recipe, "the embedded mini set was asked for")
     trainings: tuple[Training, ...] = ()
@@ -78,6 +81,11 @@ def further(run: Run, name: str, recipe: RecipeSpec, seed: int) -> Training:
 
 
 # Private functions
+
+
+def _not_on_cuda(run: Run, name: str) -> str | None:
+    traced = run.traced[name]
+    return not_on_cuda(traced.architecture) if isinstance(traced, Traced) else None
 
 
 def _trained(run: Run, name: str, recipe: RecipeSpec) -> Training:

@@ -72,6 +72,13 @@ class EpochEvent(Table):
     seconds: float
 
 
+class SlowerEvent(Table):
+    """A training takes longer than it could, and why: to tell the user, and part of no result."""
+
+    event: Literal["slower"] = "slower"
+    message: str
+
+
 class Probe(Table):
     """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
 
@@ -211,6 +218,7 @@ Event = Annotated[
         DownloadEvent,
         StepEvent,
         EpochEvent,
+        SlowerEvent,
         StartedEvent,
         CheckedEvent,
         ProbedEvent,
