@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
-from harness.authoring import imagined
-from harness.authoring.data import data_path
 from harness.authoring.forecast import forecast, in_words
+from harness.authoring.listing import data_path
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
 from harness.authoring.remarks import remarks
 from harness.base.errors import DataUnavailableError, HarnessError, UsageError
@@ -21,14 +20,31 @@ from harness.graph.naming import counted
 from harness.loader.load import Traced
 from harness.pipeline.grade import grade
 from harness.pipeline.run import Listener, Run, Settings, Stage, train
-from harness.record.record import Finding, Record, Training
+from harness.record.record import Finding, Record, Training, wilson_interval
+from harness.rules.judging import judge_trainings
 from harness.rules.network import Network
 from harness.sources.submission import open_submission
 from harness.training.events import EpochEvent, Event, TrainedEvent
 
+
+def judged(spec: AssignmentSpec, variant: str, training: Training) -> Iterator[Check]:
+    """Judge what a perfect network and one that guesses would have reached in place of `training`."""
+    rules = spec.rules_for(variant)
+    perfect = judge_trainings(_several(spec, variant, _with(spec, training, 1.0)), rules)
+    guessing = judge_trainings(_several(spec, variant, _with(spec, training, spec.data.chance)), rules)
+    for best, worst in zip(perfect, guessing, strict=True):
+        name = f"{variant}: {best.rule}"
+        if best.status != "passed":
+            yield Check(name, "FAIL", f"nobody can pass: expected {best.expected}", "Ask for less.")
+        elif worst.status != "failed":
+            yield Check(name, "CAUTION", "a network that guesses passes", "Is it what you meant?")
+        else:
+            yield Check(name, "PASS", "fails for a network that guesses, passes for a perfect one")
+
+
 Checks = Iterator[Check]
 NOT_JUDGED = "reference"
-"""The check that fails where the reference could not be taken in."""
+"""The check that fails where the reference could not be loaded."""
 
 
 def try_out(spec: AssignmentSpec, submission: Path | None, settings: Settings, listen: Listener) -> Checks:
@@ -63,6 +79,32 @@ def outcome(checks: tuple[Check, ...]) -> int:
 # Private functions
 
 
+def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
+    """Return a training with another accuracy, in each of the recipe's epochs."""
+    images, classes = training.data.test_images, spec.data.num_classes
+    right = round(share * images)
+    wrong = images - right
+    confusion = [[0] * classes for _ in range(classes)]
+    confusion[0][0], confusion[0][1] = right, wrong
+    log = training.epochs[-1].model_copy(update={"train_acc": share, "test_acc": share})
+    epochs = spec.recipe.epochs
+    return training.model_copy(
+        update={
+            "epochs": tuple(log.model_copy(update={"epoch": number + 1}) for number in range(epochs)),
+            "best_epoch": epochs,
+            "confusion": tuple(map(tuple, confusion)),
+            "accuracy": right / images,
+            "accuracy_interval": wilson_interval(right, images),
+        }
+    )
+
+
+def _several(spec: AssignmentSpec, variant: str, training: Training) -> list[Training]:
+    """Repeat a training with as many seeds as decide."""
+    count = spec.seeds_needed((), variant)
+    return [training.model_copy(update={"seed": spec.seed + number}) for number in range(count)]
+
+
 def _data(spec: AssignmentSpec, folder: str | None) -> Check:
     where = data_path(spec.data, folder)
     if where is not None:
@@ -89,7 +131,7 @@ def _answered(variant: str, record: Record) -> Checks:
         found = "asked for, and the reference does not answer it"
         yield Check(variant, "FAIL", found, "Add it to the submission.toml.")
     elif (problem := record.variants[variant].problem) is not None:
-        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Mend the submission.")
+        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Correct the submission.")
 
 
 def _findings(record: Record, variant: str) -> dict[str, Finding]:
@@ -145,13 +187,15 @@ def _training(run: Run) -> Checks:
     try:
         training, seconds = _one_epoch(run, variant)
     except DataUnavailableError as error:
-        yield Check("epoch", "CAUTION", "nothing was trained, and nobody knows how long it takes", str(error))
+        yield Check(
+            "epoch", "CAUTION", "nothing was trained, so it is not known how long a grade takes", str(error)
+        )
         return
     except HarnessError as error:
-        yield Check("epoch", "FAIL", f"{variant}: {error}", "Mend what the message says.")
+        yield Check("epoch", "FAIL", f"{variant}: {error}", "Do what the message says.")
         return
     yield Check("epoch", "PASS", _reached(variant, training, seconds))
-    yield from imagined.judged(spec, variant, training)
+    yield from judged(spec, variant, training)
     yield _how_long(run, variant, training, seconds)
 
 

@@ -191,7 +191,7 @@ def finish(record: "Record", json: str | None) -> None:
 
 
 def _practised(run: "Run", model: str, recipe: "RecipeSpec") -> "Training":
-    """Take a variant in, train it, and write what is known of the training."""
+    """Load a variant, train it, and write what is known of the training."""
     from harness.base.files import write_text
     from harness.cli.screen import say, verdicts
     from harness.loader.load import Untraced

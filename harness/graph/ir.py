@@ -1,4 +1,4 @@
-"""The executed graph as plain data: what the intake child hands over, validated before anything else sees it.
+"""The executed graph as plain data: what the loader child returns, validated before anything else sees it.
 
 `Architecture` is the schema of ``architecture.json``. Two graphs (train and eval) share one table of
 tensors. A node is one call of an ATen operator; an argument that is the value of another node is a
@@ -105,7 +105,7 @@ class Node(_Frozen):
 
     @property
     def layer(self) -> str:
-        """What to call this node in a message: its layer, else its own name."""
+        """The node's name in a message: its layer, else its own name."""
         return self.module or self.name
 
     def with_arguments(self, args: tuple[Arg, ...], kwargs: dict[str, Arg]) -> "Node":

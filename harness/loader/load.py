@@ -1,4 +1,4 @@
-"""Take plain data from a submission: the only function through which the harness runs student code.
+"""Load plain data from a submission: the only function through which the harness runs student code.
 
 `trace` copies the submission to where a child of the sandbox can read it, has `harness.loader.child` run it,
 and parses what came back as hostile input. How a child ended is one word, `harness.record.record.Ending`:
@@ -180,7 +180,7 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
 
 
 def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> Untraced:
-    """Say why the child could not export the model, in its own words; whatever they are, it is to blame."""
+    """Return why the child could not export the model, in its own words; it is to blame in any case."""
     ending: Ending = "crashed"
     if answer.out_of_memory:
         ending = "over_memory"

@@ -1,6 +1,6 @@
 """The graph of a model in eval mode, had from the one in train mode where the two differ as usual.
 
-To capture a graph is most of what an intake costs, and nearly all models differ between the modes in their
+To capture a graph is most of what loading a model costs. Nearly all models differ between the modes in their
 batch-norms and dropouts alone. That is not assumed: a copy of the model is run in both modes, and every call
 of one of torch's functions is noted, with its arguments and the student's line. An export makes its graph of
 these calls. Where they are the same but for the flags of batch-norms and dropouts and the counters of
@@ -45,7 +45,7 @@ _VALUES = (
 
 @dataclass(frozen=True)
 class Flags:
-    """What differs between the modes: the flags in the order of the calls, how often batches are counted."""
+    """The differences of the modes: the flags in the order of the calls, how often batches are counted."""
 
     train: Sequence[object]
     eval: Sequence[object]
@@ -71,7 +71,7 @@ def flags_of(model: nn.Module, input_shape: tuple[int, int, int], root: Path) ->
 
 
 def in_eval(train: plain.Graph, flags: Flags) -> plain.Graph | None:
-    """Turn the graph in train mode into that in eval mode; None where an export might name it otherwise."""
+    """Convert the graph in train mode to that in eval mode; None where an export might name it otherwise."""
     counts, kept = _without_counts(train)
     flagged = [node for node in kept if node.op in _FLAG_AT]
     if len(counts) != flags.counted or [_flag(node) for node in flagged] != list(flags.train):
@@ -124,7 +124,7 @@ class _Calls(TorchFunctionMode):
         return result
 
     def plain(self, value: object) -> object:
-        """Put a value so that it equals its like in another run, as long as both runs are there."""
+        """Convert a value so that it equals its like in another run, as long as both runs are there."""
         match value:
             case tuple() | list():
                 return (type(value), *map(self.plain, value))
@@ -164,7 +164,7 @@ def _is_counter(name: str) -> bool:
 
 
 def _without_counts(graph: plain.Graph) -> tuple[set[str], list[plain.Node]]:
-    """Name the nodes that count batches, and list all others."""
+    """Return the names of the nodes that count batches, and all other nodes."""
     counters = {value for value, tensor in graph.bindings.items() if _is_counter(tensor)}
     counts: set[str] = set()
     kept: list[plain.Node] = []
@@ -187,7 +187,7 @@ def _with_flag(node: plain.Node, flag: object) -> plain.Node:
 
 
 def _names(nodes: Sequence[plain.Node]) -> list[str]:
-    """Name nodes as an export does: by their operators, with a number, in their order."""
+    """Return names for nodes as an export gives them: by their operators, with a number, in their order."""
     graph = fx.Graph()
     names = []
     for node in nodes:
@@ -200,7 +200,7 @@ def _names(nodes: Sequence[plain.Node]) -> list[str]:
 
 
 def _renamed(node: plain.Node, names: Mapping[str, str]) -> plain.Node:
-    """Give a node its new name, and its arguments theirs."""
+    """Return a node with its new name, and its arguments with theirs."""
     if all(names.get(name, name) == name for name in (node.name, *node.refs)):
         return node
     args = tuple(_argument(argument, names) for argument in node.args)

@@ -1,4 +1,4 @@
-"""What the parent asks of the intake child and what comes back: plain data, no torch.
+"""The protocol of the parent and the loader child: what is requested and what comes back, as plain data.
 
 The child (`harness.loader.child`) reads one `Request` and answers over one pipe. For every variant the parent
 writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the model could be exported,
@@ -47,7 +47,7 @@ class Request(Confined):
 
 
 class Answer(_Frozen):
-    """What the child says of one variant. Text is for display; `stage` names where it stopped.
+    """The child's answer on one variant. Text is for display; `stage` names where it stopped.
 
     `seeds_differ` is a claim of the child: it only ever leads to a warning.
     """

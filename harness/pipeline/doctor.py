@@ -16,7 +16,7 @@ _DECISIVE = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-h
 
 
 def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
-    """Look at everything a grade depends on besides the submission; `data` as in `harness grade`."""
+    """Check everything a grade depends on besides the submission; `data` as in `harness grade`."""
     return (
         _versions(),
         _sandbox(),
@@ -102,7 +102,7 @@ def _gpus(*, is_used: bool) -> Check:
 
 
 def _bfloat16(assignment: AssignmentSpec) -> Check:
-    """Say what a processor without products of bfloat16 means for the recipes of an assignment."""
+    """Return what a processor without products of bfloat16 means for the recipes of an assignment."""
     asked = {name: assignment.recipe_for(name).precision for name in assignment.variants}
     if computes_bfloat16():
         return Check("bfloat16", "PASS", "computed natively")

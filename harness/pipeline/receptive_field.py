@@ -1,4 +1,4 @@
-"""What `harness rf` shows of one network: the table of its layers, the second measurement, the picture."""
+"""The parts of `harness rf` for one network: the table of its layers, the second measurement, the picture."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class FieldReport:
 
     @property
     def doubtful(self) -> bool:
-        """Tell whether a second measurement was asked for and does not agree."""
+        """Whether a second measurement was asked for and does not agree."""
         return self.check is not None and self.check.status != "agrees"
 
 

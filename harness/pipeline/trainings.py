@@ -10,8 +10,7 @@ from harness.loader.load import Traced
 from harness.pipeline.run import Run, take_in, train, with_seed
 from harness.record.record import Finding, Training
 from harness.rules.judging import judge_trainings, not_trained
-from harness.rules.untrained import diverged, not_measured, untrainable
-from harness.rules.verdicts import Verdict
+from harness.rules.verdicts import Verdict, diverged, not_measured, untrainable
 from harness.settings.recipe import RecipeSpec
 from harness.training.events import DataEvent, DivergedEvent, Probe, TrainedEvent
 

@@ -64,7 +64,7 @@ class Finding(_Frozen):
     measured: bool = False
     """Whether the rule is about what trainings reach."""
     step: int = 0
-    """Place of its advice in the order of work, from 1; 0 where there is none, or it comes last."""
+    """Place of its advice in the order of steps, from 1; 0 where there is none, or it comes last."""
 
 
 class StridedConvolution(_Frozen):
@@ -102,7 +102,7 @@ class SecondMeasurement(_Frozen):
 
 
 class Facts(_Frozen):
-    """What was measured on the executed graph; None where it could not be measured."""
+    """The measurements of the executed graph; None where something could not be measured."""
 
     parameters: int | None = None
     receptive_field_px: int | None = None
@@ -134,7 +134,7 @@ class EpochLog(_Frozen):
 
 
 class DataUsed(_Frozen):
-    """Which data set was used; `mini` is an embedded preview set, never graded."""
+    """The data set that was used; `mini` is an embedded preview set, never graded."""
 
     name: str
     train_images: int
@@ -169,7 +169,7 @@ class Training(_Frozen):
 
 
 class Problem(_Frozen):
-    """Why a variant could not be taken in; `traceback` holds the student's own frames."""
+    """The reason that a variant could not be loaded; `traceback` holds the student's own frames."""
 
     cause: Cause
     message: str
@@ -220,7 +220,7 @@ class Record(_Frozen):
     assignment_sha256: str
     submission_sha256: str
     self_check: bool = False
-    """The submission ran on its author's own machine, without a box: never a grade."""
+    """The submission ran on its author's own machine, without a sandbox: never a grade."""
     verdict: Status
     points: int
     max_points: int

@@ -6,7 +6,6 @@ from pathlib import Path
 from harness.base.files import write_text
 from harness.graph.ir import parse_architecture
 from harness.record.record import Record, Training, VariantRecord
-from harness.report.asked import accuracy_asked
 from harness.report.plots.architecture import draw_architecture
 from harness.report.plots.confusion import draw_confusion
 from harness.report.plots.curves import (
@@ -24,6 +23,7 @@ from harness.report.plots.samples import (
 )
 from harness.report.plots.sources import ARCHITECTURE, SAMPLES, read_effective_field
 from harness.report.summary import summary_csv
+from harness.report.words import accuracy_asked
 
 PLOTS = "plots"
 COMBINED = "combined"

@@ -189,12 +189,12 @@ class _Deadline:
         self._begin(timeout_s)
 
     def restart(self, timeout_s: float) -> None:
-        """Give it this much time from now on."""
+        """Set the deadline this much time from now."""
         self.cancel()
         self._begin(timeout_s)
 
     def cancel(self) -> None:
-        """Let it live, unless its time is up by now."""
+        """Cancel the deadline, unless its time is up by now."""
         self._timer.cancel()
         self._timer.join()
 
@@ -243,7 +243,7 @@ def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
 
 
 def _data_mib(pid: int) -> int:
-    """Say how much memory of its own a process has taken, touched or not."""
+    """Return how much memory of its own a process has taken, in MiB, touched or not."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[5])
     except OSError:  # it has just ended

@@ -62,7 +62,7 @@ def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, 
     spec = load_assignment(shipped()[name])
     submission = open_submission(reference_of(shipped()[name]), spec, variants=tuple(spec.variants))
     run = Run(submission, spec, Settings(out=tmp_path), lambda *_: None)
-    take_in(run, sandbox=sandbox)
+    take_in(run, box=sandbox)
     probe_in(child, run)
     record = judge(run)
     assert record.verdict == "passed"

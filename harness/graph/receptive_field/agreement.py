@@ -25,7 +25,7 @@ class _Frozen(BaseModel):
 
 
 class Extent(_Frozen):
-    """What one position of a feature map was seen to look at.
+    """The pixels that one position of a feature map was measured to see.
 
     Pairs are (h, w); `rows` and `columns` are first and last pixel, both included.
     """
