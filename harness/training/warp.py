@@ -17,7 +17,6 @@ INTERPOLATIONS = (NEAREST, LINEAR)
 BORDERS = (CONSTANT, REPLICATE, REFLECT, WRAP, REFLECT_101)
 
 
-
 def inverted(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn (N, 2, 3) matrices from source to target into those from target to source; 0 if there is none."""
     (a, b), (c, d) = matrices[:, 0, :2].T, matrices[:, 1, :2].T
