@@ -117,7 +117,7 @@ def doctor(
 
 
 def _defaults() -> "Check":
-    """Say which file of defaults counts here, and what the variables are that it stands for."""
+    """Return which file of defaults counts here, and the variables that it stands for."""
     from harness.base.machine import Check
 
     file = defaults_file()

@@ -100,7 +100,7 @@ class Pool:
                 raise died_in_vain(self.in_vain, code, said)
 
     def _stop(self) -> None:
-        """End all graders; what they have begun is given back."""
+        """End all graders; what they have begun is released."""
         for grader in self.graders:
             grader.process.terminate()
         for grader in self.graders:
@@ -128,7 +128,7 @@ def start_grader(shift: Shift, log: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def last_words(log: IO[bytes]) -> str:
-    """Give the end of what a grader wrote."""
+    """Return the end of what a grader wrote."""
     log.seek(0)
     return log.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
 
@@ -144,7 +144,7 @@ def refuse(code: int, said: str, where: str = "") -> None:
 
 
 def died_in_vain(graders: int, code: int, said: str, where: str = "") -> HarnessError:
-    """Say that graders died one after another without having begun anything."""
+    """Return the error for graders that died one after another without having begun anything."""
     return HarnessError(
         f"{where}{graders} graders died as they began; expected them to grade, got exit code {code}. "
         f"The end of their messages: {said or '(none)'}"
@@ -168,5 +168,5 @@ def _close(grader: _Grader) -> None:
 
 
 def _message(said: str) -> str:
-    """Take the harness's own last message out of what a grader wrote."""
+    """Return the harness's own last message from what a grader wrote."""
     return said.rpartition("error: ")[2] or "a grader ended without saying why"

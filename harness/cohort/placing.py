@@ -1,4 +1,4 @@
-"""How many graders train on which GPU: a function of what is free there and of what a training takes."""
+"""The number of graders on each GPU: a function of what is free there and of what a training takes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress

@@ -36,18 +36,18 @@ class Watcher(Protocol):
     """Is told how far a run is."""
 
     def handed_in(self, done: int, total: int) -> None:
-        """So many submissions are in the store."""
+        """Receive how many submissions are in the store."""
 
     def graded(self, student: str, verdict: str) -> None:
-        """Hear of a student who has just been graded."""
+        """Receive a student who has just been graded."""
 
     def stage(self, stage: Stage, counts: Counts) -> None:
-        """So far is a stage."""
+        """Receive how far a stage is."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a class is to be graded; none of it decides a grade."""
+    """The plan of how a class is graded; none of it decides a grade."""
 
     shift: Shift
     """What each grader does; the runner sets the stage."""
@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run would do, and how long it should take: seconds, None where nothing has been measured."""
+    """A forecast of a run, and how long it should take: seconds, None where nothing has been measured."""
 
     submissions: int
     rules: tuple[str, ...]
@@ -80,7 +80,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Again:
-    """Who is graded once more, and who of those asked for is not, and why."""
+    """The submissions that are graded once more, and those asked for that are not, and why."""
 
     begun: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -126,7 +126,7 @@ def finish_class(store: Store, config: GradingConfig, plan: Plan, watcher: Watch
 
 
 def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> Again:
-    """Have those graded once more that got no verdict for one of the causes.
+    """Schedule those again that got no verdict for one of the causes.
 
     What could not be handed in is left out: it has to be fetched again.
     """
@@ -144,7 +144,7 @@ def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) ->
 
 
 def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: Plan) -> Forecast:
-    """Say what a run would do; nothing is entered and nothing is graded."""
+    """Return what a run would do; nothing is entered and nothing is graded."""
     with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
         objects = Objects(Path(folder))
         entered = [hand_in(listed, config, objects) for listed in roster.listed]
@@ -173,7 +173,7 @@ def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: P
 
 
 def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
-    """Say how many graders work at once in a stage on processors."""
+    """Return how many graders work at once in a stage."""
     processors = len(os.sched_getaffinity(0))
     if stage == "training":
         processors = max(1, processors // config.assignment.recipe.threads)
@@ -184,7 +184,7 @@ def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
 
 
 def _why_not_again(row: Row) -> str:
-    """Say why a submission cannot be graded once more; "" where it can."""
+    """Return why a submission cannot be graded once more; "" where it can."""
     if row.state in ("waiting", "running"):
         return f"is {row.state} already"
     if row.sources is not None and (row.sources / PROBLEM).is_file() and row.problem:

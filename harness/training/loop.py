@@ -49,7 +49,7 @@ class Diverged(Exception):  # noqa: N818 - an outcome to report, not an error
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a training is a function of, besides its job."""
+    """The inputs that a training is a function of, besides its job."""
 
     network: Network
     data: Data
@@ -110,7 +110,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
 
 
 def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable: bool = False) -> Trained:
-    """Give a network its optimiser and its schedule over `steps` batches.
+    """Return the optimiser of a network, and its schedule over `steps` batches.
 
     Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
     says so; weight decay on weights only, which are the parameters of more than one dimension.

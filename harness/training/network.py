@@ -67,7 +67,7 @@ class Network(_Branch):
         return self.run(images)
 
     def draw(self, seed: int, epoch: int, step: int) -> None:
-        """Say of which step the random numbers are that the graphs draw: dropout's and all others'.
+        """Set the step whose random numbers the graphs draw: dropout's and all others'.
 
         Epoch and step lie on the network's device, in one tensor for good: a captured CUDA graph reads it.
         """
