@@ -24,11 +24,11 @@ if TYPE_CHECKING:  # a command loads what it shows
     from harness.base.machine import Check
     from harness.pipeline.receptive_field import FieldReport
     from harness.pipeline.reproduce import Reproduction
-    from harness.pipeline.run import Stage
+    from harness.pipeline.task import Stage
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
 STAGES = {
-    "intake": "importing and exporting the model",
+    "load": "importing and exporting the model",
     "probe": "running it untrained",
     "field": "measuring its receptive field by gradients",
     "train": "training",
@@ -174,7 +174,7 @@ class Display:
         self._bars.stop()
 
     def show(self, variant: str, event: "Event | Stage") -> None:
-        """Show one event of a run; the signature of `harness.pipeline.run.Listener`."""
+        """Show one event of a run; the signature of `harness.pipeline.task.Listener`."""
         match event:
             case str():
                 self._task = None

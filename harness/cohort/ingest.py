@@ -15,7 +15,8 @@ from harness.cohort.objects import Objects
 from harness.cohort.repository import HandedIn
 from harness.cohort.roster import Listed
 from harness.pipeline.grade import variants_to_train
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.task import Settings, Task
 from harness.record.record import Cause
 from harness.sources.files import MAX_BYTES, copy_sources, taken_name, too_much
 from harness.sources.repository import is_address
@@ -91,9 +92,9 @@ def recipe_sha256(submission: Submission, terms: Terms) -> str:
     Raises:
         AssignmentError: the manifest asks for more than the assignment allows.
     """
-    run = Run(submission, terms.assignment, Settings(seed=terms.seed), lambda *_: None)
-    recipes = {name: run.recipe(name).model_dump(mode="json") for name in submission.variants}
-    return digest({"judged": recipes, "trained": sorted(variants_to_train(run, terms.variants))})
+    task = Task(submission, terms.assignment, Settings(seed=terms.seed), in_sandbox())
+    recipes = {name: task.recipe(name).model_dump(mode="json") for name in submission.variants}
+    return digest({"judged": recipes, "trained": sorted(variants_to_train(task, terms.variants))})
 
 
 # Private functions

@@ -17,7 +17,7 @@ from harness.assignment.points import total
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
-from harness.cohort.cached import Intake, load_intake, traced_of
+from harness.cohort.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.current import switch_to
 from harness.cohort.differences import rule_changes
 from harness.cohort.ingest import hand_in_again, recipe_sha256
@@ -27,9 +27,12 @@ from harness.cohort.repository import enter as enter_submission
 from harness.cohort.repository import enter_rejudged, enter_terms, link_again
 from harness.cohort.store import Store
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
-from harness.pipeline.grade import judge, variants_to_train
-from harness.pipeline.run import Run, Settings
-from harness.pipeline.trainings import Accuracy
+from harness.pipeline.grade import variants_to_train
+from harness.pipeline.judging import judge
+from harness.pipeline.recording import Graded, GradedVariant
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
+from harness.pipeline.training import Trained
 from harness.record.record import Finding, Record, Status, combined, to_json
 from harness.report.files import write_reports
 from harness.report.folders import variant_folders
@@ -146,15 +149,20 @@ def rejudge(
             f"{row.student}: answers variant {unknown[0]!r}, which the assignment does not have; "
             f"expected one of {', '.join(terms.assignment.variants)}. Grade the class again."
         )
-    run = _run(row, row.record, intake, terms)
-    recipe = _recipe_sha256(run, row, terms)
+    task = _task(row, row.record, intake, terms)
+    recipe = _recipe_sha256(task, row, terms)
     key = terms.key(row.submission_sha256, recipe)
     if (known := there.get(key)) is not None and known.record is not None:
-        return Rejudged(row, known.record, recipe, key, known, _untrained(known.record, run, terms, {}))
-    measured, lost = _measured(row.record, run, before)
-    record = judge(run, trained=measured)
-    reasons = _untrained(record, run, terms, lost)
-    line_moved = any(before.accuracy_asked(n) != terms.assignment.accuracy_asked(n) for n in measured)
+        return Rejudged(row, known.record, recipe, key, known, _untrained(known.record, task, terms, {}))
+    trained, lost = _trained(row.record, task, before)
+    probes = probes_of(intake, task.source(task))
+    graded = {
+        name: GradedVariant(judge(task, name, probed), full=name in trained, trained=trained.get(name))
+        for name, probed in probes.items()
+    }
+    record = record_of(task, Graded(intake.backend, graded, earlier=row.record.provenance))
+    reasons = _untrained(record, task, terms, lost)
+    line_moved = any(before.accuracy_asked(n) != terms.assignment.accuracy_asked(n) for n in trained)
     return Rejudged(row, record, recipe, key, None, reasons, line_moved)
 
 
@@ -190,8 +198,8 @@ def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
 # Private functions
 
 
-def _run(row: Row, record: Record, intake: Intake, terms: Terms) -> Run:
-    """Set up a run at the point where everything has been taken in and probed."""
+def _task(row: Row, record: Record, intake: Intake, terms: Terms) -> Task:
+    """Set up a task whose source is what an earlier grade has left."""
     assert row.folder is not None
     root = row.sources or row.folder
     answered = {
@@ -200,50 +208,41 @@ def _run(row: Row, record: Record, intake: Intake, terms: Terms) -> Run:
     }
     missing = () if row.problem else missing_variants(terms.assignment, answered, terms.variants)
     submission = Submission(root, record.submission_sha256, answered, row.source, missing)
-    run = Run(submission, terms.assignment, Settings(out=row.folder, seed=terms.seed), lambda *_: None)
-    run.backend = intake.backend
-    for name, taken in intake.variants.items():
-        run.traced[name] = traced_of(taken, row.folder)
-        if taken.probe is not None:
-            run.probes[name] = taken.probe
-        elif taken.not_run:
-            run.not_run[name] = taken.not_run
-    run.seconds = dict(record.provenance.get("train_seconds", {}))
-    run.fingerprint = dict(record.provenance.get("fingerprint", {}))
-    run.notes = list(record.provenance.get("notes", []))
-    return run
+    folder = row.folder
+    settings = Settings(out=folder, seed=terms.seed)
+    return Task(submission, terms.assignment, settings, lambda _: loads_of(intake, folder))
 
 
-def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[str, Accuracy], dict[str, str]]:
+def _trained(record: Record, task: Task, before: AssignmentSpec) -> tuple[dict[str, Trained], dict[str, str]]:
     """Keep the trainings that count under the new assignment; of the others, say why they do not."""
-    kept: dict[str, Accuracy] = {}
+    kept: dict[str, Trained] = {}
     lost: dict[str, str] = {}
-    if run.assignment.policy.rules_only:
+    if task.assignment.policy.rules_only:
         return kept, lost
     for name, variant in record.variants.items():
-        if name not in run.submission.variants:
+        if name not in task.submission.variants:
             continue
         reached = [finding for finding in variant.findings if finding.measured]
         if not variant.full or not reached or variant.problem is not None:
             continue
-        changed = _recipe_changes(name, run, before)
-        trainings, rules = variant.trainings, run.assignment.rules_for(name)
+        changed = _recipe_changes(name, task, before)
+        trainings, rules = variant.trainings, task.assignment.rules_for(name)
         if changed:
             lost[name] = f"the recipe has changed ({changed})"
         elif not trainings or trainings[0].data.name == "mini":
-            kept[name] = trainings, not_trained(_of(reached[0]), rules)
-        elif len(trainings) < (needed := run.assignment.seeds_needed(trainings, name)):
+            kept[name] = Trained(trainings, not_trained(_of(reached[0]), rules))
+        elif len(trainings) < (needed := task.assignment.seeds_needed(trainings, name)):
             lost[name] = f"too close to the line for {len(trainings)} seed(s); {needed} are needed"
         else:
-            kept[name] = trainings[:needed], judge_trainings(trainings[:needed], rules)
+            kept[name] = Trained(trainings[:needed], judge_trainings(trainings[:needed], rules))
     return kept, lost
 
 
-def _untrained(record: Record, run: Run, terms: Terms, lost: Mapping[str, str]) -> tuple[str, ...]:
+def _untrained(record: Record, task: Task, terms: Terms, lost: Mapping[str, str]) -> tuple[str, ...]:
     """Say which variants have to be trained, and why: none where the rules do not hold."""
     if _rules_verdict(record, terms) != "passed":
         return ()
-    wanted = variants_to_train(run, terms.variants)
+    wanted = variants_to_train(task, terms.variants)
     names = sorted(name for name in wanted if not record.variants[name].full)
     return tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in names)
 
@@ -253,11 +252,11 @@ def _of(finding: Finding) -> Verdict:
     return Verdict(finding.status, "", finding.actual, help=finding.help, cause=finding.cause)
 
 
-def _recipe_changes(name: str, run: Run, before: AssignmentSpec) -> str:
+def _recipe_changes(name: str, task: Task, before: AssignmentSpec) -> str:
     """Name what the new assignment trains a variant with and the old one did not; "" for nothing."""
-    override = run.submission.variants[name].recipe
+    override = task.submission.variants[name].recipe
     old = before.recipe_with(name, override, name).model_dump(mode="json")
-    new = run.recipe(name).model_dump(mode="json")
+    new = task.recipe(name).model_dump(mode="json")
     return ", ".join(f"{key} {_short(old[key])} → {_short(new[key])}" for key in new if old[key] != new[key])
 
 
@@ -277,9 +276,9 @@ def _rules_verdict(record: Record, terms: Terms) -> Status:
     return total(terms.assignment, by_rules).verdict
 
 
-def _recipe_sha256(run: Run, row: Row, terms: Terms) -> str:
+def _recipe_sha256(task: Task, row: Row, terms: Terms) -> str:
     """Hash the recipe as `harness cohort grade` would, so that it takes the grade for its own."""
-    return digest(None) if row.problem else recipe_sha256(run.submission, terms)
+    return digest(None) if row.problem else recipe_sha256(task.submission, terms)
 
 
 def _has_its_trainings(one: Rejudged) -> bool:

@@ -20,10 +20,10 @@ from harness.base.errors import AssignmentError, DataUnavailableError, TrainingE
 from harness.base.machine import computes_bfloat16, cpu_features
 from harness.base.tables import content_hash, validate
 from harness.graph.ir import MAX_JSON_BYTES, parse_architecture
-from harness.loader.load import Traced, Untraced
+from harness.loader.load import Loaded, LoadFailure
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.grade import grade
-from harness.pipeline.run import Listener, Run, Settings, Stage
+from harness.pipeline.task import Listener, Loads, Settings, Stage, Task
 from harness.record.record import Record
 from harness.report.folders import variant_folders
 from harness.settings.recipe import RecipeChanges, RecipeOverride
@@ -76,14 +76,16 @@ def reproduce(
         UsageError: a file beside the record is missing or is not the one that was graded.
         HarnessError: it could not be graded again: no data, or a child that died.
     """
-    run = _run(record, beside, assignment, settings, _Watch(record, listen))
+    watch = _Watch(record, listen)
+    task = _task(record, beside, assignment, settings, watch)
     try:
-        _check_recipes(record, run)
-        again = grade(run, frozenset(name for name, variant in record.variants.items() if variant.full))
+        _check_recipes(record, task)
+        again = grade(task, frozenset(name for name, variant in record.variants.items() if variant.full))
     except _Differs as end:
-        return _reproduction(record, run, end.difference)
-    _check_trained(record, again, run)
-    return _reproduction(record, run, next(_differences(_result(record), _result(again)), None))
+        return _reproduction(record, watch.fingerprint, end.difference)
+    _check_trained(record, again)
+    first = next(_differences(_result(record), _result(again)), None)
+    return _reproduction(record, watch.fingerprint, first)
 
 
 def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
@@ -129,10 +131,11 @@ def foreseen(record: Record) -> tuple[str, ...]:
 
 @dataclass
 class _Watch:
-    """Listens to a run and stops it at the first number that is not as recorded."""
+    """Listens to a grade and stops it at the first number that is not as recorded."""
 
     record: Record
     listen: Listener
+    fingerprint: dict[str, str] = field(default_factory=dict)
     _training: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, variant: str, event: Event | Stage) -> None:
@@ -147,6 +150,8 @@ class _Watch:
     def _compare(self, variant: str, event: ReadyEvent | EpochEvent) -> None:
         trainings = self.record.variants[variant].trainings
         at = self._training[variant]
+        if isinstance(event, ReadyEvent):
+            self.fingerprint |= event.fingerprint
         if at >= len(trainings):
             raise _Differs(_difference(f"{variant}: number of trainings", len(trainings), at + 1))
         recorded = trainings[at]
@@ -168,7 +173,9 @@ def _require_same(where: str, recorded: Any, now: Any) -> None:
         raise _Differs(_difference(where, recorded, now))
 
 
-def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Settings, watch: _Watch) -> Run:
+def _task(
+    record: Record, beside: Path, assignment: AssignmentSpec, settings: Settings, watch: _Watch
+) -> Task:
     folders = variant_folders(record, beside)
     answered = {
         name: Answered(
@@ -186,33 +193,41 @@ def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Set
         device: Literal["cpu", "cuda"] = "cuda" if training.device == "cuda" else "cpu"
         same = replace(same, seed=training.seed, device=device, data=data)
     submission = Submission(beside, record.submission_sha256, answered, missing=missing)
-    run = Run(submission, assignment, same, watch)
 
-    def kept(name: str, seed: int) -> Traced | Untraced:
-        folder = folders[name] if seed == run.seed else folders[name] / f"seed_{seed}"
-        return _kept(record, name, folder, assignment.limits.intake_output_mib)
+    def source(asked: Task) -> Loads:
+        below = "" if asked.seed == task.seed else f"seed_{asked.seed}"
+        most_mib = assignment.limits.intake_output_mib
+        return Loads(
+            "",
+            {
+                name: _from_results(record, name, folders[name] / below, most_mib)
+                for name in asked.submission.variants
+            },
+        )
 
-    return replace(run, kept=kept)
+    task = Task(submission, assignment, same, source, watch)
+    return task
 
 
-def _kept(record: Record, name: str, folder: Path, most_mib: int) -> Traced | Untraced:
-    """Take in what lies beside the record; a variant that could not be taken in stays so."""
+def _from_results(record: Record, name: str, folder: Path, most_mib: int) -> Loaded | LoadFailure:
+    """Load what lies beside the record; a variant that could not be loaded stays so."""
     variant = record.variants[name]
     if (problem := variant.problem) is not None:
-        return Untraced(
+        return LoadFailure(
             variant.class_name, problem.ending, problem.cause, problem.message, problem.traceback, ""
         )
     graph = _read(folder / ARCHITECTURE, MAX_JSON_BYTES)
-    if (found := hashlib.sha256(graph).hexdigest()) != variant.graph_sha256:
+    found = hashlib.sha256(graph).hexdigest()
+    if found != variant.graph_sha256:
         raise UsageError(
             f"{folder / ARCHITECTURE}: not the graph that was graded; expected SHA-256 "
             f"{variant.graph_sha256}, got {found}. {ADVICE}"
         )
     _read(folder / WEIGHTS, most_mib * 2**20)
-    return Traced(
+    return Loaded(
         class_name=variant.class_name,
         architecture=parse_architecture(graph),
-        sha256=found,
+        text=graph.decode(),
         weights=folder / WEIGHTS,
         summary=variant.summary,
         output="",
@@ -259,12 +274,12 @@ def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
             yield parse_assignment(kept, "provenance.assignment")
 
 
-def _check_recipes(record: Record, run: Run) -> None:
+def _check_recipes(record: Record, task: Task) -> None:
     """Stop before anything is trained where this harness would train with another recipe."""
     for name, variant in record.variants.items():
         if variant.training is None or variant.training.data.name == "mini":
             continue
-        now = run.recipe(name)
+        now = task.recipe(name)
         for key in now.differences(variant.training.recipe):
             _require_same(
                 f"{name}: recipe.{key}",
@@ -273,13 +288,13 @@ def _check_recipes(record: Record, run: Run) -> None:
             )
 
 
-def _check_trained(record: Record, again: Record, run: Run) -> None:
+def _check_trained(record: Record, again: Record) -> None:
     """Tell a training that did not come about on this machine from one that came out differently."""
     for name, variant in again.variants.items():
         if len(variant.trainings) < len(record.variants[name].trainings) and any(
             finding.cause in ("infrastructure", "harness", "resource") for finding in variant.findings
         ):
-            why = " ".join(run.notes) or variant.findings[-1].actual
+            why = " ".join(again.provenance["notes"]) or variant.findings[-1].actual
             raise TrainingError(f"{name}: it could not be trained again: {why}")
 
 
@@ -318,10 +333,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def _reproduction(record: Record, run: Run, first: Difference | None) -> Reproduction:
+def _reproduction(record: Record, now: Mapping[str, str], first: Difference | None) -> Reproduction:
     before = record.provenance.get("fingerprint")
     recorded = before if isinstance(before, dict) else {}
-    now = run.fingerprint
     keys = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)] if now else []
     changed = tuple(Difference(key, str(recorded.get(key, "–")), now.get(key, "–")) for key in keys)
     return Reproduction(first, changed if recorded else (), bool(recorded), record.result_sha256)

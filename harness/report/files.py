@@ -10,17 +10,24 @@ from harness.record import record as records
 from harness.record.record import Record, Training
 from harness.report.html import render_html
 from harness.report.pictures import write_pictures
+from harness.report.plots.sources import EffectiveField, write_effective_field
 from harness.report.scorecard import pictures_beside, render_scorecard
 from harness.report.scores import class_scores
 
 
-def write_reports(record: Record, out: Path, folders: Mapping[str, Path]) -> tuple[str, ...]:
+def write_reports(
+    record: Record, out: Path, folders: Mapping[str, Path], fields: Mapping[str, EffectiveField] | None = None
+) -> tuple[str, ...]:
     """Write the record and its scorecards under `out`, and each variant's files in its folder.
 
     The record comes first, the scorecards last, as they show the pictures. A picture that cannot be drawn
-    is a note in what is returned, and costs no grade.
+    is a note in what is returned, and costs no grade. `fields` are the effective receptive fields of the
+    variants that have one; None leaves those that are there.
     """
     write_text(out / "scorecard.json", records.to_json(record))
+    if fields is not None:
+        for name, folder in folders.items():
+            write_effective_field(folder, fields.get(name))
     for name, variant in record.variants.items():
         if variant.summary:
             write_text(folders[name] / "model_summary.txt", variant.summary + "\n")

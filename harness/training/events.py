@@ -133,11 +133,11 @@ class FieldEvent(Table):
     """The result of a field job.
 
     `heat` is the mean absolute input gradient of one position, rows of pixels, its largest value 1;
-    `position` (h, w) is that position in the last feature map. Both are None when not asked for.
+    `position` (h, w) is that position in the last feature map. All are None when not asked for.
     """
 
     event: Literal["field"] = "field"
-    extents: Extents
+    extents: Extents | None = None
     heat: tuple[tuple[float, ...], ...] | None = None
     position: tuple[int, int] | None = None
 

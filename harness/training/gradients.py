@@ -43,7 +43,7 @@ def measure_field(job: FieldJob) -> FieldEvent:
     """
     plan, tensors = read(job.model.architecture, job.model.weights)
     check_weights(plan, tensors)
-    seen = extents(plan, tensors)
+    seen = extents(plan, tensors) if job.extents else None
     if not job.images:
         return FieldEvent(extents=seen)
     if job.checkpoint is not None:

@@ -82,13 +82,15 @@ class EvaluateJob(Table):
 
 
 class FieldJob(Table):
-    """Measure the receptive field by gradients, and draw the effective one."""
+    """Measure by gradients what the last feature map sees."""
 
     kind: Literal["field"] = "field"
     model: Model
     checkpoint: Path | None = None
     """A checkpoint of the model, whose weights take the place of the initial ones in the effective field."""
     threads: int
+    extents: bool = True
+    """Whether to measure the receptive field: how far a position sees, whatever the weights are."""
     images: int
     """Random images the effective receptive field is averaged over; 0 leaves it out."""
     seed: int

@@ -20,7 +20,7 @@ from harness.assignment.spec import (
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
-from harness.cohort.cached import Intake, Taken, traced_of
+from harness.cohort.cached import Intake, Taken, loads_of, probes_of
 from harness.cohort.ingest import hand_in
 from harness.cohort.keys import Terms
 from harness.cohort.models import KEPT, Row
@@ -36,8 +36,11 @@ from harness.cohort.table import seconds
 from harness.graph.evidence import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
-from harness.pipeline.grade import judge
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.judging import judge
+from harness.pipeline.recording import Graded, GradedVariant
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
+from harness.pipeline.training import Trained
 from harness.record.record import Problem, Record, load_record, to_json
 from harness.rules.judging import judge_trainings
 from harness.sources.submission import open_submission
@@ -88,12 +91,13 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         intake = Intake(seed=terms.seed, backend="lock", variants={"basic": taken})
         write_text(folder / KEPT, intake.model_dump_json(by_alias=True))
         submission = open_submission(REFERENCE, terms.assignment, variants=["basic"])
-        run = Run(submission, terms.assignment, Settings(out=folder, seed=terms.seed), lambda *_: None)
-        run.traced["basic"] = traced_of(taken, folder)
-        run.probes = {} if problem else {"basic": PROBE}
+        settings = Settings(out=folder, seed=terms.seed)
+        task = Task(submission, terms.assignment, settings, lambda _: loads_of(intake, folder))
+        (probed,) = probes_of(intake, task.source(task)).values()
         trainings, rules = record.trainings, terms.assignment.rules_for("basic")
-        trained = {"basic": (trainings, judge_trainings(trainings, rules))} if full else {}
-        found = judge(run, trained=trained)
+        trained = Trained(trainings, judge_trainings(trainings, rules)) if full else None
+        basic = GradedVariant(judge(task, "basic", probed), full=full, trained=trained)
+        found = record_of(task, Graded("", {"basic": basic}))
         write_text(folder / "scorecard.json", to_json(found))
         return Row(
             student=student, source=f"{student}.zip", submitted_at=None, state="graded", key="k",

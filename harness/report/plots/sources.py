@@ -37,8 +37,11 @@ class EffectiveField(BaseModel):
     weights: Weights = "initial"
 
 
-def write_effective_field(folder: Path, field: EffectiveField) -> None:
-    """Write ``effective_field.json`` into a variant's folder; the heat with six decimals."""
+def write_effective_field(folder: Path, field: EffectiveField | None) -> None:
+    """Write ``effective_field.json`` into a variant's folder, the heat with six decimals; None removes it."""
+    if field is None:
+        (folder / EFFECTIVE_FIELD).unlink(missing_ok=True)
+        return
     heat = tuple(tuple(round(value, 6) for value in row) for row in field.heat)
     write_text(folder / EFFECTIVE_FIELD, field.model_copy(update={"heat": heat}).model_dump_json() + "\n")
 
