@@ -1,9 +1,9 @@
 """What a grade leaves beside its record, so that it can be judged again without the submission or torch."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from harness.base.errors import UsageError
 from harness.base.files import write_text
@@ -45,7 +45,15 @@ class Taken(_Frozen):
     """Where its layers are constructed, by their paths."""
     probe: Probe | None = None
     not_run: str = ""
-    """Why a network that was taken in could not be run."""
+    """Why a network that was loaded could not be run."""
+
+    @field_validator("probe", mode="before")
+    @classmethod
+    def _of_an_older_harness(cls, probe: Any) -> Any:
+        """Leave out what is no longer measured; a class keeps what it was graded from for years."""
+        if not isinstance(probe, dict):
+            return probe
+        return {key: value for key, value in probe.items() if key != "logits_shape"}
 
 
 class Intake(_Frozen):

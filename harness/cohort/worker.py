@@ -32,6 +32,8 @@ from harness.training.runner import Child
 
 BATCH = 5
 """Submissions that are claimed together: few, so that all graders end at nearly the same time."""
+MOST_MIB = 2_048
+"""A process that has probed a network which took more memory than this is given no other."""
 DIED = 70
 """Exit code of a grader that came upon a defect of the harness."""
 INTERRUPTED = 130
@@ -114,7 +116,7 @@ def _graded(store: Store, terms: Terms, shift: Shift, owner: str) -> Iterator[in
             rules_folder = last_folder(store, works[0].key)
             yield _entered(store, owner, judging.train(works[0], rules_folder, terms, means, store.objects))
         return
-    with open_loader(shift.sandbox) as box, closing(Child()) as child:
+    with open_loader(shift.sandbox) as box, closing(Child(MOST_MIB)) as child:
         while works := claim(store, terms.scope, "rules", BATCH, owner, shift.lease_s):
             for done in judging.judge_rules(works, terms, means, store.objects, box, child):
                 yield _entered(store, owner, done)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from harness.graph.channelwise import channelwise
 from harness.graph.convolution import Convolution, find_convolutions
+from harness.graph.evidence import Mode
 from harness.graph.flow import data_reads
 from harness.graph.head import Head, find_head
 from harness.graph.ir import Architecture, Graph, Node
@@ -27,7 +28,7 @@ _VIEWS = frozenset({"view", "permute", "slice", "select", "expand"})
 
 
 class View:
-    """One graph, measured, with what several rules ask of it computed once."""
+    """One graph, measured, with what several rules ask of it computed once; see `views_of`."""
 
     def __init__(
         self, architecture: Architecture, graph: Graph, without: frozenset[str] = frozenset()
@@ -305,3 +306,11 @@ class View:
         before = [self.measured.fields[name] for name in self._maps_read(node)]
         # Of several, which are combined each at its own place, the result sees what any of them does.
         return len(before) == 1 and (before[0].h, before[0].w) != (after.h, after.w)
+
+
+def views_of(architecture: Architecture) -> dict[Mode, View]:
+    """Measure both graphs of an architecture: once for all that look at them."""
+    return {
+        "eval": View(architecture, architecture.eval),
+        "train": View(architecture, architecture.train),
+    }

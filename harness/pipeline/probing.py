@@ -111,7 +111,7 @@ def _found(worker: Child, task: Task, models: Mapping[str, Model]) -> dict[str, 
             worker.run(job, hear, START_S, task.assignment.limits.intake_s)
         except TrainingError as error:
             if not started:
-                if earlier:  # it died of something between two jobs
+                if earlier and not worker.is_alive:  # it died of something between two jobs
                     continue
                 raise
             # They are run in this order: it is the first that nothing was heard of.

@@ -75,7 +75,6 @@ class EpochEvent(Table):
 class Probe(Table):
     """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
 
-    logits_shape: tuple[int, ...]
     accuracy_running: float
     """With running statistics (eval graph)."""
     accuracy_batch: float
@@ -121,12 +120,10 @@ class ProbedEvent(Table):
     found: Probe | Refused | str
 
 
-class ProbeEvent(Table):
-    """The result of a probe job, by model; a model that cannot run has a message instead."""
+class AllProbedEvent(Table):
+    """The end of a probe job: each of its models has had its event."""
 
-    event: Literal["probe"] = "probe"
-    probes: dict[str, Probe]
-    failures: dict[str, str]
+    event: Literal["all_probed"] = "all_probed"
 
 
 class FieldEvent(Table):
@@ -196,9 +193,13 @@ class DivergedEvent(Table):
 
 
 class ErrorEvent(Table):
-    """The child cannot go on; `kind` names the class of `harness.base.errors` to raise in the parent."""
+    """A job came to no result; `kind` names the class of `harness.base.errors` to raise in the parent.
+
+    `fatal`: for a reason that nobody knows, so that the child does no other job.
+    """
 
     event: Literal["error"] = "error"
+    fatal: bool = False
     kind: Literal["data", "data_unavailable", "usage", "graph", "training"]
     message: str
 
@@ -214,7 +215,7 @@ Event = Annotated[
         StartedEvent,
         CheckedEvent,
         ProbedEvent,
-        ProbeEvent,
+        AllProbedEvent,
         FieldEvent,
         TrainedEvent,
         MeasuredEvent,

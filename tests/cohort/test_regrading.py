@@ -1,5 +1,6 @@
 """Another assignment over a graded class: judged from what is stored, nothing trained, nothing lost."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from harness.assignment.spec import (
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
-from harness.cohort.cached import Intake, Taken, loads_of, probes_of
+from harness.cohort.cached import Intake, Taken, load_intake, loads_of, probes_of
 from harness.cohort.ingest import hand_in
 from harness.cohort.keys import Terms
 from harness.cohort.models import KEPT, Row
@@ -49,7 +50,7 @@ from harness.training.events import Probe
 REFERENCE = REPOSITORY / "submission"
 BASE = REFERENCE / "results" / "base_model"
 PROBE = Probe(
-    logits_shape=(500, 10), accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
+    accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
     batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"), evidence=Evidence(),
 )  # fmt: skip
 ACCURACY = load_record(REFERENCE / "results" / "scorecard.json").variants["basic"].facts.accuracy
@@ -105,6 +106,15 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         )  # fmt: skip
 
     return made
+
+
+def test_what_an_older_harness_has_kept_is_read(graded):
+    row = graded()
+    file = row.folder / KEPT
+    kept = json.loads(file.read_text())
+    kept["variants"]["basic"]["probe"]["logits_shape"] = [500, 10]
+    file.write_text(json.dumps(kept))
+    assert load_intake(row.folder).variants["basic"].probe == PROBE
 
 
 OTHER_POINTS = {"rules__dilation__points": 15, "rules__no_max_pool__points": 0}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -23,14 +24,15 @@ from harness.settings.recipe import TransformSpec
 from harness.training.engine import do, error_event
 from harness.training.events import (
     EVENTS,
+    AllProbedEvent,
     CheckedEvent,
     DataEvent,
     DivergedEvent,
     DownloadEvent,
     ErrorEvent,
     Event,
+    Probe,
     ProbedEvent,
-    ProbeEvent,
     ReadyEvent,
     StartedEvent,
     TrainedEvent,
@@ -54,12 +56,19 @@ def child(text: str, cwd: Path) -> tuple[int, list[Event], str]:
     return done.returncode, events, done.stderr.decode()
 
 
+def found_in(events: list[Event]) -> Any:
+    """What a probe job says of its one model."""
+    (probed,) = (event for event in events if isinstance(event, ProbedEvent))
+    return probed.found
+
+
 def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None:
     do(ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2), events.append)
     started, checked, probed, result = events
     assert (started, checked) == (StartedEvent(), CheckedEvent(model="basic"))
-    assert isinstance(result, ProbeEvent)
-    assert probed == ProbedEvent(model="basic", found=result.probes["basic"])
+    assert isinstance(probed, ProbedEvent)
+    assert (probed.model, type(probed.found)) == ("basic", Probe)
+    assert result == AllProbedEvent()
 
 
 def test_a_network_for_data_without_a_sample_is_probed_on_drawn_images(
@@ -67,15 +76,13 @@ def test_a_network_for_data_without_a_sample_is_probed_on_drawn_images(
 ) -> None:
     data = DataSpec(dataset="svhn")
     do(ProbeJob(models={"basic": job.model}, data=data, batch_size=128, threads=2), events.append)
-    assert isinstance(events[-1], ProbeEvent)
-    assert 0.05 < events[-1].probes["basic"].accuracy_running < 0.15
+    assert 0.05 < found_in(events).accuracy_running < 0.15
 
 
 def test_a_network_for_other_images_than_the_datas_is_refused(job: TrainJob, events: list[Event]) -> None:
     data = DataSpec(dataset="mnist")
     do(ProbeJob(models={"basic": job.model}, data=data, batch_size=128, threads=2), events.append)
-    assert isinstance(events[-1], ProbeEvent)
-    assert "(batch, 1, 28, 28)" in events[-1].failures["basic"]
+    assert "(batch, 1, 28, 28)" in found_in(events).message
 
 
 def test_a_train_job_says_which_data_and_ends_in_a_result(job: TrainJob, events: list[Event]) -> None:
@@ -196,8 +203,7 @@ def test_a_graph_that_takes_memory_for_few_images_alone_is_stopped_and_blamed(
     assert [type(event) for event in events] == [DataEvent, ReadyEvent]
     probe = ProbeJob(models={"basic": model}, data=job.data, batch_size=1000, threads=2, memory_mib=64)
     do(probe, events.append)
-    assert isinstance(events[-1], ProbeEvent)
-    assert too_much in events[-1].failures["basic"]
+    assert too_much in found_in(events)
 
 
 def test_a_graph_that_stops_in_the_middle_of_a_training_is_blamed(
