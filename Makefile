@@ -5,18 +5,22 @@
 SUBMISSION ?= submission
 RECORD ?= $(SUBMISSION)/results/scorecard.json
 ARGS ?=
-PYTHONS ?= python3.11 python3.12 python3.13 python3
+export TORCH PYTHONS
 
 BIN := .venv/bin
 READY := .venv/.ready
+DEV := .venv/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check reproduce twice gradescope test slow lint bench clean
+.PHONY: help setup dev lock grade check reproduce twice gradescope test slow lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## make .venv with the exact versions of constraints.txt (several GB, once)
+setup: $(READY) ## make .venv with what a grade needs; TORCH=cpu where there is no graphics card
+	@bash requirements/install.sh check
+
+dev: $(DEV) ## the same with what the harness's own tests and checks need; test, slow, lint and bench do it
 
 grade: $(READY) ## grade SUBMISSION: train and measure basic, judge the rules of dilated; see results/scorecard.html
 	@$(BIN)/nox -s grade -- $(SUBMISSION) $(ARGS)
@@ -33,35 +37,31 @@ twice: $(READY) ## train twice from one seed on the embedded images and compare 
 gradescope: $(READY) ## build the autograder to upload to Gradescope: build/gradescope.zip
 	@$(BIN)/nox -s gradescope
 
-test: $(READY) ## run the fast tests
+test: $(DEV) ## run the fast tests
 	@$(BIN)/tox -q -e tests -- $(ARGS)
 
-slow: $(READY) ## run the slow tests, which train
+slow: $(DEV) ## run the slow tests, which train
 	@$(BIN)/tox -q -e slow -- $(ARGS)
 
-lint: $(READY) ## check style, types and who imports whom
+lint: $(DEV) ## check style, types and who imports whom
 	@$(BIN)/tox -q -e lint,types,layers
 
-bench: $(READY) ## measure speeds: rules, intake, training against a naive pipeline
+bench: $(DEV) ## measure speeds: rules, intake, training against a naive pipeline
 	@$(BIN)/nox -s bench -- $(ARGS)
+
+lock: $(DEV) ## write requirements/*.txt again; the newest versions of all: ARGS=--upgrade
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
+	@bash requirements/lock.sh $(ARGS)
 
 clean: ## remove caches and build leftovers; .venv, data and results stay
 	rm -rf .tox .nox .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamp is written last, so an interrupted installation is taken up again.
-$(READY): pyproject.toml constraints.txt
-	@for python in $(PYTHONS); do \
-	    if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	        found=$$python; break; \
-	    fi; \
-	done; \
-	if [ -z "$$found" ]; then \
-	    echo "setup: no usable Python; expected 3.11 or newer with venv and pip, got: $$(python3 --version 2>&1)." >&2; \
-	    echo "Install one (Debian, Ubuntu: python3.11 and python3.11-venv), or name it: make setup PYTHONS=/path/to/python" >&2; \
-	    exit 1; \
-	fi; \
-	echo "setup: $$($$found --version) makes .venv; torch and its libraries are several GB, this takes minutes once"; \
-	$$found -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]' -c constraints.txt
+# The stamps are written last, so an interrupted installation is taken up again.
+$(READY): pyproject.toml requirements/run.txt requirements/torch.txt
+	@bash requirements/install.sh run
+	@touch $@
+
+$(DEV): $(READY) requirements/dev.txt
+	@bash requirements/install.sh dev
 	@touch $@

@@ -79,9 +79,9 @@ def _autograder() -> Iterator[tuple[str, Path]]:
     """List name and file of what the autograder needs; never the reference answer or the tests."""
     for name in ("setup.sh", "run_autograder"):
         yield name, Path("integrations") / "gradescope" / name
-    for name in ("pyproject.toml", "constraints.txt", "README.md", "docs/rules.md"):
+    for name in ("pyproject.toml", "README.md", "docs/rules.md"):
         yield name, Path(name)
-    for folder in ("harness", "templates", "checks"):
+    for folder in ("harness", "templates", "checks", "requirements"):
         for file in sorted(Path(folder).rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 yield file.as_posix(), file

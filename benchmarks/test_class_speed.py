@@ -39,7 +39,7 @@ def engine(request, graders):
         yield ()
         return
     if importlib.util.find_spec("ray") is None:
-        pytest.skip("Ray is not installed: .venv/bin/pip install -e '.[cluster]'")
+        pytest.skip("Ray is not installed: make dev")
     quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in quiet.items():

@@ -16,7 +16,7 @@ import pytest
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.loader.load import Loaded, open_loader, trace
 from harness.loader.protocol import Request
-from harness.sandbox.self_check import unboxed
+from harness.sandbox.self_check import without_sandbox
 from harness.sources.requested import Requested
 
 SUBMISSION = Path(__file__).parents[1] / "submission"
@@ -43,7 +43,7 @@ def take_in(tmp_path, variant):
 
     def taken(opened: Callable, times: int) -> Spent:
         before = spent()
-        with opened() as box:
+        with opened() as sandbox:
             for _ in range(times):
                 out = tmp_path / str(time.monotonic_ns())
                 out.mkdir()
@@ -53,7 +53,7 @@ def take_in(tmp_path, variant):
                     cpu_s=limits.intake_cpu_s, memory_mib=limits.intake_memory_mib,
                     output_mib=limits.intake_output_mib, out=out,
                 )  # fmt: skip
-                assert isinstance(trace(request, limits, box)[variant], Loaded)
+                assert isinstance(trace(request, limits, sandbox)[variant], Loaded)
         return tuple(after - start for after, start in zip(spent(), before, strict=True))
 
     return taken
@@ -64,7 +64,7 @@ def spent() -> Spent:
     return sum(one.ru_utime + one.ru_stime for one in used), time.perf_counter()
 
 
-def boxed():
+def sandboxed():
     # Of a process inside bubblewrap, which is killed, the processor time is not known afterwards.
     return open_loader("lock")
 
@@ -82,7 +82,7 @@ def said(capsys, what: str, rounds: list[tuple[Spent, Spent]]) -> float:
 def test_intake_speed_of_a_zygote_against_a_fresh_process(take_in, variant, capsys):
     rounds = []
     for _ in range(ROUNDS):
-        fresh, many = take_in(boxed, 1), take_in(boxed, 1 + MORE)
+        fresh, many = take_in(sandboxed, 1), take_in(sandboxed, 1 + MORE)
         each = tuple((all_ - first) / MORE for all_, first in zip(many, fresh, strict=True))
         rounds.append((fresh, each))
     assert said(capsys, f"{variant}: fresh, and each that follows", rounds) > 10
@@ -90,5 +90,5 @@ def test_intake_speed_of_a_zygote_against_a_fresh_process(take_in, variant, caps
 
 def test_intake_speed_of_a_box_against_a_process_without(take_in, variant, capsys):
     """Without a box is as in a self-check: the same steps in a plain process."""
-    rounds = [(take_in(boxed, 1), take_in(unboxed, 1)) for _ in range(ROUNDS)]
+    rounds = [(take_in(sandboxed, 1), take_in(without_sandbox, 1)) for _ in range(ROUNDS)]
     assert said(capsys, f"{variant}: boxed, and without a box", rounds) < 1.1

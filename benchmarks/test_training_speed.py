@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkout import REPOSITORY
 from limits import copied_bytes_per_s, fastest_s, gemm_flops_per_s, work_of
 from naive import BATCH, Pictures, epoch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.datasets.images import Split
 from harness.datasets.loading import load_data
 from harness.datasets.miniature import load_mini

@@ -42,3 +42,5 @@ Who may import whom is held by import-linter (see ``pyproject.toml``):
 ``cli > commands > screen > cohort > verify | reproduce > grade > trainings | probing > run > reporting |
 intake | training > analysis > record | manifest > assignment > limits > tables > files | seeds | errors``.
 """
+
+__version__ = "0.1.0"

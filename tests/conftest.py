@@ -10,8 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.datasets.registry import environment
 from harness.graph.evidence import Evidence
 from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
@@ -19,7 +20,7 @@ from harness.graph.receptive_field.agreement import Extents
 from harness.loader.load import open_loader
 from harness.rules.judging import judge
 from harness.rules.network import Network
-from harness.sandbox.client import Box
+from harness.sandbox.client import Sandbox
 
 # Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -47,7 +48,7 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def box() -> Iterator[Box]:
+def sandbox() -> Iterator[Sandbox]:
     """What runs submissions, in the strongest backend that works here."""
     with open_loader() as opened:
         yield opened
@@ -56,7 +57,7 @@ def box() -> Iterator[Box]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, without a window."""
-    why = "Playwright is not there: pip install -e .[dev] -c constraints.txt"
+    why = "Playwright is not there: make dev"
     sync_api = pytest.importorskip("playwright.sync_api", reason=why)
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -14,9 +14,10 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 from pydantic import Field
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.tables import Table, read_toml, validate
 from harness.loader.load import open_loader
 from harness.pipeline.grade import judged_by_rules

@@ -1,8 +1,8 @@
 """The documentation names what exists."""
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.cli.cohort import COMMANDS
 from harness.cli.cohort_reports import table_formats
 from harness.datasets.dataset import Public

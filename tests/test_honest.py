@@ -3,7 +3,7 @@
 import pytest
 from drawn.honest import honest
 from drawn.judging import judged
-from drawn.standard import EVERY, built
+from drawn.standard import DRAWS, EVERY, built
 from hypothesis import given, settings
 
 from harness.datasets.images import Data
@@ -30,7 +30,7 @@ def test_an_honest_network_passes_every_rule(assignment, mini, source):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@settings(EVERY, max_examples=1_000)
+@settings(EVERY, max_examples=DRAWS)
 @given(source=honest())
-def test_a_thousand_honest_networks_pass_every_rule(assignment, mini, source):
+def test_hundreds_of_honest_networks_pass_every_rule(assignment, mini, source):
     assert not_passed(source, assignment, mini) == {}, source

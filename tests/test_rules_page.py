@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 import torch
+from checkout import REPOSITORY
 from torch import nn
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture
 from harness.graph.receptive_field.agreement import Extents

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from harness.assignment.spec import REPOSITORY
+from checkout import REPOSITORY
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 BUILT_FROM = ("harness", "templates", "checks", "submission", "pyproject.toml", "README.md")

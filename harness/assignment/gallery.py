@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
+from harness.base.installation import package_data
 from harness.base.tables import meant
 
 FOLDER = DEFAULT_ASSIGNMENT.parent
 
 
 def shipped() -> dict[str, Path]:
-    """Give the file of each assignment that comes with the harness, by id."""
+    """Return the file of each assignment that comes with the harness, by id."""
     return {file.stem: file for file in sorted(FOLDER.glob("*.toml"))}
 
 
@@ -41,4 +42,4 @@ def reference_of(assignment: Path) -> Path | None:
     if beside.is_dir():
         return beside
     is_shipped = assignment.resolve().parent == FOLDER
-    return REPOSITORY / "submission" if is_shipped else None
+    return package_data("submission") if is_shipped else None

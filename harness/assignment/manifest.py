@@ -33,7 +33,7 @@ class Submitted(Table):
         return self
 
     def folder(self, variant: str) -> str:
-        """Name the variant's folder below the results folder."""
+        """Return the name of the variant's folder below the results folder."""
         return Path(self.output or variant).name
 
 

@@ -29,23 +29,23 @@ class Total:
 
     @property
     def in_words(self) -> str:
-        """Say them in a phrase: ``75 of 100 points, 25 open``."""
+        """The points in a phrase: ``75 of 100 points, 25 open``."""
         return in_words(self.points, self.max_points, self.open_points)
 
 
 def in_words(points: int, max_points: int, open_points: int) -> str:
-    """Say points in a phrase; what is open is named if there is any."""
+    """Return points as a phrase; open points are named if there are any."""
     still = f", {open_points} open" if open_points else ""
     return f"{points} of {max_points} points{still}"
 
 
 def variant_in_words(variant: VariantRecord) -> str:
-    """Say the points of one variant in a phrase, like `in_words`."""
+    """Return the points of one variant as a phrase, like `in_words`."""
     return in_words(variant.points, variant.max_points, open_points(variant))
 
 
 def named(spec: AssignmentSpec) -> str:
-    """Name an assignment by its id and the beginning of its hash."""
+    """Return an assignment's id and the beginning of its hash."""
     return f"{spec.id} {content_hash(spec)[:SHORT]}"
 
 
@@ -86,13 +86,13 @@ def total_of(record: Record) -> Total:
 
 
 def asks_for(record: Record) -> Variants:
-    """Say which variants the assignment of a record asks for."""
+    """Return which variants the assignment of a record asks for."""
     found = policy_in(record.provenance.get("assignment")).get("variants")
     return "all" if found == "all" else "best" if found == "best" else "any"
 
 
 def stated(record: Record) -> tuple[str, ...]:
-    """Say what counts by the assignment of a record, in sentences; none where nothing is to be said."""
+    """Return what counts by the assignment of a record, in sentences; none if nothing has to be stated."""
     assignment = record.provenance.get("assignment")
     names = list(assignment.get("variants", {})) if isinstance(assignment, dict) else []
     with suppress(ValidationError):  # of another version of the harness
@@ -101,7 +101,7 @@ def stated(record: Record) -> tuple[str, ...]:
 
 
 def stated_by(spec: AssignmentSpec) -> tuple[str, ...]:
-    """Say what counts by an assignment, in sentences; none where nothing is to be said."""
+    """Return what counts by an assignment, in sentences; none if nothing has to be stated."""
     return _stated(spec.policy, list(spec.variants))
 
 
@@ -116,7 +116,7 @@ def open_points(variant: VariantRecord) -> int:
 
 
 def said_of_variants(which: Variants, names: Sequence[str]) -> str:
-    """Say in a sentence what the variants of an assignment are for; "" where there is one."""
+    """Return a sentence on what the variants of an assignment are for; "" where there is one variant."""
     if len(names) < 2:
         return ""
     listed = f"{', '.join(names[:-1])} and {names[-1]}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from harness.base.errors import AssignmentError
+from harness.base.installation import package_data
 from harness.base.tables import Identifier, Positive, Slug, Table, meant, read_toml, validate
 from harness.datasets.spec import DataSpec
 from harness.record.record import Training
@@ -17,11 +18,7 @@ from harness.rules.registry import RULES, Asked, asked
 from harness.settings.policy import Policy
 from harness.settings.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_SHIPPED = _PACKAGE / "shipped"
-REPOSITORY = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
-"""Where templates, assignments and the reference are: the top of a checkout, or below the package."""
-DEFAULT_ASSIGNMENT = REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml"
+DEFAULT_ASSIGNMENT = package_data("checks", "assignments", "cifar10-compact-cnn.toml")
 
 ONLY_VARIANT = "basic"
 """Name of the variant of an assignment that has one and does not name it."""
@@ -140,14 +137,14 @@ class AssignmentSpec(Table):
 
     @model_serializer(mode="wrap")
     def _without_the_usual_policy(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a policy that is as usual: an assignment without one keeps its hash."""
+        """Drop a policy that is the default: an assignment without one keeps its hash."""
         table: dict[str, Any] = written(self)
         if self.policy == Policy():
             table.pop("policy", None)
         return table
 
     def rules_for(self, variant: str) -> tuple[Asked, ...]:
-        """Give the rules of a variant, in the registry's order: ``[rules]``, with what the variant changes.
+        """Return the rules of a variant, in the registry's order: ``[rules]``, with what the variant changes.
 
         Raises:
             AssignmentError: there is no such rule, or its settings are none; one line for every mistake.
@@ -159,7 +156,7 @@ class AssignmentSpec(Table):
         return tuple(sorted(found, key=lambda one: (order.index(one.rule.name), one.name)))
 
     def every_rule(self) -> dict[str, tuple[Asked, ...]]:
-        """Give the rules of each variant."""
+        """Return the rules of each variant, by its name."""
         return {variant: self.rules_for(variant) for variant in self.variants}
 
     @property
@@ -188,7 +185,7 @@ class AssignmentSpec(Table):
         return max(first, self.seeds.borderline) if close else first
 
     def recipe_for(self, variant: str) -> RecipeSpec:
-        """Give the recipe of a variant: `[recipe]`, with what `[variants.NAME.recipe]` changes."""
+        """Return the recipe of a variant: `[recipe]`, with what `[variants.NAME.recipe]` changes."""
         changes = self.variants[variant].recipe.model_dump(exclude_none=True)
         return self.recipe.changed(changes, f"variants.{variant}.recipe")
 
@@ -241,7 +238,7 @@ def _with_variants(table: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _outside(bounds: Bounds | None, value: float) -> str:
-    """Say why a manifest may not set a value; "" where it may."""
+    """Return why a manifest may not set a value; "" where it may."""
     if bounds is None:
         return "fixed by the assignment; leave it out."
     if bounds.min <= value <= bounds.max:
@@ -292,7 +289,7 @@ def _tables_in(table: Mapping[str, Any], key: str) -> Mapping[str, Mapping[str, 
 def _merged(
     rules: Mapping[str, Mapping[str, Any]], spec: Mapping[str, Any], variant: str
 ) -> dict[str, tuple[RuleTable, str]]:
-    """Give the tables of a variant's rules, in order, and where in the file they are."""
+    """Return the tables of a variant's rules, in order, and where in the file they are."""
     changes = spec.get("rules") if isinstance(spec.get("rules"), Mapping) else {}
     assert isinstance(changes, Mapping)
     found = {}

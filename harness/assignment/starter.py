@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import UsageError
+from harness.base.installation import package_data
 from harness.graph.ir import Architecture, Graph
 
-STARTER = REPOSITORY / "templates" / "starter"
+STARTER = package_data("templates", "starter")
 OUTLINE_SHA256 = "f57dee676d02bedd4f1474d38d57768b4d5e8b06ce1ccd4ca8d71e3856cfca76"
 """Of the starter's network, as the installed torch exports it."""
 
@@ -36,7 +36,7 @@ def write_starter(folder: Path) -> tuple[Path, ...]:
 
 
 def is_starter(architecture: Architecture) -> bool:
-    """Tell whether a network is the starter's, whatever its layers, values and lines are called."""
+    """Return whether a network is the starter's, whatever its layers, values and lines are called."""
     return outline_sha256(architecture.eval) == OUTLINE_SHA256
 
 
@@ -52,6 +52,6 @@ def outline_sha256(graph: Graph) -> str:
 
 
 def _settings(values: Iterable[Any]) -> list[Any]:
-    """Keep numbers, words and lists of them; a reference to another value is only that it is one."""
+    """Return the numbers, strings and lists of them; a reference to another value only as a placeholder."""
     plain = (None if isinstance(one, BaseModel) else one for one in values)
     return [_settings(one) if isinstance(one, list) else one for one in plain]

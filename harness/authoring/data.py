@@ -1,4 +1,4 @@
-"""What of an assignment's data is on this machine."""
+"""The data of an assignment, as far as it is on this machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How long a grade takes on this machine, judged by one epoch."""
+"""A forecast of how long a grade takes on this machine, judged by one epoch."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ def full_epochs(recipe: RecipeSpec, full_px: int) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """Say how long that is."""
+    """Return a duration in words."""
     if seconds < 100:
         return f"{seconds:.0f} seconds"
     minutes = seconds / 60

@@ -73,7 +73,7 @@ def _count(files: dict[str, list[Path]]) -> int:
 
 
 def _size(files: dict[str, list[Path]]) -> dict[str, object]:
-    """Say how large the images are, or are to be made, and whether they are grey."""
+    """Return how large the images are, or are to be made, and whether they are grey."""
     looked = [_header(file) for those in files.values() for file in those]
     channels = 1 if all(grey for _, grey in looked) else 3
     sizes: Sequence[Size] = list(dict.fromkeys(size for size, _ in looked))

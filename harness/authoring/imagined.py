@@ -27,7 +27,7 @@ def judged(spec: AssignmentSpec, variant: str, training: Training) -> Iterator[C
 
 
 def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
-    """Give a training another accuracy, in each of the recipe's epochs."""
+    """Return a training with another accuracy, in each of the recipe's epochs."""
     images, classes = training.data.test_images, spec.data.num_classes
     right = round(share * images)
     wrong = images - right

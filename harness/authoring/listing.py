@@ -1,4 +1,4 @@
-"""What there is to choose from: the assignments that come with the harness, in a line each."""
+"""The list of assignments that come with the harness, in a line each."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
+from harness.base.installation import package_data
 from harness.loader.load import Loaded
 from harness.pipeline.loading import in_sandbox, load
 from harness.pipeline.task import Listener, Settings, Task
@@ -25,7 +26,7 @@ from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission
 from harness.training.events import Probe
 
-SOURCE = REPOSITORY / "templates" / "opponents" / "networks.py"
+SOURCE = package_data("templates", "opponents", "networks.py")
 LEAST_WIDTH = 64
 _BYTES = {"max_parameters": 1, "max_bytes": 4}
 """Rules that a large matrix breaks, and how much of their limit each of its numbers takes."""
@@ -56,7 +57,7 @@ def exported(spec: AssignmentSpec, listen: Listener) -> tuple[Opponent, ...]:
 
 
 def altered(reference: Network, probe: Probe | None, spec: AssignmentSpec) -> Iterator[Opponent]:
-    """Give the reference with recipes that a submission might ask for, and as if it were trained already."""
+    """Yield the reference with recipes that a submission might ask for, and as if it were trained already."""
     for what, changes in _recipes(spec):
         recipe = reference.recipe.model_copy(update=changes)
         yield Opponent(f"the reference with {what}", replace(reference, recipe=recipe))
@@ -81,7 +82,7 @@ def broken_by(spec: AssignmentSpec, variant: str, opponents: tuple[Opponent, ...
 
 
 def _submission(spec: AssignmentSpec) -> Submission:
-    """Name every class of the source as a submission's variant; what each is worth is not asked."""
+    """Return the source as a submission, every class of it a variant; what each is worth does not matter."""
     arguments: dict[str, Any] = {
         "channels": spec.data.input_shape[0],
         "num_classes": spec.data.num_classes,

@@ -117,7 +117,7 @@ def _own(one: Own) -> tuple[str, ...]:
 
 
 def _value(one: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Say in a few words what a key holds."""
+    """Return in a few words what a key holds."""
     if "$ref" in one:
         return _value(schema["$defs"][one["$ref"].rpartition("/")[2]], schema)
     if "anyOf" in one:

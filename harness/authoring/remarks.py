@@ -1,4 +1,4 @@
-"""What strikes one who reads an assignment, before anything is tried: valid, and perhaps not meant."""
+"""Remarks on an assignment, before anything is tried: valid, and perhaps not meant."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ _MEANT = "Is it what you meant?"
 
 
 def remarks(spec: AssignmentSpec) -> Iterator[Check]:
-    """Say what the assignment is worth, and what is odd about it."""
+    """Yield what the assignment is worth, and what is odd about it."""
     for variant in spec.variants:
         yield _points(spec, variant)
         yield from _stages(spec, variant)
@@ -35,7 +35,7 @@ def _points(spec: AssignmentSpec, variant: str) -> Check:
 
 
 def _policy(spec: AssignmentSpec) -> Check:
-    """Say the most points there are, and what counts."""
+    """Return the check that states the most points there are, and what counts."""
     each = {variant: worth(spec, variant) for variant in spec.variants}
     said = " ".join((f"At most {most(spec)} points.", *stated_by(spec)))
     if spec.policy.variants != "all" and len(set(each.values())) > 1:

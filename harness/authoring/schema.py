@@ -42,7 +42,7 @@ def as_text() -> str:
 
 
 def _tables(*, partly: bool = False) -> dict[str, Any]:
-    """Say which tables ``[rules]`` may have; a variant states a part of one, or false."""
+    """Return which tables ``[rules]`` may have; a variant states a part of one, or false."""
     free: dict[str, Any] = {"type": "object"}
     if partly:
         either = {"anyOf": [{"const": False}, free]}
@@ -65,12 +65,12 @@ def _tables(*, partly: bool = False) -> dict[str, Any]:
 
 
 def _or_short(one: dict[str, Any]) -> dict[str, Any]:
-    """Let a list or a table be written as what it usually holds: ``3`` for ``[3]`` or ``{ exactly = 3 }``."""
+    """Allow the short form of a list or a table as well: ``3`` for ``[3]`` or ``{ exactly = 3 }``."""
     may_be_short = one.get("type") in ("array", "object")
     return {"anyOf": [one, {"type": ["integer", "string", "array"]}]} if may_be_short else one
 
 
 def _within(rule: str, schema: Any) -> Any:
-    """Let references of a rule's own schema lead to where its definitions are now."""
+    """Rewrite the references of a rule's own schema to where its definitions are now."""
     text = json.dumps(schema).replace('"#/$defs/', f'"#/$defs/{rule}.')
     return json.loads(text)

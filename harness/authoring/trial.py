@@ -86,7 +86,7 @@ def _opened(spec: AssignmentSpec, path: Path, settings: Settings, listen: Listen
 
 
 def _answered(variant: str, record: Record) -> Checks:
-    """Say of a variant that the submission does not answer it, or cannot be taken in."""
+    """Yield the checks of a variant that the submission does not answer, or that cannot be loaded."""
     if variant not in record.variants:
         yield Check(
             variant, "CAUTION", "the reference does not answer this variant", "Add it to the submission.toml."
@@ -99,7 +99,7 @@ def _answered(variant: str, record: Record) -> Checks:
 
 
 def _findings(record: Record, variant: str) -> dict[str, Finding]:
-    """Give what the rules found on the reference, by name; nothing where it was not taken in."""
+    """Return the rules' findings on the reference, by name; none where it could not be loaded."""
     answered = record.variants.get(variant)
     if answered is None or answered.is_missing or answered.problem is not None:
         return {}
@@ -114,7 +114,7 @@ def _rules(
 
 
 def _rule(name: str, finding: Finding | None, opponent: str) -> Check:
-    """Say whether the reference passes a rule, and what does not."""
+    """Return the check that the reference passes a rule, and what does not."""
     if finding is not None and finding.status != "passed":
         found = f"the reference does not pass: expected {finding.expected}, found {finding.actual}"
         return Check(name, "FAIL", found, f"{finding.help} Or ask for something else.")

@@ -10,16 +10,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.assignment.gallery import located, reference_of
-from harness.assignment.spec import REPOSITORY
 from harness.authoring.images import OwnImages
 from harness.base.errors import UsageError
+from harness.base.installation import package_data
 from harness.base.tables import meant
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
 from harness.rules.registry import RULES
 
-TEMPLATES = REPOSITORY / "templates" / "assignment"
+TEMPLATES = package_data("templates", "assignment")
 RARE = 0.1
 """Where chance is at most this, an untrained network hardly tells classes apart by luck."""
 EPOCHS_AND_BATCH = ((5_000, (12, 128)), (1_000, (20, 64)), (0, (40, 16)))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 def md5_of(path: Path) -> str:
-    """MD5 (hex) of a file, the checksum that the data set's authors publish."""
+    """Return the MD5 (hex) of a file, the checksum that the data set's authors publish."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 

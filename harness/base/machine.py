@@ -39,12 +39,12 @@ class Check:
 
 
 def now(threads: int) -> tuple[Check, ...]:
-    """Look at what changes from hour to hour; a training will use `threads` processors."""
+    """Check what changes from hour to hour; a training will use `threads` processors."""
     return (_processors(threads), _load(), _memory(), _disk(), _clock())
 
 
 def processor() -> str:
-    """Name the processor: maker, family and model by number, and the name it gives itself."""
+    """Return the processor's maker, family and model number, and the name it reports."""
     about = _cpuinfo()
     keys = ("vendor_id", "cpu family", "model", "model name")
     return " ".join(about[key] for key in keys if key in about) or platform.machine()

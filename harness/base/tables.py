@@ -60,7 +60,7 @@ class Table(BaseModel):
 
 
 def content_hash(spec: BaseModel) -> str:
-    """SHA-256 (hex) of a specification's content; comments and the order of keys do not matter."""
+    """Return the SHA-256 (hex) of a specification, whatever its comments and the order of its keys."""
     data = json.dumps(spec.model_dump(mode="json", by_alias=True), sort_keys=True, allow_nan=False)
     return hashlib.sha256(data.encode()).hexdigest()
 
@@ -99,7 +99,7 @@ def validate(model: type[_Spec], table: Mapping[str, Any], where: str, place: st
 
 
 def meant(name: str, known: Iterable[str], what: str) -> str:
-    """Name the one of the known names that was probably meant, or all of them."""
+    """Return the end of a message about an unknown name: the known one that was probably meant, or all."""
     names = sorted(known)
     guess = difflib.get_close_matches(name, names, n=1)
     return f"Did you mean {guess[0]!r}?" if guess else f"Known {what}: {', '.join(names)}."
@@ -137,7 +137,7 @@ def _follows(error: Any) -> bool:
 
 
 def _expected(error: Any) -> str:
-    """Say in plain words what was expected and what is there."""
+    """Return in plain words what was expected and what is there."""
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     shown = repr(given)[:MAX_SHOWN]
     if _is_percent(error):

@@ -16,7 +16,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("extend", cohort_deadlines.extend, "harness cohort extend later.csv --store cohort.db"),
     ("feedback", cohort_reports.feedback, "harness cohort feedback --out feedback --layout moodle"),
     ("similar", cohort_reports.similar, "harness cohort similar --store cohort.db --out results"),
-    ("rejudge", cohort_reports.rejudge, "harness cohort rejudge --assignment new.toml --store cohort.db"),
+    ("regrade", cohort_reports.regrade, "harness cohort regrade --assignment new.toml --store cohort.db"),
 )
 """Name, function, and an example for --help."""
 
@@ -30,3 +30,5 @@ def cohort() -> None:
 
 for _name, _command, _example in COMMANDS:
     app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)
+# The name before 2026-12; scripts of courses may have it.
+app.command("rejudge", hidden=True)(cohort_reports.regrade)

@@ -39,7 +39,7 @@ def every_submission(store: "Store") -> "list[Row]":
     return [row for some in submissions(store) for row in some] if current_spec(store) else []
 
 
-def tell_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
+def show_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
     """Name everyone whose final grade is another one now."""
     from harness.cli.reports_display import show_differences
     from harness.cli.screen import say, screen

@@ -27,13 +27,13 @@ def extend(
     from harness.cohort.differences import differences
     from harness.cohort.extensions import enter_extensions, read_extensions
     from harness.cohort.leases import shown, this_process
-    from harness.cohort.repository import current_terms
+    from harness.cohort.repository import current_config
     from harness.cohort.store import opened_store
     from harness.settings.policy import at
 
     listed = read_extensions(extensions)
     with opened_store(store, files, must_exist=True) as opened:
-        spec = current_terms(opened).assignment
+        spec = current_config(opened).assignment
         before = every_submission(opened)
         enter_extensions(opened, listed, shown(this_process()))
         after = every_submission(opened)

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from harness.cli.screen import output, say, screen
-from harness.cohort.attendance import told
+from harness.cohort.attendance import notes_on
 from harness.cohort.class_list import ClassList
 from harness.cohort.joining import join
 from harness.cohort.queries import Counts
@@ -105,10 +105,10 @@ def show_forecast(forecast: Forecast) -> None:
         say(f"cannot be opened: {student}: {problem}", output)
 
 
-def tell_roster(roster: Roster, listed: ClassList | None) -> Roster:
+def show_roster(roster: Roster, listed: ClassList | None) -> Roster:
     """Tell what was left out of a roster and why, and who of the class is not in it."""
     joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
-    for note in (*roster.notes, *(told(joined) if joined else ())):
+    for note in (*roster.notes, *(notes_on(joined) if joined else ())):
         say(f"note: {note}")
     return roster
 
@@ -141,7 +141,7 @@ def _verdicts(counts: Counts) -> str:
     return ", ".join(found) or "none judged yet"
 
 
-def _time(works: int, seconds: float | None) -> str:
+def _time(tasks: int, seconds: float | None) -> str:
     if seconds is None:
         return "for how long is not known: none has been graded in this store yet"
-    return f"about {duration(seconds)}" if works else "nothing to do"
+    return f"about {duration(seconds)}" if tasks else "nothing to do"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from harness.base.errors import UsageError
-from harness.cli.cohort_current import assignment_for, every_submission, tell_changes
+from harness.cli.cohort_current import assignment_for, every_submission, show_changes
 from harness.cli.options import (
     AssignmentOption,
     DataOption,
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from harness.assignment.spec import AssignmentSpec
     from harness.cohort.class_list import ClassList
-    from harness.cohort.keys import Terms
+    from harness.cohort.keys import GradingConfig
     from harness.cohort.models import Row
     from harness.cohort.ray_engine import Cluster
     from harness.cohort.worker import Shift
     from harness.record.record import Cause
-    from harness.sandbox.backends import Wanted
+    from harness.sandbox.backends import BackendChoice
 
 StoreOption = Annotated[
     str,
@@ -112,27 +112,27 @@ def grade(
     """Grade a class: the rules of everyone first, then the training of those that can still pass.
 
     What is graded is never graded again: after an interruption the same command goes on.
-    A store is graded by one assignment: the first one, until harness cohort rejudge --apply switches.
+    A store is graded by one assignment: the first one, until harness cohort regrade --apply switches.
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
     from harness.assignment.points import named
-    from harness.cli.cohort_display import ClassDisplay, show_forecast, tell_roster
+    from harness.cli.cohort_display import ClassDisplay, show_forecast, show_roster
     from harness.cli.screen import say
     from harness.cohort.class_list import read_class_list
-    from harness.cohort.keys import Terms
+    from harness.cohort.keys import GradingConfig
     from harness.cohort.register import class_list_of, enter_class_list, identities
     from harness.cohort.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store import opened_store
 
     spec = assignment_for(assignment, store, files)
-    terms = Terms(
+    config = GradingConfig(
         assignment=spec,
         seed=spec.seed if seed is None else seed,
         preview=data == "mini",
         variants=_known(variant, spec),
     )
-    shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+    shift = shift_of(config, store, files, device, data, sandbox, lease_s)
     plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
     listed = None if roster is None else read_class_list(roster)
     read = partial(
@@ -145,21 +145,21 @@ def grade(
     if "://" not in store and not Path(store).is_file():  # a mistake makes no store
         found = read(class_list=listed)
         if dry_run:
-            show_forecast(forecast(None, tell_roster(found, listed), terms, plan))
+            show_forecast(forecast(None, show_roster(found, listed), config, plan))
             return
     with opened_store(store, files) as opened:
         known = class_list_of(opened) if listed is None else listed
-        found = tell_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
+        found = show_roster(read(class_list=known, known=identities(opened)), known if dry_run else None)
         if dry_run:
-            show_forecast(forecast(opened, found, terms, plan))
+            show_forecast(forecast(opened, found, config, plan))
             return
         if listed is not None:
             enter_class_list(opened, listed)
         say(f"assignment: {named(spec)}")
         before = every_submission(opened)
         with ClassDisplay() as display:
-            rows = grade_class(opened, found, terms, plan, display)
-        tell_changes(before, every_submission(opened), spec)
+            rows = grade_class(opened, found, config, plan, display)
+        show_changes(before, every_submission(opened), spec)
     _finish(rows, known)
 
 
@@ -222,39 +222,39 @@ def retry(
 
     What could not be fetched is fetched again by harness cohort grade. Exits as that does.
     """
+    from harness.base.installation import VERSION
     from harness.cli.cohort_display import ClassDisplay, show_again
-    from harness.cohort.keys import VERSION
     from harness.cohort.queries import rows
-    from harness.cohort.repository import current_terms
+    from harness.cohort.repository import current_config
     from harness.cohort.runner import Plan, begin_again, finish_class
     from harness.cohort.store import opened_store
 
     causes = _known_causes(cause)
     with opened_store(store, files, must_exist=True) as opened:
-        terms = current_terms(opened)
-        if terms.harness_version != VERSION:
+        config = current_config(opened)
+        if config.harness_version != VERSION:
             raise UsageError(
-                f"--store {store}: graded by harness {terms.harness_version}; expected {VERSION}, this one. "
+                f"--store {store}: graded by harness {config.harness_version}; expected {VERSION}, this one. "
                 "Grade the class again with harness cohort grade."
             )
         before = every_submission(opened)
         show_again(begin_again(opened, rows(opened), causes))
-        shift = shift_of(terms, store, files, device, data, sandbox, lease_s)
+        shift = shift_of(config, store, files, device, data, sandbox, lease_s)
         machines = cluster_of(engine, cluster, gpus, memory_mib)
         with ClassDisplay() as display:
-            finish_class(opened, terms, Plan(shift, workers, rules_only, cluster=machines), display)
+            finish_class(opened, config, Plan(shift, workers, rules_only, cluster=machines), display)
         found = rows(opened)
-        tell_changes(before, every_submission(opened), terms.assignment)
+        show_changes(before, every_submission(opened), config.assignment)
     _finish(found)
 
 
 def shift_of(
-    terms: "Terms",
+    config: "GradingConfig",
     store: str,
     files: Path | None,
     device: Literal["auto", "cpu", "cuda"],
     data: str | None,
-    sandbox: "Wanted",
+    sandbox: "BackendChoice",
     lease_s: float,
 ) -> "Shift":
     """Say what each grader is to do, as the options say."""
@@ -265,10 +265,10 @@ def shift_of(
         store=store,
         files=files,
         stage="rules",
-        assignment_sha256=terms.assignment_sha256,
-        seed=terms.seed,
-        mini=terms.preview,
-        variants=terms.variants,
+        assignment_sha256=config.assignment_sha256,
+        seed=config.seed,
+        mini=config.preview,
+        variants=config.variants,
         device=device,
         data=data,
         sandbox=sandbox,
@@ -309,11 +309,11 @@ def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
     """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
     from harness.cli.cohort_answers import show_summary
     from harness.cli.screen import say
-    from harness.cohort.attendance import joined_to, told, with_missing
+    from harness.cohort.attendance import joined_to, notes_on, with_missing
     from harness.cohort.models import by_cause
 
     show_summary(by_cause(with_missing(listed, rows)))
-    for note in told(joined_to(listed, rows)) if listed else ():
+    for note in notes_on(joined_to(listed, rows)) if listed else ():
         say(f"note: {note}")
     if any(row.state != "graded" for row in rows):
         raise typer.Exit(NO_VERDICT)

@@ -1,4 +1,4 @@
-"""cohort table, similar, rejudge: what came of a class; nothing of a submission runs."""
+"""cohort table, similar, regrade: what came of a class; nothing of a submission runs."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def table(
             say(f"{name}: {out / file}")
     say(f"assignment: {found.assignment_name}, {found.max_points} points")
     if {"canvas", "moodle", "roster"} & set(names):
-        _tell_left_out(found)
+        _show_left_out(found)
         for note in _of_class_list(found):
             say(f"note: {note}")
 
@@ -108,7 +108,7 @@ def feedback(
     asked = layout_of(found.rows) if layout == "auto" else layout
     written = write_feedback(rendered(found.rows, found.assignment, asked), out, zipped=asked in ZIPPED)
     say(f"{asked}: {len(written)} scorecards in {out}")
-    _tell_no_feedback([row for row in found.rows if row.student not in written], asked)
+    _show_no_feedback([row for row in found.rows if row.student not in written], asked)
 
 
 def similar(
@@ -134,27 +134,27 @@ def similar(
     from harness.cli.reports_display import followed, show_alike
     from harness.cli.screen import say
     from harness.cohort.attendance import once_a_group
-    from harness.cohort.documents import starter_work, work_of
+    from harness.cohort.documents import document_of, starter_document
     from harness.cohort.queries import rows
-    from harness.cohort.repository import current_terms
+    from harness.cohort.repository import current_config
     from harness.cohort.store import opened_store
     from harness.similarity.page import render_similar_markdown, render_similar_page, with_evidence
     from harness.similarity.similarity import clusters
 
     check_writable(out)
-    given = starter_work(starter)
+    given = starter_document(starter)
     with opened_store(store, files, must_exist=True) as opened:
-        title, found_rows = current_terms(opened).assignment.title, once_a_group(rows(opened))
-        works = [work_of(row) for row in followed(found_rows, "reading", len(found_rows))]
+        title, found_rows = current_config(opened).assignment.title, once_a_group(rows(opened))
+        documents = [document_of(row) for row in followed(found_rows, "reading", len(found_rows))]
     level: Level = "widened" if ignore_channels else "reordered"
-    found = with_evidence(clusters(works, given, share=share, level=level), works)
-    show_alike(found, len(works))
+    found = with_evidence(clusters(documents, given, share=share, level=level), documents)
+    show_alike(found, len(documents))
     for name, render in (("similar.html", render_similar_page), ("similar.md", render_similar_markdown)):
-        write_text(out / name, render(found, len(works), title))
+        write_text(out / name, render(found, len(documents), title))
         say(f"evidence: {out / name}")
 
 
-def rejudge(
+def regrade(
     assignment: Annotated[
         Path,
         typer.Option(
@@ -174,32 +174,32 @@ def rejudge(
     """
     from harness.assignment.points import named
     from harness.assignment.spec import load_assignment
-    from harness.cli.reports_display import followed, show_rejudged
+    from harness.cli.reports_display import followed, show_regraded
     from harness.cli.screen import output, say
     from harness.cohort.differences import differences, may_count
     from harness.cohort.leases import shown, this_process
     from harness.cohort.queries import submissions
-    from harness.cohort.regrading import Rejudged, new_terms, rejudge_class
+    from harness.cohort.regrading import Regraded, new_config, regrade_class
     from harness.cohort.regrading import apply as enter_all
-    from harness.cohort.repository import current_terms
+    from harness.cohort.repository import current_config
     from harness.cohort.store import opened_store
 
     spec = load_assignment(assignment)
     with opened_store(store, files, must_exist=True) as opened:
-        now = current_terms(opened)
-        terms = new_terms(now, spec)
+        now = current_config(opened)
+        config = new_config(now, spec)
         graded = [row for some in submissions(opened) for row in some]
-        there = {row.key: row for some in submissions(opened, terms.assignment_sha256) for row in some}
-        judged = rejudge_class(graded, now.assignment, terms, there)
+        there = {row.key: row for some in submissions(opened, config.assignment_sha256) for row in some}
+        judged = regrade_class(graded, now.assignment, config, there)
         found = list(followed(judged, "judging again", len(graded)))
         say(f"{named(now.assignment)} → {named(spec)}", output)
         after = [one.after for one in found]
-        show_rejudged(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
+        show_regraded(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
         if not apply:
             say("Nothing was changed. Enter the new grades with --apply.")
             return
-        enter_all(opened, followed(found, "entering", len(found)), terms, shown(this_process()))
-    entered = sum(isinstance(one, Rejudged) for one in found)
+        enter_all(opened, followed(found, "entering", len(found)), config, shown(this_process()))
+    entered = sum(isinstance(one, Regraded) for one in found)
     say(
         f"Entered: {entered} grades. The class is graded by {named(spec)} now. The old grades stay in the "
         "history: harness cohort show STUDENT."
@@ -256,14 +256,14 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
 
 def _of_class_list(table: "ClassTable") -> "Iterator[str]":
     """Say what is to be told of the list of the class: who is who, and what was not filled."""
-    from harness.cohort.attendance import told
+    from harness.cohort.attendance import notes_on
     from harness.cohort.table import in_class_list
 
     if table.joined is not None and (filled := in_class_list(table)) is not None:
-        yield from (*told(table.joined), *filled.notes)
+        yield from (*notes_on(table.joined), *filled.notes)
 
 
-def _tell_no_feedback(rows: "list[Row]", layout: str) -> None:
+def _show_no_feedback(rows: "list[Row]", layout: str) -> None:
     from harness.cli.screen import say
 
     absent = [row.student for row in rows if row.state == "missing"]
@@ -282,7 +282,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:10])}{more}"
 
 
-def _tell_left_out(table: "ClassTable") -> None:
+def _show_left_out(table: "ClassTable") -> None:
     """Name everyone who has no number in a gradebook, and what would give them one."""
     from harness.cli.screen import say
 
@@ -292,5 +292,5 @@ def _tell_left_out(table: "ClassTable") -> None:
         say(
             "What is not trained is trained by harness cohort grade. Where the rules alone are to be the "
             "grade, write rules_only = true under [policy] of the assignment, and switch to it with harness "
-            "cohort rejudge."
+            "cohort regrade."
         )

@@ -173,12 +173,12 @@ def _measured(
     """Measure the receptive field of every ``FILE:CLASS[:TITLE]``, by the section that shows it."""
     from harness.report.readme import field_sections
 
-    wanted = [_wanted(text) for text in asked]
+    wanted = [_requested(text) for text in asked]
     sections = field_sections([class_name for _, class_name, _ in wanted], record)
     return {section: _measure(*one, input_shape, ctor) for section, one in zip(sections, wanted, strict=True)}
 
 
-def _wanted(text: str) -> tuple[Path, str, str]:
+def _requested(text: str) -> tuple[Path, str, str]:
     file, _, rest = text.partition(":")
     class_name, _, title = rest.partition(":")
     if not file or not class_name.isidentifier():

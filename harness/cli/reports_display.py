@@ -1,4 +1,4 @@
-"""What `harness cohort rejudge` and `similar` show: whose grade changes and why, and who is alike."""
+"""What `harness cohort regrade` and `similar` show: whose grade changes and why, and who is alike."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -8,7 +8,7 @@ from rich.progress import track
 
 from harness.cli.screen import output, say, screen
 from harness.cohort.differences import Difference
-from harness.cohort.regrading import NotRejudged, Rejudged
+from harness.cohort.regrading import NotRegraded, Regraded
 from harness.similarity.page import SHOWN_PAIRS, Alike
 
 _Item = TypeVar("_Item")
@@ -19,12 +19,12 @@ def followed(items: Iterable[_Item], what: str, total: int) -> Iterable[_Item]:
     return track(items, what, total, console=screen, transient=True, disable=not screen.is_terminal)
 
 
-def show_rejudged(
-    found: Sequence[Rejudged | NotRejudged], changes: Sequence[Difference], counted: frozenset[str]
+def show_regraded(
+    found: Sequence[Regraded | NotRegraded], changes: Sequence[Difference], counted: frozenset[str]
 ) -> None:
     """Print the difference student by student, then the sums; `counted` has the keys of what may count."""
-    left = [one for one in found if isinstance(one, NotRejudged)]
-    to_train = [one for one in found if isinstance(one, Rejudged) and one.to_train and one.key in counted]
+    left = [one for one in found if isinstance(one, NotRegraded)]
+    to_train = [one for one in found if isinstance(one, Regraded) and one.to_train and one.key in counted]
     unknown = {one.row.student for one in left}
     changed = [one for one in changes if one.is_one and one.student not in unknown]
     show_differences(changed, output)
@@ -67,7 +67,7 @@ def show_alike(found: Sequence[Alike], compared: int) -> None:
 # Private functions
 
 
-def _show(what: str, some: Sequence[Rejudged]) -> None:
+def _show(what: str, some: Sequence[Regraded]) -> None:
     if some:
         say(f"{what}:", output)
     for one in some:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.base.errors import UsageError
+from harness.base.installation import how_to_install
 from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption
 from harness.cli.options import DEFAULT_OUT
 
@@ -39,8 +40,8 @@ def watch(
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         raise UsageError(
-            f"harness watch: {missing} is not installed; expected the extra `watch`. "
-            "Install it in the harness's folder: .venv/bin/pip install -e '.[watch]' -c constraints.txt"
+            f"harness watch: {missing} is not installed; expected Starlette and uvicorn. "
+            "Install them: " + how_to_install("starlette", "uvicorn")
         ) from None
     view = _view(what, files, names=names)
     try:

@@ -45,7 +45,7 @@ def once_a_group(rows: Sequence[Row]) -> tuple[Row, ...]:
     )
 
 
-def told(joined: Joined) -> tuple[str, ...]:
+def notes_on(joined: Joined) -> tuple[str, ...]:
     """Say who could not be joined, and who has handed in nothing."""
     said = []
     if joined.missing:

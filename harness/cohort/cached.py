@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from harness.base.errors import UsageError
 from harness.base.files import write_text
-from harness.cohort.models import KEPT
+from harness.cohort.models import CACHED
 from harness.graph.ir import parse_architecture
 from harness.loader.load import Loaded, LoadFailure
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
@@ -70,7 +70,7 @@ def keep(task: Task, graded: Graded, folder: Path) -> None:
     """Write what was loaded and probed to `folder`, where the variants' folders are."""
     taken = {name: _taken(task, name, one.judged) for name, one in graded.variants.items()}
     intake = Intake(seed=task.seed, backend=graded.backend, variants=taken)
-    write_text(folder / KEPT, intake.model_dump_json(by_alias=True, indent=1) + "\n")
+    write_text(folder / CACHED, intake.model_dump_json(by_alias=True, indent=1) + "\n")
 
 
 def load_intake(folder: Path) -> Intake:
@@ -80,10 +80,10 @@ def load_intake(folder: Path) -> Intake:
         UsageError: there is no such file.
     """
     try:
-        return Intake.model_validate_json((folder / KEPT).read_bytes())
+        return Intake.model_validate_json((folder / CACHED).read_bytes())
     except FileNotFoundError:
         raise UsageError(
-            f"{folder / KEPT}: no such file; expected what was graded, beside its record. "
+            f"{folder / CACHED}: no such file; expected what was graded, beside its record. "
             "Name the store's folder with --files."
         ) from None
 

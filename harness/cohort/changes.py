@@ -7,11 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from harness.cohort.leases import is_dead
-from harness.cohort.schema import GradeTable, LinkTable, SubmissionTable, WorkTable
+from harness.cohort.schema import GradeTable, LinkTable, SubmissionTable, TaskTable
 from harness.cohort.store import Store
 
 
-class Mark(NamedTuple):
+class Version(NamedTuple):
     """One submission and what grades it: it changes whenever the student's row does."""
 
     link: int
@@ -24,10 +24,10 @@ class Mark(NamedTuple):
     """Number of the last grade."""
 
 
-def marks(store: Store) -> Mapping[str, tuple[Mark, ...]]:
+def versions(store: Store) -> Mapping[str, tuple[Version, ...]]:
     """Give the marks of every student, oldest link first."""
     now = time.time()
-    columns = WorkTable.key, WorkTable.stage, WorkTable.owner, WorkTable.lease_until, WorkTable.problem
+    columns = TaskTable.key, TaskTable.stage, TaskTable.owner, TaskTable.lease_until, TaskTable.problem
     last_grade = select(GradeTable.key, func.max(GradeTable.id)).group_by(GradeTable.key)
     linked = (
         select(SubmissionTable.student, LinkTable.id, LinkTable.key)
@@ -35,12 +35,12 @@ def marks(store: Store) -> Mapping[str, tuple[Mark, ...]]:
         .order_by(LinkTable.id)
     )
     with store.reading() as session:
-        works = {
+        tasks = {
             key: (stage, owner if owner and until >= now and not is_dead(owner) else "", problem)
             for key, stage, owner, until, problem in session.execute(select(*columns))
         }
         grades = dict(session.execute(last_grade).all())
-        found: dict[str, list[Mark]] = {}
+        found: dict[str, list[Version]] = {}
         for student, link, key in session.execute(linked):
-            found.setdefault(student, []).append(Mark(link, key, *works[key], grades.get(key)))
+            found.setdefault(student, []).append(Version(link, key, *tasks[key], grades.get(key)))
     return {student: tuple(some) for student, some in found.items()}

@@ -57,7 +57,7 @@ def require_current(store: Store, assignment: AssignmentSpec, switch: str = "--a
     if kept is not None and kept.sha256 != content_hash(assignment):
         raise UsageError(
             f"this store is graded by assignment {kept.name} {kept.sha256[:SHORT]}; expected that one, got "
-            f"{assignment.id} {content_hash(assignment)[:SHORT]}. To switch: harness cohort rejudge {switch} "
+            f"{assignment.id} {content_hash(assignment)[:SHORT]}. To switch: harness cohort regrade {switch} "
             "shows whose grade changes, and with --apply changes them. Without --assignment the class is "
             "graded by its own; another --store may have another."
         )

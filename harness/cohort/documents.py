@@ -2,28 +2,28 @@
 
 from pathlib import Path
 
-from harness.assignment.spec import REPOSITORY
 from harness.assignment.starter import STARTER
 from harness.base.errors import GraphError, HarnessError, UsageError
+from harness.base.installation import package_data
 from harness.cohort.cached import load_intake
 from harness.cohort.models import Row
 from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture
 from harness.loader.protocol import ARCHITECTURE
 from harness.similarity.graphs import features, fingerprints
-from harness.similarity.similarity import Outlined, Work
+from harness.similarity.similarity import Document, Outlined
 from harness.similarity.texts import texts_below
 
-STARTER_GRAPH = REPOSITORY / "templates" / "starter_graph.json"
+STARTER_GRAPH = package_data("templates", "starter_graph.json")
 """The graph of the starter that `harness new` writes."""
 
 
-def work_of(row: Row) -> Work:
+def document_of(row: Row) -> Document:
     """Read a student's sources and graphs; what is not there, or is no graph, is not compared."""
     texts = texts_below(row.sources) if row.sources is not None else ()
-    return Work(row.student, texts, {} if row.folder is None else _graphs(row.folder))
+    return Document(row.student, texts, {} if row.folder is None else _graphs(row.folder))
 
 
-def starter_work(folder: Path | None = None) -> Work:
+def starter_document(folder: Path | None = None) -> Document:
     """Read what everyone was given: a folder with sources and, if there are any, ``architecture.json`` files.
 
     None: the starter of `harness new`.
@@ -32,13 +32,13 @@ def starter_work(folder: Path | None = None) -> Work:
         UsageError: no such folder.
     """
     if folder is None:
-        return Work(
+        return Document(
             "", texts_below(STARTER), {"starter": _outlined(parse_architecture(STARTER_GRAPH.read_bytes()))}
         )
     if not folder.is_dir():
         raise UsageError(f"--starter {folder}: no such folder. Name the folder that everyone was given.")
     found = {str(path): _read(path) for path in sorted(folder.rglob(ARCHITECTURE))}
-    return Work("", texts_below(folder), {name: graph for name, graph in found.items() if graph})
+    return Document("", texts_below(folder), {name: graph for name, graph in found.items() if graph})
 
 
 # Private functions

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from harness.base.errors import UsageError
 from harness.cohort.roster import Listed
 from harness.sources.archives import is_archive
-from harness.sources.files import MAX_BYTES, open_regular, taken_name, too_much
-from harness.sources.packed import is_wanted, nothing_to_judge
+from harness.sources.files import MAX_BYTES, name_in_copy, open_regular, too_much
+from harness.sources.packed import is_source_or_archive, nothing_to_judge
 from harness.sources.submission import is_program
 from harness.sources.unpack import MAX_UNPACKED, unpack_file
 
@@ -23,18 +23,20 @@ def gather(listed: Listed, to: Path) -> Path:
             honest zip file has.
     """
     names = dict(listed.parts)
-    if not any(is_wanted(PurePosixPath(name)) for name in names.values()):
+    if not any(is_source_or_archive(PurePosixPath(name)) for name in names.values()):
         raise nothing_to_judge(listed.source, names.values())
     given, (first, *others) = Path(listed.given), names
     if given.is_dir() and not others:
         return given / first
     if given.is_dir():
         for path, name in names.items():
-            if is_wanted(PurePosixPath(name)):
-                _copy(given / path, to / taken_name(PurePosixPath(name)).name, listed.source)
+            if is_source_or_archive(PurePosixPath(name)):
+                _copy(given / path, to / name_in_copy(PurePosixPath(name)).name, listed.source)
     else:
         with given.open("rb") as file:
-            unpack_file(file, to, f"{listed.source} in {given.name}", renamed=names.get, wanted=is_wanted)
+            unpack_file(
+                file, to, f"{listed.source} in {given.name}", renamed=names.get, accepts=is_source_or_archive
+            )
     files = [path for path in to.rglob("*") if path.is_file()]
     is_one = len(files) == 1 and files[0].parent == to and (is_archive(files[0]) or is_program(files[0]))
     return files[0] if is_one else to

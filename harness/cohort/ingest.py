@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cohort.gathering import gather
-from harness.cohort.keys import Terms, digest
+from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.leases import Claimed
 from harness.cohort.models import Row
 from harness.cohort.objects import Objects
@@ -18,7 +18,7 @@ from harness.pipeline.grade import variants_to_train
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.task import Settings, Task
 from harness.record.record import Cause
-from harness.sources.files import MAX_BYTES, copy_sources, taken_name, too_much
+from harness.sources.files import MAX_BYTES, copy_sources, name_in_copy, too_much
 from harness.sources.repository import is_address
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission, is_program, open_submission
@@ -27,14 +27,14 @@ PROBLEM = "problem.txt"
 """The one file of a submission that could not be opened."""
 
 
-def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
+def hand_in(listed: Listed, config: GradingConfig, objects: Objects) -> HandedIn:
     """Copy a submission's sources into the store's folder; what is wrong with it is said in what is returned.
 
     A single file is copied alone, not with what lies beside it: that may be another student's.
     """
     try:
         with objects.unfinished() as folder:
-            return _handed_in(listed, terms, objects, folder)
+            return _handed_in(listed, config, objects, folder)
     except HarnessError as error:
         # Whether an address is wrong or does not answer, git does not tell.
         cause: Cause = "infrastructure" if is_address(listed.given) else "student"
@@ -44,7 +44,7 @@ def hand_in(listed: Listed, terms: Terms, objects: Objects) -> HandedIn:
         return _broken(listed, objects, f"{listed.source}: cannot be read ({reason}).", "infrastructure")
 
 
-def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
+def reopened(work: Claimed, config: GradingConfig, objects: Objects) -> Submission:
     """Open a submission again that was handed in.
 
     Raises:
@@ -57,15 +57,15 @@ def reopened(work: Claimed, terms: Terms, objects: Objects) -> Submission:
             "Name the store's folder with --files."
         )
     if work.problem:
-        name = terms.assignment.default_variant
+        name = config.assignment.default_variant
         answered = Answered(Requested(file=root, class_name=None), name)
         return Submission(root, work.sources_sha256, {name: answered}, work.source)
     path = root / work.file if work.file else root
-    return open_submission(path, terms.assignment, variants=terms.variants)
+    return open_submission(path, config.assignment, variants=config.variants)
 
 
-def hand_in_again(row: Row, terms: Terms, objects: Objects) -> HandedIn:
-    """Hand a stored submission in under other terms; what is wrong with it then is said, as by `hand_in`."""
+def hand_in_again(row: Row, config: GradingConfig, objects: Objects) -> HandedIn:
+    """Hand a stored submission in as another class is graded; what is wrong with it is said, as by `hand_in`."""
     assert row.sources is not None
     again = HandedIn(
         student=row.student,
@@ -79,45 +79,45 @@ def hand_in_again(row: Row, terms: Terms, objects: Objects) -> HandedIn:
         return again
     try:
         given = row.sources / row.file if row.file else row.sources
-        submission = open_submission(given, terms.assignment, variants=terms.variants)
-        return replace(again, recipe_sha256=recipe_sha256(submission, terms))
+        submission = open_submission(given, config.assignment, variants=config.variants)
+        return replace(again, recipe_sha256=recipe_sha256(submission, config))
     except HarnessError as error:
         listed = Listed(row.student, str(row.sources), row.source, row.submitted_at)
         return _broken(listed, objects, str(error).replace(listed.given, listed.source), "student")
 
 
-def recipe_sha256(submission: Submission, terms: Terms) -> str:
+def recipe_sha256(submission: Submission, config: GradingConfig) -> str:
     """Hash which variants are judged and trained, and how.
 
     Raises:
         AssignmentError: the manifest asks for more than the assignment allows.
     """
-    task = Task(submission, terms.assignment, Settings(seed=terms.seed), in_sandbox())
+    task = Task(submission, config.assignment, Settings(seed=config.seed), in_sandbox())
     recipes = {name: task.recipe(name).model_dump(mode="json") for name in submission.variants}
-    return digest({"judged": recipes, "trained": sorted(variants_to_train(task, terms.variants))})
+    return digest({"judged": recipes, "trained": sorted(variants_to_train(task, config.variants))})
 
 
 # Private functions
 
 
-def _handed_in(listed: Listed, terms: Terms, objects: Objects, folder: Path) -> HandedIn:
+def _handed_in(listed: Listed, config: GradingConfig, objects: Objects, folder: Path) -> HandedIn:
     path, copy = Path(listed.given), folder / "sources"
     if listed.parts:
         (folder / "parts").mkdir()
         path = gather(listed, folder / "parts")
     if path.is_symlink():
         raise UsageError(f"{listed.source}: a link; expected the work itself. Put the file or folder there.")
-    file = taken_name(Path(path.name)).name if is_program(path) and path.is_file() else ""
+    file = name_in_copy(Path(path.name)).name if is_program(path) and path.is_file() else ""
     if file:
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(too_much(listed.source))
         copy.mkdir()
         shutil.copyfile(path, copy / file)
     given = copy / file if file else path if listed.parts else listed.given
-    submission = open_submission(given, terms.assignment, variants=terms.variants)
+    submission = open_submission(given, config.assignment, variants=config.variants)
     if not file:
         copy_sources(submission.root, copy)
-    recipe = recipe_sha256(submission, terms)
+    recipe = recipe_sha256(submission, config)
     return HandedIn(
         student=listed.student,
         source=submission.source if is_address(listed.given) else listed.source,

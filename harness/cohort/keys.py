@@ -1,20 +1,18 @@
 """What decides a grade, and the hash by which it is known: done work is never done again."""
 
 import hashlib
-import importlib.metadata
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from harness.assignment.spec import AssignmentSpec
+from harness.base.installation import VERSION
 from harness.base.tables import content_hash
 from harness.datasets.dataset import PREVIEW
 
-VERSION = importlib.metadata.version("harness")
-
 
 @dataclass(frozen=True)
-class Terms:
+class GradingConfig:
     """What all works of one command have in common."""
 
     assignment: AssignmentSpec
@@ -42,13 +40,13 @@ class Terms:
         }
 
     @property
-    def scope(self) -> str:
+    def run_key(self) -> str:
         """Hash of all of them."""
         return digest(self.content)
 
     def key(self, submission_sha256: str, recipe_sha256: str) -> str:
         """Hash of all that decides the grade of one submission."""
-        return digest({"scope": self.scope, "submission": submission_sha256, "recipe": recipe_sha256})
+        return digest({"scope": self.run_key, "submission": submission_sha256, "recipe": recipe_sha256})
 
 
 def digest(data: Any) -> str:

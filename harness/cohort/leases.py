@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from harness.base.errors import HarnessError
 from harness.cohort.models import Stage
 from harness.cohort.repository import changed, grade_row
-from harness.cohort.schema import SubmissionTable, WorkTable
+from harness.cohort.schema import SubmissionTable, TaskTable
 from harness.cohort.store import Store
 from harness.record.record import Record
 
@@ -76,27 +76,27 @@ def is_dead(owner: str) -> bool:
     return numbers == _numbers() and pid.isdigit() and not Path(f"/proc/{pid}").exists()
 
 
-def claim(store: Store, scope: str, stage: str, count: int, owner: str, lease_s: float) -> list[Claimed]:
+def claim(store: Store, run_key: str, stage: str, count: int, owner: str, lease_s: float) -> list[Claimed]:
     """Claim up to `count` works of a stage that nobody is at, the most promising first."""
     now = time.time()
     with store.writing() as session:
-        wanted = (
-            select(WorkTable, SubmissionTable)
-            .join(SubmissionTable, WorkTable.submission_id == SubmissionTable.id)
-            .where(WorkTable.scope == scope, WorkTable.stage == stage, _is_free(now))
-            .where(WorkTable.attempts < MOST_ATTEMPTS)
-            .order_by(WorkTable.attempts, WorkTable.priority.desc(), WorkTable.key)
+        requested = (
+            select(TaskTable, SubmissionTable)
+            .join(SubmissionTable, TaskTable.submission_id == SubmissionTable.id)
+            .where(TaskTable.run_key == run_key, TaskTable.stage == stage, _is_free(now))
+            .where(TaskTable.attempts < MOST_ATTEMPTS)
+            .order_by(TaskTable.attempts, TaskTable.priority.desc(), TaskTable.key)
             .limit(count)
-            .with_for_update(of=WorkTable, skip_locked=True)
+            .with_for_update(of=TaskTable, skip_locked=True)
         )
         claimed: list[Claimed] = []
-        for work, submission in session.execute(wanted):
+        for task, submission in session.execute(requested):
             # Whoever had it and let the lease expire is as good as dead.
-            attempts = work.attempts + int(work.owner != "")
+            attempts = task.attempts + int(task.owner != "")
             if attempts >= SUSPECT and claimed:
                 break
-            if _claim(session, work, owner, attempts, now + lease_s):
-                claimed.append(_claimed(work, submission, attempts))
+            if _claim(session, task, owner, attempts, now + lease_s):
+                claimed.append(_claimed(task, submission, attempts))
             if attempts >= SUSPECT:
                 break
         return claimed
@@ -106,16 +106,16 @@ def renew(store: Store, owner: str, lease_s: float) -> None:
     """Make all claims of an owner last from now on."""
     with store.writing() as session:
         until = time.time() + lease_s
-        session.execute(update(WorkTable).where(WorkTable.owner == owner).values(lease_until=until))
+        session.execute(update(TaskTable).where(TaskTable.owner == owner).values(lease_until=until))
 
 
 def release(store: Store, owner: str, *, died: bool) -> int:
     """Give back all that an owner has claimed; `died` counts against the works. Returns how many."""
     with store.writing() as session:
         given_back = (
-            update(WorkTable)
-            .where(WorkTable.owner == owner)
-            .values(owner="", lease_until=0.0, attempts=WorkTable.attempts + int(died))
+            update(TaskTable)
+            .where(TaskTable.owner == owner)
+            .values(owner="", lease_until=0.0, attempts=TaskTable.attempts + int(died))
         )
         return changed(session, given_back)
 
@@ -123,45 +123,45 @@ def release(store: Store, owner: str, *, died: bool) -> int:
 def release_dead(store: Store) -> int:
     """Give back what processes of this machine have left that are no more; returns how many works."""
     with store.reading() as session:
-        owners = session.scalars(select(WorkTable.owner).where(WorkTable.owner != "").distinct()).all()
+        owners = session.scalars(select(TaskTable.owner).where(TaskTable.owner != "").distinct()).all()
     return sum(release(store, owner, died=True) for owner in owners if is_dead(owner))
 
 
-def bury(store: Store, scope: str, problem: str) -> int:
+def dead_letter(store: Store, run_key: str, problem: str) -> int:
     """Give up works at which too many graders have died; returns how many."""
     hopeless = and_(
-        WorkTable.scope == scope,
-        WorkTable.stage.in_(NEXT),
-        WorkTable.attempts >= MOST_ATTEMPTS,
+        TaskTable.run_key == run_key,
+        TaskTable.stage.in_(NEXT),
+        TaskTable.attempts >= MOST_ATTEMPTS,
         _is_free(time.time()),
     )
     with store.writing() as session:
-        return changed(session, update(WorkTable).where(hopeless).values(stage="dead", problem=problem))
+        return changed(session, update(TaskTable).where(hopeless).values(stage="dead", problem=problem))
 
 
-def finish(store: Store, work: Claimed, owner: str, outcome: Outcome) -> bool:
+def finish(store: Store, task: Claimed, owner: str, outcome: Outcome) -> bool:
     """Enter the grade of a claimed work, once; False if it was no longer ours, and nothing is entered.
 
     Raises:
         HarnessError: the work is of no stage that ends with a grade.
     """
-    if work.stage not in NEXT:
-        raise HarnessError(f"work {work.key}: expected stage {' or '.join(NEXT)}, got {work.stage}.")
+    if task.stage not in NEXT:
+        raise HarnessError(f"work {task.key}: expected stage {' or '.join(NEXT)}, got {task.stage}.")
     with store.writing() as session:
         ended = (
-            update(WorkTable)
-            .where(WorkTable.key == work.key, WorkTable.owner == owner)
-            .where(WorkTable.stage == work.stage, WorkTable.generation == work.generation)
-            .values(stage=NEXT[work.stage], owner="", lease_until=0.0, attempts=0, problem="")
+            update(TaskTable)
+            .where(TaskTable.key == task.key, TaskTable.owner == owner)
+            .where(TaskTable.stage == task.stage, TaskTable.generation == task.generation)
+            .values(stage=NEXT[task.stage], owner="", lease_until=0.0, attempts=0, problem="")
         )
         if not changed(session, ended):
             return False
         session.add(
             grade_row(
-                work.key,
-                work.generation,
-                GIVEN[work.stage],
-                "retried" if work.generation else "graded",
+                task.key,
+                task.generation,
+                GIVEN[task.stage],
+                "retried" if task.generation else "graded",
                 outcome.record,
                 outcome.folder_sha256,
                 shown(owner),
@@ -175,29 +175,29 @@ def finish(store: Store, work: Claimed, owner: str, outcome: Outcome) -> bool:
 
 
 def _is_free(now: float) -> ColumnElement[bool]:
-    return or_(WorkTable.owner == "", WorkTable.lease_until < now)
+    return or_(TaskTable.owner == "", TaskTable.lease_until < now)
 
 
-def _claim(session: Session, work: WorkTable, owner: str, attempts: int, until: float) -> bool:
+def _claim(session: Session, task: TaskTable, owner: str, attempts: int, until: float) -> bool:
     """Take one work, if it still is as it was seen."""
     taken = (
-        update(WorkTable)
-        .where(WorkTable.key == work.key, WorkTable.stage == work.stage)
-        .where(WorkTable.owner == work.owner, WorkTable.lease_until == work.lease_until)
+        update(TaskTable)
+        .where(TaskTable.key == task.key, TaskTable.stage == task.stage)
+        .where(TaskTable.owner == task.owner, TaskTable.lease_until == task.lease_until)
         .values(owner=owner, lease_until=until, attempts=attempts)
         .execution_options(synchronize_session=False)
     )
     return bool(changed(session, taken))
 
 
-def _claimed(work: WorkTable, submission: SubmissionTable, attempts: int) -> Claimed:
+def _claimed(task: TaskTable, submission: SubmissionTable, attempts: int) -> Claimed:
     return Claimed(
-        key=work.key,
-        stage=work.stage,
-        generation=work.generation,
+        key=task.key,
+        stage=task.stage,
+        generation=task.generation,
         attempts=attempts,
-        assignment_sha256=work.assignment_sha256,
-        seed=work.seed,
+        assignment_sha256=task.assignment_sha256,
+        seed=task.seed,
         source=submission.source,
         sources_sha256=submission.sources_sha256,
         file=submission.file,

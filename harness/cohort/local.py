@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.base.errors import HarnessError, UsageError
-from harness.cohort.leases import bury, release_dead
+from harness.cohort.leases import dead_letter, release_dead
 from harness.cohort.queries import Counts, counts
 from harness.cohort.store import Store
 from harness.cohort.worker import INTERRUPTED, Shift
@@ -43,7 +43,7 @@ class Pool:
     """The graders of one stage."""
 
     store: Store
-    scope: str
+    run_key: str
     shift: Shift
     """What each of them does, but for its place."""
     size: int
@@ -69,8 +69,8 @@ class Pool:
 
     def _is_over(self, watch: Watch) -> bool:
         self._reap()
-        bury(self.store, self.scope, HOPELESS)
-        now = counts(self.store, self.scope)
+        dead_letter(self.store, self.run_key, HOPELESS)
+        now = counts(self.store, self.run_key)
         watch(now)
         waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
         while len(self.graders) < min(self.size, len(self.graders) + waiting):

@@ -16,7 +16,7 @@ Stage = Literal["rules", "full"]
 """How far a grade went: the rules alone, or also the training that they left worth while."""
 Reason = Literal["graded", "retried", "rejudged"]
 
-KEPT = "intake.json"
+CACHED = "intake.json"
 """In an artefact folder: what judging again needs besides the graph, see `harness.cohort.cached`."""
 _WORST_FIRST: tuple[Cause, ...] = ("harness", "infrastructure", "resource", "student")
 

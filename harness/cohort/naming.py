@@ -24,12 +24,12 @@ def students(laid: Laid, class_list: ClassList | None, known: Mapping[str, Ident
     found = [_known(one.identity, known) for one in laid.handed]
     who = [one.identity for one in laid.handed]
     lookup = Lookup(class_list) if class_list is not None and laid.layout in _WITHOUT_NAMES else None
-    wanted = [name or _name(one, lookup) for name, one in zip(found, who, strict=True)]
-    taken = Counter(wanted)
+    requested = [name or _name(one, lookup) for name, one in zip(found, who, strict=True)]
+    taken = Counter(requested)
     taken.update(name for name, one in known.items() if one.number and name not in found)
     names = [
         name if is_known or taken[name] == 1 else f"{name} {one.number}".strip()
-        for is_known, name, one in zip(found, wanted, who, strict=True)
+        for is_known, name, one in zip(found, requested, who, strict=True)
     ]
     for name, count in Counter(names).items():
         if count > 1:

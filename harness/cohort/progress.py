@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from harness.cohort.queries import last_verdicts
-from harness.cohort.schema import GradeTable, SubmissionTable, WorkTable
+from harness.cohort.schema import GradeTable, SubmissionTable, TaskTable
 from harness.cohort.store import Store
 
 
@@ -26,26 +26,26 @@ def last_grade(store: Store) -> int:
         return session.scalar(select(func.max(GradeTable.id))) or 0
 
 
-def graded_since(store: Store, scope: str, number: int) -> Sequence[Given]:
+def graded_since(store: Store, run_key: str, number: int) -> Sequence[Given]:
     """List the grades of a scope that were given after one, in their order."""
     with store.reading() as session:
         found = session.execute(
             select(GradeTable.id, SubmissionTable.student, GradeTable.verdict)
-            .join(WorkTable, WorkTable.key == GradeTable.key)
-            .join(SubmissionTable, SubmissionTable.id == WorkTable.submission_id)
-            .where(WorkTable.scope == scope, GradeTable.id > number)
+            .join(TaskTable, TaskTable.key == GradeTable.key)
+            .join(SubmissionTable, SubmissionTable.id == TaskTable.submission_id)
+            .where(TaskTable.run_key == run_key, GradeTable.id > number)
             .order_by(GradeTable.id)
         )
         return [Given(*one) for one in found]
 
 
-def typical_seconds(store: Store, scope: str) -> Mapping[str, float]:
+def typical_seconds(store: Store, run_key: str) -> Mapping[str, float]:
     """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
     with store.reading() as session:
         measured = session.execute(
             select(GradeTable.stage, GradeTable.seconds)
-            .join(WorkTable, WorkTable.key == GradeTable.key)
-            .where(WorkTable.scope == scope, GradeTable.reason != "rejudged")
+            .join(TaskTable, TaskTable.key == GradeTable.key)
+            .where(TaskTable.run_key == run_key, GradeTable.reason != "rejudged")
         ).all()
     by_stage: dict[str, list[float]] = {}
     for stage, seconds in measured:
@@ -53,9 +53,11 @@ def typical_seconds(store: Store, scope: str) -> Mapping[str, float]:
     return {stage: statistics.median(seconds) for stage, seconds in by_stage.items()}
 
 
-def progress_of(store: Store, scope: str) -> Mapping[str, tuple[str, str]]:
+def progress_of(store: Store, run_key: str) -> Mapping[str, tuple[str, str]]:
     """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
     with store.reading() as session:
-        works = session.execute(select(WorkTable.key, WorkTable.stage).where(WorkTable.scope == scope)).all()
-        verdicts, _ = last_verdicts(session, scope)
-    return {key: (stage, verdicts.get(key, "")) for key, stage in works}
+        tasks = session.execute(
+            select(TaskTable.key, TaskTable.stage).where(TaskTable.run_key == run_key)
+        ).all()
+        verdicts, _ = last_verdicts(session, run_key)
+    return {key: (stage, verdicts.get(key, "")) for key, stage in tasks}

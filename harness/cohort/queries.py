@@ -19,7 +19,7 @@ from harness.cohort.names import in_order
 from harness.cohort.objects import Objects
 from harness.cohort.register import read_identities
 from harness.cohort.repository import assignment_of
-from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, WorkTable
+from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, TaskTable
 from harness.cohort.seals import record_of
 from harness.cohort.standing import counting
 from harness.cohort.store import Store
@@ -65,10 +65,12 @@ def rows(
     Raises:
         UsageError: nothing has been handed in.
     """
-    wanted = assignment_sha256 or current_assignment(store)
-    spec = assignment_of(store, wanted)
+    requested = assignment_sha256 or current_assignment(store)
+    spec = assignment_of(store, requested)
     last_alone = spec.policy.counts == "last"
-    return tuple(counting(some, spec) for some in submissions(store, wanted, students, last_alone=last_alone))
+    return tuple(
+        counting(some, spec) for some in submissions(store, requested, students, last_alone=last_alone)
+    )
 
 
 def submissions(
@@ -85,7 +87,7 @@ def submissions(
     Raises:
         UsageError: nothing has been handed in.
     """
-    wanted = assignment_sha256 or current_assignment(store)
+    requested = assignment_sha256 or current_assignment(store)
     submissions_of = select(SubmissionTable)
     if students is not None:
         submissions_of = submissions_of.where(SubmissionTable.student.in_(students))
@@ -93,7 +95,7 @@ def submissions(
         handed = list(session.scalars(submissions_of))
         links = _links(session, None if students is None else [one.id for one in handed])
         keys = None if students is None else {key for some in links.values() for key in some}
-        works, grades = _works(session, keys), _grades(session, keys)
+        tasks, grades = _tasks(session, keys), _grades(session, keys)
         extended = extensions_in(session)
         records = _last_records(session, grades.values())
         said = read_identities(session)
@@ -103,10 +105,10 @@ def submissions(
     found = []
     for name in sorted(by_student, key=in_order):
         handed_in = by_student[name]
-        history = _history(handed_in, links, works, grades, store.objects)
-        under = [(one, key) for one in handed_in if (key := _under(wanted, links.get(one.id, []), works))]
+        history = _history(handed_in, links, tasks, grades, store.objects)
+        under = [(one, key) for one in handed_in if (key := _under(requested, links.get(one.id, []), tasks))]
         some = [
-            _row(one, works[key], grades.get(key, []), records, history, store.objects)
+            _row(one, tasks[key], grades.get(key, []), records, history, store.objects)
             for one, key in (under[-1:] if last_alone else under)
         ]
         if some:
@@ -115,22 +117,22 @@ def submissions(
     return tuple(found)
 
 
-def counts(store: Store, scope: str) -> Counts:
+def counts(store: Store, run_key: str) -> Counts:
     """Count how far the works of a scope are."""
     now = time.time()
     with store.reading() as session:
-        works = session.execute(
-            select(WorkTable.key, WorkTable.stage, WorkTable.owner, WorkTable.lease_until).where(
-                WorkTable.scope == scope
+        tasks = session.execute(
+            select(TaskTable.key, TaskTable.stage, TaskTable.owner, TaskTable.lease_until).where(
+                TaskTable.run_key == run_key
             )
         ).all()
-        verdicts, graded = last_verdicts(session, scope)
-    open_works = [(stage, _held(owner, until, now)) for _, stage, owner, until in works if stage in WAITING]
-    waiting = Counter(stage for stage, held in open_works if not held)
-    running = Counter(stage for stage, held in open_works if held)
+        verdicts, graded = last_verdicts(session, run_key)
+    open_tasks = [(stage, _held(owner, until, now)) for _, stage, owner, until in tasks if stage in WAITING]
+    waiting = Counter(stage for stage, held in open_tasks if not held)
+    running = Counter(stage for stage, held in open_tasks if held)
     over = Counter(
         "dead" if stage == "dead" else verdicts[key]
-        for key, stage, _, _ in works
+        for key, stage, _, _ in tasks
         if stage != "rules" and (stage == "dead" or key in verdicts)
     )
     return Counts(waiting, running, over, graded)
@@ -154,12 +156,12 @@ def last_folder(store: Store, key: str) -> Path:
     return store.objects.path(found)
 
 
-def last_verdicts(session: Session, scope: str) -> tuple[dict[str, str], int]:
+def last_verdicts(session: Session, run_key: str) -> tuple[dict[str, str], int]:
     """Give the last verdict of each work, and how many grades there are."""
     given = session.execute(
         select(GradeTable.key, GradeTable.verdict)
-        .join(WorkTable, WorkTable.key == GradeTable.key)
-        .where(WorkTable.scope == scope)
+        .join(TaskTable, TaskTable.key == GradeTable.key)
+        .where(TaskTable.run_key == run_key)
         .order_by(GradeTable.id)
     )
     listed = list(given)
@@ -180,9 +182,9 @@ def _links(session: Session, submissions: Sequence[int] | None) -> dict[int, lis
     return found
 
 
-def _works(session: Session, keys: Collection[str] | None) -> dict[str, WorkTable]:
-    asked = select(WorkTable) if keys is None else select(WorkTable).where(WorkTable.key.in_(keys))
-    return {work.key: work for work in session.scalars(asked)}
+def _tasks(session: Session, keys: Collection[str] | None) -> dict[str, TaskTable]:
+    asked = select(TaskTable) if keys is None else select(TaskTable).where(TaskTable.key.in_(keys))
+    return {task.key: task for task in session.scalars(asked)}
 
 
 def _grades(session: Session, keys: Collection[str] | None) -> dict[str, list[GradeTable]]:
@@ -200,23 +202,23 @@ def _instant(one: SubmissionTable) -> tuple[datetime, int]:
     return (one.submitted_at or _LONG_AGO, one.id)
 
 
-def _under(assignment_sha256: str, keys: Iterable[str], works: Mapping[str, WorkTable]) -> str | None:
+def _under(assignment_sha256: str, keys: Iterable[str], tasks: Mapping[str, TaskTable]) -> str | None:
     """Give the last of a submission's keys under an assignment."""
     return next(
-        (key for key in reversed(list(keys)) if works[key].assignment_sha256 == assignment_sha256), None
+        (key for key in reversed(list(keys)) if tasks[key].assignment_sha256 == assignment_sha256), None
     )
 
 
 def _history(
     handed_in: Iterable[SubmissionTable],
     links: Mapping[int, Sequence[str]],
-    works: Mapping[str, WorkTable],
+    tasks: Mapping[str, TaskTable],
     grades: Mapping[str, Sequence[GradeTable]],
     objects: Objects,
 ) -> tuple[Entry, ...]:
     """List every grade of every submission, in the order in which they were handed in, then graded."""
     return tuple(
-        _entry(one, works[key], grade, objects)
+        _entry(one, tasks[key], grade, objects)
         for one in handed_in
         for grade, key in sorted(
             ((grade, key) for key in dict.fromkeys(links.get(one.id, ())) for grade in grades.get(key, ())),
@@ -227,20 +229,20 @@ def _history(
 
 def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
     """Load the last record of each work alone: they are large, and the history needs none."""
-    wanted = [given[-1].id for given in grades]
+    requested = [given[-1].id for given in grades]
     return dict(
-        session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(wanted))).all()
+        session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(requested))).all()
     )
 
 
-def _entry(one: SubmissionTable, work: WorkTable, grade: GradeTable, objects: Objects) -> Entry:
+def _entry(one: SubmissionTable, task: TaskTable, grade: GradeTable, objects: Objects) -> Entry:
     return Entry(
         key=grade.key,
         source=one.source,
         submitted_at=one.submitted_at,
         submission_sha256=one.sources_sha256,
-        assignment_sha256=work.assignment_sha256,
-        harness_version=work.harness_version,
+        assignment_sha256=task.assignment_sha256,
+        harness_version=task.harness_version,
         stage=cast("Stage", grade.stage),
         reason=cast("Reason", grade.reason),
         verdict=cast("Status", grade.verdict),
@@ -256,7 +258,7 @@ def _entry(one: SubmissionTable, work: WorkTable, grade: GradeTable, objects: Ob
 
 def _row(
     one: SubmissionTable,
-    work: WorkTable,
+    task: TaskTable,
     grades: Sequence[GradeTable],
     records: Mapping[int, str],
     history: tuple[Entry, ...],
@@ -266,23 +268,23 @@ def _row(
         student=one.student,
         source=one.source,
         submitted_at=one.submitted_at,
-        state=_state(work, grades),
-        key=work.key,
+        state=_state(task, grades),
+        key=task.key,
         submission_sha256=one.sources_sha256,
         sources=objects.path(one.sources_sha256),
         file=one.file,
-        attempts=work.attempts,
-        problem=work.problem or one.problem,
+        attempts=task.attempts,
+        problem=task.problem or one.problem,
         history=history,
     )
     if not grades:
         return row
     last = grades[-1]
-    entry = next(entry for entry in reversed(history) if entry.key == work.key)
+    entry = next(entry for entry in reversed(history) if entry.key == task.key)
     try:
         record = record_of(last, records[last.id])
     except UsageError as error:
-        is_over = work.stage not in WAITING  # else it is about to be given again
+        is_over = task.stage not in WAITING  # else it is about to be given again
         return replace(row, state="failed", problem=str(error), is_sealed=False) if is_over else row
     return replace(
         row,
@@ -295,10 +297,10 @@ def _row(
     )
 
 
-def _state(work: WorkTable, grades: Sequence[GradeTable]) -> State:
-    if work.stage in WAITING:
-        return "running" if _held(work.owner, work.lease_until, time.time()) else "waiting"
-    if work.stage == "dead" or not grades:
+def _state(task: TaskTable, grades: Sequence[GradeTable]) -> State:
+    if task.stage in WAITING:
+        return "running" if _held(task.owner, task.lease_until, time.time()) else "waiting"
+    if task.stage == "dead" or not grades:
         return "failed"
     last = grades[-1]
     return "failed" if last.verdict == "not_judged" and last.cause not in ("", "student") else "graded"

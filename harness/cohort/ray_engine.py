@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.base.errors import HarnessError, UsageError
-from harness.cohort.keys import VERSION
-from harness.cohort.leases import bury, release_dead
+from harness.base.installation import VERSION, how_to_install
+from harness.cohort.leases import dead_letter, release_dead
 from harness.cohort.local import (
     HOPELESS,
     LOOK_S,
@@ -68,7 +68,7 @@ class RayPool:
     """The graders of one stage, on the machines of a cluster."""
 
     store: Store
-    scope: str
+    run_key: str
     shift: Shift
     """What each of them does; its paths hold on every machine."""
     cluster: Cluster
@@ -97,8 +97,8 @@ class RayPool:
 
     def _is_over(self, ray: Any, needs: Mapping[str, float], watch: Watch) -> bool:
         release_dead(self.store)
-        bury(self.store, self.scope, HOPELESS)
-        now = counts(self.store, self.scope)
+        dead_letter(self.store, self.run_key, HOPELESS)
+        now = counts(self.store, self.run_key)
         watch(now)
         self._reap(ray, now.graded)
         waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
@@ -201,7 +201,7 @@ def _connected(address: str) -> Iterator[Any]:
     except ModuleNotFoundError:
         raise UsageError(
             "--engine ray: Ray is not installed; expected it here and on every machine of the cluster. "
-            "Install it in the harness's folder: .venv/bin/pip install -e '.[cluster]' -c constraints.txt"
+            "Install it: " + how_to_install("ray")
         ) from None
     try:
         _knock(address)

@@ -17,14 +17,15 @@ from harness.assignment.points import total
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
+from harness.base.installation import VERSION
 from harness.cohort.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.current import switch_to
 from harness.cohort.differences import rule_changes
 from harness.cohort.ingest import hand_in_again, recipe_sha256
-from harness.cohort.keys import VERSION, Terms, digest
-from harness.cohort.models import KEPT, Row, cause_of
+from harness.cohort.keys import GradingConfig, digest
+from harness.cohort.models import CACHED, Row, cause_of
 from harness.cohort.repository import enter as enter_submission
-from harness.cohort.repository import enter_rejudged, enter_terms, link_again
+from harness.cohort.repository import enter_config, enter_regraded, link_again
 from harness.cohort.store import Store
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.grade import variants_to_train
@@ -45,7 +46,7 @@ from harness.sources.submission import Answered, Submission, missing_variants
 
 
 @dataclass(frozen=True)
-class Rejudged:
+class Regraded:
     """What the grade of a submission becomes. `to_train` says why it has to be trained; else empty."""
 
     row: Row
@@ -82,7 +83,7 @@ class Rejudged:
 
 
 @dataclass(frozen=True)
-class NotRejudged:
+class NotRegraded:
     """A submission whose grade cannot be judged again, and why: it is graded anew."""
 
     row: Row
@@ -94,23 +95,26 @@ class NotRejudged:
         return replace(self.row, record=None, state="waiting", problem="")
 
 
-def rejudge_class(
-    rows: Iterable[Row], before: AssignmentSpec, terms: Terms, there: Mapping[str, Row] = MappingProxyType({})
-) -> Iterator[Rejudged | NotRejudged]:
-    """Judge every graded submission again, one after the other; see `rejudge`."""
+def regrade_class(
+    rows: Iterable[Row],
+    before: AssignmentSpec,
+    config: GradingConfig,
+    there: Mapping[str, Row] = MappingProxyType({}),
+) -> Iterator[Regraded | NotRegraded]:
+    """Judge every graded submission again, one after the other; see `regrade`."""
     for row in rows:
         if row.record is None:
-            yield NotRejudged(row, row.problem or "not graded yet")
+            yield NotRegraded(row, row.problem or "not graded yet")
             continue
         try:
-            yield rejudge(row, before, terms, there)
+            yield regrade(row, before, config, there)
         except HarnessError as error:
-            yield NotRejudged(row, str(error))
+            yield NotRegraded(row, str(error))
         except Exception as error:  # noqa: BLE001 - one graph must not keep the others from being judged
-            yield NotRejudged(row, f"the harness failed: {type(error).__name__}: {error}")
+            yield NotRegraded(row, f"the harness failed: {type(error).__name__}: {error}")
 
 
-def new_terms(now: Terms, assignment: AssignmentSpec) -> Terms:
+def new_config(now: GradingConfig, assignment: AssignmentSpec) -> GradingConfig:
     """Put another assignment, and this harness, in place of what a class was graded by.
 
     Raises:
@@ -125,35 +129,36 @@ def new_terms(now: Terms, assignment: AssignmentSpec) -> Terms:
     return replace(now, assignment=assignment, harness_version=VERSION)
 
 
-def rejudge(
-    row: Row, before: AssignmentSpec, terms: Terms, there: Mapping[str, Row] = MappingProxyType({})
-) -> Rejudged:
+def regrade(
+    row: Row, before: AssignmentSpec, config: GradingConfig, there: Mapping[str, Row] = MappingProxyType({})
+) -> Regraded:
     """Judge a graded submission again; nothing is written.
 
     `before` is the assignment that it was graded under. `there` has rows that are graded under the new one
     already, by their keys: such a grade stands.
 
     Raises:
-        HarnessError: what was stored does not hold under these terms, or is not there.
+        HarnessError: what was stored does not hold under these config, or is not there.
     """
     assert row.record is not None
     assert row.folder is not None
     intake = load_intake(row.folder)
-    if intake.seed != terms.seed:
+    if intake.seed != config.seed:
         raise HarnessError(
             f"{row.student}: taken in with seed {intake.seed}, and other seeds give other initial weights; "
-            f"expected seed {intake.seed}, got {terms.seed}. Grade the class again with harness cohort grade."
+            f"expected seed {intake.seed}, got {config.seed}. Grade the class again with "
+            "harness cohort grade."
         )
-    if unknown := sorted(intake.variants.keys() - terms.assignment.variants.keys()):
+    if unknown := sorted(intake.variants.keys() - config.assignment.variants.keys()):
         raise HarnessError(
             f"{row.student}: answers variant {unknown[0]!r}, which the assignment does not have; "
-            f"expected one of {', '.join(terms.assignment.variants)}. Grade the class again."
+            f"expected one of {', '.join(config.assignment.variants)}. Grade the class again."
         )
-    task = _task(row, row.record, intake, terms)
-    recipe = _recipe_sha256(task, row, terms)
-    key = terms.key(row.submission_sha256, recipe)
+    task = _task(row, row.record, intake, config)
+    recipe = _recipe_sha256(task, row, config)
+    key = config.key(row.submission_sha256, recipe)
     if (known := there.get(key)) is not None and known.record is not None:
-        return Rejudged(row, known.record, recipe, key, known, _untrained(known.record, task, terms, {}))
+        return Regraded(row, known.record, recipe, key, known, _untrained(known.record, task, config, {}))
     trained, lost = _trained(row.record, task, before)
     probes = probes_of(intake, task.source(task))
     graded = {
@@ -161,26 +166,26 @@ def rejudge(
         for name, probed in probes.items()
     }
     record = record_of(task, Graded(intake.backend, graded, earlier=row.record.provenance))
-    reasons = _untrained(record, task, terms, lost)
-    line_moved = any(before.accuracy_asked(n) != terms.assignment.accuracy_asked(n) for n in trained)
-    return Rejudged(row, record, recipe, key, None, reasons, line_moved)
+    reasons = _untrained(record, task, config, lost)
+    line_moved = any(before.accuracy_asked(n) != config.assignment.accuracy_asked(n) for n in trained)
+    return Regraded(row, record, recipe, key, None, reasons, line_moved)
 
 
-def apply(store: Store, found: Iterable[Rejudged | NotRejudged], terms: Terms, worker: str) -> None:
+def apply(store: Store, found: Iterable[Regraded | NotRegraded], config: GradingConfig, worker: str) -> None:
     """Enter what all grades have become, have the rest graded anew, and let the new assignment count.
 
     Until all is entered the old one counts, so that an interruption changes nothing.
     """
-    enter_terms(store, terms)
+    enter_config(store, config)
     for one in found:
-        if isinstance(one, Rejudged):
-            enter(store, one, terms, worker)
+        if isinstance(one, Regraded):
+            enter(store, one, config, worker)
         elif one.row.sources is not None and one.row.sources.is_dir():
-            enter_submission(store, hand_in_again(one.row, terms, store.objects), terms)
-    switch_to(store, terms.assignment_sha256)
+            enter_submission(store, hand_in_again(one.row, config, store.objects), config)
+    switch_to(store, config.assignment_sha256)
 
 
-def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
+def enter(store: Store, one: Regraded, config: GradingConfig, worker: str) -> str:
     """Enter what a grade has become; the old one stays in the history. Returns the new key."""
     if one.there is not None:
         link_again(store, one.row.key, one.key)
@@ -192,13 +197,13 @@ def enter(store: Store, one: Rejudged, terms: Terms, worker: str) -> str:
         shutil.copytree(one.row.folder, out, ignore=left_out, copy_function=_linked)
         _write_scorecards(one, out)
         folder_sha256 = store.objects.adopt(out)
-    return enter_rejudged(store, one.row.key, terms, one.recipe_sha256, one.record, folder_sha256, worker)
+    return enter_regraded(store, one.row.key, config, one.recipe_sha256, one.record, folder_sha256, worker)
 
 
 # Private functions
 
 
-def _task(row: Row, record: Record, intake: Intake, terms: Terms) -> Task:
+def _task(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Task:
     """Set up a task whose source is what an earlier grade has left."""
     assert row.folder is not None
     root = row.sources or row.folder
@@ -206,11 +211,11 @@ def _task(row: Row, record: Record, intake: Intake, terms: Terms) -> Task:
         name: Answered(Requested(file=root, class_name=None), taken.folder, taken.recipe)
         for name, taken in intake.variants.items()
     }
-    missing = () if row.problem else missing_variants(terms.assignment, answered, terms.variants)
+    missing = () if row.problem else missing_variants(config.assignment, answered, config.variants)
     submission = Submission(root, record.submission_sha256, answered, row.source, missing)
     folder = row.folder
-    settings = Settings(out=folder, seed=terms.seed)
-    return Task(submission, terms.assignment, settings, lambda _: loads_of(intake, folder))
+    settings = Settings(out=folder, seed=config.seed)
+    return Task(submission, config.assignment, settings, lambda _: loads_of(intake, folder))
 
 
 def _trained(record: Record, task: Task, before: AssignmentSpec) -> tuple[dict[str, Trained], dict[str, str]]:
@@ -238,11 +243,11 @@ def _trained(record: Record, task: Task, before: AssignmentSpec) -> tuple[dict[s
     return kept, lost
 
 
-def _untrained(record: Record, task: Task, terms: Terms, lost: Mapping[str, str]) -> tuple[str, ...]:
+def _untrained(record: Record, task: Task, config: GradingConfig, lost: Mapping[str, str]) -> tuple[str, ...]:
     """Say which variants have to be trained, and why: none where the rules do not hold."""
-    if _rules_verdict(record, terms) != "passed":
+    if _rules_verdict(record, config) != "passed":
         return ()
-    wanted = variants_to_train(task, terms.variants)
+    wanted = variants_to_train(task, config.variants)
     names = sorted(name for name in wanted if not record.variants[name].full)
     return tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in names)
 
@@ -265,7 +270,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-def _rules_verdict(record: Record, terms: Terms) -> Status:
+def _rules_verdict(record: Record, config: GradingConfig) -> Status:
     """Give the verdict of what counts in a record without its trainings."""
     by_rules = {
         name: variant.model_copy(
@@ -273,15 +278,15 @@ def _rules_verdict(record: Record, terms: Terms) -> Status:
         )
         for name, variant in record.variants.items()
     }
-    return total(terms.assignment, by_rules).verdict
+    return total(config.assignment, by_rules).verdict
 
 
-def _recipe_sha256(task: Task, row: Row, terms: Terms) -> str:
+def _recipe_sha256(task: Task, row: Row, config: GradingConfig) -> str:
     """Hash the recipe as `harness cohort grade` would, so that it takes the grade for its own."""
-    return digest(None) if row.problem else recipe_sha256(task.submission, terms)
+    return digest(None) if row.problem else recipe_sha256(task.submission, config)
 
 
-def _has_its_trainings(one: Rejudged) -> bool:
+def _has_its_trainings(one: Regraded) -> bool:
     assert one.row.record is not None
     full = {name for name, variant in one.record.variants.items() if variant.full}
     return all(name in full for name, old in one.row.record.variants.items() if old.training is not None)
@@ -289,7 +294,7 @@ def _has_its_trainings(one: Rejudged) -> bool:
 
 def _of_trainings(_: str, names: list[str]) -> list[str]:
     """Leave out what a training that does not count any more has left: all but what was taken in."""
-    return [name for name in names if "." in name and name not in (KEPT, ARCHITECTURE, WEIGHTS)] + [
+    return [name for name in names if "." in name and name not in (CACHED, ARCHITECTURE, WEIGHTS)] + [
         name for name in names if name in ("checkpoints", "plots")
     ]
 
@@ -302,7 +307,7 @@ def _linked(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
-def _write_scorecards(one: Rejudged, out: Path) -> None:
+def _write_scorecards(one: Regraded, out: Path) -> None:
     """Write the record and what it is read in; pictures only where they show a line that has moved."""
     record, folders = one.record, variant_folders(one.record, out)
     if one.line_moved:

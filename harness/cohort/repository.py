@@ -14,16 +14,16 @@ from harness.base.errors import UsageError
 from harness.base.tables import content_hash
 from harness.cohort.current import as_current, current_assignment, current_sha256
 from harness.cohort.identity import Identity
-from harness.cohort.keys import Terms, digest
+from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.models import Reason, Stage, cause_of
 from harness.cohort.register import enter_identity
 from harness.cohort.schema import (
     AssignmentTable,
     GradeTable,
     LinkTable,
-    ScopeTable,
+    RunTable,
     SubmissionTable,
-    WorkTable,
+    TaskTable,
 )
 from harness.cohort.store import EMPTY, Store
 from harness.datasets.dataset import PREVIEW
@@ -62,15 +62,15 @@ def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
     return sha256
 
 
-def enter_terms(store: Store, terms: Terms) -> None:
+def enter_config(store: Store, config: GradingConfig) -> None:
     """Keep what all works of one command have in common."""
-    enter_assignment(store, terms.assignment)
+    enter_assignment(store, config.assignment)
 
     def enter_once(session: Session) -> None:
-        if session.get(ScopeTable, terms.scope) is None:
-            content = json.dumps(terms.content)
+        if session.get(RunTable, config.run_key) is None:
+            content = json.dumps(config.content)
             session.add(
-                ScopeTable(sha256=terms.scope, assignment_sha256=terms.assignment_sha256, content=content)
+                RunTable(sha256=config.run_key, assignment_sha256=config.assignment_sha256, content=content)
             )
 
     store.write(enter_once)
@@ -83,26 +83,26 @@ def current_spec(store: Store) -> AssignmentSpec | None:
     return None if found is None else assignment_of(store, found)
 
 
-def current_terms(store: Store) -> Terms:
+def current_config(store: Store) -> GradingConfig:
     """Give what the last submission was graded by under the current assignment.
 
     Raises:
         UsageError: nothing has been handed in.
     """
-    wanted = current_assignment(store)
+    requested = current_assignment(store)
     with store.reading() as session:
         found = session.scalar(
-            select(ScopeTable)
-            .join(WorkTable, WorkTable.scope == ScopeTable.sha256)
-            .join(LinkTable, LinkTable.key == WorkTable.key)
-            .where(WorkTable.assignment_sha256 == wanted)
+            select(RunTable)
+            .join(TaskTable, TaskTable.run_key == RunTable.sha256)
+            .join(LinkTable, LinkTable.key == TaskTable.key)
+            .where(TaskTable.assignment_sha256 == requested)
             .order_by(LinkTable.id.desc())
             .limit(1)
         )
     if found is None:
         raise UsageError(EMPTY)
     content = json.loads(found.content)
-    return Terms(
+    return GradingConfig(
         assignment=assignment_of(store, found.assignment_sha256),
         seed=content["seed"],
         preview=content["data"] == PREVIEW,
@@ -133,16 +133,16 @@ def assignment_of(store: Store, sha256: str) -> AssignmentSpec:
     return parse_assignment(json.loads(found.content), found.name)
 
 
-def enter(store: Store, one: HandedIn, terms: Terms) -> str:
+def enter(store: Store, one: HandedIn, config: GradingConfig) -> str:
     """Enter a submission and that it is to be graded, unless both are there; returns the key of its grade."""
-    key = terms.key(one.sources_sha256, one.recipe_sha256)
+    key = config.key(one.sources_sha256, one.recipe_sha256)
 
     def enter_once(session: Session) -> None:
         submission = _submission(session, one)
         if one.identity is not None:
             enter_identity(session, one.student, one.identity)
-        if session.get(WorkTable, key) is None:
-            session.add(_work(key, submission.id, one.recipe_sha256, terms, "rules"))
+        if session.get(TaskTable, key) is None:
+            session.add(_task(key, submission.id, one.recipe_sha256, config, "rules"))
             session.flush()
         _link(session, submission.id, key)
 
@@ -150,10 +150,10 @@ def enter(store: Store, one: HandedIn, terms: Terms) -> str:
     return key
 
 
-def enter_rejudged(
+def enter_regraded(
     store: Store,
     old_key: str,
-    terms: Terms,
+    config: GradingConfig,
     recipe_sha256: str,
     record: Record,
     folder_sha256: str,
@@ -164,26 +164,26 @@ def enter_rejudged(
     Every submission that the old key grades is graded by the new one from now on. What is there already
     under the new key stays, and nothing is entered twice.
     """
-    enter_terms(store, terms)
+    enter_config(store, config)
 
     def enter_once(session: Session) -> str:
-        old = session.get(WorkTable, old_key)
+        old = session.get(TaskTable, old_key)
         if old is None:
             raise UsageError(f"key {old_key}: not in this store; expected one that was graded.")
         submission = session.get_one(SubmissionTable, old.submission_id)
-        key = terms.key(submission.sources_sha256, recipe_sha256)
+        key = config.key(submission.sources_sha256, recipe_sha256)
         trained = any(variant.full for variant in record.variants.values())
         over = "trained" if trained else "judged"
-        work = session.get(WorkTable, key)
-        if work is None:
-            session.add(work := _work(key, submission.id, recipe_sha256, terms, over))
+        task = session.get(TaskTable, key)
+        if task is None:
+            session.add(task := _task(key, submission.id, recipe_sha256, config, over))
             session.flush()
         is_new = session.scalar(select(GradeTable.id).where(GradeTable.key == key).limit(1)) is None
-        if is_new and work.owner == "":
-            work.stage = over
+        if is_new and task.owner == "":
+            task.stage = over
             stage: Stage = "full" if trained else "rules"
             session.add(
-                grade_row(key, work.generation, stage, "rejudged", record, folder_sha256, worker, 0.0)
+                grade_row(key, task.generation, stage, "rejudged", record, folder_sha256, worker, 0.0)
             )
         _link_all(session, old_key, key)
         return key
@@ -258,15 +258,15 @@ def _submission(session: Session, one: HandedIn) -> SubmissionTable:
     return found
 
 
-def _work(key: str, submission_id: int, recipe_sha256: str, terms: Terms, stage: str) -> WorkTable:
-    return WorkTable(
+def _task(key: str, submission_id: int, recipe_sha256: str, config: GradingConfig, stage: str) -> TaskTable:
+    return TaskTable(
         key=key,
         submission_id=submission_id,
-        assignment_sha256=terms.assignment_sha256,
-        scope=terms.scope,
+        assignment_sha256=config.assignment_sha256,
+        run_key=config.run_key,
         recipe_sha256=recipe_sha256,
-        seed=terms.seed,
-        harness_version=terms.harness_version,
+        seed=config.seed,
+        harness_version=config.harness_version,
         stage=stage,
         priority=0.0,
         generation=0,

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from harness.cohort.current import require_current
 from harness.cohort.ingest import PROBLEM, hand_in
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import release_dead
 from harness.cohort.local import Pool, gpus_here
 from harness.cohort.models import Row
@@ -17,9 +17,9 @@ from harness.cohort.objects import Objects
 from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
 from harness.cohort.queries import Counts, rows, submissions
 from harness.cohort.ray_engine import Cluster, RayPool
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Roster
-from harness.cohort.scheduling import begin_anew, promote
+from harness.cohort.scheduling import begin_anew, schedule
 from harness.cohort.store import Store
 from harness.cohort.worker import Shift
 from harness.datasets.dataset import PREVIEW
@@ -80,26 +80,28 @@ class Again:
     left_out: tuple[tuple[str, str], ...]
 
 
-def grade_class(store: Store, roster: Roster, terms: Terms, plan: Plan, watcher: Watcher) -> tuple[Row, ...]:
+def grade_class(
+    store: Store, roster: Roster, config: GradingConfig, plan: Plan, watcher: Watcher
+) -> tuple[Row, ...]:
     """Grade all submissions of a roster that are not graded yet; returns the row of each.
 
     Raises:
         UsageError: another assignment counts in this store.
         HarnessError: nothing can be graded on this machine: no data, no sandbox, no such device.
     """
-    require_current(store, terms.assignment)
-    if not _rules_alone(terms, plan):
-        check_before(terms.assignment.data, PREVIEW if terms.preview else plan.shift.data)
-    enter_terms(store, terms)
+    require_current(store, config.assignment)
+    if not _rules_alone(config, plan):
+        check_before(config.assignment.data, PREVIEW if config.preview else plan.shift.data)
+    enter_config(store, config)
     keys = set()
     for number, listed in enumerate(roster.listed, start=1):
-        keys.add(enter(store, hand_in(listed, terms, store.objects), terms))
+        keys.add(enter(store, hand_in(listed, config, store.objects), config))
         watcher.handed_in(number, len(roster.listed))
-    finish_class(store, terms, plan, watcher)
-    return tuple(row for row in rows(store, terms.assignment_sha256) if row.key in keys)
+    finish_class(store, config, plan, watcher)
+    return tuple(row for row in rows(store, config.assignment_sha256) if row.key in keys)
 
 
-def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> None:
+def finish_class(store: Store, config: GradingConfig, plan: Plan, watcher: Watcher) -> None:
     """Grade what is in the store and not graded yet, with others that do the same.
 
     Raises:
@@ -107,14 +109,14 @@ def finish_class(store: Store, terms: Terms, plan: Plan, watcher: Watcher) -> No
     """
     release_dead(store)
     store.objects.clean()
-    _run(store, terms, plan, "rules", watcher)
-    if not _rules_alone(terms, plan):
+    _run(store, config, plan, "rules", watcher)
+    if not _rules_alone(config, plan):
         # Of what a student has handed in, what counts; where the best does, all may.
-        sha256, best = terms.assignment_sha256, terms.assignment.policy.counts == "best"
+        sha256, best = config.assignment_sha256, config.assignment.policy.counts == "best"
         handed_in = submissions(store, sha256) if best else (rows(store, sha256),)
         current = {row.key for some in handed_in for row in some}
-        promote(store, terms.scope, current, failed_too=plan.train_all)
-        _run(store, terms, plan, "training", watcher)
+        schedule(store, config.run_key, current, failed_too=plan.train_all)
+        _run(store, config, plan, "training", watcher)
 
 
 def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> Again:
@@ -135,19 +137,19 @@ def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) ->
     return Again(tuple(begun), tuple(left_out))
 
 
-def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> Forecast:
+def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: Plan) -> Forecast:
     """Say what a run would do; nothing is entered and nothing is graded."""
     with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
         objects = Objects(Path(folder))
-        entered = [hand_in(listed, terms, objects) for listed in roster.listed]
-    keys = {one.student: terms.key(one.sources_sha256, one.recipe_sha256) for one in entered}
-    known = progress_of(where, terms.scope) if where is not None else {}
-    seconds = typical_seconds(where, terms.scope) if where is not None else {}
+        entered = [hand_in(listed, config, objects) for listed in roster.listed]
+    keys = {one.student: config.key(one.sources_sha256, one.recipe_sha256) for one in entered}
+    known = progress_of(where, config.run_key) if where is not None else {}
+    seconds = typical_seconds(where, config.run_key) if where is not None else {}
     unreadable = {one.student: one.problem for one in entered if one.problem}
     readable = {student: key for student, key in keys.items() if student not in unreadable}
     stages = {student: known.get(key, ("rules", "")) for student, key in readable.items()}
     new = [student for student, (stage, _) in stages.items() if stage == "rules"]
-    may_train = not _rules_alone(terms, plan)
+    may_train = not _rules_alone(config, plan)
     trained = [student for student, one in stages.items() if may_train and _may_be_trained(*one, plan)]
     rules, training = (len({keys[student] for student in some}) for some in (new, trained))
     return Forecast(
@@ -155,18 +157,18 @@ def forecast(where: Store | None, roster: Roster, terms: Terms, plan: Plan) -> F
         rules=tuple(new),
         training_at_most=tuple(trained),
         unreadable=tuple(unreadable.items()),
-        rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", terms)),
-        training_at_most_s=_duration(training, seconds.get("full"), graders(plan, "training", terms)),
+        rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", config)),
+        training_at_most_s=_duration(training, seconds.get("full"), graders(plan, "training", config)),
     )
 
 
-def graders(plan: Plan, stage: Stage, terms: Terms) -> int:
+def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
     """Say how many graders work at once in a stage."""
     processors = len(os.sched_getaffinity(0))
     if stage == "training":
         if slots := gpus_here(plan.shift.device):
             return min(plan.workers or len(slots), len(slots))
-        processors = max(1, processors // terms.assignment.recipe.threads)
+        processors = max(1, processors // config.assignment.recipe.threads)
     return plan.workers or processors
 
 
@@ -195,30 +197,30 @@ def _stage_to_repeat(row: Row, causes: frozenset[Cause]) -> Stage:
     return "rules" if any(finding.cause in causes for finding in by_rules) else "training"
 
 
-def _run(store: Store, terms: Terms, plan: Plan, stage: Stage, watcher: Watcher) -> None:
+def _run(store: Store, config: GradingConfig, plan: Plan, stage: Stage, watcher: Watcher) -> None:
     seen = last_grade(store)
 
     def watch(now: Counts) -> None:
         nonlocal seen
-        for one in graded_since(store, terms.scope, seen):
+        for one in graded_since(store, config.run_key, seen):
             watcher.graded(one.student, one.verdict)
             seen = one.number
         watcher.stage(stage, now)
 
-    _engine(store, terms, plan, stage).run(watch)
+    _engine(store, config, plan, stage).run(watch)
 
 
-def _engine(store: Store, terms: Terms, plan: Plan, stage: Stage) -> Pool | RayPool:
+def _engine(store: Store, config: GradingConfig, plan: Plan, stage: Stage) -> Pool | RayPool:
     shift = plan.shift.model_copy(update={"stage": stage})
     if plan.cluster is not None:
-        cpus = terms.assignment.recipe.threads if stage == "training" else 1
-        return RayPool(store, terms.scope, shift, plan.cluster, cpus, plan.workers)
+        cpus = config.assignment.recipe.threads if stage == "training" else 1
+        return RayPool(store, config.run_key, shift, plan.cluster, cpus, plan.workers)
     gpus = gpus_here(plan.shift.device) if stage == "training" else ()
-    return Pool(store, terms.scope, shift, graders(plan, stage, terms), gpus)
+    return Pool(store, config.run_key, shift, graders(plan, stage, config), gpus)
 
 
-def _rules_alone(terms: Terms, plan: Plan) -> bool:
-    return plan.rules_only or terms.assignment.policy.rules_only
+def _rules_alone(config: GradingConfig, plan: Plan) -> bool:
+    return plan.rules_only or config.assignment.policy.rules_only
 
 
 def _may_be_trained(stage: str, verdict: str, plan: Plan) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from harness.base.errors import UsageError
 from harness.cohort.repository import changed
-from harness.cohort.schema import GradeTable, WorkTable
+from harness.cohort.schema import GradeTable, TaskTable
 from harness.cohort.seals import record_of
 from harness.cohort.store import Store
 from harness.record.record import Record
@@ -17,22 +17,22 @@ OVER = ("judged", "trained", "dead")
 """Stages of a work that nobody has to do anything about."""
 
 
-def promote(store: Store, scope: str, keys: Collection[str], *, failed_too: bool) -> int:
+def schedule(store: Store, run_key: str, keys: Collection[str], *, failed_too: bool) -> int:
     """Have those trained that can still pass, or all that can be run; returns how many were added.
 
     Most promising first: by points, then by the number of parameters.
     """
     with store.reading() as session:
-        here = WorkTable.scope == scope, WorkTable.stage == "judged"
-        judged = session.scalars(select(WorkTable.key).where(*here)).all()
+        here = TaskTable.run_key == run_key, TaskTable.stage == "judged"
+        judged = session.scalars(select(TaskTable.key).where(*here)).all()
         records = [(key, _last_record(session, key)) for key in judged if key in keys]
     added = 0
     for key, record in records:
         if record is None or not _is_worth_training(record, failed_too=failed_too):
             continue
         waiting = (
-            update(WorkTable)
-            .where(WorkTable.key == key, WorkTable.stage == "judged")
+            update(TaskTable)
+            .where(TaskTable.key == key, TaskTable.stage == "judged")
             .values(stage="training", priority=_promise(record))
         )
         with store.writing() as session:
@@ -46,9 +46,9 @@ def begin_anew(store: Store, key: str, stage: str) -> bool:
     False if somebody is to do something about it anyway.
     """
     again = (
-        update(WorkTable)
-        .where(WorkTable.key == key, WorkTable.stage.in_(OVER))
-        .values(stage=stage, generation=WorkTable.generation + 1, attempts=0, problem="")
+        update(TaskTable)
+        .where(TaskTable.key == key, TaskTable.stage.in_(OVER))
+        .values(stage=stage, generation=TaskTable.generation + 1, attempts=0, problem="")
     )
     with store.writing() as session:
         return bool(changed(session, again))

@@ -65,8 +65,8 @@ class ExtensionTable(Base):
     by: Mapped[str] = mapped_column(Text)
 
 
-class ScopeTable(Base):
-    """What all works of one command have in common, see `harness.cohort.keys.Terms`."""
+class RunTable(Base):
+    """What all works of one command have in common, see `harness.cohort.keys.GradingConfig`."""
 
     __tablename__ = "scope"
 
@@ -95,7 +95,7 @@ class SubmissionTable(Base):
     problem_cause: Mapped[str] = mapped_column(String(16))
 
 
-class WorkTable(Base):
+class TaskTable(Base):
     """One thing to grade: how far it is, and who is at it. The only table whose rows change."""
 
     __tablename__ = "work"
@@ -105,8 +105,8 @@ class WorkTable(Base):
     submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
     """Any of the submissions with these sources."""
     assignment_sha256: Mapped[str] = mapped_column(ForeignKey("assignment.sha256"))
-    scope: Mapped[str] = mapped_column(SHA256)
-    """Names a `ScopeTable`."""
+    run_key: Mapped[str] = mapped_column("scope", SHA256)
+    """Names a `RunTable`."""
     recipe_sha256: Mapped[str] = mapped_column(SHA256)
     seed: Mapped[int] = mapped_column(Integer)
     harness_version: Mapped[str] = mapped_column(String(32))

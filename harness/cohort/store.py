@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.orm import Session
 
 from harness.base.errors import UsageError
+from harness.base.installation import how_to_install
 from harness.cohort.objects import Objects
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -158,7 +159,7 @@ def _engine(url: URL, connect: Mapping[str, Any] = MappingProxyType({})) -> Engi
     except (ModuleNotFoundError, NoSuchModuleError):
         raise UsageError(
             "--store: the driver of PostgreSQL is not installed; expected psycopg 3. "
-            "Install it in the harness's folder: .venv/bin/pip install -e '.[postgres]' -c constraints.txt"
+            "Install it: " + how_to_install("psycopg", "psycopg-binary")
         ) from None
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)

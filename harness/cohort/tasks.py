@@ -15,7 +15,7 @@ from harness.base.errors import DataUnavailableError, HarnessError, SandboxError
 from harness.base.files import write_text
 from harness.cohort.cached import keep, load_intake, loads_of, probes_of
 from harness.cohort.ingest import reopened
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Claimed, Outcome
 from harness.cohort.objects import Objects
 from harness.datasets.dataset import PREVIEW
@@ -31,8 +31,8 @@ from harness.record.record import Cause, Record
 from harness.report.files import write_reports
 from harness.report.html import render_html
 from harness.report.scorecard import render_scorecard
-from harness.sandbox.backends import Wanted
-from harness.sandbox.client import Box
+from harness.sandbox.backends import BackendChoice
+from harness.sandbox.client import Sandbox
 from harness.training.events import DataEvent
 from harness.training.runner import Child
 
@@ -43,11 +43,16 @@ class Means:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: str | None = None
-    sandbox: Wanted = "auto"
+    sandbox: BackendChoice = "auto"
 
 
 def judge_rules(
-    works: Sequence[Claimed], terms: Terms, means: Means, objects: Objects, box: Box, worker: Child
+    works: Sequence[Claimed],
+    config: GradingConfig,
+    means: Means,
+    objects: Objects,
+    sandbox: Sandbox,
+    worker: Child,
 ) -> Iterator[tuple[Claimed, Outcome]]:
     """Load submissions in the sandbox, probe them in one worker, and judge their rules.
 
@@ -59,8 +64,8 @@ def judge_rules(
         for work in works:
             started = time.monotonic()
             out = folders.enter_context(objects.unfinished())
-            task = task_of(work, terms, means, objects, out, in_sandbox(box))
-            taken.append((work, task, _loads(task, work, box), time.monotonic() - started))
+            task = task_of(work, config, means, objects, out, in_sandbox(sandbox))
+            taken.append((work, task, _loads(task, work, sandbox), time.monotonic() - started))
         started = time.monotonic()
         probes = probe_together([(task, loads) for _, task, loads, _ in taken], worker)
         each = (time.monotonic() - started) / len(taken)
@@ -72,7 +77,7 @@ def judge_rules(
 
 
 def train(
-    work: Claimed, rules_folder: Path, terms: Terms, means: Means, objects: Objects
+    work: Claimed, rules_folder: Path, config: GradingConfig, means: Means, objects: Objects
 ) -> tuple[Claimed, Outcome]:
     """Train a submission from what the rules have left in `rules_folder`, and grade it in full.
 
@@ -81,9 +86,9 @@ def train(
     """
     started = time.monotonic()
     with objects.unfinished() as out, closing(Child()) as worker:
-        task = task_of(work, terms, means, objects, out, source_of_training(rules_folder, terms))
+        task = task_of(work, config, means, objects, out, source_of_training(rules_folder, config))
         loads = load(task)
-        to_train = variants_to_train(task, terms.variants)
+        to_train = variants_to_train(task, config.variants)
         probes = probes_of(load_intake(rules_folder), loads)
         graded = Graded(loads.backend, train_judged(task, probes, to_train, worker, fields=True))
         record = record_of(task, graded)
@@ -92,18 +97,20 @@ def train(
         return work, Outcome(record, objects.adopt(out), round(time.monotonic() - started, 2))
 
 
-def source_of_training(rules_folder: Path, terms: Terms) -> Source:
+def source_of_training(rules_folder: Path, config: GradingConfig) -> Source:
     """Return the source that loads what the rules have left; with another seed, the sources once more."""
 
     def source(task: Task) -> Loads:
-        if task.seed != terms.seed:
+        if task.seed != config.seed:
             return in_sandbox()(task)
         return loads_of(load_intake(rules_folder), rules_folder)
 
     return source
 
 
-def task_of(work: Claimed, terms: Terms, means: Means, objects: Objects, out: Path, source: Source) -> Task:
+def task_of(
+    work: Claimed, config: GradingConfig, means: Means, objects: Objects, out: Path, source: Source
+) -> Task:
     """Set up the task of grading a submission; its files go to `out`.
 
     Raises:
@@ -111,14 +118,14 @@ def task_of(work: Claimed, terms: Terms, means: Means, objects: Objects, out: Pa
     """
     settings = Settings(
         out=out,
-        seed=terms.seed,
+        seed=config.seed,
         device=means.device,
-        data=PREVIEW if terms.preview else means.data,
-        stats_cache=objects.root / terms.assignment.data.stats_file,
+        data=PREVIEW if config.preview else means.data,
+        stats_cache=objects.root / config.assignment.data.stats_file,
         sandbox=means.sandbox,
         progress=objects.progress(work.key),
     )
-    return Task(reopened(work, terms, objects), terms.assignment, settings, source, _without_previews)
+    return Task(reopened(work, config, objects), config.assignment, settings, source, _without_previews)
 
 
 # Private functions
@@ -131,17 +138,17 @@ def _without_previews(_: str, event: object) -> None:
         raise DataUnavailableError(message)
 
 
-def _loads(task: Task, work: Claimed, box: Box) -> Loads:
+def _loads(task: Task, work: Claimed, sandbox: Sandbox) -> Loads:
     if work.problem:
         cause: Cause = "infrastructure" if work.problem_cause == "infrastructure" else "student"
         failure = LoadFailure("", "bad_output", cause, work.problem, "", "")
-        return Loads(box.backend, dict.fromkeys(task.submission.variants, failure))
+        return Loads(sandbox.backend, dict.fromkeys(task.submission.variants, failure))
     try:
         return load(task)
     except SandboxError:
         raise
     except (HarnessError, OSError) as error:
-        return Loads(box.backend, dict.fromkeys(task.submission.variants, _failed(error)))
+        return Loads(sandbox.backend, dict.fromkeys(task.submission.variants, _failed(error)))
 
 
 def _judged(task: Task, backend: str, probes: Probes) -> tuple[Graded, Record]:

@@ -20,14 +20,14 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.base.errors import HarnessError
 from harness.cohort import tasks as judging
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import LEASE_S, Claimed, Outcome, claim, finish, release, renew, this_process
 from harness.cohort.queries import last_folder
 from harness.cohort.repository import assignment_of
 from harness.cohort.store import Store, opened_store
 from harness.cohort.tasks import Means
 from harness.loader.load import open_loader
-from harness.sandbox.backends import Wanted
+from harness.sandbox.backends import BackendChoice
 from harness.training.runner import Child
 
 BATCH = 5
@@ -55,7 +55,7 @@ class Shift(BaseModel):
     variants: tuple[str, ...] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: str | None = None
-    sandbox: Wanted = "auto"
+    sandbox: BackendChoice = "auto"
     lease_s: float = LEASE_S
     cores: tuple[int, ...] = ()
     """Processors to stay on; none: all."""
@@ -73,18 +73,18 @@ def work(shift: Shift, owner: str | None = None) -> int:
     """
     owner = owner or this_process()
     with opened_store(shift.store, shift.files, must_exist=True) as store:
-        terms = terms_of(shift, store)
+        config = config_of(shift, store)
         with _renewing(store, owner, shift.lease_s):
             try:
-                return sum(_graded(store, terms, shift, owner))
+                return sum(_graded(store, config, shift, owner))
             finally:
                 release(store, owner, died=False)
 
 
-def terms_of(shift: Shift, store: Store) -> Terms:
+def config_of(shift: Shift, store: Store) -> GradingConfig:
     """Say what decides the grades of a shift."""
     assignment = assignment_of(store, shift.assignment_sha256)
-    return Terms(assignment, shift.seed, preview=shift.mini, variants=shift.variants)
+    return GradingConfig(assignment, shift.seed, preview=shift.mini, variants=shift.variants)
 
 
 def main() -> int:
@@ -108,17 +108,17 @@ def main() -> int:
 # Private functions
 
 
-def _graded(store: Store, terms: Terms, shift: Shift, owner: str) -> Iterator[int]:
+def _graded(store: Store, config: GradingConfig, shift: Shift, owner: str) -> Iterator[int]:
     """Grade batch by batch, or training by training; gives 1 for each grade that was entered."""
     means = Means(shift.device, shift.data, shift.sandbox)
     if shift.stage == "training":
-        while works := claim(store, terms.scope, "training", 1, owner, shift.lease_s):
+        while works := claim(store, config.run_key, "training", 1, owner, shift.lease_s):
             rules_folder = last_folder(store, works[0].key)
-            yield _entered(store, owner, judging.train(works[0], rules_folder, terms, means, store.objects))
+            yield _entered(store, owner, judging.train(works[0], rules_folder, config, means, store.objects))
         return
-    with open_loader(shift.sandbox) as box, closing(Child(MOST_MIB)) as child:
-        while works := claim(store, terms.scope, "rules", BATCH, owner, shift.lease_s):
-            for done in judging.judge_rules(works, terms, means, store.objects, box, child):
+    with open_loader(shift.sandbox) as sandbox, closing(Child(MOST_MIB)) as child:
+        while works := claim(store, config.run_key, "rules", BATCH, owner, shift.lease_s):
+            for done in judging.judge_rules(works, config, means, store.objects, sandbox, child):
                 yield _entered(store, owner, done)
 
 

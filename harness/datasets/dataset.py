@@ -1,4 +1,4 @@
-"""What the harness knows of a data set. One file of this folder describes one; the registry lists them."""
+"""Descriptions of data sets: one file of this folder describes one, and the registry lists them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,14 +103,14 @@ class Own(Dataset):
     """Where images and labels lie, for the page of data sets and for messages."""
     files: Callable[[Path, tuple[str, ...]], Sequence[Path]] = field(repr=False)
     """Lists the files that are read of a path, for these classes."""
-    read: Callable[[Path, "Wanted"], "Splits"] = field(repr=False)
+    read: Callable[[Path, "Requested"], "Splits"] = field(repr=False)
     """Reads a path."""
-    read_test: Callable[[Path, "Wanted"], "Split"] = field(repr=False)
+    read_test: Callable[[Path, "Requested"], "Split"] = field(repr=False)
     """Reads a test split that lies elsewhere."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requested:
     """What own images are read as: the classes by their number, (C, H, W), the side they are resized to."""
 
     classes: tuple[str, ...]

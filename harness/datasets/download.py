@@ -65,7 +65,7 @@ def _address(dataset: Public, one: Download) -> str:
 
 
 def _fetched(dataset: Public, one: Download, url: str, folder: Path, progress: Progress) -> Path:
-    """Have one file in `folder`, the official one."""
+    """Return the path of one official file in `folder`; download it if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / one.name
     if not path.exists():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.datasets.dataset import Own, Wanted
+from harness.datasets.dataset import Own, Requested
 
 if TYPE_CHECKING:
     from harness.datasets.images import Split, Splits
@@ -19,16 +19,16 @@ def in_class(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
-def _read(path: Path, wanted: Wanted) -> "Splits":
+def _read(path: Path, requested: Requested) -> "Splits":
     from harness.datasets.image_files import splits
 
-    return splits(path, wanted)
+    return splits(path, requested)
 
 
-def _read_test(path: Path, wanted: Wanted) -> "Split":
+def _read_test(path: Path, requested: Requested) -> "Split":
     from harness.datasets.image_files import test_split
 
-    return test_split(path, wanted)
+    return test_split(path, requested)
 
 
 def _files(path: Path, classes: tuple[str, ...]) -> Sequence[Path]:

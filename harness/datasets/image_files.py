@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.base.errors import DataError
-from harness.datasets.dataset import Wanted
+from harness.datasets.dataset import Requested
 from harness.datasets.folder import SUFFIXES, in_class
 from harness.datasets.images import Images, Split, Splits
 
@@ -14,19 +14,19 @@ _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "WEBP")
 _MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "CMYK"}
 
 
-def splits(path: Path, wanted: Wanted) -> Splits:
+def splits(path: Path, requested: Requested) -> Splits:
     """Read the class folders in ``train`` and ``test``, or right below `path` where there is no ``train``.
 
     Raises:
         DataError: a class has no image, or an image cannot be used.
     """
-    test = _split(path / "test", wanted) if (path / "test").is_dir() else None
-    return Splits(_split(_below(path, "train"), wanted), test, wanted.classes)
+    test = _split(path / "test", requested) if (path / "test").is_dir() else None
+    return Splits(_split(_below(path, "train"), requested), test, requested.classes)
 
 
-def test_split(path: Path, wanted: Wanted) -> Split:
+def test_split(path: Path, requested: Requested) -> Split:
     """Read the class folders of a test split, in ``test`` or right below `path`, likewise."""
-    return _split(_below(path, "test"), wanted)
+    return _split(_below(path, "test"), requested)
 
 
 # Private functions
@@ -36,9 +36,9 @@ def _below(path: Path, part: str) -> Path:
     return path / part if (path / part).is_dir() else path
 
 
-def _split(folder: Path, wanted: Wanted) -> Split:
-    files = [in_class(folder / name) for name in wanted.classes]
-    for name, those in zip(wanted.classes, files, strict=True):
+def _split(folder: Path, requested: Requested) -> Split:
+    files = [in_class(folder / name) for name in requested.classes]
+    for name, those in zip(requested.classes, files, strict=True):
         if not those:
             raise DataError(
                 f"{folder / name}: no images; expected at least one file that ends with "
@@ -46,22 +46,22 @@ def _split(folder: Path, wanted: Wanted) -> Split:
             )
     listed = [file for those in files for file in those]
     labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(those) for those in files])
-    return Split(_images(listed, wanted), labels)
+    return Split(_images(listed, requested), labels)
 
 
-def _images(files: Sequence[Path], wanted: Wanted) -> Images:
-    channels, height, width = wanted.shape
+def _images(files: Sequence[Path], requested: Requested) -> Images:
+    channels, height, width = requested.shape
     images = np.empty((len(files), height, width, channels), np.uint8)
     for row, file in enumerate(files):
-        images[row] = _image(file, wanted).reshape(images.shape[1:])
+        images[row] = _image(file, requested).reshape(images.shape[1:])
     return images
 
 
-def _image(file: Path, wanted: Wanted) -> Images:
+def _image(file: Path, requested: Requested) -> Images:
     """Read one image (H, W) or (H, W, C); it is resized by averages of neighbours where that is asked for."""
     from PIL import Image  # takes a while
 
-    channels, height, width = wanted.shape
+    channels, height, width = requested.shape
     try:
         with Image.open(file, formats=_FORMATS) as opened:
             mode, picture = opened.mode, opened.convert("L" if channels == 1 else "RGB")
@@ -74,7 +74,7 @@ def _image(file: Path, wanted: Wanted) -> Images:
         raise DataError(
             f"{file}: pixels of the kind {mode}; expected 8 bits a channel. Save it as such a file."
         )
-    if wanted.resize is not None:
+    if requested.resize is not None:
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     elif picture.size != (width, height):
         raise DataError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets.dataset import Shape
-from harness.datasets.metrics import Marks, classified, mark
+from harness.datasets.metrics import Metrics, classified, measure
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -22,23 +22,23 @@ class Split:
     images: Images
     labels: Labels
 
-    def mark(self, logits: NDArray[np.float32]) -> Marks:
+    def measure(self, logits: NDArray[np.float32]) -> Metrics:
         """Compare logits (N, classes) with the labels."""
-        return mark(self.labels, logits)
+        return measure(self.labels, logits)
 
     def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Choose images by what a network made of them, `logits` (N, classes)."""
         return classified(self.images, self.labels, logits)
 
 
-class Marked(Protocol):
+class Measurable(Protocol):
     """Test images (N, H, W, C) uint8, and what their labels, which may be elsewhere, say of logits."""
 
     @property
     def images(self) -> Images:
         """The images."""
 
-    def mark(self, logits: NDArray[np.float32]) -> Marks:
+    def measure(self, logits: NDArray[np.float32]) -> Metrics:
         """Compare logits (N, classes) with the labels."""
 
     def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -65,7 +65,7 @@ class Data:
     name: str
     root: str
     train: Split
-    test: Marked
+    test: Measurable
     classes: tuple[str, ...]
     digest: str = ""
     secret: bool = False

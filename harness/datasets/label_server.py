@@ -1,4 +1,7 @@
-"""Keep the labels of the test split in a process of their own: where a graph runs, they are not.
+"""The label server: a process that holds the labels of the test split, apart from where a graph runs.
+
+The server loads the data, sends all but those labels, and then answers logits with metrics.
+A graph that found a way to read the memory of the process it runs in would not find them there.
 
 The keeper loads the data, hands over all but those labels, and then answers with what it makes of logits.
 A graph that found a way to read the memory of the process it runs in would not find them there.
@@ -16,32 +19,32 @@ from harness.base.errors import HarnessError, TrainingError
 from harness.datasets.download import Progress
 from harness.datasets.images import Data, Images, Split
 from harness.datasets.loading import load_data
-from harness.datasets.metrics import Marks
+from harness.datasets.metrics import Metrics
 from harness.datasets.spec import DataSpec
 
 
 @dataclass(frozen=True)
-class Held:
-    """A test split whose labels are with a keeper: images (N, H, W, C) uint8."""
+class ServedSplit:
+    """A test split whose labels are held by a label server: images (N, H, W, C) uint8."""
 
     images: Images
-    keeper: "Connection | None" = field(repr=False, compare=False)
+    server: "Connection | None" = field(repr=False, compare=False)
 
-    def mark(self, logits: NDArray[np.float32]) -> Marks:
-        """Have logits (N, classes) marked; see `harness.datasets.metrics.mark`."""
-        return self._asked("mark", logits)  # type: ignore[no-any-return]
+    def measure(self, logits: NDArray[np.float32]) -> Metrics:
+        """Return the metrics of logits (N, classes), see `harness.datasets.metrics.measure`."""
+        return self._asked("measure", logits)  # type: ignore[no-any-return]
 
     def classified(self, logits: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Have images chosen by logits (N, classes); see `harness.datasets.metrics.classified`."""
+        """Return images chosen by logits (N, classes), see `harness.datasets.metrics.classified`."""
         return self._asked("classified", logits)  # type: ignore[no-any-return]
 
     def _asked(self, what: str, logits: NDArray[np.float32]) -> Any:
-        assert self.keeper is not None
+        assert self.server is not None
         try:
             # Plain bytes: the keeper unpickles nothing from where a graph runs.
-            self.keeper.send_bytes(what.encode())
-            self.keeper.send_bytes(np.ascontiguousarray(logits, dtype=np.float32).tobytes())
-            return self.keeper.recv()
+            self.server.send_bytes(what.encode())
+            self.server.send_bytes(np.ascontiguousarray(logits, dtype=np.float32).tobytes())
+            return self.server.recv()
         except (EOFError, OSError):
             raise TrainingError(
                 "training: the process that keeps the test labels has ended; expected an answer, got none. "
@@ -49,8 +52,8 @@ class Held:
             ) from None
 
 
-def held_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
-    """Load the data as `harness.datasets.loading.load_data` does, its test labels left with a keeper.
+def data_with_label_server(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
+    """Load the data as `harness.datasets.loading.load_data` does, its test labels in a label server.
 
     The keeper ends with this process.
 
@@ -69,7 +72,7 @@ def held_data(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
             progress(*said)
     except EOFError:
         raise TrainingError("training: the process that loads the data ended without them.") from None
-    return replace(said, test=Held(said.test.images, mine))
+    return replace(said, test=ServedSplit(said.test.images, mine))
 
 
 def _keep(out: Connection, spec: DataSpec, folder: str | None) -> None:
@@ -80,11 +83,11 @@ def _keep(out: Connection, spec: DataSpec, folder: str | None) -> None:
         return
     test = data.test
     assert isinstance(test, Split)
-    out.send(replace(data, test=Held(test.images, None), digest=data.sha256))
+    out.send(replace(data, test=ServedSplit(test.images, None), digest=data.sha256))
     try:
         while True:
             what, logits = out.recv_bytes().decode(), np.frombuffer(out.recv_bytes(), np.float32)
             logits = logits.reshape(len(test.labels), -1)
-            out.send(test.mark(logits) if what == "mark" else test.classified(logits))
+            out.send(test.measure(logits) if what == "measure" else test.classified(logits))
     except EOFError:
         return

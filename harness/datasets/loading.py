@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.base.errors import DataError, DataUnavailableError
-from harness.datasets.dataset import PREVIEW, Own, Public, Wanted
+from harness.datasets.dataset import PREVIEW, Own, Public, Requested
 from harness.datasets.download import Progress, download
 from harness.datasets.places import DOWNLOADS, checked_files, local_folder, places, require_mini
 from harness.datasets.spec import DataSpec
@@ -70,7 +70,7 @@ def checked_folder(spec: DataSpec, folder: str | None) -> Path | None:
 
 
 def files_sha256(spec: DataSpec, path: Path, test: Path | None) -> str:
-    """SHA-256 (hex) over the files of own images: sorted relative names, each with the SHA-256 of its bytes.
+    """Return the SHA-256 (hex) over the files of own images: sorted relative names, and each file's SHA-256.
 
     Those of a test split that lies elsewhere come last.
     """
@@ -106,10 +106,10 @@ def _read_own(spec: DataSpec, folder: str | None) -> tuple[Path, "Splits"]:
     dataset = spec.of
     assert isinstance(dataset, Own)
     path, test = _located_both(spec, folder)
-    wanted = Wanted(spec.class_names, spec.input_shape, spec.resize)
-    read = dataset.read(path, wanted)
+    requested = Requested(spec.class_names, spec.input_shape, spec.resize)
+    read = dataset.read(path, requested)
     if test is not None:
-        read = replace(read, test=dataset.read_test(test, wanted))
+        read = replace(read, test=dataset.read_test(test, requested))
     _check_sha256(spec, path, files_sha256(spec, path, test))
     return path, read
 

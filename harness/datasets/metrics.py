@@ -1,4 +1,4 @@
-"""What only the labels of a test split can tell of a network's logits: loss, confusion, mistakes to show."""
+"""Metrics that need the test labels: loss, confusion, and mistakes to show."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ IMAGES = 16
 
 
 @dataclass(frozen=True)
-class Marks:
+class Metrics:
     """Mean cross-entropy, and ``confusion[i][j]``: images of class i called class j."""
 
     loss: float
@@ -28,7 +28,7 @@ class Marks:
         return sum(map(sum, self.confusion))
 
 
-def mark(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Marks:
+def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
     """Compare logits (N, classes) with labels (N,); computed in float64."""
     classes = logits.shape[1]
     exact = logits.astype(np.float64)
@@ -38,7 +38,7 @@ def mark(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Marks:
         losses = log_total - exact[np.arange(len(labels)), labels]
     cells = np.bincount(labels * classes + logits.argmax(axis=1), minlength=classes * classes)
     rows = cells.reshape(classes, classes).tolist()
-    return Marks(loss=float(losses.mean()), confusion=tuple(tuple(row) for row in rows))
+    return Metrics(loss=float(losses.mean()), confusion=tuple(tuple(row) for row in rows))
 
 
 def classified(

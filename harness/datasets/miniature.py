@@ -86,7 +86,7 @@ def _check(path: Path, expected: str) -> None:
 
 
 def _thinned(split: Split, shape: Shape) -> Split:
-    """Keep evenly spaced images, then give them their shape."""
+    """Select evenly spaced images, then reshape them."""
     most = max(MOST_PIXELS // (shape[1] * shape[2]), 64)
     step = -(-len(split.labels) // most)
     return Split(shaped(split.images[::step], shape), split.labels[::step])

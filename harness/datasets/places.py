@@ -1,4 +1,4 @@
-"""Where data is looked for, and whether what is found there is the official one."""
+"""Places where data is looked for, and the check that what is found there is the official one."""
 
 import os
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def checked_files(dataset: Public, folder: Path) -> list[Path]:
 
 
 def how_to_get(spec: DataSpec) -> str:
-    """Say where to put the data that could not be had."""
+    """Return where to put the data that could not be found."""
     if isinstance(spec.of, Public):
         what, variable = f"the folder {spec.of.folder}", spec.of.root_variable
     else:
@@ -71,7 +71,7 @@ def require_mini(spec: DataSpec) -> Miniature:
 
 
 def _checked(file: File, folder: Path) -> Path:
-    """Take the first form that is there."""
+    """Return the first form of a file that is in the folder, once its checksum is right."""
     name = next((form for form in file.forms if (folder / form).exists()), next(iter(file.forms)))
     _check_md5(folder / name, file.forms[name], file.forms)
     return folder / name

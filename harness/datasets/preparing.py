@@ -33,7 +33,7 @@ def _shaped(split: Split, spec: DataSpec) -> Split:
 
 
 def _chosen(split: Split, classes: tuple[str, ...], spec: DataSpec) -> Split:
-    """Keep the images of the asked classes, and number these in the order asked for."""
+    """Select the images of the requested classes, and number these in the order requested."""
     if missing := [name for name in spec.class_names if name not in classes]:
         raise DataError(
             f"{spec.title}: no class {missing[0]!r} in the files; they hold {', '.join(classes)}. "

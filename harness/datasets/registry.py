@@ -27,6 +27,6 @@ def register(dataset: Dataset) -> None:
 
 
 def environment() -> tuple[str, ...]:
-    """Name the environment variables that say where data lies or comes from."""
+    """List the environment variables that say where data lies or comes from."""
     own = (name for one in DATASETS.values() for name in (one.root_variable, one.url_variable))
     return ("HARNESS_DATA", *own)

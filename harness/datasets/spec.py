@@ -156,7 +156,7 @@ def _classes_mistake(spec: DataSpec) -> str:
 
 
 def _public_mistake(spec: DataSpec) -> str:
-    """Say what does not fit a data set that everybody has the same files of; "" where all fits."""
+    """Return what does not fit a data set of which everybody has the same files; "" where all fits."""
     dataset = spec.of
     assert isinstance(dataset, Public)
     own = [name for name in ("path", "sha256", "test") if getattr(spec, name) is not None]
@@ -180,7 +180,7 @@ def _public_mistake(spec: DataSpec) -> str:
 
 
 def _own_mistake(spec: DataSpec) -> str:
-    """Say what is missing of the description of a teacher's own images; "" where nothing is."""
+    """Return what is missing in the description of a teacher's own images; "" where nothing is."""
     if spec.path is None:
         return f"path: missing; name the {spec.dataset}, relative to where data is looked for"
     if spec.classes is None:

@@ -21,7 +21,7 @@ NAMES = tuple(sorted(_NAMED | {"clamp"}))
 
 
 def activation(measured: Measured, node: Node) -> str | None:
-    """Name the activation that a node is; None for other arithmetic."""
+    """Return the activation that a node is; None for other arithmetic."""
     name = short_name(node.op).rstrip("_")
     if name in _CLAMPS:
         return _clamp(name, node)
@@ -59,13 +59,13 @@ def _bounds(name: str, node: Node) -> tuple[float | None, float | None]:
 
 
 def _against_zeros(measured: Measured, node: Node) -> bool:
-    """Tell whether the larger of a value and of zeros is taken."""
+    """Return whether the larger of a value and of zeros is taken."""
     others = [ref for ref in node.refs if ref not in measured.fields]
     return len(others) == 1 and others[0] in measured.flow.zeros
 
 
 def _gates_its_own_source(measured: Measured, node: Node) -> bool:
-    """Tell whether a sigmoid serves to be multiplied by what it was computed from, and nothing else."""
+    """Return whether a sigmoid serves to be multiplied by what it was computed from, and nothing else."""
     readers = [later for later in measured.nodes if node.name in later.refs]
     source = node.refs[0]
     return bool(readers) and all(

@@ -1,4 +1,4 @@
-"""What to change in a network, and what it would give: measured on the changed graph, not guessed."""
+"""Advice on changing a network, and what it would give: measured on the changed graph, not guessed."""
 
 from collections.abc import Iterator
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Which operators of the allow-list may return memory of what they read.
+"""The operators of the allow-list that may return memory of what they read.
 
 `MARKED` is what torch's own schemas say: a result marked with an alias set that is not written to. The
 analysis does not import torch, so it stands here; tests/graph/test_aliases.py compares it with the

@@ -44,7 +44,7 @@ def channelwise(measured: Measured, convolutions: Sequence[Convolution]) -> tupl
 
 
 def _is_part(measured: Measured, convolution: Convolution) -> bool:
-    """Tell whether a convolution of one channel reads a part of a map of more."""
+    """Return whether a convolution of one channel reads a part of a map of more."""
     return _origin(measured, convolution)[1] or _holds_channels_as_images(measured, convolution)
 
 

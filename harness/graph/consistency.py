@@ -1,4 +1,4 @@
-"""Whether the two graphs of a network, train and eval, compute the same, and eval is a plain function."""
+"""Check that the train and eval graphs of a network compute the same, and that eval is a plain function."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -136,7 +136,7 @@ def state_changes(train: Flow, evaluation: Flow) -> tuple[Node, ...]:
 
 
 def _keys(flow: Flow, table: dict[Any, int]) -> dict[str, int]:
-    """Give every live value a number that is the same for equal computations, in both graphs."""
+    """Return a number for every live value, the same for equal computations in both graphs."""
     keys: dict[str, int] = {}
     for name in flow.graph.inputs:
         keys[name] = table.setdefault(("input", flow.graph.inputs.index(name)), len(table))
@@ -185,7 +185,7 @@ def _is_random(node: Node) -> bool:
 
 
 def _is_switch(measured: Measured, node: Node) -> bool:
-    """Tell whether a node that the image does not reach gives one thing in training and another in eval.
+    """Return whether a node that the image does not reach has different values in training and in eval.
 
     A weight that is dropped in part does not count, nor a constant that only multiplies what is of the image.
     """
@@ -196,7 +196,7 @@ def _is_switch(measured: Measured, node: Node) -> bool:
 
 
 def _is_factor(measured: Measured, node: Node) -> bool:
-    """Tell whether a dropped constant does nothing but multiply what is computed from the image."""
+    """Return whether a dropped constant only multiplies what is computed from the image."""
     names = {node.name}
     for reader in measured.flow.nodes:
         if names.isdisjoint(reader.refs):
@@ -213,7 +213,7 @@ def _statistics(node: Node) -> tuple[str, ...]:
 
 
 def _depends_on_count(measured: Measured, node: Node) -> bool:
-    """Tell whether a node computes with the number of images, or with a tensor that has one row for each."""
+    """Return whether a node computes with the number of images, or with a tensor of one row for each."""
     family, name = OPS.get(node.op), short_name(node.op)
     by_name = measured.graph.by_name
     if family in _COMPUTES:
@@ -256,7 +256,7 @@ def _is_across_images(measured: Measured, node: Node) -> bool:
 
 
 def _dimensions(node: Node, field: Field) -> Iterator[int]:
-    """Name the dimensions along which a node combines elements of what it reads, or moves them."""
+    """Yield the dimensions along which a node combines elements of what it reads, or moves them."""
     name, rank = short_name(node.op), len(field.layout or ())
     if OPS.get(node.op) in ("reduce", "reduce_max"):
         yield from reduced_dimensions(node, rank)
@@ -270,14 +270,14 @@ def _dimensions(node: Node, field: Field) -> Iterator[int]:
 
 
 def _normalised_together(node: Node, name: str, rank: int) -> tuple[int, int]:
-    """Give the first dimension that a normalisation works along, and the one behind the last."""
+    """Return the first dimension that a normalisation works along, and the one behind the last."""
     if name == "group_norm":
         return 1, rank
     return (2, rank) if name == "instance_norm" else (rank - len(node.arg(1, "normalized_shape")), rank)
 
 
 def _takes_all(node: Node, name: str) -> bool:
-    """Tell whether a slice or a list takes everything there is in its order: ``x[:]``, a list of one."""
+    """Return whether a slice or a list selects all elements in their order: ``x[:]``, a list of one."""
     if name in ("slice", "slice_scatter"):
         first = 2 if name == "slice" else 3
         start, end, step = (node.arg(first + i, key) for i, key in enumerate(("start", "end", "step")))

@@ -24,17 +24,17 @@ class Convolution:
 
     @property
     def is_spatial(self) -> bool:
-        """Tell whether its kernel is larger than 1x1."""
+        """Whether its kernel is larger than 1x1."""
         return any(self.window.kernel[side] > 1 for side in self.sides)
 
     @property
     def is_depthwise(self) -> bool:
-        """Tell whether every channel has its own kernel, larger than 1x1."""
+        """Whether every channel has its own kernel, larger than 1x1."""
         return self.is_spatial and self.window.groups == self.channels > 1
 
     @property
     def is_pointwise(self) -> bool:
-        """Tell whether it is a 1x1 convolution over all channels."""
+        """Whether it is a 1x1 convolution over all channels."""
         return set(self.window.kernel) == {1} and self.window.groups == 1
 
     @property
@@ -65,7 +65,7 @@ def find_convolutions(measured: Measured) -> Iterator[Convolution]:
 
 
 def _sides(field: Field, window: Window) -> tuple[int, ...]:
-    """Name the dimensions of a window that lie along rows or columns; all where that is not known."""
+    """Return the dimensions of a window that lie along rows or columns; all where that is not known."""
     along = (field.layout or ())[-window.rank :]
     found = tuple(i for i, dimension in enumerate(along) if places(dimension))
     return found if field.layout is not None else tuple(range(window.rank))

@@ -1,4 +1,4 @@
-"""What a network costs for one image: multiply-adds, and bytes that its values take at the same time."""
+"""The cost of a network for one image: multiply-adds, and bytes that its values take at the same time."""
 
 import math
 from collections import defaultdict
@@ -136,7 +136,7 @@ def _completed(measured: Measured, name: str, sizes: list[int]) -> Sizes | None:
 
 
 def _roots(measured: Measured) -> Mapping[str, str]:
-    """Name, for every live value and the image, the one whose memory it takes."""
+    """Map every live value and the image to the one whose memory it takes."""
     root = {measured.graph.inputs[0]: measured.graph.inputs[0]}
     for node in measured.flow.nodes:
         shared = next((name for name in node.refs if name in root), None)
@@ -156,7 +156,7 @@ def _results(measured: Measured, root: Mapping[str, str]) -> Mapping[str, list[N
 
 
 def _multiplies(measured: Measured, node: Node) -> bool:
-    """Tell whether a node is a product: of matrices, or by element of a value of the image and a tensor."""
+    """Return whether a node is a product: of matrices, or by element of a value of the image and a tensor."""
     name = short_name(node.op).rstrip("_")
     if OPS.get(node.op) != "elementwise":
         return OPS.get(node.op) in _MULTIPLIES or name == "inner"

@@ -1,4 +1,4 @@
-"""What running a network shows of its graph: which layers matter, and how far the analysis is right.
+"""Evidence from running a network: which layers matter, and how far the analysis is right.
 
 Measured by `harness.training.evidence` in the process that runs networks; the rules read it.
 """

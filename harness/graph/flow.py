@@ -76,7 +76,7 @@ class _Names:
             self.views[self.root[name]].append(name)
 
     def join(self, names: tuple[str, ...]) -> str:
-        """Let several names share one root, as a result does that is a view of any of them."""
+        """Join several names under one root, as for a result that is a view of any of them."""
         into, *others = dict.fromkeys(self.root[name] for name in names)
         for other in others:
             self.views[into] += self.views.pop(other, [])
@@ -84,7 +84,7 @@ class _Names:
         return names[0]
 
     def current(self, name: str) -> str:
-        """Name the node that made the values a name has now."""
+        """Return the node that made the values a name has now."""
         return self.newest[self.first[name]]
 
 
@@ -119,7 +119,7 @@ def functional(graph: Graph) -> Flow:
 
 
 def data_reads(node: Node) -> tuple[str, ...]:
-    """Names of the values whose elements, not only their shape, reach a node's result."""
+    """List the values whose elements, not only their shape, reach a node's result."""
     name, family = short_name(node.op), OPS.get(node.op)
     if name in ("sym_size", "sym_numel", "sym_stride"):
         return ()
@@ -146,7 +146,7 @@ def _last_reads(graph: Graph) -> Mapping[str, int]:
 
 
 def _sharing(node: Node, names: _Names) -> tuple[str | None, str | None]:
-    """Name the value a node's result may share memory with, and the one it is the same tensor as."""
+    """Return the value a node's result may share memory with, and the one it is the same tensor as."""
     if not node.refs or node.op not in OPS:
         return None, None
     first = node.refs[0]
@@ -197,7 +197,7 @@ def _zeros(nodes: Mapping[str, Node], tangled: frozenset[str]) -> frozenset[str]
 
 
 def _live(nodes: Mapping[str, Node], output: str, zeros: frozenset[str]) -> Iterator[Node]:
-    """Keep what the output depends on; a value that is zero whatever goes in depends on nothing."""
+    """Yield what the output depends on; a value that is zero for any input depends on nothing."""
     needed = {output}
     for node in reversed(list(nodes.values())):
         if node.name in needed and node.name not in zeros:
@@ -216,7 +216,7 @@ _KEEPS_ZERO = frozenset(
 
 
 def _is_zero(node: Node, zeros: set[str]) -> bool:
-    """Tell whether arithmetic gives exactly zero, or nothing at all, whatever the image is."""
+    """Return whether arithmetic gives exactly zero, or nothing at all, for any image."""
     name = short_name(node.op).rstrip("_")
     if node.shape is not None and 0 in node.shape:
         return True
@@ -251,7 +251,7 @@ def _alpha(node: Node) -> float | None:
 
 
 def _is_ignored(node: Node, ref: str) -> bool:
-    """Tell whether ``add(x, y, alpha=0)`` makes an argument count for nothing."""
+    """Return whether ``add(x, y, alpha=0)`` makes an argument count for nothing."""
     second = node.arg(1, "other")
     scaled = node.op.startswith(("aten.add.", "aten.sub.", "aten.add_.", "aten.sub_.")) and _alpha(node) == 0
     return scaled and isinstance(second, Ref) and second.ref == ref and node.arg(0, "self") != second

@@ -62,7 +62,7 @@ def find_head(measured: Measured) -> Head:
 
 
 def describe(measured: Measured, head: Head) -> str:
-    """Say a head in a line: "global average pool -> Linear(128, 10)"."""
+    """Return a head in one line: "global average pool -> Linear(128, 10)"."""
     return " -> ".join(_steps(measured, head)) or "none: the output is still a feature map"
 
 
@@ -89,12 +89,12 @@ def classifiers(measured: Measured, head: Head) -> tuple[Node, ...]:
 
 
 def averages(measured: Measured, head: Head) -> bool:
-    """Tell whether the whole of both axes is averaged."""
+    """Return whether a head averages the whole of both axes."""
     return any(_kind(measured, node) == "average" for node in head.nodes)
 
 
 def name_of(measured: Measured, node: Node) -> str:
-    """Name a step of the head in the field's words."""
+    """Return the field's name for a step of the head."""
     name, weight = short_name(node.op).rstrip("_"), measured.weight_shape(node)
     kind = _kind(measured, node)
     if kind == "average":
@@ -118,7 +118,7 @@ def positions(measured: Measured, name: str) -> int:
 
 
 def _is_pooled_to_one(measured: Measured, name: str, known: dict[str, bool]) -> bool:
-    """Tell whether a map has one position only because a pool, which left out rows or columns, made it so.
+    """Return whether a map has one position only because a pool that left out rows or columns made it so.
 
     `known` holds what was found out on the way, of every map that was passed.
     """
@@ -142,7 +142,7 @@ def _is_pooled_to_one(measured: Measured, name: str, known: dict[str, bool]) -> 
 
 
 def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> bool:
-    """Tell whether a step may be in the head at all, with what has come before it."""
+    """Return whether a step may be in the head at all, with what has come before it."""
     if kind is None:
         return False
     if kind in _PLACE:
@@ -153,7 +153,7 @@ def _belongs(kind: str | None, seen: Mapping[str, Node], allowed: Sequence[Class
 
 
 def _not_part(measured: Measured, node: Node) -> str:
-    """Say why a step has no place in a head."""
+    """Return why a step has no place in a head."""
     name = name_of(measured, node)
     if OPS.get(node.op) in _POOLS and measured.fields[node.name].is_map:
         layout = measured.sources(node)[0].known_layout()
@@ -162,7 +162,7 @@ def _not_part(measured: Measured, node: Node) -> str:
 
 
 def _out_of_place(kind: str, seen: Mapping[str, Node], allowed: Sequence[Classifier]) -> str | None:
-    """Say why a step may not come after those seen, if it may not."""
+    """Return why a step may not come after those seen, if it may not."""
     if kind in _PLACE and "average" not in seen:
         return f"the {kind} reads the map itself, not its global average"
     if kind in _PLACE and _CLASSIFIER in seen:
@@ -206,7 +206,7 @@ def _kind(measured: Measured, node: Node) -> str | None:
 
 
 def _is_pointwise(measured: Measured, node: Node) -> bool:
-    """Tell whether a convolution of a pooled map is a matrix product over all its channels."""
+    """Return whether a convolution of a pooled map is a matrix product over all its channels."""
     try:
         window = measured.window(node)
     except Unmeasurable:
@@ -215,7 +215,7 @@ def _is_pointwise(measured: Measured, node: Node) -> bool:
 
 
 def _only_axes(measured: Measured, node: Node) -> bool:
-    """Tell whether a reduction leaves the channels alone."""
+    """Return whether a reduction leaves the channels alone."""
     before, after = measured.sources(node)[0], measured.fields[node.name]
     return _channels(before.layout) == _channels(after.layout)
 
@@ -226,7 +226,7 @@ def _channels(layout: object) -> list[tuple[str, int | None]]:
 
 
 def _by_number(measured: Measured, node: Node) -> bool:
-    """Tell whether a value is multiplied by one number: written, computed from sizes, or learned."""
+    """Return whether a value is multiplied by one number: written, computed from sizes, or learned."""
     for other in node.args[:2]:
         if literal(other) is not None:
             return True
@@ -238,7 +238,7 @@ def _by_number(measured: Measured, node: Node) -> bool:
 
 
 def _is_by_stored(measured: Measured, node: Node) -> bool:
-    """Tell whether a node combines what depends on the image with stored numbers, or what is made of them."""
+    """Return whether a node combines what depends on the image with stored numbers or their results."""
     others = [name for name in node.refs if name not in measured.fields]
     return not measured.leading_to(*others).isdisjoint(measured.graph.bindings)
 

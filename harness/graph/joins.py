@@ -32,7 +32,7 @@ class Join:
 
 
 def is_product_with_weights(measured: Measured, node: Node) -> bool:
-    """Tell whether a matrix product is one of a value that the image reaches with stored numbers."""
+    """Return whether a node is a matrix product of a value that the image reaches with stored numbers."""
     if OPS.get(node.op) not in _PRODUCTS:
         return False
     stored = [name for name in data_reads(node) if name not in measured.fields]
@@ -41,7 +41,7 @@ def is_product_with_weights(measured: Measured, node: Node) -> bool:
 
 
 def is_weighted(measured: Measured, node: Node) -> bool:
-    """Tell whether a node has weights: a convolution, a linear layer, a product with stored numbers."""
+    """Return whether a node has weights: a convolution, a linear layer, a product with stored numbers."""
     return OPS.get(node.op) in _WEIGHTED or is_product_with_weights(measured, node)
 
 
@@ -68,7 +68,7 @@ def _operands(node: Node) -> tuple[str, ...]:
 
 
 def _adds_values(measured: Measured, node: Node) -> bool:
-    """Tell whether a node adds two maps, or two values of one shape, or subtracts them; no bias, no gate."""
+    """Return whether a node adds or subtracts two maps, or two values of one shape; no bias, no gate."""
     if short_name(node.op).rstrip("_") not in _SUMS:
         return False
     names = [name for name in dict.fromkeys(_operands(node)) if name in measured.fields]
@@ -79,7 +79,7 @@ def _adds_values(measured: Measured, node: Node) -> bool:
 
 
 def _shortcut(measured: Measured, layers: list[Node]) -> Shortcut | None:
-    """Name the shortcut that holds these layers with weights; None where it is a branch of its own."""
+    """Return the shortcut that holds these layers with weights; None where it is a branch of its own."""
     if not layers:
         return "identity"
     return "projection" if all(_is_1x1(measured, node) for node in layers) else None

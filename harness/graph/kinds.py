@@ -1,4 +1,4 @@
-"""What each executed operator is, in the words of a course: a convolution, a pool, a normalisation, ...
+"""The kind of each executed operator, in the words of a course: a convolution, a pool, a normalisation, ...
 
 By what it does, whatever it is called: an average may be a mean over rows and columns, a linear layer a
 product with stored numbers. Where that cannot be told, the node may be of a kind, and nobody says it is.
@@ -47,7 +47,7 @@ _MOVES = frozenset({"view", "permute", "identity", "expand"})
 
 
 @dataclass(frozen=True)
-class Told:
+class Classified:
     """The kinds that a node is of, and those it may be of besides."""
 
     surely: frozenset[Kind] = NOTHING
@@ -57,15 +57,15 @@ class Told:
 _LINEAR: frozenset[Kind] = frozenset({"linear", "weighted"})
 _POINTWISE: frozenset[Kind] = frozenset({"pointwise"})
 _NORM: frozenset[Kind] = frozenset({"normalisation"})
-_PLAIN: Mapping[str, Told] = {
-    "conv_transpose": Told(frozenset({"transposed", "weighted"})),
-    "recurrent": Told(frozenset({"recurrent", "weighted"})),
-    "attention": Told(frozenset({"attention"})),
-    "batch_norm": Told(frozenset({"normalisation", "batch_norm"})),
-    "softmax": Told(frozenset({"softmax"})),
-    "resample": Told(frozenset({"interpolation"})),
-    "random": Told(perhaps=frozenset({"dropout"})),
-    "frequency": Told(perhaps=frozenset({"convolution"})),
+_PLAIN: Mapping[str, Classified] = {
+    "conv_transpose": Classified(frozenset({"transposed", "weighted"})),
+    "recurrent": Classified(frozenset({"recurrent", "weighted"})),
+    "attention": Classified(frozenset({"attention"})),
+    "batch_norm": Classified(frozenset({"normalisation", "batch_norm"})),
+    "softmax": Classified(frozenset({"softmax"})),
+    "resample": Classified(frozenset({"interpolation"})),
+    "random": Classified(perhaps=frozenset({"dropout"})),
+    "frequency": Classified(perhaps=frozenset({"convolution"})),
 }
 """What operators are that need no look at their arguments."""
 
@@ -76,7 +76,7 @@ class Kinds:
 
     view: View
     behaving: Mapping[str, str]
-    _known: dict[str, Told] = field(default_factory=dict, repr=False)
+    _known: dict[str, Classified] = field(default_factory=dict, repr=False)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -85,10 +85,10 @@ class Kinds:
         live = measured.flow.nodes
         return tuple(n for n in live if n.name in measured.fields or OPS.get(n.op) == "random")
 
-    def of(self, node: Node) -> Told:
-        """Tell what a live node is."""
+    def of(self, node: Node) -> Classified:
+        """Return the kinds of a live node."""
         if node.name not in self._known:
-            self._known[node.name] = self._told(node)
+            self._known[node.name] = self._classified(node)
         return self._known[node.name]
 
     def window(self, node: Node) -> Window | None:
@@ -121,44 +121,44 @@ class Kinds:
 
     # Private
 
-    def _told(self, node: Node) -> Told:
+    def _classified(self, node: Node) -> Classified:
         if node.op not in OPS:
-            return Told(perhaps=KINDS)
+            return Classified(perhaps=KINDS)
         if node.name in self._not_followed:
-            return Told(perhaps=_IN_PLACE)
+            return Classified(perhaps=_IN_PLACE)
         if node.name in self._maxima:
             if OPS[node.op] == "max_pool" and (window := self.window(node)) and set(window.kernel) == {1}:
-                return Told()  # the largest of one number
+                return Classified()  # the largest of one number
             is_global = not self.view.measured.fields[node.name].axes
-            return Told(frozenset({"max_pool", "global_max_pool"} if is_global else {"max_pool"}))
-        told = self._by_operator(node)
+            return Classified(frozenset({"max_pool", "global_max_pool"} if is_global else {"max_pool"}))
+        classified = self._by_operator(node)
         if node.name in self._undecided:
-            return Told(told.surely, told.perhaps | {"max_pool", "global_max_pool"})
-        return told
+            return Classified(classified.surely, classified.perhaps | {"max_pool", "global_max_pool"})
+        return classified
 
-    def _by_operator(self, node: Node) -> Told:
+    def _by_operator(self, node: Node) -> Classified:
         match OPS[node.op]:
             case "conv":
-                return Told(self._convolution(node))
+                return Classified(self._convolution(node))
             case "linear" | "matmul" | "einsum":
                 return self._product(node)
-            case "opaque":
-                return Told(perhaps=_LINEAR if short_name(node.op) in _PRODUCTS else NOTHING)
+            case "not_followed":
+                return Classified(perhaps=_LINEAR if short_name(node.op) in _PRODUCTS else NOTHING)
             case "norm":
-                return Told(_norm(node))
+                return Classified(_norm(node))
             case "dropout":
-                return Told(frozenset({"dropout"}) if self._drops(node) else NOTHING)
+                return Classified(frozenset({"dropout"}) if self._drops(node) else NOTHING)
             case "avg_pool" | "adaptive_avg_pool" | "reduce":
                 return self._average(node)
             case "cat" | "stack":
                 several = len({name for name in data_reads(node) if name in self.view.measured.fields}) > 1
-                return Told(frozenset({"concatenation"}) if several else NOTHING)
+                return Classified(frozenset({"concatenation"}) if several else NOTHING)
             case "scan":
-                return Told(perhaps=_LINEAR if self._multiplies_stored(node.refs[0]) else NOTHING)
+                return Classified(perhaps=_LINEAR if self._multiplies_stored(node.refs[0]) else NOTHING)
             case "elementwise" | "maximum" | "glu":
                 return self._arithmetic(node)
             case family:
-                return _PLAIN.get(family, Told())
+                return _PLAIN.get(family, Classified())
 
     def _convolution(self, node: Node) -> frozenset[Kind]:
         found: set[Kind] = {"convolution", "weighted"}
@@ -176,51 +176,51 @@ class Kinds:
             found.add("separable")
         return frozenset(found)
 
-    def _product(self, node: Node) -> Told:
-        """Look at a product: with stored numbers it is a linear layer, with a softmax attention."""
+    def _product(self, node: Node) -> Classified:
+        """Classify a product: with stored numbers it is a linear layer, with a softmax attention."""
         measured = self.view.measured
         if OPS[node.op] != "linear" and not is_product_with_weights(measured, node):
-            return Told(frozenset({"attention"}) if self._reads_softmax(node) else NOTHING)
+            return Classified(frozenset({"attention"}) if self._reads_softmax(node) else NOTHING)
         field, after = measured.sources(node)[0], measured.fields[node.name]
         if field.layout is None or after.layout is None:
             slid = field.layout is None and may_hold_windows(measured, data_reads(node)[0], self._is_product)
-            return Told(_LINEAR, _POINTWISE | ({"convolution"} if slid else NOTHING))
+            return Classified(_LINEAR, _POINTWISE | ({"convolution"} if slid else NOTHING))
         slid = holds_windows(field)
         is_point = after.is_map and (OPS[node.op] != "linear" or not places(field.layout[-1]))
         surely = _LINEAR | _POINTWISE if is_point else _LINEAR
-        return Told(surely, frozenset({"convolution"}) if slid else NOTHING)
+        return Classified(surely, frozenset({"convolution"}) if slid else NOTHING)
 
     def _is_product(self, node: Node) -> bool:
         return bool(self.of(node).surely & {"weighted", "attention"})
 
-    def _average(self, node: Node) -> Told:
-        """Look at an average or a sum: over the whole map, over windows, or of something else."""
+    def _average(self, node: Node) -> Classified:
+        """Classify an average or a sum: over the whole map, over windows, or of something else."""
         if OPS[node.op] == "reduce" and short_name(node.op) not in ("mean", "sum"):
             is_likeness = short_name(node.op) == "cosine_similarity" and self._reads_stored(node)
-            return Told(perhaps=_LINEAR if is_likeness else NOTHING)
+            return Classified(perhaps=_LINEAR if is_likeness else NOTHING)
         before, after = self.view.measured.sources(node)[0], self.view.measured.fields[node.name]
         if before.layout is None or after.layout is None:
-            return Told(perhaps=frozenset({"average_pool", "global_average_pool"}))
+            return Classified(perhaps=frozenset({"average_pool", "global_average_pool"}))
         if before.axes and not after.axes and _channels(before) == _channels(after):
             several = extent(before.layout, "h") * extent(before.layout, "w") > 1
-            return Told(frozenset({"global_average_pool"}) if several else NOTHING)
+            return Classified(frozenset({"global_average_pool"}) if several else NOTHING)
         if OPS[node.op] != "reduce":
             mixes = self._multiplies_stored(node.refs[0], dimensions=2)
-            return Told(frozenset({"average_pool"}), _LINEAR if mixes else NOTHING)
+            return Classified(frozenset({"average_pool"}), _LINEAR if mixes else NOTHING)
         over = self._reduced(node, before)
         if "k" in over:
-            return Told(frozenset({"average_pool"}))
+            return Classified(frozenset({"average_pool"}))
         weighs = "c" in over and self._multiplies_stored(node.refs[0])
-        return Told(perhaps=_LINEAR if weighs else NOTHING)
+        return Classified(perhaps=_LINEAR if weighs else NOTHING)
 
-    def _arithmetic(self, node: Node) -> Told:
+    def _arithmetic(self, node: Node) -> Classified:
         if node.name in self.joins:
-            return Told(frozenset({"residual_add"}))
+            return Classified(frozenset({"residual_add"}))
         if activation(self.view.measured, node):
-            return Told(frozenset({"activation"}))
+            return Classified(frozenset({"activation"}))
         kinds = norm_by_hand(self.view.measured, node)
         if kinds is not None:
-            return Told(_NORM | kinds.surely, frozenset(kinds.perhaps))
+            return Classified(_NORM | kinds.surely, frozenset(kinds.perhaps))
         maps = [
             self.view.measured.fields[name] for name in data_reads(node) if name in self.view.measured.fields
         ]
@@ -228,10 +228,10 @@ class Kinds:
         name = short_name(node.op).rstrip("_")
         is_scaled = len(maps) == 1 and name in _LINEAR_ARITHMETIC
         surely: frozenset[Kind] = NOTHING if is_scaled else frozenset({"arithmetic"})
-        return Told(surely, frozenset({"residual_add"}) if is_open and name == "add" else NOTHING)
+        return Classified(surely, frozenset({"residual_add"}) if is_open and name == "add" else NOTHING)
 
     def _drops(self, node: Node) -> bool:
-        """Tell whether a dropout drops anything in training; in eval, whether it would."""
+        """Return whether a dropout drops anything in training; in eval, whether it would."""
         applied = self.view.is_eval or bool(node.arg(2, "train", default=True))
         return applied and node.arg(1, "p") not in (0, 0.0)
 
@@ -244,7 +244,7 @@ class Kinds:
         return {letter for dimension in over for letter, _ in dimension}
 
     def _multiplies_stored(self, name: str, dimensions: int = 1) -> bool:
-        """Tell whether a value is a product, maybe moved, with stored numbers along so many dimensions."""
+        """Return whether a value is a product, perhaps moved, with stored numbers of so many dimensions."""
         node = self.view.measured.by_name.get(name)
         while node is not None and OPS.get(node.op) in _MOVES and node.refs:
             node = self.view.measured.by_name.get(node.refs[0])

@@ -1,4 +1,4 @@
-"""Whether a network looks its answers up: stored numbers read at a place that is computed from the image."""
+"""Look-ups in a network: stored numbers read at a place that is computed from the image."""
 
 from collections.abc import Collection
 from math import prod
@@ -83,7 +83,7 @@ def _is_lookup(measured: Measured, node: Node, of_image: set[str]) -> bool:
 
 
 def makes_steps(node: Node) -> bool:
-    """Tell whether an operator makes steps of smooth values, by its name."""
+    """Return whether an operator, by its name, makes steps of smooth values."""
     name = short_name(node.op).rstrip("_")
     dtype = node.arg(1, "dtype")
     is_cast = name == "to" and isinstance(dtype, Special) and "float" not in dtype.value
@@ -94,7 +94,7 @@ def makes_steps(node: Node) -> bool:
 
 
 def _carries_a_table(measured: Measured, node: Node, of_image: set[str], tables: set[str]) -> bool:
-    """Tell whether a node joins a table of more numbers with what it gets of an image, or passes one on."""
+    """Return whether a node joins a table of more numbers with what it gets of an image, or passes one on."""
     if OPS.get(node.op) not in FOLLOWED:
         return False
     fixed = [ref for ref in node.refs if ref not in of_image and not _is_trained(measured, ref)]
@@ -114,7 +114,7 @@ def _smallest(measured: Measured, name: str) -> int:
 
 
 def _is_choice(measured: Measured, node: Node, of_image: set[str], steps: set[str]) -> bool:
-    """Tell whether a part of a table is chosen by the image."""
+    """Return whether a part of a table is chosen by the image."""
     name = short_name(node.op)
     if OPS.get(node.op) == "attention":
         memory = [ref for ref in node.refs[1:] if not _comes_from_trained(measured, ref)]
@@ -129,13 +129,13 @@ def _is_choice(measured: Measured, node: Node, of_image: set[str], steps: set[st
 
 
 def _is_trained(measured: Measured, name: str) -> bool:
-    """Tell whether a value is a trainable parameter itself."""
+    """Return whether a value is a trainable parameter itself."""
     tensor = measured.architecture.tensor(measured.graph, name)
     return tensor is not None and tensor.trainable
 
 
 def _comes_from_trained(measured: Measured, name: str) -> bool:
-    """Tell whether a value is computed from a trainable parameter, or is one."""
+    """Return whether a value is computed from a trainable parameter, or is one."""
     return any(_is_trained(measured, ref) for ref in measured.leading_to(name))
 
 
@@ -146,7 +146,7 @@ def _stored(measured: Measured, names: Collection[str], of_image: set[str]) -> i
 
 
 def _is_read(measured: Measured, name: str) -> bool:
-    """Tell whether a value holds stored numbers, not ones that are made from nothing."""
+    """Return whether a value holds stored numbers, not ones that are made from nothing."""
     return not measured.leading_to(name).isdisjoint(measured.graph.bindings)
 
 

@@ -111,7 +111,7 @@ def _maximum(walk: _Walk, node: Node) -> str | Unknown | None:
 
 
 def _between(walk: _Walk, node: Node) -> str | Unknown | None:
-    """Look at an element-wise choice between two values of the image."""
+    """Return the maximum that an element-wise choice between two values of the image is, if it is one."""
     fields = walk.measured.fields
     chosen = [name for name in _operands(node) if name in fields]
     if len(chosen) < 2:
@@ -126,7 +126,7 @@ def _between(walk: _Walk, node: Node) -> str | Unknown | None:
 
 
 def _no_average(walk: _Walk, node: Node) -> str | Unknown | None:
-    """Look at a reduction that is no sum: over the positions of a window it is a pool, and no average."""
+    """Return the maximum that a reduction other than a sum is: over a window's positions it is a pool."""
     (source, *_) = walk.measured.sources(node)
     layout = source.layout
     if layout is None:
@@ -143,7 +143,7 @@ def _no_average(walk: _Walk, node: Node) -> str | Unknown | None:
 
 
 def _is_extreme(node: Node) -> bool:
-    """Tell whether a reduction is a maximum by another name: a norm of infinite order, any, all."""
+    """Return whether a reduction is a maximum by another name: a norm of infinite order, any, all."""
     order = node.arg(1, "ord")
     name = short_name(node.op)
     is_infinite = isinstance(order, Special) and order.value.lstrip("-") == "inf"
@@ -171,13 +171,13 @@ def _over_dimensions(walk: _Walk, node: Node) -> str | Unknown | None:
 
 
 def _operands(node: Node) -> tuple[str, ...]:
-    """Name the tensors between which an element-wise operator chooses."""
+    """Return the tensors between which an element-wise operator chooses."""
     chosen = node.args[1:] if short_name(node.op) == "where" else (*node.args, *node.kwargs.values())
     return tuple(arg.ref for arg in chosen if isinstance(arg, Ref))
 
 
 def _compares_moved_copies(walk: _Walk, names: tuple[str, ...]) -> bool:
-    """Tell whether one map reaches these values along paths that move it differently."""
+    """Return whether one map reaches these values along paths that move it differently."""
     moves: dict[str, Moves] = {}
     for name in names:
         for origin, moved in _origins(walk, name):
@@ -221,7 +221,7 @@ def _is_recognisable(node: Node, sources: list[str]) -> bool:
 
 
 def _place(field: Field) -> object:
-    """Say where the elements of a value lie; what moves them changes it."""
+    """Return a key for where the elements of a value lie; what moves them changes it."""
     if field.layout is None:
         return None
     windows = tuple(factor for dimension in field.layout for factor in dimension if factor[0] == "k")

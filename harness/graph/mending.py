@@ -43,7 +43,7 @@ def reshaped(
     groups: int | None = None,
     out: int | None = None,
 ) -> Architecture | None:
-    """Give a convolution another kernel, stride, dilation or groups, padded so that only a stride shrinks."""
+    """Change a convolution's kernel, stride, dilation or groups, padded so that only a stride shrinks."""
     window, node = convolution.window, convolution.node
     weight = _weight(view.measured.architecture, view.measured.graph, node)
     if window.rank != _RANK - 2 or OPS.get(node.op) != "conv" or node.name.startswith(_NEW):
@@ -71,7 +71,7 @@ def reshaped(
 
 
 def without(view: View, node: Node) -> Architecture | None:
-    """Leave out a node that gives as many channels as it reads."""
+    """Remove a node that gives as many channels as it reads."""
     if _channels_read(view, node) != _channels(node):
         return None
     return _substituted(
@@ -80,7 +80,7 @@ def without(view: View, node: Node) -> Architecture | None:
 
 
 def without_branch(view: View, node: Node, other: Node) -> Architecture | None:
-    """Leave out the branch of a node where it is added to that of another, which neither is computed from."""
+    """Remove the branch of a node where it is added to one that neither depends on the other."""
     own, kept = ({one.name, *view.behind(one)} for one in (node, other))
     for join in view.measured.nodes:
         if short_name(join.op).rstrip("_") == "add" and join.name in own & kept:
@@ -106,7 +106,7 @@ def with_convolution(
     out: int | None = None,
     instead: bool = False,
 ) -> Architecture | None:
-    """Put a convolution, of as many channels if not said otherwise, behind a node or in its place."""
+    """Insert a convolution, of as many channels if not said otherwise, behind a node or in its place."""
     channels = _channels(node)
     if channels is None or (instead and _channels_read(view, node) != channels):
         return None
@@ -132,7 +132,7 @@ def with_convolution(
 
 
 def with_head(view: View, node: Node, classes: int) -> Architecture | None:
-    """End in a global average of the map that a node gives, and one linear layer."""
+    """Replace what follows a node by a global average of its map, and one linear layer."""
     channels = _channels(node)
     if channels is None:
         return None
@@ -216,7 +216,7 @@ def _channels(node: Node) -> int | None:
 
 
 def _substituted(architecture: Architecture, of: Graph, node: Node, change: _Change) -> Architecture | None:
-    """Put something else in the place of every call of a node's layer."""
+    """Replace every call of a node's layer by something else."""
     weights: dict[str, Tensor] = {}
     graphs = []
     for graph in _graphs(architecture):

@@ -1,4 +1,4 @@
-"""How nodes are named in a sentence."""
+"""Names of nodes in a sentence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,13 +12,13 @@ MOST_PLACES = 8
 
 
 def at(*nodes: Node) -> tuple[Where, ...]:
-    """Name the places of nodes, each once."""
+    """Return the places of nodes, each once."""
     places = (Where(layer=node.layer, source=node.source, op=node.op) for node in nodes)
     return tuple(dict.fromkeys(places))[:MOST_PLACES]
 
 
 def with_lines(architecture: Architecture, lines: Mapping[str, str]) -> Architecture:
-    """Put the lines that construct layers, by the layers' paths, before those that call them."""
+    """Add the lines that construct layers, by the layers' paths, before those that call them."""
 
     def changed(node: Node) -> Node:
         both = CALLED.join(dict.fromkeys(filter(None, (lines.get(node.module), node.source))))
@@ -32,7 +32,7 @@ def with_lines(architecture: Architecture, lines: Mapping[str, str]) -> Architec
 
 
 def placed(node: Node) -> str:
-    """Name a layer with its line, "c1 (model.py:12)": where it is constructed, if known, else called."""
+    """Return a layer's name with its line, "c1 (model.py:12)": where it is constructed, else called."""
     line = node.source.partition(CALLED)[0]
     return f"{node.layer} ({line})" if line else node.layer
 
@@ -45,7 +45,7 @@ def layers(nodes: Sequence[Node]) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Say how many of something there are: "1 convolution", "2 convolutions"."""
+    """Return a number with its noun: "1 convolution", "2 convolutions"."""
     if count == 1:
         return f"{count} {noun}"
     head, with_, tail = noun.partition(" with ")

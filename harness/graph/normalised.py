@@ -42,7 +42,7 @@ class ByHand:
 
 
 def norm_by_hand(measured: Measured, node: Node) -> ByHand | None:
-    """Tell whether a node divides by a spread of the map, and over what; None for anything else."""
+    """Return what a node normalises over, if it divides by a spread of the map; None for anything else."""
     factors = _FACTORS.get(short_name(node.op).rstrip("_"))
     if factors is None:
         return None
@@ -86,14 +86,14 @@ def _statistics(
 
 
 def _is_statistic(node: Node) -> bool:
-    """Tell whether a node makes one number of many: a reduction, a pool, a product of a value and itself."""
-    family = OPS.get(node.op, "opaque")
+    """Return whether a node makes one number of many: a reduction, a pool, a product of itself."""
+    family = OPS.get(node.op, "not_followed")
     by_itself = family in _PRODUCTS and len(node.refs) == 2 and len(set(node.refs)) == 1
     return family == "reduce" or family in _POOLS or by_itself
 
 
 def _is_spread(measured: Measured, statistic: Node, passed: frozenset[str]) -> bool:
-    """Tell whether a statistic is a variance, or a mean of squares that something is subtracted from."""
+    """Return whether a statistic is a variance, or a mean of squares that something is subtracted from."""
     if short_name(statistic.op) in _SPREADS or _is_variance(measured, statistic):
         return True
     is_mean = short_name(statistic.op) == "mean"
@@ -102,7 +102,7 @@ def _is_spread(measured: Measured, statistic: Node, passed: frozenset[str]) -> b
 
 
 def _is_variance(measured: Measured, statistic: Node) -> bool:
-    """Tell whether a mean is one of squared distances from the mean over the same dimensions."""
+    """Return whether a mean is one of squared distances from the mean over the same dimensions."""
     if OPS.get(statistic.op) != "reduce":
         return False
     distance = _squared(measured.by_name.get(statistic.refs[0]), measured)
@@ -131,7 +131,7 @@ def _squared(node: Node | None, measured: Measured) -> Node | None:
 
 
 def _kind(measured: Measured, statistic: Node) -> frozenset[Norm]:
-    """Name the normalisation by what its spread is taken over."""
+    """Return which normalisations it may be, by what its spread is taken over."""
     layout = measured.sources(statistic)[0].layout
     if OPS.get(statistic.op) in _POOLS and not measured.fields[statistic.name].axes:
         return frozenset({"instance_norm"})

@@ -29,7 +29,7 @@ Family = Literal[
     "permute", "slice", "split", "select", "expand", "repeat", "flip", "roll", "pad", "cat", "stack",
     "scatter", "gather", "unfold", "im2col", "col2im", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
     "resample", "frequency", "complex_pairs", "linalg",
-    "opaque",  # may be run, and what it does to rows and columns is not followed
+    "not_followed",  # may be run, and what it does to rows and columns is not followed
     "creation", "uninitialised", "random",
     "number",  # arithmetic on sizes, and items of tuples
     "check",
@@ -130,7 +130,7 @@ _ATEN: Mapping[Family, str] = {
         _upsample_bicubic2d_aa.vec grid_sampler affine_grid_generator""",
     "complex_pairs": "view_as_real view_as_complex",
     "linalg": "linalg_householder_product linalg_matrix_exp linalg_solve linalg_inv matrix_exp",
-    "opaque": """
+    "not_followed": """
         index_add index_copy index_fill.int_Scalar index_put scatter.src scatter.value scatter_add
         scatter_reduce.two diagonal_scatter masked_scatter take
         take_along_dim kron cdist cross linalg_cross renorm diag_embed block_diag diff inner
@@ -183,7 +183,7 @@ def unknown_nodes(graph: Graph) -> tuple[Node, ...]:
 
 
 def is_in_place(op: str) -> bool:
-    """Tell whether an operator changes its first argument: its name ends in one underscore."""
+    """Return whether an operator changes its first argument: its name ends in one underscore."""
     name = short_name(op)
     return name.endswith("_") and not name.endswith("__")
 

@@ -1,4 +1,4 @@
-"""How many numbers feed a network."""
+"""The numbers that feed a network: how many there are."""
 
 import math
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def numbers(tensor: Tensor) -> int:
 
 
 def statistics(measured: Measured) -> frozenset[str]:
-    """Name the tensors that a normalisation reads as its running mean or variance."""
+    """Return the names of the tensors that a normalisation reads as its running mean or variance."""
     return frozenset(_statistics_of(measured))
 
 

@@ -1,4 +1,4 @@
-"""What the rules know of a network that was run untrained."""
+"""The results of running a network untrained, as the rules read them."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Where the layout of a map is lost, as by a class token: whether a value may hold windows of it."""
+"""Values that may hold windows of a map, where the map's layout is lost, as by a class token."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,12 @@ _MAKES_NO_WINDOWS = _MOVES | {
 
 
 def holds_windows(field: Field) -> bool:
-    """Tell whether one dimension of a value runs over the places of a window."""
+    """Return whether one dimension of a value runs over the places of a window."""
     return any(letter == "k" for dimension in field.layout or () for letter, _ in dimension)
 
 
 def may_hold_windows(measured: Measured, name: str, is_product: Callable[[Node], bool]) -> bool:
-    """Tell whether a value of unknown layout may hold windows, made since the last layer with weights."""
+    """Return whether a value of unknown layout may hold windows, made since the last layer with weights."""
     pending, seen = [name], set[str]()
     while pending:
         name = pending.pop()
@@ -43,8 +43,8 @@ def may_hold_windows(measured: Measured, name: str, is_product: Callable[[Node],
 
 
 def _may_make_windows(measured: Measured, node: Node, is_product: Callable[[Node], bool]) -> bool:
-    """Tell whether a node may make windows: a view that changes the last dimension may, but that of heads."""
-    family = OPS.get(node.op, "opaque")
+    """Return whether a node may make windows: a view that changes the last dimension, but none of heads."""
+    family = OPS.get(node.op, "not_followed")
     if family != "view":
         return family not in _MAKES_NO_WINDOWS
     before = measured.by_name.get(node.refs[0])

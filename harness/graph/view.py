@@ -135,7 +135,7 @@ class View:
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether the receptive field is a number and not only an upper bound."""
+        """Whether the receptive field is a number and not only an upper bound."""
         return all(f.is_exact for f in self.final_maps)
 
     @cached_property
@@ -157,13 +157,13 @@ class View:
         return None if field.unknown else pixels(field.span(smaller_axis(field)).rf_px)
 
     @cached_property
-    def opaque(self) -> tuple[Unknown, ...]:
+    def unknown_operators(self) -> tuple[Unknown, ...]:
         """Every live operator whose effect is not known, in order of execution."""
         reasons = (self.measured.fields[node.name].unknown for node in self.measured.nodes)
         return tuple({reason.node.name: reason for reason in reasons if reason}.values())
 
     def behind(self, node: Node) -> frozenset[str]:
-        """Name the live nodes whose values are computed from a node's, by any path."""
+        """Return the live nodes whose values are computed from a node's, by any path."""
         if node.name not in self._behind:
             found = {node.name}
             for later in self.measured.flow.nodes:
@@ -173,14 +173,14 @@ class View:
         return self._behind[node.name]
 
     def is_at_first_resolution(self, convolution: Convolution) -> bool:
-        """Tell whether a convolution reads a map whose jump nothing has raised yet."""
+        """Return whether a convolution reads a map whose jump nothing has raised yet."""
         (source, *_) = self.measured.sources(convolution.node)
         if source.layout is None or source.unknown:
             return not any(convolution.node.name in self.behind(c.node) for c in self.strided)
         return source.h.jump == source.w.jump == 1
 
     def is_after_last_strided(self, convolution: Convolution) -> bool:
-        """Tell whether a convolution reads what a strided one made, and none follows it, nor is it one."""
+        """Return whether a convolution reads what a strided one made, and none follows it, nor is it one."""
         name = convolution.node.name
         if convolution in self.strided:
             return False
@@ -227,7 +227,7 @@ class View:
         return frozenset(c.node.name for c in self.convolutions if c.is_depthwise)
 
     def _next_layers(self, node: Node) -> set[str]:
-        """Name the convolutions and linear layers that read a node's result before any other does."""
+        """Return the convolutions and linear layers that read a node's result before any other does."""
         reached, found = {node.name}, set[str]()
         for later in self.measured.nodes:
             if reached.isdisjoint(later.refs):
@@ -260,7 +260,7 @@ class View:
         return any(not any(places(kept) >= places(d) for kept in layout) for d in pure)
 
     def _is_only_written_to(self, node: Node) -> bool:
-        """Tell whether a view serves to change part of a tensor in place, and is read by nothing else."""
+        """Return whether a view serves to change part of a tensor in place, and is read by nothing else."""
         tangled = self._tangled
         seen, pending = {node.name}, [node] if tangled else []
         while pending:
@@ -275,7 +275,7 @@ class View:
         return bool(tangled)
 
     def _depthwise_before(self, name: str) -> set[str] | None:
-        """Name the depthwise convolutions whose result a map is; None where it is made of anything else."""
+        """Return the depthwise convolutions whose result a map is; None where it is made of anything else."""
         found: set[str] = set()
         pending, seen = [name], set[str]()
         while pending:
@@ -293,13 +293,13 @@ class View:
         return found
 
     def _maps_read(self, node: Node) -> list[str]:
-        """Name the maps a node reads; what is seen as a whole is no map."""
+        """List the maps a node reads; what is seen as a whole is no map."""
         fields = self.measured.fields
         reads = [name for name in data_reads(node) if name in fields]
         return [name for name in reads if fields[name].layout is None or fields[name].is_map]
 
     def _moves(self, node: Node) -> bool:
-        """Tell whether a node changes which positions there are, padding with zeros apart."""
+        """Return whether a node changes which positions there are, padding with zeros apart."""
         if OPS.get(node.op) == "pad":
             return node.arg(2, "mode", "constant") not in ("constant", 0)
         after = self.measured.fields[node.name]

@@ -75,7 +75,7 @@ class _Rewriting:
         self.read_at[node.name] = self._writes_of(node.name)
 
     def read(self, name: str) -> str:
-        """Name the value that a name of the original has now; a view of what was changed is taken anew."""
+        """Return the value that a name of the original has now; a view of what was changed is taken anew."""
         if name not in self.views:
             return self.now.get(name, name)
         source, node = self.views[name]

@@ -26,8 +26,8 @@ from harness.base.errors import GraphError, HarnessError
 from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture, to_json
 from harness.loader.protocol import ANSWER, ARCHITECTURE, BLOCKS, MAX_TEXT, WEIGHTS, Answer, Request
 from harness.record.record import Cause, Ending
-from harness.sandbox.backends import Wanted
-from harness.sandbox.client import Box, Ended, Reply, open_box
+from harness.sandbox.backends import BackendChoice
+from harness.sandbox.client import Ended, Reply, Sandbox, open_sandbox
 from harness.sandbox.self_check import SelfCheck
 from harness.sources.files import copy_sources
 
@@ -69,16 +69,16 @@ class LoadFailure:
     output: str
 
 
-def open_loader(wanted: Wanted = "auto") -> AbstractContextManager[Box]:
-    """Open the sandbox that loads submissions, see `harness.sandbox.client.open_box`.
+def open_loader(wanted: BackendChoice = "auto") -> AbstractContextManager[Sandbox]:
+    """Open the sandbox that loads submissions, see `harness.sandbox.client.open_sandbox`.
 
     Raises:
         SandboxError: on entry, when no sandbox works; nothing of a submission has been run.
     """
-    return open_box(PROGRAM, wanted)
+    return open_sandbox(PROGRAM, wanted)
 
 
-def trace(request: Request, limits: Limits, box: Box | SelfCheck) -> dict[str, Loaded | LoadFailure]:
+def trace(request: Request, limits: Limits, box: Sandbox | SelfCheck) -> dict[str, Loaded | LoadFailure]:
     """Run a copy of the submission in the box and read its answers, one per variant.
 
     `request.out` must be an empty folder; what came back is written there. Whatever the child does,

@@ -1,9 +1,8 @@
 """Is this machine fit for reproducible grading? One check for each source of variability, with its fix."""
 
-from importlib.metadata import version
-
-from harness.assignment.spec import REPOSITORY, AssignmentSpec
+from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, SandboxError
+from harness.base.installation import how_to_install, pinned, versions
 from harness.base.machine import Check, computes_bfloat16, now
 from harness.datasets.dataset import Public
 from harness.datasets.spec import DataSpec
@@ -12,7 +11,7 @@ from harness.training import runner
 from harness.training.events import DoctorEvent
 from harness.training.jobs import DoctorJob
 
-_PINNED = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
+_DECISIVE = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
 
 
 def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
@@ -30,27 +29,26 @@ def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
 
 
 def _versions() -> Check:
-    found = {name: version(name) for name in _PINNED}
-    pinned = REPOSITORY / "constraints.txt"
-    if not pinned.is_file():
-        said = ", ".join(f"{name} {found[name]}" for name in _PINNED)
-        fix = "For equal bytes everywhere, install from a checkout with make setup."
-        return Check("versions", "CAUTION", f"{said}; an installation without a checkout pins none", fix)
-    pins = dict(
-        line.split("==", 1)
-        for line in pinned.read_text().splitlines()
-        if "==" in line and not line.startswith("#")
-    )
-    others = [f"{name} {found[name]} (pinned {pins[name]})" for name in _PINNED if found[name] != pins[name]]
+    found = versions(_DECISIVE)
+    pins = pinned()
+    others = [name for name in _DECISIVE if _plain(found.get(name, "not installed")) != pins[name]]
     if others:
-        return Check("versions", "CAUTION", f"other bytes than elsewhere: {', '.join(others)}", "make setup")
-    return Check("versions", "PASS", ", ".join(f"{name} {found[name]}" for name in _PINNED))
+        said = ", ".join(
+            f"{name} {found.get(name, 'not installed')} (pinned {pins[name]})" for name in others
+        )
+        return Check("versions", "CAUTION", f"other bytes than elsewhere: {said}", how_to_install(*others))
+    return Check("versions", "PASS", ", ".join(f"{name} {found[name]}" for name in _DECISIVE))
+
+
+def _plain(version: str) -> str:
+    """Return a version without what tells its build apart: torch for CPU is 2.14.1+cpu."""
+    return version.partition("+")[0]
 
 
 def _sandbox() -> Check:
     try:
-        with open_loader() as box:
-            backend = box.backend
+        with open_loader() as sandbox:
+            backend = sandbox.backend
     except SandboxError as error:
         return Check("sandbox", "FAIL", str(error), "Enable Landlock: lsm=landlock,... for the kernel.")
     if backend == "bwrap":

@@ -12,8 +12,8 @@ from harness.base.seeds import seed_for
 from harness.loader.load import PROGRAM, Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.pipeline.task import Loads, Source, Task
-from harness.sandbox.client import Box
-from harness.sandbox.self_check import SelfCheck, unboxed
+from harness.sandbox.client import Sandbox
+from harness.sandbox.self_check import SelfCheck, without_sandbox
 from harness.training.jobs import Model
 
 
@@ -30,17 +30,17 @@ def load(task: Task) -> Loads:
     return loads
 
 
-def in_sandbox(box: Box | None = None, input_shape: tuple[int, int, int] | None = None) -> Source:
+def in_sandbox(sandbox: Sandbox | None = None, input_shape: tuple[int, int, int] | None = None) -> Source:
     """Return the source that exports every variant in a child of the sandbox, from the submission's files.
 
-    `input_shape` is (C, H, W) of one image, the assignment's if not given. `box` is one that is open and
+    `input_shape` is (C, H, W) of one image, the assignment's if not given. `sandbox` is one that is open and
     stays open; without it, one is opened for each task. The source raises SandboxError where no process can
     be locked on this machine; nothing of the submission has run then.
     """
 
     def source(task: Task) -> Loads:
         task.listen("", "load")
-        with _opened(task, box) as opened:
+        with _opened(task, sandbox) as opened:
             shape = input_shape or task.assignment.data.input_shape
             variants = {name: _exported(task, name, opened, shape) for name in task.submission.variants}
             return Loads(opened.backend, variants)
@@ -62,21 +62,21 @@ def required(loaded: Loaded | LoadFailure) -> Loaded:
 # Private functions
 
 
-def _opened(task: Task, box: Box | None) -> AbstractContextManager[Box | SelfCheck]:
-    if box is not None:
-        return nullcontext(box)
-    return unboxed(PROGRAM) if task.settings.self_check else open_loader(task.settings.sandbox)
+def _opened(task: Task, sandbox: Sandbox | None) -> AbstractContextManager[Sandbox | SelfCheck]:
+    if sandbox is not None:
+        return nullcontext(sandbox)
+    return without_sandbox(PROGRAM) if task.settings.self_check else open_loader(task.settings.sandbox)
 
 
 def _exported(
-    task: Task, name: str, box: Box | SelfCheck, input_shape: tuple[int, int, int]
+    task: Task, name: str, sandbox: Sandbox | SelfCheck, input_shape: tuple[int, int, int]
 ) -> Loaded | LoadFailure:
     """Export one variant, in a child of its own; its weights go to the variant's folder."""
     limits = task.assignment.limits
     with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
         request = Request(
             root=task.submission.root,
-            variants={name: task.submission.variants[name].wanted},
+            variants={name: task.submission.variants[name].requested},
             input_shape=input_shape,
             classes=task.assignment.data.num_classes,
             init_seed=seed_for(task.seed, "init"),
@@ -86,7 +86,7 @@ def _exported(
             output_mib=limits.intake_output_mib,
             out=Path(temporary),
         )
-        loaded = trace(request, limits, box)[name]
+        loaded = trace(request, limits, sandbox)[name]
         return _moved(loaded, task.model(name)) if isinstance(loaded, Loaded) else loaded
 
 

@@ -1,6 +1,5 @@
 """Write down what became of a submission: the last stage. A record is sealed once, when all is known."""
 
-import importlib.metadata
 import platform
 import shlex
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from harness.assignment.points import grade_variant, total, worth
 from harness.assignment.spec import AssignmentSpec
 from harness.assignment.starter import is_starter
+from harness.base.installation import versions
 from harness.base.machine import now
 from harness.base.tables import content_hash
 from harness.graph.ir import Architecture
@@ -106,7 +106,7 @@ def variant_record(task: Task, name: str, graded: GradedVariant) -> VariantRecor
         problem = records.Problem(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
-        findings = judging.not_taken_in(judged.cause, spec.rules_for(name), full=graded.full)
+        findings = judging.not_loaded(judged.cause, spec.rules_for(name), full=graded.full)
         return _scored(spec, name, judged.class_name, findings, full=graded.full, problem=problem)
     loaded, findings = judged.probed.loaded, judged.findings
     trainings: tuple[Training, ...] = ()
@@ -272,8 +272,7 @@ def _machine(task: Task) -> dict[str, str]:
 @cache
 def _versions() -> Mapping[str, str]:
     """Look the versions up once: a class judged again has hundreds of records."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), **versions(PACKAGES)}
 
 
 def _loaded(task: Task, name: str, graded: GradedVariant) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Literal
 from harness.assignment.spec import AssignmentSpec
 from harness.loader.load import Loaded, LoadFailure
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
-from harness.sandbox.backends import Wanted
+from harness.sandbox.backends import BackendChoice
 from harness.settings.recipe import RecipeSpec
 from harness.sources.submission import Submission
 from harness.training.events import Event
@@ -48,11 +48,11 @@ class Settings:
     recompute_stats: bool = False
     resume: Path | None = None
     save_every: int = 0
-    sandbox: Wanted = "auto"
+    sandbox: BackendChoice = "auto"
     progress: Path | None = None
     """Where trainings write how far they are; None: into the folders of their variants."""
     self_check: bool = False
-    """One's own submission, run without a box: never a grade."""
+    """One's own submission, run without a sandbox: never a grade."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from harness.pipeline.recording import (
 from harness.pipeline.task import Task
 from harness.record import record as records
 from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
-from harness.rules.judging import judge_trainings, not_taken_in, not_trained
+from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
 from harness.rules.untrained import untrainable
 from harness.settings.recipe import RecipeSpec
@@ -208,7 +208,7 @@ def _completed(
         return live
     rules = task.assignment.rules_for(name)
     if live.problem is not None:
-        return _scored(task, name, live, not_taken_in(live.problem.cause, rules, full=True))
+        return _scored(task, name, live, not_loaded(live.problem.cause, rules, full=True))
     if uploaded is None:
         return _scored(task, name, live, (*live.findings, *_unproven(why_none, rules)))
     why = "; ".join(doubts(name, live, uploaded, task.assignment, task.recipe(name)))
@@ -231,12 +231,12 @@ def _pending(task: Task, name: str) -> VariantRecord:
     full = name in variants_to_train(task, ())
     findings = tuple(
         finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
-        for finding in not_taken_in("infrastructure", task.assignment.rules_for(name), full=full)
+        for finding in not_loaded("infrastructure", task.assignment.rules_for(name), full=full)
     )
     verdict, points, most = grade_variant(findings, worth(task.assignment, name))
     return VariantRecord(
         title=task.assignment.variants[name].title,
-        class_name=task.submission.variants[name].wanted.class_name or "",
+        class_name=task.submission.variants[name].requested.class_name or "",
         full=full,
         verdict=verdict,
         points=points,

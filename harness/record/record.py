@@ -1,4 +1,4 @@
-"""What is known about one graded submission: frozen data, and the one JSON form it is written in.
+"""The record of one graded submission: frozen data, and the one JSON form it is written in.
 
 Everything but `Record.provenance` is the *result*: no clock, no host name, the same bytes for equal
 runs. `result_sha256` is its hash. Reports are rendered from a record and never read back.
@@ -237,7 +237,7 @@ def combined(statuses: Iterable[Status]) -> Status:
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % score interval of a proportion, as shares in [0, 1].
+    """Return the 95 % score interval of a proportion, as shares in [0, 1].
 
     Raises:
         ValueError: `total` is not positive or `correct` is outside 0..total.
@@ -260,7 +260,7 @@ def in_percent(share: float, digits: int = 2) -> str:
 
 
 def mean_accuracy(trainings: Sequence[Training]) -> tuple[float, tuple[float, float]]:
-    """Mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
+    """Return the mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
 
     The interval is that of a single measurement: all trainings are measured on the same test images, so
     more of them do not make those images say more.

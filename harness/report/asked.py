@@ -1,4 +1,4 @@
-"""What the assignment of a record asks for: it is in the record."""
+"""The assignment of a record, read from the record."""
 
 from harness.assignment.spec import parse_assignment
 from harness.base.errors import AssignmentError

@@ -78,7 +78,7 @@ class FieldView:
 
 
 def accuracy_chart(epochs: Sequence[EpochLog], threshold: float | None, of: int = 0) -> Chart:
-    """Lay out training and test accuracy in percent; `threshold` is a share in [0, 1].
+    """Return the chart of training and test accuracy in percent; `threshold` is a share in [0, 1].
 
     `of` is the number of epochs of a training that goes on: there is room for those to come.
     """
@@ -98,7 +98,7 @@ def accuracy_chart(epochs: Sequence[EpochLog], threshold: float | None, of: int 
 
 
 def loss_chart(training: Training) -> Chart:
-    """Lay out training and test loss."""
+    """Return the chart of training and test loss."""
     series = {
         "train": [epoch.train_loss for epoch in training.epochs],
         "test": [epoch.test_loss for epoch in training.epochs],
@@ -112,7 +112,7 @@ def loss_chart(training: Training) -> Chart:
 
 
 def accuracy_strip(trainings: Sequence[Training], threshold: float) -> Strip:
-    """Lay out the accuracy, of several trainings the mean, with its 95 % interval against the threshold."""
+    """Return the accuracy, of several trainings the mean, with its 95 % interval against the threshold."""
     share, (low, high) = mean_accuracy(trainings)
     reach = max(abs(high - threshold), abs(threshold - low), 0.02) * 1.15
     ends = 100 * max(0.0, threshold - reach), 100 * min(1.0, threshold + reach)

@@ -46,13 +46,13 @@ def write_training(training: Training, folder: Path) -> None:
 
 
 def train_log(training: Training) -> str:
-    """One row per epoch: epoch, train_loss, train_acc, test_loss, test_acc, lr."""
+    """Render one row per epoch: epoch, train_loss, train_acc, test_loss, test_acc, lr."""
     header = ["epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr"]
     return _csv(header, [[getattr(epoch, name) for name in header] for epoch in training.epochs])
 
 
 def classification_report(training: Training) -> str:
-    """Precision, recall, F1 and support of each class, then accuracy and the two averages."""
+    """Render precision, recall, F1 and support of each class, then accuracy and the two averages."""
     return _csv(*class_scores(training.confusion, training.data.classes))
 
 

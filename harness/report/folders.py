@@ -7,7 +7,7 @@ from harness.record.record import Record
 
 
 def variant_folders(record: Record, results: Path) -> dict[str, Path]:
-    """Name the folder of each variant: the one under `results` whose ``architecture.json`` is its graph.
+    """Return the folder of each variant: the one under `results` whose ``architecture.json`` is its graph.
 
     Where none has it, the folder is the one that the record names, else that of the variant's name.
     """

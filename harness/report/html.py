@@ -87,12 +87,12 @@ def render_html(
 
 
 def unbroken(html: str) -> str:
-    """Keep the sign of percent on the line of its number, but for code and what was printed."""
+    """Join the percent sign to its number with a no-break space, but for code and printed output."""
     return _PERCENT.sub(lambda found: found[1] or "\u00a0%", html)
 
 
 def image_px(record: Record) -> int | None:
-    """Say how large the images of a record's networks are; None where it does not hold its assignment."""
+    """Return the image size of a record's networks, in pixels; None where it does not hold its assignment."""
     assignment = record.provenance.get("assignment")
     data = assignment.get("data") if isinstance(assignment, dict) else None
     if not isinstance(data, dict):
@@ -174,7 +174,7 @@ def _drawings(
 
 
 def _parts(variant: VariantRecord, drawn: Drawings) -> Iterator[tuple[str, str]]:
-    """Name what is shown of a variant, in order: the end of its id, and its heading."""
+    """Yield the parts that are shown of a variant, in order: the end of its id, and its heading."""
     if variant.problem or words.to_change(variant):
         yield "change", "what to do"
     if variant.problem:

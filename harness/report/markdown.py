@@ -11,12 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tabulate import tabulate
 
 from harness.assignment.points import stated, total_of, variant_in_words
-from harness.assignment.spec import REPOSITORY
+from harness.base.installation import package_data
 from harness.record.record import ReceptiveFieldRow, SecondMeasurement, Training, in_percent
 from harness.report import words
 from harness.report.visible import short, visible
 
-TEMPLATES = REPOSITORY / "templates"
+TEMPLATES = package_data("templates")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~$!&])")
 
 
@@ -90,7 +90,7 @@ def percent(share: float) -> str:
 
 
 def receptive_field_table(rows: Sequence[ReceptiveFieldRow]) -> str:
-    """Lay out the receptive-field table as the seed project did."""
+    """Render the receptive-field table as the seed project did."""
     header = ["#", "Layer", "k", "s", "d", "RF_in", "jump_in", "RF_out", "jump_out"]
     cells = [
         [i, inline_code(r.layer), r.k, r.s, r.d, r.rf_in, r.jump_in, r.rf_out, r.jump_out]
@@ -101,7 +101,7 @@ def receptive_field_table(rows: Sequence[ReceptiveFieldRow]) -> str:
 
 
 def in_words(check: SecondMeasurement) -> str:
-    """Say what the second measurement of the receptive field found."""
+    """Return what the second measurement of the receptive field found."""
     number = "" if check.px is None else f"{check.px} px"
     what = {"agrees": "agrees", "differs": "DIFFERS", "not_measured": "not possible"}[check.status]
     details = "; ".join(part for part in (number, check.note) if part)
@@ -109,7 +109,7 @@ def in_words(check: SecondMeasurement) -> str:
 
 
 def seeds_table(trainings: Sequence[Training]) -> str:
-    """Lay out the trainings of one variant, by seed."""
+    """Render the trainings of one variant, by seed."""
     header = ["Seed", "Test accuracy", "95 % interval", "Best epoch"]
     cells = [
         [t.seed, percent(t.accuracy), " to ".join(map(percent, t.accuracy_interval)), t.best_epoch]
@@ -119,7 +119,7 @@ def seeds_table(trainings: Sequence[Training]) -> str:
 
 
 def training_table(training: Training) -> str:
-    """Lay out the epochs of a training."""
+    """Render the epochs of a training."""
     header = ["Epoch", "Train loss", "Train accuracy", "Test loss", "Test accuracy", "Learning rate"]
     cells = [
         [

@@ -109,7 +109,7 @@ def _markers(text: str, names: Collection[str]) -> Iterator[_Marker]:
 
 
 def _newline(text: str, start: int) -> str:
-    """Take the end of line that follows the opening marker, else the first of the text."""
+    """Return the line ending that follows the opening marker, else the first of the text."""
     if re.match(r"\r\n|\r|\n", text[start:]):
         here = re.match(r"\r\n|\r|\n", text[start:])
     else:
@@ -118,5 +118,5 @@ def _newline(text: str, start: int) -> str:
 
 
 def _harmless(content: str) -> str:
-    """Keep what fills a block from opening or closing one itself."""
+    """Escape what would open or close a block inside of one."""
     return content.replace("<!--", "<! --")

@@ -82,19 +82,19 @@ def fill_readme(content: bytes, book: Book, where: str) -> bytes:
 
 
 def changed_sections(before: bytes, after: bytes, book: Book, where: str) -> list[str]:
-    """Name the blocks that differ."""
+    """List the blocks that differ."""
     names = list(render_sections(book))
     old, new = _insides(before, names, where), _insides(after, names, where)
     return [name for name in new if old[name] != new[name]]
 
 
 def field_roles(record: Record | None) -> dict[str, Role]:
-    """Name the sections that show a receptive field, and the network of each."""
+    """Return the sections that show a receptive field, and the network of each."""
     return {"RF_NET" if end == "BASE" else f"RF_{end}": role for end, role in _roles(record).items()}
 
 
 def field_sections(classes: Sequence[str], record: Record | None) -> list[str]:
-    """Say which section shows each class: that of the variant it answers in the record, else the next free.
+    """List the section that shows each class: that of its variant in the record, else the next free.
 
     Raises:
         UsageError: more classes than there are sections, or one class twice.
@@ -159,7 +159,7 @@ def _insides(content: bytes, names: Sequence[str], where: str) -> dict[str, str]
 
 
 def _roles(record: Record | None) -> dict[str, Role]:
-    """Name the networks by the ends of their markers: those of the record, or the seed README's."""
+    """Return the networks by the ends of their markers: those of the record, or the seed README's."""
     variants = list(record.variants) if record else []
     seed = {role.variant: (end, role) for end, role in SEED_ROLES.items()}
     if not variants or set(variants) <= seed.keys():

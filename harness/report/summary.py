@@ -15,7 +15,7 @@ COLUMNS = (
 
 
 def summary_rows(record: Record, folders: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """One row per training; accuracies in percent, `exp_name` is the name of the variant's folder.
+    """List one row per training; accuracies in percent, `exp_name` is the name of the variant's folder.
 
     That of a further seed is named ``folder/seed_N``. The best epoch is shown, the last one is what counts.
     A time that is not known is empty.

@@ -26,7 +26,7 @@ _WORST: tuple[Status, ...] = ("failed", "not_judged", "passed")
 
 
 def asks(variants: Mapping[str, VariantRecord], rule: str) -> str:
-    """Say what a rule asks for, in a few words: what the first variant that was asked says."""
+    """Return what a rule asks for, in a few words: as the first variant that has the rule puts it."""
     found = (finding_of(variant, rule) for variant in variants.values())
     return next((finding.asks for finding in found if finding), "")
 
@@ -42,7 +42,7 @@ def rules_of(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
 
 
 def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Put what failed first, then what was not judged; each in its own order."""
+    """Sort findings: what failed first, then what was not judged; each in its own order."""
     return tuple(sorted(findings, key=lambda finding: _WORST.index(finding.status)))
 
 

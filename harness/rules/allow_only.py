@@ -17,7 +17,7 @@ from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 _PLUMBING = frozenset(
     {
@@ -60,7 +60,7 @@ Settings = AllowOnly.Settings
 
 
 def _allowed(limits: Settings) -> list[str]:
-    """Name what is allowed; of activations those alone that are given."""
+    """List what is allowed; of activations those alone that are given."""
     named = [name for name in limits.families if name != "activation" or not limits.activations]
     return [Layers(family=name).words(2) for name in named] + [
         Layers(family="activation", name=name).words(2) for name in limits.activations
@@ -69,14 +69,16 @@ def _allowed(limits: Settings) -> list[str]:
 
 def _allow_only(kinds: Kinds, limits: Settings) -> Verdict:
     expected = f"nothing but {', '.join(_allowed(limits))}"
-    told = [(node, _is_allowed(kinds, node, limits)) for node in kinds.nodes]
-    wrong = [node for node, is_allowed in told if is_allowed is False]
+    classified = [(node, _is_allowed(kinds, node, limits)) for node in kinds.nodes]
+    wrong = [node for node, is_allowed in classified if is_allowed is False]
     if wrong:
         named = "; ".join(f"{described(kinds, node)} in {_at(node)}" for node in wrong[:5])
         return failed(expected, named, *wrong, advice=f"Replace {layers(wrong)} by what is allowed.")
-    unknown = [node for node, is_allowed in told if is_allowed is None]
+    unknown = [node for node, is_allowed in classified if is_allowed is None]
     if unknown:
-        return opaque(expected, Unknown(unknown[0], "whether it is one of those allowed is not known"))
+        return unknown_operator(
+            expected, Unknown(unknown[0], "whether it is one of those allowed is not known")
+        )
     return passed(expected, "as expected")
 
 
@@ -85,22 +87,22 @@ def _at(node: Node) -> str:
 
 
 def _is_allowed(kinds: Kinds, node: Node, limits: Settings) -> bool | None:
-    """Tell whether a node may be there; None where nobody can tell."""
-    told, families = kinds.of(node), set(limits.families)
-    if "activation" in told.surely and limits.activations:
+    """Return whether a node may be there; None where that cannot be decided."""
+    classified, families = kinds.of(node), set(limits.families)
+    if "activation" in classified.surely and limits.activations:
         return activation(kinds.view.measured, node) in limits.activations
-    if told.surely & families or ("attention" in families and OPS.get(node.op) in _IN_ATTENTION):
+    if classified.surely & families or ("attention" in families and OPS.get(node.op) in _IN_ATTENTION):
         return True
-    if told.surely:
+    if classified.surely:
         return False
-    if told.perhaps - families:
+    if classified.perhaps - families:
         return None
     moves = any(node.name == other.name for other in kinds.view.resampling)
     return not moves and (OPS.get(node.op) in _PLUMBING or _is_of_one(kinds.view.measured, node))
 
 
 def _is_of_one(measured: Measured, node: Node) -> bool:
-    """Tell whether a node is the mean or the sum of single numbers, as of a map of one position."""
+    """Return whether a node is the mean or the sum of single numbers, as of a map of one position."""
     if short_name(node.op) not in ("mean", "sum"):
         return False
     before, after = (sizes_of_one(measured, name) for name in (node.refs[0], node.name))

@@ -30,7 +30,9 @@ class Augmentation(NetworkRule):
         expected = f"{', '.join(required)}, each with p at least {least:g}"
         actual = ", ".join(f"{t.name} (p {t.p:g})" for t in pipeline) or "none"
         missing = [
-            wanted for wanted, names in zip(required, settings.required, strict=True) if not used & set(names)
+            requested
+            for requested, names in zip(required, settings.required, strict=True)
+            if not used & set(names)
         ]
         if not missing:
             return passed(expected, actual)

@@ -1,4 +1,4 @@
-"""What a rule is: a sentence, settings that an assignment gives it, and a verdict on a network.
+"""The parts of a rule: a sentence, settings that an assignment gives it, and a verdict on a network.
 
 A rule is one file: a class with the decorator `rule`, whose page lies beside it. Its name is the class's in
 lower case: the key of the TOML, the id of the pytest gate, the row of the scorecard and the heading.
@@ -47,13 +47,13 @@ class Rule(ABC):
     """Whether it counts on any layer, and not on convolutions alone: all are tried for influence."""
 
     def expected(self, settings: Any) -> str:
-        """Say what is expected, where nothing can be measured."""
+        """Return what is expected, where nothing can be measured."""
         del settings
         return "a network that can be imported, built, run and exported"
 
     @property
     def checks(self) -> str:
-        """Say what it checks, in a sentence."""
+        """Return what the rule checks, in a sentence."""
         return (type(self).__doc__ or "").splitlines()[0]
 
 

@@ -15,7 +15,7 @@ from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.families import Found, Layers, find, nearly
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 
 _ORDINALS = ("first", "second", "third")
 
@@ -51,7 +51,7 @@ class Count(NetworkRule):
 
 
 def by_number(
-    kinds: Kinds, found: Found, wanted: Layers, limits: Limits, expected: str, actual: str
+    kinds: Kinds, found: Found, requested: Layers, limits: Limits, expected: str, actual: str
 ) -> Verdict:
     """Judge how many layers were found; those that may be such leave it open where they would decide."""
     nodes, most = found.nodes, len(found.nodes) + len(found.doubtful)
@@ -59,24 +59,24 @@ def by_number(
     if all(limits.allows(number) for number in numbers):
         return passed(expected, actual, *nodes)
     if any(limits.allows(number) for number in numbers):
-        return opaque(expected, found.doubtful[0])
+        return unknown_operator(expected, found.doubtful[0])
     if most < limits.smallest:
-        return failed(expected, actual, *nodes, advice=_more(kinds, wanted, limits.smallest - len(nodes)))
+        return failed(expected, actual, *nodes, advice=_more(kinds, requested, limits.smallest - len(nodes)))
     some = f" {len(nodes) - (limits.largest or 0)} of" if limits.largest else ""
-    do = "Change or remove" if wanted.is_narrow else "Remove"
+    do = "Change or remove" if requested.is_narrow else "Remove"
     return failed(expected, actual, *nodes, advice=f"{do}{some} {layers(nodes)}.")
 
 
-def expected_number(limits: Limits, wanted: Layers) -> str:
-    """Say what is expected: "exactly 3 convolutions with kernel 3", "no max-pool"."""
+def expected_number(limits: Limits, requested: Layers) -> str:
+    """Return the expected number: "exactly 3 convolutions with kernel 3", "no max-pool"."""
     if limits.largest == 0:
-        return f"no {wanted.words()}"
+        return f"no {requested.words()}"
     last = limits.smallest if limits.largest is None else limits.largest
-    return f"{limits.said} {wanted.words(last)}"
+    return f"{limits.said} {requested.words(last)}"
 
 
 def listed(nodes: tuple[Node, ...]) -> str:
-    """Say how many layers were found, and which: "2: s1, s2"."""
+    """Return the number of layers found, and their names: "2: s1, s2"."""
     return f"{len(nodes)}: {layers(nodes)}" if nodes else "none"
 
 
@@ -108,7 +108,7 @@ def _place(limits: Settings) -> str:
 
 
 def _there(kinds: Kinds, found: Found, limits: Settings) -> Found:
-    """Leave out what stands elsewhere; where that is not known, it may be there."""
+    """Drop layers that stand elsewhere; one whose place is not known may be there."""
     places = {node.name: _is_there(kinds.view, node, limits) for node in found.nodes}
     places |= {reason.node.name: _is_there(kinds.view, reason.node, limits) for reason in found.doubtful}
     nodes = tuple(node for node in found.nodes if places[node.name])
@@ -129,9 +129,9 @@ def _is_there(view: View, node: Node, limits: Settings) -> bool | None:
     return at < nth if limits.where == "before_downsampling" else at >= nth
 
 
-def _more(kinds: Kinds, wanted: Layers, missing: int) -> str:
+def _more(kinds: Kinds, requested: Layers, missing: int) -> str:
     dead = kinds.view.dead_convolutions
-    if dead and wanted.family in (
+    if dead and requested.family in (
         "convolution",
         "depthwise",
         "pointwise",
@@ -140,5 +140,5 @@ def _more(kinds: Kinds, wanted: Layers, missing: int) -> str:
         "weighted",
     ):
         return f"The output does not depend on {layers(dead)}: use what they compute."
-    near, add = nearly(wanted, kinds), f"Add {missing} {wanted.words(missing)}."
+    near, add = nearly(requested, kinds), f"Add {missing} {requested.words(missing)}."
     return near if near and missing == 1 else f"{add} {near}".strip()

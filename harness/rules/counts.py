@@ -48,12 +48,12 @@ class Limits(Table):
         return self.exactly if self.exactly is not None else self.at_most
 
     def allows(self, number: int) -> bool:
-        """Tell whether a number is allowed."""
+        """Return whether a number is allowed."""
         return self.smallest <= number and (self.largest is None or number <= self.largest)
 
     @property
     def said(self) -> str:
-        """Say the limits: "exactly 3", "at least 1 and at most 2"."""
+        """The limits in words: "exactly 3", "at least 1 and at most 2"."""
         if self.exactly is not None:
             return f"exactly {self.exactly:,}"
         parts = (("at least", self.at_least), ("at most", self.at_most))
@@ -87,5 +87,5 @@ class Count(Table):
         return self.exactly if self.exactly is not None else (self.at_least or 0)
 
     def allows(self, number: int) -> bool:
-        """Tell whether a number is allowed."""
+        """Return whether a number is allowed."""
         return number == self.smallest if self.exactly is not None else number >= self.smallest

@@ -13,7 +13,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, reshape, tried
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, not_judged, opaque, passed
+from harness.rules.verdicts import Verdict, failed, not_judged, passed, unknown_operator
 
 _TRIED = 5
 """Convolutions tried, from the last one backwards."""
@@ -63,8 +63,8 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
     found = view.separable
     actual = f"{len(found)}: {layers([c.node for c in found])}" if found else "none"
     if len(found) < limits.at_least:
-        if view.opaque and not view.convolutions:
-            return opaque(expected, view.opaque[0])
+        if view.unknown_operators and not view.convolutions:
+            return unknown_operator(expected, view.unknown_operators[0])
         return failed(expected, actual, *_nearly(view), advice=_depthwise_advice(view))
     nodes = [c.node for c in found]
     if limits.block_1_ends is None:
@@ -98,7 +98,7 @@ def _early(view: View, limits: Settings) -> list[Convolution]:
 
 
 def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bool:
-    """Tell whether a convolution works at the first resolution; or on what no dilated one has come before."""
+    """Return whether a convolution works at the first resolution, or before any dilated one."""
     if limits.block_1_ends == "with_first_strided":
         return view.is_at_first_resolution(convolution)
     first = min(view.depth(c) for c in view.dilated)
@@ -106,7 +106,7 @@ def _is_in_block_1(view: View, convolution: Convolution, limits: Settings) -> bo
 
 
 def _is_from_block_1(view: View, source: str | None, limits: Settings) -> bool:
-    """Tell whether a convolution that read a map would be one of block 1."""
+    """Return whether a convolution that read a map would be one of block 1."""
     if source is None or source not in view.measured.fields:
         return False
     if limits.block_1_ends == "with_first_strided":

@@ -41,14 +41,14 @@ class Dilation(NetworkRule):
             return
         if settings.never_decreasing and any(c.dilation < view.dilation_before(c) for c in found):
             yield from _in_order(view, found)
-        wanted = (2, _next_dilation(view), 3)
+        requested = (2, _next_dilation(view), 3)
         for chosen in _free(view, settings):
-            for dilation in dict.fromkeys(wanted):
+            for dilation in dict.fromkeys(requested):
                 yield from reshape(view, chosen, dilation=dilation)
         if len(found) > 1 or (found and not settings.after_last_strided):
             yield from reshape(view, found[-1], dilation=_next_dilation(view))
         for name in view.head.maps[:1]:
-            for dilation in dict.fromkeys(wanted):
+            for dilation in dict.fromkeys(requested):
                 yield from insert(view, view.measured.by_name[name], dilation=dilation)
 
 
@@ -58,10 +58,8 @@ Settings = Dilation.Settings
 
 
 def _dilation(view: View, limits: Settings) -> Verdict:
-    wanted = limits.distinct_at_least
-    expected = (
-        f"at least {wanted} different dilations > 1" if wanted > 1 else f"at least {wanted} dilation > 1"
-    )
+    least = limits.distinct_at_least
+    expected = f"at least {least} different dilations > 1" if least > 1 else f"at least {least} dilation > 1"
     expected += ", one after the last strided convolution" if limits.after_last_strided else ""
     expected += ", never decreasing" if limits.never_decreasing else ""
     found = view.dilated
@@ -107,12 +105,12 @@ def _free(view: View, limits: Settings) -> list[Convolution]:
 
 
 def _in_order(view: View, found: tuple[Convolution, ...]) -> Iterator[Mend]:
-    """Deal the dilations that there are out so that they grow."""
+    """Yield the mends that reorder the dilations there are, so that they grow."""
     order = sorted(c.dilation for c in found)
-    wanted = {c.node.name: d for c, d in zip(sorted(found, key=view.depth), order, strict=True)}
-    named = [f"{placed(c.node)} dilation {wanted[c.node.name]}" for c in found]
+    requested = {c.node.name: d for c, d in zip(sorted(found, key=view.depth), order, strict=True)}
+    named = [f"{placed(c.node)} dilation {requested[c.node.name]}" for c in found]
     here: View | None = view
-    for name, dilation in wanted.items():
+    for name, dilation in requested.items():
         chosen = [c for c in (here.convolutions if here else ()) if c.node.name == name]
         new = reshaped(here, chosen[0], dilation=dilation) if here and chosen else None
         here = View(new, new.eval if view.is_eval else new.train) if new else None

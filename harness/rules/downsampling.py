@@ -29,7 +29,7 @@ from harness.rules.mends import (
     stride_in_place_of,
 )
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 
 _TRIED = 8
 """Convolutions whose stride is changed, from the last one backwards, to find an example for the help."""
@@ -37,7 +37,9 @@ _TRIED = 8
 
 @rule(asks="the right strides, and nothing else that shrinks the maps", needs="influence")
 class Downsampling(NetworkRule):
-    """Check that the wanted strided convolutions, and nothing else, raise the jump to the wanted value."""
+    """Check that the requested strided convolutions, and nothing else, raise the jump to the requested
+    value.
+    """
 
     tells_variants_apart = True
 
@@ -74,7 +76,7 @@ class Downsampling(NetworkRule):
     def mends(self, network: Network, settings: Settings) -> Iterator[Mend]:
         """Yield what to do about the first layer that may not change the jump, or with one that has to."""
         view = network.failing(lambda one: _downsampling(one, settings))
-        right = [c for c in view.strided if _is_wanted(c, settings)]
+        right = [c for c in view.strided if _is_requested(c, settings)]
         is_needed = len(right) < settings.strided_convolutions.smallest
         wrong = {c.node.name: c for c in view.strided if c not in right}
         others = {node.name for node in view.resampling}
@@ -102,7 +104,7 @@ Settings = Downsampling.Settings
 def _downsampling(view: View, limits: Settings) -> Verdict:
     expected, sides = _expected(limits), _sides(limits)
     strided = view.strided
-    wrong = [c for c in strided if not _is_wanted(c, limits)]
+    wrong = [c for c in strided if not _is_requested(c, limits)]
     others = [*(c.node for c in wrong), *view.resampling]
     actual = _found(view, limits, wrong)
     if others:
@@ -114,13 +116,13 @@ def _downsampling(view: View, limits: Settings) -> Verdict:
     if not limits.strided_convolutions.allows(len(strided)):
         return failed(expected, actual, *nodes, advice=_count_advice(view, limits))
     if view.unknown:
-        return opaque(expected, view.unknown)
-    for reason in view.opaque:
+        return unknown_operator(expected, view.unknown)
+    for reason in view.unknown_operators:
         if reason.why == SLIDES_OVER_MIXED:
-            return opaque(expected, reason)
+            return unknown_operator(expected, reason)
     if view.mixing:
         why = "it computes rows or columns from several others"
-        return opaque(expected, Unknown(view.mixing[0], why))
+        return unknown_operator(expected, Unknown(view.mixing[0], why))
     if not view.final_maps:
         return without_head(expected, view)
     if len(view.jumps) != 1 or not limits.jump.allows(view.jumps[0]):
@@ -131,19 +133,19 @@ def _downsampling(view: View, limits: Settings) -> Verdict:
 
 def _expected(limits: Settings) -> str:
     jump, count = limits.jump, limits.strided_convolutions
-    wanted = f"jump {jump.exactly}" if jump.exactly is not None else f"a jump of at least {jump.smallest}"
+    requested = f"jump {jump.exactly}" if jump.exactly is not None else f"a jump of at least {jump.smallest}"
     if count.exactly == 0:
-        return f"{wanted} at the head, raised by nothing"
+        return f"{requested} at the head, raised by nothing"
     how_many = "exactly" if count.exactly is not None else "at least"
     convolutions = f"{counted(count.smallest, 'convolution')} ({_sides(limits)}, stride {limits.stride})"
-    return f"{wanted} at the head, raised by {how_many} {convolutions} and nothing else"
+    return f"{requested} at the head, raised by {how_many} {convolutions} and nothing else"
 
 
 def _sides(limits: Settings) -> str:
     return " or ".join(f"{kernel}x{kernel}" for kernel in limits.kernel)
 
 
-def _is_wanted(convolution: Convolution, limits: Settings) -> bool:
+def _is_requested(convolution: Convolution, limits: Settings) -> bool:
     return _has_kernel(convolution, limits.kernel) and set(convolution.window.stride) == {limits.stride}
 
 
@@ -154,8 +156,8 @@ def _has_kernel(convolution: Convolution, sides: Sequence[int]) -> bool:
 
 def _found(view: View, limits: Settings, wrong: Sequence[Convolution]) -> str:
     right = len(view.strided) - len(wrong)
-    wanted = f"({_sides(limits)}, stride {limits.stride})"
-    parts = [f"{counted(right, 'convolution')} {wanted}"] if right else []
+    requested = f"({_sides(limits)}, stride {limits.stride})"
+    parts = [f"{counted(right, 'convolution')} {requested}"] if right else []
     for c in wrong:
         kernel = "x".join(map(str, c.window.kernel))
         strides = _side_by_side(c.window.stride)
@@ -171,14 +173,14 @@ def _side_by_side(stride: Sequence[int]) -> str:
 
 
 def _count_advice(view: View, limits: Settings) -> str:
-    """Say how many convolutions need another stride."""
+    """Return how many convolutions need another stride."""
     missing = limits.strided_convolutions.smallest - len(view.strided)
     stride = limits.stride if missing > 0 else 1
     return f"Give stride {stride} to {abs(missing)} of the {_sides(limits)} convolutions."
 
 
 def _other_window(view: View, wrong: Convolution, limits: Settings, *, is_needed: bool) -> Iterator[Mend]:
-    """Give a convolution with a stride the kernel and the stride that it may have, or no stride."""
+    """Change the kernel and stride of a convolution to those allowed, or remove its stride."""
     if is_needed:
         side = None if _has_kernel(wrong, limits.kernel) else limits.kernel[0]
         stride = None if set(wrong.window.stride) == {limits.stride} else limits.stride
@@ -192,7 +194,7 @@ def _no_stride(view: View, strided: Convolution) -> Iterator[Mend]:
 
 
 def _side_by_side_out(view: View, right: Sequence[Convolution]) -> Iterator[Mend]:
-    """Leave one of two branches out that both have a stride: that with the wrong one, else the later."""
+    """Yield the mends that remove one of two branches with a stride: the wrong one, else the later."""
     for one, other in combinations(view.strided, 2):
         if _is_beside(view, one, other):
             gone, kept = (one, other) if one not in right else (other, one)
@@ -201,13 +203,13 @@ def _side_by_side_out(view: View, right: Sequence[Convolution]) -> Iterator[Mend
 
 
 def _is_beside(view: View, one: Convolution, other: Convolution) -> bool:
-    """Tell whether neither of two convolutions is computed from the other."""
+    """Return whether neither of two convolutions is computed from the other."""
     pairs = ((one.node, other.node), (other.node, one.node))
     return not any(before.name in view.behind(after) for after, before in pairs)
 
 
 def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_needed: bool) -> Iterator[Mend]:
-    """Put something else in the place of what changes the jump and is no convolution."""
+    """Yield the mends that replace what changes the jump and is no convolution."""
     if ends_in(view, pool):
         yield from average_in_place_of(view, pool, classes)
         return
@@ -217,7 +219,7 @@ def _no_pool(view: View, pool: Node, limits: Settings, classes: int, *, is_neede
 
 
 def _one_more(view: View, limits: Settings) -> Iterator[Mend]:
-    """Give a stride to a convolution, or add one that has it, from the end of the network to its start."""
+    """Yield the mends that give a convolution a stride, or add one that has it, from the end to the start."""
     plain = [c for c in view.convolutions if c not in view.strided and _has_kernel(c, limits.kernel[:1])]
     alone = [c for c in plain if on_every_path(view, c.node)]
     for chosen in sorted(alone[: -_TRIED - 1 : -1], key=lambda c: (c.dilation > 1, c.window.groups > 1)):

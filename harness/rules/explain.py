@@ -1,4 +1,4 @@
-"""What a rule means: its page, which lies beside its code, and the list of all rules. Markdown out."""
+"""Explanations of rules as Markdown: a rule's page, which lies beside its code, and the list of all."""
 
 import inspect
 from pathlib import Path

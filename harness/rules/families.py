@@ -1,4 +1,4 @@
-"""Which layers a rule is about: a family, and what they have to be like; how a sentence names them."""
+"""The layers a rule is about: a family, and what they have to be like; how a sentence names them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -90,13 +90,13 @@ class Sizes(Table):
         return {"any_of": tuple(_sides(item) for item in items)}
 
     def allows(self, sides: Sequence[int]) -> bool:
-        """Tell whether a window, or a single number, has one of these sizes."""
+        """Return whether a window, or a single number, has one of these sizes."""
         if self.any_of:
             return any(tuple(sides) == (one * len(sides) if len(one) == 1 else one) for one in self.any_of)
         return (self.at_least or 0) <= max(sides) <= (self.at_most or max(sides))
 
     def __str__(self) -> str:
-        """Say the sizes: "1 or 3x1", "at least 2"."""
+        """Return the sizes in words: "1 or 3x1", "at least 2"."""
         if self.any_of:
             return " or ".join("x".join(map(str, one)) for one in self.any_of)
         parts = [
@@ -130,12 +130,12 @@ class Chances(Table):
         return self
 
     def allows(self, p: float) -> bool:
-        """Tell whether a probability is allowed."""
+        """Return whether a probability is allowed."""
         is_large = p >= (self.at_least or 0.0) and (self.above is None or p > self.above)
         return is_large and p <= (1.0 if self.at_most is None else self.at_most)
 
     def __str__(self) -> str:
-        """Say the probabilities: "0.5", "above 0.1", "at least 0.2 and at most 0.5"."""
+        """Return the probabilities in words: "0.5", "above 0.1", "at least 0.2 and at most 0.5"."""
         if self.at_least is not None and self.at_least == self.at_most:
             return f"{self.at_least:g}"
         parts = (("at least", self.at_least), ("above", self.above), ("at most", self.at_most))
@@ -188,7 +188,7 @@ class Layers(Table):
         return any(getattr(self, key) is not None for key in _TAKES)
 
     def words(self, number: int = 1) -> str:
-        """Say which layers are meant, for so many of them: "convolutions with kernel 3 and stride 2"."""
+        """Return the layers in words, for so many of them: "convolutions with kernel 3 and stride 2"."""
         noun = f"{self.name} {_WORDS[self.family]}" if self.name else _WORDS[self.family]
         noun = counted(number, noun).removeprefix(f"{number} ")
         given = [f"{key} {getattr(self, key)}" for key in _TAKES if isinstance(getattr(self, key), Sizes)]
@@ -199,14 +199,14 @@ class Layers(Table):
         return noun + (f" with {_listed(given)}" if given else "")
 
     def matches(self, kinds: Kinds, node: Node) -> bool | None:
-        """Tell whether a node is one of these layers; None where nobody can tell."""
-        told = kinds.of(node)
-        if self.family not in told.surely | told.perhaps:
+        """Return whether a node is one of these layers; None where that cannot be decided."""
+        classified = kinds.of(node)
+        if self.family not in classified.surely | classified.perhaps:
             return False
         fits = [_fits(self, key, kinds, node) for key in _TAKES if getattr(self, key) is not None]
         if False in fits:
             return False
-        return None if None in fits or self.family not in told.surely else True
+        return None if None in fits or self.family not in classified.surely else True
 
 
 @dataclass(frozen=True)
@@ -219,13 +219,13 @@ class Found:
 
 def find(layers: Layers, kinds: Kinds, among: Sequence[Node] | None = None) -> Found:
     """Find layers among live nodes, in order of execution."""
-    told = [(node, layers.matches(kinds, node)) for node in (kinds.nodes if among is None else among)]
-    doubtful = [Unknown(node, f"it may be a {layers.words()}") for node, is_one in told if is_one is None]
-    return Found(tuple(node for node, is_one in told if is_one), tuple(doubtful))
+    matched = [(node, layers.matches(kinds, node)) for node in (kinds.nodes if among is None else among)]
+    doubtful = [Unknown(node, f"it may be a {layers.words()}") for node, is_one in matched if is_one is None]
+    return Found(tuple(node for node, is_one in matched if is_one), tuple(doubtful))
 
 
 def nearly(layers: Layers, kinds: Kinds) -> str:
-    """Say what would make another layer of the family one that was looked for; empty where there is none."""
+    """Return how another layer of the family could be changed to match; empty where there is none."""
     slides = ("conv", "conv_transpose", "avg_pool", "max_pool")
     others = [n for n in kinds.nodes if layers.family in kinds.of(n).surely and OPS.get(n.op) in slides]
     for node in reversed(others):
@@ -234,17 +234,17 @@ def nearly(layers: Layers, kinds: Kinds) -> str:
         ]
         if len(wrong) == 1 and wrong[0] not in ("name", "bias", "p"):
             now = "x".join(map(str, dict.fromkeys(_measure(kinds, wrong[0], node) or ())))
-            wanted = f"{wrong[0]} {getattr(layers, wrong[0])}"
-            return f"Give {node.layer} {wanted}: it has {wrong[0]} {now or 'of no fixed size'}."
+            requested = f"{wrong[0]} {getattr(layers, wrong[0])}"
+            return f"Give {node.layer} {requested}: it has {wrong[0]} {now or 'of no fixed size'}."
     return ""
 
 
 def described(kinds: Kinds, node: Node) -> str:
-    """Say what a node is, for a message: "a 3x3 convolution (stride 2) to 32 channels"."""
-    told = kinds.of(node)
+    """Return a node in words, for a message: "a 3x3 convolution (stride 2) to 32 channels"."""
+    classified = kinds.of(node)
     window, out = kinds.window(node), kinds.outputs(node)
     order: tuple[Kind, ...] = ("depthwise", "transposed", "convolution", "linear", *_WORDS)
-    kind = next((one for one in order if one in told.surely), None)
+    kind = next((one for one in order if one in classified.surely), None)
     if kind is None:
         return f"a {short_name(node.op).rstrip('_')}"
     if kind == "activation":
@@ -279,7 +279,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _fits(layers: Layers, key: str, kinds: Kinds, node: Node) -> bool | None:
-    """Tell whether one attribute of a node is as asked for; None where it is not known."""
+    """Return whether one attribute of a node is as asked for; None where it is not known."""
     if key == "name":
         return activation(kinds.view.measured, node) == layers.name
     if key == "bias":

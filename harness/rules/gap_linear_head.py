@@ -18,7 +18,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, last_map, tried
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 # What may stand between the convolution that makes one map per class and the pool.
 _BETWEEN = frozenset({"elementwise", "batch_norm", "norm", "dropout", "identity", "permute"})
@@ -63,7 +63,7 @@ def _gap_linear_head(view: View, limits: Settings, classes: int, unlike: str) ->
     measured, head = view.measured, view.head
     expected = " or ".join(_form(one, "C", classes) for one in limits.classifier)
     if head.unknown is not None:
-        return opaque(expected, view.opaque[0])
+        return unknown_operator(expected, view.unknown_operators[0])
     actual = describe(measured, head)
     shape = measured.shapes.get(measured.flow.output, ())
     if len(measured.graph.outputs) != 1 or tuple(shape[1:]) != (classes,):
@@ -98,7 +98,7 @@ def _one_map_per_class(measured: Measured, name: str, classes: int) -> Node | No
 
 
 def _objection(view: View, limits: Settings, classes: int) -> tuple[tuple[Node, ...], str]:
-    """Say what does not belong in the head, or is missing, and where; empty when nothing is."""
+    """Return what does not belong in the head, or is missing, and where; empty when nothing is."""
     measured, head = view.measured, view.head
     problem = objection(measured, head, limits.classifier)
     if problem is not None:

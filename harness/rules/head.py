@@ -12,7 +12,7 @@ from harness.graph.operators import OPS, short_name
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import described
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 
 Step = Literal[
     "global_average_pool", "global_max_pool", "flatten", "linear", "hidden_linear", "pointwise_convolution",
@@ -69,7 +69,7 @@ def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
     expected = "anything" if is_open else f"nothing but {', '.join(allowed)}"
     expected += f"; with {', '.join(limits.must_hold)}" if limits.must_hold else ""
     if head.unknown is not None:
-        return opaque(expected, kinds.view.opaque[0])
+        return unknown_operator(expected, kinds.view.unknown_operators[0])
     if not head.nodes:
         return without_head(expected, kinds.view)
     actual = describe(measured, head)
@@ -97,19 +97,19 @@ def _head(kinds: Kinds, limits: Settings, classes: int) -> Verdict:
 
 
 def _steps(kinds: Kinds, node: Node) -> list[Step] | None:
-    """Name the steps that a node of the head is; none for what only moves numbers, None for anything else."""
-    measured, told = kinds.view.measured, kinds.of(node)
-    if "linear" in told.surely:
+    """Return the steps a node of the head is; none for what only moves numbers, None for anything else."""
+    measured, classified = kinds.view.measured, kinds.of(node)
+    if "linear" in classified.surely:
         last = classifiers(measured, kinds.view.head)[-1:]
         linear: Step = "linear" if node in last else "hidden_linear"
         reads = next((name for name in node.refs if name in measured.fields), "")
         return ["flatten", linear] if positions(measured, reads) > 1 else [linear]
-    if "softmax" in told.surely:
+    if "softmax" in classified.surely:
         return ["log_softmax" if short_name(node.op) == "log_softmax" else "softmax"]
     for kind, step in _OF_A_KIND.items():
-        if kind in told.surely:
+        if kind in classified.surely:
             return [step]
-    if told.surely:
+    if classified.surely:
         return None
     is_half_a_pool = short_name(node.op) in ("mean", "sum") and bool(measured.fields[node.name].axes)
     return [] if is_half_a_pool or OPS.get(node.op) in _MOVES else None

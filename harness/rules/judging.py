@@ -11,9 +11,9 @@ from harness.graph.receptive_field.engine import table
 from harness.record.record import Cause, Facts, Finding, ReceptiveFieldRow, Training
 from harness.rules.base import NetworkRule, TrainingRule
 from harness.rules.network import Network, doubted
+from harness.rules.next_steps import with_advice
 from harness.rules.registry import Asked
 from harness.rules.verdicts import Verdict, not_judged
-from harness.rules.work import with_advice
 
 Judged = tuple[tuple[Finding, ...], Facts, tuple[ReceptiveFieldRow, ...]]
 Variants = Mapping[str, Sequence[Asked]]
@@ -48,7 +48,7 @@ def judge_trainings(trainings: Sequence[Training], rules: Iterable[Asked]) -> tu
 
 
 def not_trained(why: Verdict, rules: Iterable[Asked]) -> tuple[Finding, ...]:
-    """Say of every rule about trainings why there is none to judge."""
+    """Return a finding of every rule about trainings, that says why there is none to judge."""
     return tuple(
         finding_of(one, replace(why, expected=one.rule.expected(one.settings)))
         for one in rules
@@ -56,8 +56,8 @@ def not_trained(why: Verdict, rules: Iterable[Asked]) -> tuple[Finding, ...]:
     )
 
 
-def not_taken_in(cause: Cause, rules: Iterable[Asked], *, full: bool) -> tuple[Finding, ...]:
-    """Leave every rule open for a submission that could not be exported; `full` includes trainings."""
+def not_loaded(cause: Cause, rules: Iterable[Asked], *, full: bool) -> tuple[Finding, ...]:
+    """Return open findings for a submission that could not be exported; `full` includes trainings."""
     advice = "Mend what the message about the submission says; then every rule is judged."
     expected = "a network that can be imported, built, run and exported"
     verdict = not_judged(expected, "no graph to look at", cause=cause, advice=advice)
@@ -65,7 +65,7 @@ def not_taken_in(cause: Cause, rules: Iterable[Asked], *, full: bool) -> tuple[F
 
 
 def finding_of(one: Asked, verdict: Verdict) -> Finding:
-    """Say in a record what a rule has found, and what it is worth."""
+    """Return a rule's verdict as a finding of a record, with its points."""
     most = one.settings.points
     earned = {"passed": most, "failed": 0, "not_judged": None}[verdict.status]
     return Finding(
@@ -98,7 +98,7 @@ def _judged(network: Network, one: Asked) -> Verdict:
 def _with_other_variants(
     network: Network, one: Asked, verdict: Verdict, variants: Variants, variant: str
 ) -> Verdict:
-    """Tell whoever fails a rule which other variant's way of it the network has."""
+    """Return a failed verdict with the other variant whose rules the network keeps, if there is one."""
     assert isinstance(one.rule, NetworkRule)
     if verdict.status != "failed" or not one.rule.tells_variants_apart:
         return verdict

@@ -16,7 +16,7 @@ from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import Layers, described
 from harness.rules.network import Network
 from harness.rules.patterns import Pattern, letters_of, pattern_of
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 _PLACES: frozenset[Kind] = frozenset(
     {
@@ -78,12 +78,12 @@ def _layout(kinds: Kinds, limits: Settings) -> Verdict:
     first = doubtful[0].node if doubtful else None
     is_open = first is not None and (deviates is None or not _is_before(kinds, deviates, first))
     if verdict.status == "failed" and is_open:
-        return opaque(expected, doubtful[0])
+        return unknown_operator(expected, doubtful[0])
     stray = [node for node in beside if not _may_stand_beside(kinds, node, limits.letters)]
     if verdict.status == "passed" and stray:
         advice = f"Make it a chain: remove {layers(stray)}, or put it in its place on the path."
         return failed(expected, f"{layers(stray)} runs beside the path", *stray, advice=advice)
-    return opaque(expected, doubtful[0]) if verdict.status == "passed" and doubtful else verdict
+    return unknown_operator(expected, doubtful[0]) if verdict.status == "passed" and doubtful else verdict
 
 
 def _path(kinds: Kinds, families: frozenset[Kind]) -> tuple[list[Node], list[Node]]:
@@ -118,31 +118,33 @@ def _matched(
         fits = {name: limits.letters[name].matches(kinds, node) for name in pattern.next(at)}
         after = pattern.step(at, {name for name, fit in fits.items() if fit is not False})
         if not after:
-            return _deviates(kinds, limits, number, node, _wanted(limits, pattern, at)), node
+            return _deviates(kinds, limits, number, node, _requested(limits, pattern, at)), node
         if undecided is None and None in fits.values():
             undecided = Unknown(node, "what it is like is not known")
         at = after
     if pattern.end not in at:
-        wanted = _wanted(limits, pattern, at)
-        actual = f"place {len(places) + 1}: expected {wanted}, got the end"
-        return failed(expected, actual, *places[-1:], advice=f"Add {wanted}."), None
+        requested = _requested(limits, pattern, at)
+        actual = f"place {len(places) + 1}: expected {requested}, got the end"
+        return failed(expected, actual, *places[-1:], advice=f"Add {requested}."), None
     if undecided is not None:
-        return opaque(expected, undecided), None
+        return unknown_operator(expected, undecided), None
     return passed(expected, f"{len(places)} places: {layers(places)}", *places), None
 
 
 def _without(kinds: Kinds, limits: Settings) -> tuple[str, ...]:
-    """Name the letters that the graph of evaluation has no places for: dropouts do nothing there."""
+    """Return the letters that the eval graph has no places for: dropouts do nothing there."""
     return tuple(
         name for name, one in limits.letters.items() if kinds.view.is_eval and one.family == "dropout"
     )
 
 
-def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, wanted: str) -> Verdict:
-    """Say what stands where the path leaves the pattern, and what to do about it."""
+def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, requested: str) -> Verdict:
+    """Return the verdict on what stands where the path leaves the pattern, and what to do about it."""
     got = f"{described(kinds, node)} in {node.layer}" + (f" ({node.source})" if node.source else "")
-    advice = f"Let {wanted} come there." if wanted != "the end" else f"Remove what follows: {node.layer}."
-    return failed(limits.pattern, f"place {number}: expected {wanted}, got {got}", node, advice=advice)
+    advice = (
+        f"Let {requested} come there." if requested != "the end" else f"Remove what follows: {node.layer}."
+    )
+    return failed(limits.pattern, f"place {number}: expected {requested}, got {got}", node, advice=advice)
 
 
 def _is_before(kinds: Kinds, one: Node, other: Node) -> bool:
@@ -150,18 +152,18 @@ def _is_before(kinds: Kinds, one: Node, other: Node) -> bool:
     return names.index(one.name) < names.index(other.name)
 
 
-def _wanted(limits: Settings, pattern: Pattern, at: frozenset[int]) -> str:
+def _requested(limits: Settings, pattern: Pattern, at: frozenset[int]) -> str:
     words = [f"{letter} ({limits.letters[letter].words()})" for letter in pattern.next(at)]
     return " or ".join([*words, *(["the end"] if pattern.end in at else [])])
 
 
 def _may_be(kinds: Kinds, node: Node, families: frozenset[Kind]) -> bool:
-    told = kinds.of(node)
-    return not told.surely & families and bool(told.perhaps & families)
+    classified = kinds.of(node)
+    return not classified.surely & families and bool(classified.perhaps & families)
 
 
 def _may_stand_beside(kinds: Kinds, node: Node, letters: Mapping[str, Layers]) -> bool:
-    """Tell whether a layer may stand on the shorter of two paths that a letter says may join."""
+    """Return whether a layer may stand on the shorter of two paths that a letter allows to join."""
     families = {one.family for one in letters.values()}
     is_light = bool(kinds.of(node).surely & _ON_A_SHORTCUT)
     return "concatenation" in families or ("residual_add" in families and is_light)

@@ -6,7 +6,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, rule
 from harness.rules.budgets import Budget, judged_by_budget
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, opaque
+from harness.rules.verdicts import Verdict, unknown_operator
 
 
 @rule(asks="little memory for values", needs="graph")
@@ -35,5 +35,7 @@ def _max_activation_bytes(view: View, limits: Budget) -> Verdict:
     where = [found.where] if found.where is not None else []
     verdict = judged_by_budget(limits, found.most, "bytes", largest, *where)
     if found.unknown is not None and verdict.status == "passed":
-        return opaque(verdict.expected, Unknown(found.unknown, "how large its result is is not known"))
+        return unknown_operator(
+            verdict.expected, Unknown(found.unknown, "how large its result is is not known")
+        )
     return verdict

@@ -6,7 +6,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, rule
 from harness.rules.budgets import Budget, judged_by_budget
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, opaque
+from harness.rules.verdicts import Verdict, unknown_operator
 
 
 @rule(asks="little arithmetic", needs="graph")
@@ -32,5 +32,7 @@ def _max_macs(view: View, limits: Budget) -> Verdict:
     verdict = judged_by_budget(limits, sum(known.values()), "multiply-adds", largest)
     unknown = [by_name[name] for name, count in counts.items() if count is None]
     if unknown and verdict.status == "passed":
-        return opaque(verdict.expected, Unknown(unknown[0], "how many multiply-adds it takes is not known"))
+        return unknown_operator(
+            verdict.expected, Unknown(unknown[0], "how many multiply-adds it takes is not known")
+        )
     return verdict

@@ -40,7 +40,7 @@ class MaxParameters(NetworkRule):
 
         @property
         def said(self) -> str:
-            """Say the limits: "fewer than 200,000", "at least 10,000 and at most 20,000"."""
+            """The limits in words: "fewer than 200,000", "at least 10,000 and at most 20,000"."""
             below = f"fewer than {self.below:,}" if self.below is not None else ""
             most = f"at most {self.at_most:,}" if self.at_most is not None else ""
             least = f"at least {self.at_least:,}" if self.at_least is not None else ""
@@ -70,7 +70,7 @@ class MaxParameters(NetworkRule):
 
 
 def _narrower(network: Network, limit: int) -> str:
-    """Say how narrow a network would have to be in which each layer keeps the same share of its channels."""
+    """Return how narrow a network would have to be, if each layer keeps the same share of its channels."""
     fixed = {1, network.classes, network.input_shape[0]}
     sizes = [
         (numbers(tensor), sum(size not in fixed for size in tensor.shape[:2]))

@@ -40,7 +40,7 @@ def reshape(
     groups: int | None = None,
     then: str = "",
 ) -> Iterator[Mend]:
-    """Give a convolution other arguments; `then` says what becomes of it."""
+    """Yield the mend that changes a convolution's arguments; `then` says what becomes of it."""
     changed = reshaped(view, convolution, side=side, stride=stride, dilation=dilation, groups=groups)
     window = convolution.window
     sides = [side] * 2 if side is not None else list(window.kernel)
@@ -69,7 +69,7 @@ def leave_out_branch(view: View, one: Convolution, other: Convolution) -> Iterat
 
 
 def beside(one: Convolution, other: Convolution) -> str:
-    """Say that one of two branches has to go."""
+    """Return the advice that one of two branches has to go."""
     return (
         f"Leave out {placed(one.node)} and the sum: it changes the size of the map beside {other.node.layer}."
     )
@@ -83,7 +83,7 @@ def insert(view: View, node: Node, *, side: int = 3, stride: int = 1, dilation: 
 
 
 def stride_in_place_of(view: View, node: Node, stride: int) -> Iterator[Mend]:
-    """Give a stride to a 3x3 convolution of the same stage, or put one that has it in the place of a pool."""
+    """Yield mends that move a pool's stride to a 3x3 convolution: one of its stage, or a new one."""
     for before in _before(view, node):
         strided = reshaped(view, before, stride=stride)
         rest = None if strided is None else _without(strided, node)
@@ -94,7 +94,7 @@ def stride_in_place_of(view: View, node: Node, stride: int) -> Iterator[Mend]:
 
 
 def ends_in(view: View, node: Node) -> bool:
-    """Tell whether a pool stands in the head: no convolution follows, nor a linear layer over channels."""
+    """Return whether a pool stands in the head: no convolution follows, nor a linear layer over channels."""
     behind = view.behind(node)
     weighted = [n for n in view.measured.nodes if n.name in behind and OPS.get(n.op) in _WEIGHTED]
     return not any(OPS[n.op] != "linear" or view.measured.fields[n.name].is_map for n in weighted)
@@ -110,7 +110,7 @@ def average_in_place_of(view: View, node: Node, classes: int) -> Iterator[Mend]:
 
 
 def on_every_path(view: View, node: Node) -> bool:
-    """Tell whether the output depends on the image through a node alone: nothing stands beside it."""
+    """Return whether the output depends on the image through a node alone: nothing stands beside it."""
     reached = set(view.measured.graph.inputs)
     for one in view.measured.flow.nodes:
         if one.name != node.name and not reached.isdisjoint(one.refs):
@@ -119,7 +119,7 @@ def on_every_path(view: View, node: Node) -> bool:
 
 
 def called(view: View, node: Node) -> str:
-    """Name a layer with its line; where it is called several times, with that of the call too."""
+    """Return a layer's name with its line; where it is called several times, with that of the call too."""
     calls = [n for n in view.measured.nodes if (n.module, n.op) == (node.module, node.op)]
     return f"{node.layer} ({node.source})" if node.source and len(calls) > 1 else placed(node)
 

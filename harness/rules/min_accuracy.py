@@ -37,7 +37,7 @@ class MinAccuracy(TrainingRule):
         @model_validator(mode="before")
         @classmethod
         def _worth_its_curve(cls, table: Any) -> Any:
-            """Take from a curve what it says: the most points, and where it begins to be worth something."""
+            """Read the most points from a curve, and the accuracy at which it begins to be worth some."""
             curve = table.get("curve") if isinstance(table, dict) else None
             if not isinstance(curve, list) or not all(isinstance(p, list) and len(p) == 2 for p in curve):
                 return table
@@ -63,7 +63,7 @@ class MinAccuracy(TrainingRule):
             return curve
 
     def expected(self, settings: Settings) -> str:
-        """Say what is asked."""
+        """Return the accuracy that is asked for."""
         after, each = settings.after_epochs, settings.in_each_of_last
         when = "after the last epoch" if after is None else f"after epoch {after}"
         if each > 1:
@@ -156,7 +156,7 @@ def _along(curve: Sequence[Point], share: float) -> float:
 
 
 def _worth(share: float, settings: Settings) -> str:
-    """Say how many points of a curve an accuracy earns, and how far the next one is."""
+    """Return how many points of a curve an accuracy earns, and how far the next one is."""
     points, most = _earned(share, settings) or 0, settings.points
     if points >= most:
         return f"; {points} of {most} points"
@@ -175,7 +175,7 @@ def _reaching(curve: Sequence[Point], points: int) -> float:
 
 
 def _over_seeds(trainings: Sequence[Training]) -> str:
-    """Name the trainings of a mean; nothing to say of a single one."""
+    """Return the words for the trainings of a mean; "" for a single one."""
     if len(trainings) == 1:
         return ""
     each = ", ".join(in_percent(training.accuracy) for training in trainings)
@@ -185,7 +185,7 @@ def _over_seeds(trainings: Sequence[Training]) -> str:
 
 
 def _tendency(training: Training) -> str:
-    """Say whether the network is stuck at chance, underfits or overfits, from its log."""
+    """Return whether the network is stuck at chance, underfits or overfits, from its log."""
     last = training.epochs[-1]
     if (stuck := _stuck_at_chance(training)) is not None:
         return stuck
@@ -198,7 +198,7 @@ def _tendency(training: Training) -> str:
 
 
 def _stuck_at_chance(training: Training) -> str | None:
-    """Say since when the network only guesses, and the likely reason; None if it does not."""
+    """Return since when the network only guesses, and the likely reason; None if it does not."""
     chance = 1 / len(training.data.classes)
     # Three standard deviations of a network that guesses.
     most = chance + 3 * math.sqrt(chance * (1 - chance) / training.data.test_images)

@@ -110,7 +110,7 @@ class Network:
 
 
 def _without(view: View, weak: frozenset[str]) -> str:
-    """Name the layers without influence, those with weights where there are any."""
+    """Return the names of the layers without influence, those with weights where there are any."""
     nodes = [node for node in view.measured.nodes if node.name in weak]
     weighted = [node for node in nodes if is_weighted(view.measured, node)]
     named = layers(weighted or nodes)
@@ -118,7 +118,7 @@ def _without(view: View, weak: frozenset[str]) -> str:
 
 
 def doubted(verdict: Verdict, shown: Evidence, *, by_influence: bool) -> Verdict:
-    """Leave a rule about the graph open where running the network showed the analysis to be mistaken."""
+    """Return an open verdict on a rule about the graph where running the network contradicts the analysis."""
     if verdict.status != "passed":
         return verdict
     if shown.misjudged:

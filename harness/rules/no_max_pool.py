@@ -8,7 +8,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, average_in_place_of, ends_in, leave_out, stride_in_place_of
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 
 @rule(asks="no max-pooling, under any name", needs="influence")
@@ -47,5 +47,5 @@ def _no_max_pool(view: View, behaving: Mapping[str, str]) -> Verdict:
         advice = f"Remove {layers}: downsample with a strided convolution, pool globally with an average."
         return failed(expected, named, *(node for node, _ in maxima.found), advice=advice)
     if maxima.undecided:
-        return opaque(expected, maxima.undecided[0])
+        return unknown_operator(expected, maxima.undecided[0])
     return passed(expected, "none")

@@ -9,7 +9,7 @@ from harness.graph.receptive_field.field import Unknown
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.families import described
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 NormKind = Literal["batch", "layer", "group", "instance", "none"]
 
@@ -23,7 +23,7 @@ _FAMILY: dict[NormKind, Kind] = {
 
 @rule(asks="one kind of normalisation", needs="influence")
 class Norm(NetworkRule):
-    """Check that the wanted normalisation is used, and no other."""
+    """Check that the requested normalisation is used, and no other."""
 
     counts_layers = True
 
@@ -52,22 +52,22 @@ def _norm(kinds: Kinds, kind: NormKind) -> Verdict:
         remedy = f"by {kind}-norm" if family else "by nothing"
         return failed(expected, actual, *others, advice=f"Replace {layers(others)} {remedy}.")
     if perhaps:
-        return opaque(expected, Unknown(perhaps[0], "how it normalises is not known"))
+        return unknown_operator(expected, Unknown(perhaps[0], "how it normalises is not known"))
     if family and not right:
         return failed(expected, actual, advice=f"Put a {kind}-norm behind each convolution.")
     return passed(expected, actual, *right)
 
 
 def _may_be(kinds: Kinds, node: Node, family: Kind | None) -> bool:
-    """Tell whether a node may be the wanted normalisation, or may be one at all."""
-    told = kinds.of(node)
-    if "normalisation" in told.surely:
-        return family is not None and family in told.perhaps and family not in told.surely
-    return "normalisation" in told.perhaps
+    """Return whether a node may be the requested normalisation, or may be one at all."""
+    classified = kinds.of(node)
+    if "normalisation" in classified.surely:
+        return family is not None and family in classified.perhaps and family not in classified.surely
+    return "normalisation" in classified.perhaps
 
 
 def _listed(kinds: Kinds, nodes: list[Node]) -> str:
-    """Say which normalisations there are, and where: "batch-norm in bn1, bn2"."""
+    """Return the normalisations there are, and where: "batch-norm in bn1, bn2"."""
     named: dict[str, list[Node]] = {}
     for node in nodes:
         named.setdefault(described(kinds, node).partition(" ")[2], []).append(node)

@@ -28,7 +28,7 @@ class Between(Table):
 
     @property
     def said(self) -> str:
-        """Say the limits: "at least 0.01 and at most 0.5"."""
+        """The limits in words: "at least 0.01 and at most 0.5"."""
         parts = (("at least", self.at_least), ("at most", self.at_most))
         return " and ".join(f"{words} {value:g}" for words, value in parts if value is not None)
 

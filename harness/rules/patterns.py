@@ -47,7 +47,7 @@ class Pattern:
         return self.states - 1
 
     def lead(self, state: int, to: int) -> None:
-        """Let one state lead to another without a layer."""
+        """Connect one state to another without a layer."""
         self.free.setdefault(state, []).append(to)
 
     def _reached(self, at: set[int]) -> frozenset[int]:

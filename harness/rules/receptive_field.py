@@ -16,7 +16,7 @@ from harness.record.record import SecondMeasurement
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, tried
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, not_judged, opaque, passed, without_head
+from harness.rules.verdicts import Verdict, failed, not_judged, passed, unknown_operator, without_head
 
 _Pixels = Annotated[int, Field(ge=0)]
 
@@ -97,7 +97,7 @@ def _receptive_field(
     before, after = view.receptive_field_px, view.receptive_field_with_pool_px
     rf = before if limits.place == "before_pool" else after
     if view.unknown:
-        return opaque(expected, view.unknown)
+        return unknown_operator(expected, view.unknown)
     if before is None:
         return without_head(expected, view)
     if second is not None and second.status == "differs":
@@ -157,7 +157,7 @@ def _expected(limits: Settings) -> str:
 
 
 def _disputed(expected: str, view: View, second: SecondMeasurement) -> Verdict:
-    """Leave the rule open where two measurements of one number differ."""
+    """Return an open verdict, where two measurements of one number differ."""
     return not_judged(
         expected,
         f"{view.receptive_field_px} px computed from the graph, but gradients show otherwise ({second.note})",
@@ -169,6 +169,6 @@ def _disputed(expected: str, view: View, second: SecondMeasurement) -> Verdict:
 
 
 def _last(view: View) -> list[Node]:
-    """Name the last sliding convolution before the head, where the receptive field is complete."""
+    """Return the last sliding convolution before the head, where the receptive field is complete."""
     spatial = [c.node for c in view.convolutions if c.is_spatial]
     return spatial[-1:]

@@ -126,7 +126,7 @@ def asked(name: str, table: Mapping[str, Any], where: str, place: str) -> Asked:
 
 
 def _instead(kind: str) -> str:
-    """Say what to write in place of the name of a rule that there is not."""
+    """Return what to write in place of the unknown name of a rule."""
     if kind in KINDS:
         return f'{kind} is a family of layers: write rule = "count", family = "{kind}".'
     return meant(kind, RULES, "rules")

@@ -12,7 +12,7 @@ from harness.graph.stages import stage_made, stages
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 _Number = Annotated[int, Field(ge=0)]
 _SHORTCUTS: dict[Shortcut, str] = {"identity": "identity shortcuts", "projection": "1x1 shortcuts"}
@@ -71,7 +71,7 @@ def _residual(kinds: Kinds, limits: Settings) -> Verdict:
         advice = f"Change {layers([join.node for join in wrong])}."
         return failed(expected, f"{actual}; {why}", *(join.node for join in wrong), advice=advice)
     if doubtful:
-        return opaque(expected, Unknown(doubtful[0], "it may be a residual sum"))
+        return unknown_operator(expected, Unknown(doubtful[0], "it may be a residual sum"))
     if advice := _number_wrong(kinds, joins, limits):
         return failed(expected, actual, *nodes, advice=advice)
     return passed(expected, actual, *nodes)
@@ -122,7 +122,7 @@ def _stages_of(kinds: Kinds, joins: tuple[Join, ...]) -> list[int]:
 
 
 def _objection(join: Join, limits: Settings) -> str:
-    """Say what is wrong with one residual sum, if anything is."""
+    """Return what is wrong with one residual sum, if anything is."""
     if limits.shortcut not in ("any", join.shortcut):
         held = "a layer with weights" if join.shortcut == "projection" else "no layer"
         return f"its shortcut holds {held}"
@@ -132,7 +132,7 @@ def _objection(join: Join, limits: Settings) -> str:
 
 
 def _number_wrong(kinds: Kinds, joins: tuple[Join, ...], limits: Settings) -> str:
-    """Say what to do about the number of sums; empty where it is right."""
+    """Return what to do about the number of sums; empty where it is right."""
     if limits.adds is not None and not limits.adds.allows(len(joins)):
         missing = limits.adds.smallest - len(joins)
         surplus = len(joins) - (limits.adds.largest or 0)

@@ -1,11 +1,11 @@
-"""What the rules about running a network say where it could not be run."""
+"""Verdicts of the rules about running a network, where it could not be run."""
 
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, not_judged
 
 
 def no_number(expected: str) -> Verdict:
-    """Say that a network cannot be judged by numbers that are none."""
+    """Return the verdict on a network whose outputs are not numbers."""
     return not_judged(
         expected,
         "the untrained network gives outputs that are not numbers",
@@ -15,7 +15,7 @@ def no_number(expected: str) -> Verdict:
 
 
 def not_run(expected: str, network: Network) -> Verdict:
-    """Say why a network was not run."""
+    """Return the verdict that says why a network was not run."""
     if network.not_run:
         images = "(N, {}, {}, {})".format(*network.input_shape)
         advice = f"The network must map {images} images to logits, one per class; see the other rules."

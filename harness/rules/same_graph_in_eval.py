@@ -6,7 +6,7 @@ from harness.graph.signs import signs_of_mode
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network
 from harness.rules.running import no_number, not_run
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 MAX_BATCH_DIFFERENCE = 1e-3
 """Largest relative change of an output by its batch mates; another order of summation gives about 1e-6."""
@@ -58,9 +58,11 @@ def _same_graph(network: Network) -> Verdict:
             actual = f"{what}: {', '.join(f'{n.op} in {n.layer}' for n in nodes[:3])}"
             return failed(expected, actual, *nodes, advice=advice)
     unreliable = {node.name for flow in flows for node in (*flow.unknown, *flow.tangled)}
-    blocking = [r for view in (evaluation, train) for r in view.opaque if r.node.name in unreliable]
+    blocking = [
+        r for view in (evaluation, train) for r in view.unknown_operators if r.node.name in unreliable
+    ]
     if blocking:
-        return opaque(expected, blocking[0])
+        return unknown_operator(expected, blocking[0])
     verdict = _same_when_run(expected, network)
     counting = consistency.by_batch_size(evaluation.measured) or consistency.by_batch_size(train.measured)
     if verdict.status == "passed" and counting:

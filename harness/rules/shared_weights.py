@@ -13,7 +13,7 @@ from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.counts import Limits
 from harness.rules.network import Network
-from harness.rules.verdicts import Verdict, failed, opaque, passed
+from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 
 @rule(asks="weights that are used more than once", needs="influence")
@@ -50,9 +50,9 @@ def _shared_weights(view: View, limits: Settings) -> Verdict:
     )
     actual = f"{len(shared)}: {said}" if several else "none"
     nodes = [node for used in shared.values() for node in used]
-    unknown = [reason for reason in view.opaque if reason.node in view.measured.flow.unknown]
+    unknown = [reason for reason in view.unknown_operators if reason.node in view.measured.flow.unknown]
     if unknown and (limits.allows(len(shared)) or len(shared) < limits.smallest):
-        return opaque(expected, unknown[0])
+        return unknown_operator(expected, unknown[0])
     if limits.allows(len(shared)):
         return passed(expected, actual, *nodes)
     if len(shared) < limits.smallest:

@@ -1,4 +1,4 @@
-"""Why there is no accuracy: verdicts of every rule about trainings, which say what each expects."""
+"""Verdicts of the rules about trainings where there is no accuracy: each says what it expects, and why."""
 
 from typing import Literal, Protocol
 

@@ -30,22 +30,22 @@ class Verdict:
 
 
 def passed(expected: str, actual: str, *nodes: Node) -> Verdict:
-    """Say that a rule holds."""
+    """Return the verdict that a rule holds."""
     return Verdict("passed", expected, actual, at(*nodes))
 
 
 def failed(expected: str, actual: str, *nodes: Node, advice: str) -> Verdict:
-    """Say that a rule does not hold, where, and what to change."""
+    """Return the verdict that a rule does not hold, where, and what to change."""
     return Verdict("failed", expected, actual, at(*nodes), advice)
 
 
 def not_judged(expected: str, actual: str, *nodes: Node, cause: Cause, advice: str) -> Verdict:
-    """Say that nobody can tell whether a rule holds, whose fault that is, and what to do."""
+    """Return the verdict that a rule cannot be judged, whose fault that is, and what to do."""
     return Verdict("not_judged", expected, actual, at(*nodes), advice, cause)
 
 
-def opaque(expected: str, reason: Unknown) -> Verdict:
-    """Say that an operator stands in the way whose effect is not known."""
+def unknown_operator(expected: str, reason: Unknown) -> Verdict:
+    """Return the verdict for an operator in the way whose effect is not known."""
     node = reason.node
     source = f" ({node.source})" if node.source else ""
     return not_judged(
@@ -59,9 +59,9 @@ def opaque(expected: str, reason: Unknown) -> Verdict:
 
 
 def without_head(expected: str, view: View) -> Verdict:
-    """Say that a rule measures at the head, and there is none."""
-    if view.head.unknown is not None and view.opaque:
-        return opaque(expected, view.opaque[0])
+    """Return the verdict of a rule that measures at the head, where there is none."""
+    if view.head.unknown is not None and view.unknown_operators:
+        return unknown_operator(expected, view.unknown_operators[0])
     return not_judged(
         expected,
         f"no feature map leads to the output; head: {describe(view.measured, view.head)}",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 Backend = Literal["bwrap", "lock"]
-Wanted = Literal["auto", "bwrap", "lock"]
+BackendChoice = Literal["auto", "bwrap", "lock"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HIDDEN = Path("/etc/passwd")
@@ -91,7 +91,7 @@ def _privileges() -> Iterator[str]:
 
 
 def _mounts(folders: Sequence[Path]) -> Iterator[tuple[str, ...]]:
-    """Give what is to be seen inside, all of it read-only, each at its own place."""
+    """Yield the paths that are visible inside, all of them read-only, each at its own place."""
     # Importing torch wants a folder to write to; a locked child cannot.
     yield "--perms", "1777", "--size", "65536", "--tmpfs", "/tmp"  # noqa: S108
     # Root's bubblewrap makes the folders on the way so that only root may enter.

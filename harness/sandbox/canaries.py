@@ -1,4 +1,4 @@
-"""What a locked process tries in earnest, to find out that it is locked: every attempt must be refused.
+"""Attempts by which a locked process finds out that it is locked: every one of them must be refused.
 
 Nothing here is tried before the kernel itself has said that the process is locked (`harness.sandbox.lock`),
 and each is the mildest form of its kind: should one succeed, the process ends without having done harm.

@@ -1,8 +1,8 @@
-"""The box: a process that runs submissions, each in a locked child of its own, and what became of each.
+"""The sandbox's client: start the process that runs each submission in a locked child, and read its answers.
 
-`open_box` finds the strongest backend that works here by trying it: the process locks a child that tries to
-get out before there is any submission. `Box.run` holds the limits that only a parent can set: wall-clock
-time, and how much a child may say.
+`open_sandbox` finds the strongest backend that works here by trying it: before there is any submission, the
+process locks a child that tries to get out. `Sandbox.run` enforces the limits that only a parent can set:
+wall-clock time, and the size of a child's answer.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.base.errors import SandboxError
 from harness.record.record import Cause, Ending
-from harness.sandbox.backends import COMMANDS, Backend, Wanted, command, environment
+from harness.sandbox.backends import COMMANDS, Backend, BackendChoice, command, environment
 from harness.sandbox.protocol import ENDED, KILL, LOCKED, READY, RUN, UNFIT, UNLOCKED, Confined
 
 START_S = 120
@@ -48,8 +48,8 @@ class Reply:
 
 
 @contextlib.contextmanager
-def open_box(program: str, wanted: Wanted = "auto") -> Iterator["Box"]:
-    """Open a box in the backend that is wanted, or the strongest that works; close it in the end.
+def open_sandbox(program: str, requested: BackendChoice = "auto") -> Iterator["Sandbox"]:
+    """Open a sandbox in the requested backend, or the strongest that works; close it in the end.
 
     `program` is the module that answers requests, see `harness.sandbox.fork_server`.
 
@@ -58,15 +58,15 @@ def open_box(program: str, wanted: Wanted = "auto") -> Iterator["Box"]:
     """
     with tempfile.TemporaryDirectory(prefix="harness-box-") as folder:
         Path(folder).chmod(0o755)
-        box = _first_that_works(program, wanted, Path(folder))
+        sandbox = _first_that_works(program, requested, Path(folder))
         try:
-            yield box
+            yield sandbox
         finally:
-            box.close()
+            sandbox.close()
 
 
-class Box:
-    """A running intake process; see `open_box`.
+class Sandbox:
+    """A running process that runs submissions, see `open_sandbox`.
 
     `folder` is where submissions are copied to for their child to read; the process sees no other.
     """
@@ -147,7 +147,7 @@ class Box:
 
     @contextlib.contextmanager
     def _sent(self, request: Confined, printed: int) -> Iterator[int]:
-        """Have a child run the request; gives the descriptor that what it says is read from."""
+        """Let a child run the request, and yield the descriptor that its answer is read from."""
         told, (reading, writing) = os.memfd_create("request"), os.pipe()
         try:
             with os.fdopen(told, "r+b") as file, os.fdopen(writing, "wb"):
@@ -161,7 +161,7 @@ class Box:
     def _listen(
         self, reading: int, cpu_s: float, timeout_s: float, most_bytes: int
     ) -> tuple[bytes, Ended | None]:
-        """Hear a child out, and end it when its time is up or it says too much.
+        """Read a child's answer, and end the child when its time is up or its answer is too long.
 
         Raises:
             ConnectionError: the process is gone, or does not report the end of a killed child.
@@ -199,7 +199,7 @@ class Box:
 
 
 def ended_with(code: int, *, cpu_spent: bool = False) -> Ended | None:
-    """Say how a child ended by its exit code, or the negative number of the signal; None if well.
+    """Return how a child ended, by its exit code or the negative number of the signal; None if well.
 
     `cpu_spent` says that it had used all the processor time it may.
     """
@@ -221,7 +221,7 @@ def ended_with(code: int, *, cpu_spent: bool = False) -> Ended | None:
 
 
 def out_of_time(timeout_s: float) -> Ended:
-    """Say that a child was ended after `timeout_s` seconds."""
+    """Return the ending of a child that was killed after `timeout_s` seconds."""
     message = f"importing, building and exporting the model did not end; expected at most {timeout_s:g} s. "
     return Ended("timed_out", "student", message + _ADVICE)
 
@@ -229,11 +229,11 @@ def out_of_time(timeout_s: float) -> Ended:
 # Private functions
 
 
-def _first_that_works(program: str, wanted: Wanted, folder: Path) -> Box:
+def _first_that_works(program: str, requested: BackendChoice, folder: Path) -> Sandbox:
     refusals = []
-    for backend in COMMANDS if wanted == "auto" else (wanted,):
+    for backend in COMMANDS if requested == "auto" else (requested,):
         try:
-            return Box(program, backend, folder)
+            return Sandbox(program, backend, folder)
         except SandboxError as error:
             refusals.append(str(error))
     raise SandboxError(
@@ -244,7 +244,7 @@ def _first_that_works(program: str, wanted: Wanted, folder: Path) -> Box:
 
 
 def _heard(reading: int, heard: bytearray, most_bytes: int) -> bool:
-    """Read on, and keep up to one byte more than is allowed; tells whether there may be more."""
+    """Read on, up to one byte more than is allowed; return whether there may be more."""
     chunk = os.read(reading, 1 << 20)
     heard += chunk[: most_bytes + 1 - len(heard)]
     return bool(chunk)

@@ -120,7 +120,7 @@ def _become_nobody(readable: Sequence[Path]) -> int:
 
 
 def _reachable_by_all(path: Path) -> bool:
-    """Tell whether any user may enter every folder up to `path`, links followed, and read it."""
+    """Return whether any user may enter every folder up to `path`, links followed, and read it."""
     real = path.resolve()
     need = 0o5 if real.is_dir() else 0o4
     return real.stat().st_mode & need == need and all(p.stat().st_mode & 0o1 for p in real.parents)
@@ -201,11 +201,11 @@ def _filter_system_calls() -> None:
 
 
 def _check(status: int, kept: int) -> None:
-    """Ask the kernel whether the process is locked."""
+    """Check with the kernel that the process is locked."""
     text = os.pread(status, 1 << 16, 0).decode()
     said = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-    wanted = {"NoNewPrivs": "1", "Seccomp": "2", "Threads": "1"}
-    for name, value in wanted.items():
+    requested = {"NoNewPrivs": "1", "Seccomp": "2", "Threads": "1"}
+    for name, value in requested.items():
         if said.get(name, "").strip() != value:
             raise LockError(f"{name} is {said.get(name, 'unknown').strip()}; expected {value}")
     if "0" in said["Uid"].split():

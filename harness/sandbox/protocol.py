@@ -1,4 +1,4 @@
-"""What the parent and the fork server of a sandbox say to each other: words on a socket, and plain data.
+"""The protocol between the parent and the fork server of a sandbox: words on a socket, and plain data.
 
 The sandbox knows nothing of models: which program answers a request is named by who opens it.
 """

@@ -1,4 +1,4 @@
-"""Run one's own submission without a box: for students, on machines that have no lock.
+"""Run one's own submission without a sandbox: for students, on machines that have no lock.
 
 Only ``harness check --self`` comes here. The record says so, and no other command takes it for a grade.
 """
@@ -15,7 +15,7 @@ from harness.sandbox.protocol import SELF_CHECK, Confined
 
 
 class SelfCheck:
-    """Takes the place of `harness.sandbox.client.Box`: a plain child process, limited by the clock alone."""
+    """A plain child process in place of `harness.sandbox.client.Sandbox`, limited by the clock alone."""
 
     backend = "none"
 
@@ -24,7 +24,7 @@ class SelfCheck:
         self.folder = folder
 
     def run(self, request: Confined, printed: Path, timeout_s: float, most_bytes: int) -> Reply:
-        """Run a submission; see `harness.sandbox.client.Box.run`."""
+        """Run a submission; see `harness.sandbox.client.Sandbox.run`."""
         said = self.folder / "said"
         said.touch()
         ended: Ended | None
@@ -48,7 +48,7 @@ class SelfCheck:
 
 
 @contextlib.contextmanager
-def unboxed(program: str) -> Iterator[SelfCheck]:
-    """Yield what runs a submission of one's own with `program`."""
+def without_sandbox(program: str) -> Iterator[SelfCheck]:
+    """Yield a runner for one's own submission with `program`, without a sandbox."""
     with tempfile.TemporaryDirectory(prefix="harness-self-") as folder:
         yield SelfCheck(program, Path(folder))

@@ -73,7 +73,7 @@ def fingerprints(architecture: Architecture) -> dict[Level, str]:
 
 
 def equal_at(one: Mapping[Level, str], other: Mapping[Level, str]) -> Level | None:
-    """Name the strictest level at which two networks are equal; None if at none."""
+    """Return the strictest level at which two networks are equal; None if at none."""
     return next((level for level in LEVELS if one[level] == other[level]), None)
 
 
@@ -99,7 +99,7 @@ def features(architecture: Architecture, radius: int = RADIUS) -> frozenset[str]
 
 
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
-    """Share of features in common, in [0, 1]: of those that either has. Two that have none share none.
+    """Return the share of features in common, in [0, 1], of those that either has; 0 where both have none.
 
     Source: P. Jaccard, New Phytologist 11 (1912) 37-50.
     """
@@ -126,7 +126,7 @@ def _outline(architecture: Architecture, graph: Graph, ignored: frozenset[Aspect
 
 
 def _leaf(architecture: Architecture, graph: Graph, value: str, ignored: frozenset[Aspect]) -> str:
-    """Say what an image, a tensor or a value that is zero whatever goes in is."""
+    """Return the hash of an image, a tensor, or a value that is zero for any input."""
     tensor = architecture.tensor(graph, value)
     if tensor is None:
         return _hash(["image" if value in graph.inputs else "zero"])
@@ -150,7 +150,7 @@ def _label(architecture: Architecture, graph: Graph, node: Node, ignored: frozen
 
 
 def _setting(arg: Any, *, sized: bool) -> Any:
-    """Keep numbers and words of an argument; of another value only that it is one."""
+    """Return the numbers and strings of an argument; any other value only as a placeholder."""
     if isinstance(arg, Ref):
         return ["value"]
     if isinstance(arg, BaseModel):
@@ -161,7 +161,7 @@ def _setting(arg: Any, *, sized: bool) -> Any:
 
 
 def _grouping(architecture: Architecture, graph: Graph, node: Node) -> str:
-    """Say how a convolution's channels are grouped, without saying how many there are."""
+    """Return how a convolution's channels are grouped, without their number."""
     groups, weight = node.args[_GROUPS], node.arg(1, "weight")
     if groups == 1:
         return "all"

@@ -1,4 +1,4 @@
-"""What is alike in a class, with the evidence side by side: a page, and Markdown."""
+"""The report on similar submissions, with the evidence side by side: an HTML page, and Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from harness.report.html import page_environment
 from harness.report.markdown import TEMPLATES, environment
 from harness.similarity.graphs import Level
 from harness.similarity.passages import Passage, passages
-from harness.similarity.similarity import Cluster, GraphMatch, Pair, Work
+from harness.similarity.similarity import Cluster, Document, GraphMatch, Pair
 
 SHOWN_PAIRS = 10
 """Pairs of a cluster whose lines are shown, the strongest first."""
@@ -43,9 +43,9 @@ class Alike:
     evidence: tuple[Evidence, ...]
 
 
-def with_evidence(clusters: Sequence[Cluster], works: Sequence[Work]) -> tuple[Alike, ...]:
+def with_evidence(clusters: Sequence[Cluster], documents: Sequence[Document]) -> tuple[Alike, ...]:
     """Find the lines that match, for the strongest pairs of every cluster."""
-    by_name = {work.student: work for work in works}
+    by_name = {document.student: document for document in documents}
     return tuple(
         Alike(
             cluster.students,
@@ -56,7 +56,7 @@ def with_evidence(clusters: Sequence[Cluster], works: Sequence[Work]) -> tuple[A
 
 
 def graph_in_words(match: GraphMatch) -> str:
-    """Say how two graphs are alike."""
+    """Return in words how two graphs are alike."""
     if match.level is not None:
         return f"{match.variant}: {LEVELS_IN_WORDS[match.level]}"
     return f"{match.variant}: {100 * match.share:.0f} % of what is special in both graphs"
@@ -96,8 +96,8 @@ def render_similar_markdown(
 # Private functions
 
 
-def _evidence(pair: Pair, works: Mapping[str, Work], *, shown: bool) -> Evidence:
-    found = passages(works[pair.one], works[pair.other], pair.marks) if shown else ()
+def _evidence(pair: Pair, documents: Mapping[str, Document], *, shown: bool) -> Evidence:
+    found = passages(documents[pair.one], documents[pair.other], pair.fingerprints) if shown else ()
     longest = sorted(found, key=lambda passage: -passage.tokens)[:SHOWN_PASSAGES]
     kept = tuple(passage for passage in found if passage in longest)
     return Evidence(pair, tuple(map(graph_in_words, pair.graphs)), kept)

@@ -1,4 +1,4 @@
-"""Which lines of two submissions match: the passages to show side by side.
+"""Matching passages of two submissions, line by line, to show side by side.
 
 Source: greedy string tiling, M. J. Wise, YAP3, SIGCSE Bulletin 28 (1996) 130-134, doi 10.1145/236462.236525;
 it starts from the fingerprints that both have instead of from every token.
@@ -7,7 +7,7 @@ it starts from the fingerprints that both have instead of from every token.
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from harness.similarity.similarity import Work
+from harness.similarity.similarity import Document
 from harness.similarity.tokens import Text
 
 MOST_PLACES = 8
@@ -33,13 +33,13 @@ class Passage:
     tokens: int
 
 
-def passages(one: Work, other: Work, marks: Set[str]) -> tuple[Passage, ...]:
+def passages(one: Document, other: Document, fingerprints: Set[str]) -> tuple[Passage, ...]:
     """Find the longest passages around fingerprints, none overlapping another, in the order of `one`."""
     found = [
         (mine, i, theirs, j, length)
         for mine in one.texts
         for theirs in other.texts
-        for length, i, j in _tiles(mine, theirs, marks)
+        for length, i, j in _tiles(mine, theirs, fingerprints)
     ]
     order = {text.name: place for place, text in enumerate(one.texts)}
     found.sort(key=lambda tile: (order[tile[0].name], tile[1]))
@@ -52,15 +52,15 @@ def passages(one: Work, other: Work, marks: Set[str]) -> tuple[Passage, ...]:
 # Private functions
 
 
-def _tiles(one: Text, other: Text, marks: Set[str]) -> Iterator[tuple[int, int, int]]:
+def _tiles(one: Text, other: Text, fingerprints: Set[str]) -> Iterator[tuple[int, int, int]]:
     """Extend every common fingerprint as far as the tokens agree; give (tokens, start, start)."""
     mine = [token.text for token in one.tokens]
     theirs = [token.text for token in other.tokens]
     grown = {
         _grown(mine, theirs, i, j)
-        for mark in marks & one.marks.keys() & other.marks.keys()
-        for i in one.marks[mark][:MOST_PLACES]
-        for j in other.marks[mark][:MOST_PLACES]
+        for fingerprint in fingerprints & one.fingerprints.keys() & other.fingerprints.keys()
+        for i in one.fingerprints[fingerprint][:MOST_PLACES]
+        for j in other.fingerprints[fingerprint][:MOST_PLACES]
     }
     taken_mine, taken_theirs = set[int](), set[int]()
     for length, i, j in sorted(grown, key=lambda tile: (-tile[0], tile[1:])):

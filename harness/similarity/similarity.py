@@ -1,4 +1,4 @@
-"""Which submissions of a class are alike: by their sources, and by the graphs they execute.
+"""Similar submissions of a class: by their sources, and by the graphs they execute.
 
 What the starter has, and what most of the class has, counts for nothing; what k others have counts 1/k, for
 a common way to write things is no copy. The result points at pairs for a person to look at, and at nothing
@@ -34,7 +34,7 @@ class Outlined:
 
 
 @dataclass(frozen=True)
-class Work:
+class Document:
     """One student's submission as it is compared: its sources, and the graph of each variant."""
 
     student: str
@@ -42,9 +42,9 @@ class Work:
     graphs: Mapping[str, Outlined]
 
     @cached_property
-    def marks(self) -> frozenset[str]:
+    def fingerprints(self) -> frozenset[str]:
         """Fingerprints of all its sources."""
-        return frozenset(mark for text in self.texts for mark in text.marks)
+        return frozenset(fingerprint for text in self.texts for fingerprint in text.fingerprints)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Pair:
     one: str
     other: str
     source: float
-    marks: frozenset[str]
+    fingerprints: frozenset[str]
     """Fingerprints of passages in both."""
     graphs: tuple[GraphMatch, ...]
 
@@ -87,15 +87,19 @@ class Cluster:
 
 
 def clusters(
-    works: Sequence[Work], starter: Work | None = None, *, share: float = SHARE, level: Level = "reordered"
+    documents: Sequence[Document],
+    starter: Document | None = None,
+    *,
+    share: float = SHARE,
+    level: Level = "reordered",
 ) -> tuple[Cluster, ...]:
     """Group the submissions that are alike, the strongest first.
 
     Two are alike if `share` of the smaller one's own source is in the other, if `share` of what is special
     in both graphs is in both, or if their graphs are equal at `level` and few others have that graph.
     """
-    own = _Own(works, starter, level)
-    pairs = [pair for one, other in combinations(works, 2) if (pair := _alike(own, one, other, share))]
+    own = _Own(documents, starter, level)
+    pairs = [pair for one, other in combinations(documents, 2) if (pair := _alike(own, one, other, share))]
     groups = _connected((pair.one, pair.other) for pair in pairs)
     found = (
         Cluster(
@@ -140,33 +144,39 @@ class _Special:
 class _Own:
     """What of each submission is neither the starter's nor the class's."""
 
-    def __init__(self, works: Sequence[Work], starter: Work | None, level: Level) -> None:
+    def __init__(self, documents: Sequence[Document], starter: Document | None, level: Level) -> None:
         self.level = level
-        given = starter or Work("", (), {})
-        self.marks = _Special({work.student: work.marks for work in works}, given.marks)
+        given = starter or Document("", (), {})
+        self.fingerprints = _Special(
+            {document.student: document.fingerprints for document in documents}, given.fingerprints
+        )
         given_features = frozenset(one for graph in given.graphs.values() for one in graph.features)
         self.features: dict[str, _Special] = {}
         self.known = {graph.levels[level] for graph in given.graphs.values()}
         """Fingerprints of graphs that say nothing when two have them."""
-        for variant in dict.fromkeys(name for work in works for name in work.graphs):
-            having = {work.student: work.graphs[variant] for work in works if variant in work.graphs}
+        for variant in dict.fromkeys(name for document in documents for name in document.graphs):
+            having = {
+                document.student: document.graphs[variant]
+                for document in documents
+                if variant in document.graphs
+            }
             self.features[variant] = _Special(
                 {n: graph.features for n, graph in having.items()}, given_features
             )
             self.known |= common(([graph.levels[level]] for graph in having.values()), len(having))
 
 
-def _alike(own: _Own, one: Work, other: Work, share: float) -> Pair | None:
-    marks = own.marks.common(one.student, other.student)
-    smaller = min(len(own.marks.sets[work.student]) for work in (one, other))
-    source = len(marks) / smaller if smaller else 0.0
+def _alike(own: _Own, one: Document, other: Document, share: float) -> Pair | None:
+    fingerprints = own.fingerprints.common(one.student, other.student)
+    smaller = min(len(own.fingerprints.sets[document.student]) for document in (one, other))
+    source = len(fingerprints) / smaller if smaller else 0.0
     graphs = tuple(_graph_matches(own, one, other, share))
-    if not graphs and (source < share or own.marks.mass(marks) < LEAST):
+    if not graphs and (source < share or own.fingerprints.mass(fingerprints) < LEAST):
         return None
-    return Pair(one.student, other.student, source, marks, graphs)
+    return Pair(one.student, other.student, source, fingerprints, graphs)
 
 
-def _graph_matches(own: _Own, one: Work, other: Work, share: float) -> Iterator[GraphMatch]:
+def _graph_matches(own: _Own, one: Document, other: Document, share: float) -> Iterator[GraphMatch]:
     """List the variants whose graphs are alike."""
     for variant in one.graphs.keys() & other.graphs.keys():
         special = own.features[variant]

@@ -49,12 +49,12 @@ class Text:
     tokens: tuple[Token, ...]
 
     @cached_property
-    def marks(self) -> Mapping[str, tuple[int, ...]]:
+    def fingerprints(self) -> Mapping[str, tuple[int, ...]]:
         """Winnowed fingerprints, and where each begins among the tokens."""
         found: defaultdict[str, list[int]] = defaultdict(list)
-        for position, mark in winnow(grams([token.text for token in self.tokens])):
-            found[mark].append(position)
-        return {mark: tuple(places) for mark, places in found.items()}
+        for position, fingerprint in winnow(grams([token.text for token in self.tokens])):
+            found[fingerprint].append(position)
+        return {fingerprint: tuple(places) for fingerprint, places in found.items()}
 
 
 def read_text(name: str, pieces: Iterable[str]) -> Text:
@@ -96,7 +96,7 @@ def grams(texts: Sequence[str], length: int = GRAM) -> list[str]:
 
 
 def winnow(hashes: Sequence[str], window: int = WINDOW) -> list[tuple[int, str]]:
-    """Keep the smallest hash of every window, the rightmost of equal ones: positions and hashes."""
+    """Select the smallest hash of every window, the rightmost of equal ones: positions and hashes."""
     kept: dict[int, str] = {}
     for start in range(max(1, len(hashes) - window + 1) if hashes else 0):
         stop = min(start + window, len(hashes))

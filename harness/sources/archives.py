@@ -1,4 +1,4 @@
-"""Which files are archives, which of them are opened, and what to hand in instead of the others."""
+"""Archives: which files are one, which of them are opened, and what to submit instead of the others."""
 
 from pathlib import PurePath
 from typing import BinaryIO
@@ -18,17 +18,17 @@ _MADE_BY = {b"Rar!": "a RAR", b"7z\xbc\xaf": "a 7z", b"BZh": "a bzip2", b"\xfd7z
 
 
 def is_archive(path: PurePath) -> bool:
-    """Tell by its name whether a file is an archive that can be unpacked."""
+    """Return whether a file, by its name, is an archive that can be unpacked."""
     return path.name.lower().endswith(ARCHIVES)
 
 
 def is_other_archive(path: PurePath) -> bool:
-    """Tell by its name whether a file is an archive of a kind that is not opened."""
+    """Return whether a file, by its name, is an archive of a kind that is not opened."""
     return path.name.lower().endswith(OTHER_ARCHIVES) and not is_archive(path)
 
 
 def other_archive(where: str, name: str) -> UsageError:
-    """Say what to hand in instead of an archive that is not opened."""
+    """Return the error for an archive that is not opened: it says what to submit instead."""
     prefix = "" if where == name else f"{where}: "
     return UsageError(
         f"{prefix}{name}: an archive that is not opened here; expected .py files, a notebook, or one archive "

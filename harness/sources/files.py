@@ -1,8 +1,8 @@
-"""Which files of a submission are its sources, and a copy of them where nobody can change them any more.
+"""The source files of a submission, and a copy of them where nobody can change them any more.
 
 Whoever handed it in may still write to the folder while it is read: a file is looked at through the
 descriptor that it is then read from, and no link is ever followed. In the copy every name is as Python
-looks for it, whatever system the file comes from; see `taken_name`.
+looks for it, whatever system the file comes from; see `name_in_copy`.
 """
 
 import errno
@@ -31,17 +31,17 @@ _Path = TypeVar("_Path", bound=PurePath)
 
 
 def is_source(relative: PurePath) -> bool:
-    """Tell whether a file, by its path in the submission, is one of its sources."""
-    return taken_name(relative).suffix.lower() in SUFFIXES and not any(map(is_left_out, relative.parts))
+    """Return whether a file, by its path in the submission, is one of its sources."""
+    return name_in_copy(relative).suffix.lower() in SUFFIXES and not any(map(is_left_out, relative.parts))
 
 
 def is_left_out(name: str) -> bool:
-    """Tell by its name whether a file or folder is nobody's work: hidden, or made by a program."""
+    """Return whether a file or folder, by its name, is left out: hidden, or made by a program."""
     return name.startswith(".") or name in NOT_SOURCE
 
 
-def taken_name(relative: _Path) -> _Path:
-    """Give the path that a file has in a copy of the submission.
+def name_in_copy(relative: _Path) -> _Path:
+    """Return the path that a file has in a copy of the submission.
 
     Letters are composed (NFC), as Python composes those of an import; bytes that are not UTF-8 are written
     out; the name of a program has no invisible characters, and its suffix is in small letters.
@@ -70,7 +70,7 @@ def source_files(root: Path) -> Iterator[Path]:
 
 
 def too_much(where: str) -> str:
-    """Say that something holds more sources than one submission may."""
+    """Return the message for something that holds more sources than one submission may."""
     return (
         f"{where}: too much to be one submission; expected at most {MAX_FILES:,} source files of "
         f"{MAX_BYTES // 2**20} MiB together, got more. Put the submission in a folder of its own."
@@ -80,7 +80,7 @@ def too_much(where: str) -> str:
 def copy_sources(root: Path, to: Path) -> None:
     """Copy the sources below `root`, readable by every user whatever the umask; links are left out.
 
-    Each has the name that `taken_name` gives it; of two files of one such name, the one that has it already.
+    Each is named as `name_in_copy` says; of two files of one such name, the one that has it already is taken.
 
     Raises:
         UsageError: as `source_files`.
@@ -88,7 +88,7 @@ def copy_sources(root: Path, to: Path) -> None:
     _make_folder(to)
     left = MAX_BYTES
     for relative, file in opened_files(root, is_source):
-        name = taken_name(relative)
+        name = name_in_copy(relative)
         copy = to / name
         with file:
             data = file.read(left + 1)
@@ -103,7 +103,7 @@ def copy_sources(root: Path, to: Path) -> None:
 
 
 def is_too_long(relative: PurePath) -> bool:
-    """Tell whether a path in a submission is longer than any that can be copied."""
+    """Return whether a path in a submission is longer than any that can be copied."""
     parts = [os.fsencode(part) for part in relative.parts]
     return sum(map(len, parts)) + len(parts) > MAX_PATH or any(len(part) > MAX_NAME for part in parts)
 
@@ -124,7 +124,7 @@ def on_disk(beside: Path, written: str | PurePath, known_as: Callable[[str], str
 
 
 def opened_files(
-    root: Path, wanted: Callable[[PurePath], bool], most: int = MAX_BYTES
+    root: Path, accepts: Callable[[PurePath], bool], most: int = MAX_BYTES
 ) -> Iterator[tuple[PurePath, BinaryIO]]:
     """Open the files below `root` that are wanted, one by one: path in the submission, and the file.
 
@@ -139,12 +139,12 @@ def opened_files(
         inside = folder.relative_to(root)
         _check_length(inside)
         for name in sorted(names):
-            if not wanted(inside / name):
+            if not accepts(inside / name):
                 continue
             file = open_regular(folder / name, descriptor)
             if file is None:
                 continue
-            _check_length(taken_name(inside / name))
+            _check_length(name_in_copy(inside / name))
             files, size = files + 1, size + os.fstat(file.fileno()).st_size
             if files > MAX_FILES or size > most:
                 file.close()

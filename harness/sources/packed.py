@@ -1,4 +1,4 @@
-"""What a folder holds that was handed in packed, or as nothing that can be judged."""
+"""Folders whose content was submitted packed, or that hold nothing to judge."""
 
 import os
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from harness.sources.files import (
     PROGRAMS,
     is_left_out,
     is_source,
+    name_in_copy,
     opened_files,
     source_files,
-    taken_name,
 )
 from harness.sources.unpack import MAX_UNPACKED, names_in_zip, unpack_file
 
@@ -25,19 +25,19 @@ _TEXT = ("text.html", "link.html")
 """What course platforms write for a text, or an address, that was entered in place of a file."""
 
 
-def is_wanted(relative: PurePath) -> bool:
-    """Tell whether a file, by its path in a submission, is a source or an archive that can hold some."""
+def is_source_or_archive(relative: PurePath) -> bool:
+    """Return whether a file, by its path in a submission, is a source or an archive that can hold some."""
     return is_source(relative) or is_packed(relative)
 
 
 def is_packed(relative: PurePath) -> bool:
-    """Tell whether a file, by its path in a submission, is an archive that can hold sources."""
+    """Return whether a file, by its path in a submission, is an archive that can hold sources."""
     return is_archive(relative) and not any(map(is_left_out, relative.parts))
 
 
 def holds_program(folder: Path) -> bool:
-    """Tell whether a Python file or a notebook is below a folder."""
-    return any(taken_name(file).suffix in PROGRAMS for file in source_files(folder))
+    """Return whether a Python file or a notebook is below a folder."""
+    return any(name_in_copy(file).suffix in PROGRAMS for file in source_files(folder))
 
 
 def open_archives(folder: Path, to: Path) -> Path | None:
@@ -69,7 +69,7 @@ def open_archives(folder: Path, to: Path) -> Path | None:
 
 
 def nothing_to_judge(where: str, names: Iterable[str]) -> UsageError:
-    """Say what was expected of a submission that holds no program, and what is there instead."""
+    """Return the error for a submission that holds no program: what was expected, and what is there."""
     seen = [path for name in sorted(names) if not any(map(is_left_out, (path := PurePath(name)).parts))]
     if (other := next(filter(is_other_archive, seen), None)) is not None:
         return other_archive(where, other.name)
@@ -111,6 +111,6 @@ def names_below(folder: Path) -> list[str]:
 
 
 def _stem(relative: PurePath) -> str:
-    name = taken_name(relative).name
+    name = name_in_copy(relative).name
     suffix = next(end for end in ARCHIVES if name.lower().endswith(end))
     return name[: -len(suffix)].strip(". ") or "archive"

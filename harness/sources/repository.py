@@ -32,7 +32,7 @@ _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
 def is_address(given: str) -> bool:
-    """Tell whether what was given names a repository elsewhere."""
+    """Return whether the text is the address of a remote repository."""
     return _ADDRESS.fullmatch(given) is not None
 
 
@@ -57,7 +57,7 @@ def fetch(given: str, to: Path) -> str:
         git = _Git(given, Path(place))
         git.run("init", "--quiet", "--bare", "--template=", str(git.repository))
         _fetch_commit(git, address, commit)
-        full = git.run("rev-parse", "--verify", "--quiet", f"{_WANTED}^{{commit}}").strip()
+        full = git.run("rev-parse", "--verify", "--quiet", f"{_REQUESTED}^{{commit}}").strip()
         git.run("archive", "--format=tar", full, out=tar)
         try:
             unpack_tar(tar, to, given, without_links=True)
@@ -68,7 +68,7 @@ def fetch(given: str, to: Path) -> str:
 
 # Private functions
 
-_WANTED = "refs/harness/wanted"
+_REQUESTED = "refs/harness/requested"
 # The folders of other users are served too: a repository's own settings start nothing when it is only read.
 _SETTINGS = "[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n[gc]\n\tauto = 0\n"
 
@@ -101,15 +101,15 @@ def _pointers(repository: Path) -> Iterator[Path]:
 
 
 def _fetch_commit(git: "_Git", address: str, commit: str) -> None:
-    """Fetch a commit and call it `_WANTED`; all branches, where a server gives no single commit."""
+    """Fetch a commit and call it `_REQUESTED`; all branches, where a server gives no single commit."""
     options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance")
     if not _SHORTENED.fullmatch(commit):
         with contextlib.suppress(_FailedError):
-            git.run("fetch", *options, "--depth=1", "--", address, f"+{commit or 'HEAD'}:{_WANTED}")
+            git.run("fetch", *options, "--depth=1", "--", address, f"+{commit or 'HEAD'}:{_REQUESTED}")
             return
-    git.run("fetch", *options, "--", address, f"+HEAD:{_WANTED}", *_EVERYTHING)
+    git.run("fetch", *options, "--", address, f"+HEAD:{_REQUESTED}", *_EVERYTHING)
     if commit:
-        git.run("update-ref", _WANTED, f"{commit}^{{commit}}")
+        git.run("update-ref", _REQUESTED, f"{commit}^{{commit}}")
 
 
 class _FailedError(UsageError):

@@ -1,4 +1,4 @@
-"""What to build for one variant of a submission."""
+"""The request to build one variant of a submission."""
 
 from pathlib import Path
 

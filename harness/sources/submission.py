@@ -13,7 +13,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import UsageError
 from harness.settings.recipe import RecipeOverride, Scalar
 from harness.sources.archives import ARCHIVES, is_archive, is_other_archive, other_archive
-from harness.sources.files import PROGRAMS, copy_sources, on_disk, source_files, taken_name
+from harness.sources.files import PROGRAMS, copy_sources, name_in_copy, on_disk, source_files
 from harness.sources.packed import holds_program, names_below, nothing_to_judge, open_archives
 from harness.sources.repository import fetch, is_address, split_commit
 from harness.sources.requested import Requested
@@ -27,7 +27,7 @@ _HASHED = (*PROGRAMS, ".toml")
 class Answered:
     """How one variant is answered: what to build, what the recipe changes, where results go."""
 
-    wanted: Requested
+    requested: Requested
     output: str
     """Name of the variant's folder under the results folder."""
     recipe: RecipeOverride = field(default_factory=RecipeOverride)
@@ -88,7 +88,7 @@ def open_submission(
 def missing_variants(
     assignment: AssignmentSpec, handed_in: Iterable[str], asked: Sequence[str]
 ) -> tuple[str, ...]:
-    """Name the variants that an assignment asks for and that were not handed in.
+    """List the variants that an assignment asks for and that were not submitted.
 
     None where somebody has asked for some of them by name: the others are not looked at, and not missing.
     """
@@ -99,15 +99,15 @@ def missing_variants(
 
 
 def is_program(path: Path) -> bool:
-    """Tell by its name whether a file is Python or a notebook."""
-    return taken_name(path).suffix in PROGRAMS
+    """Return whether a file, by its name, is Python or a notebook."""
+    return name_in_copy(path).suffix in PROGRAMS
 
 
 # Private functions
 
 
 def _placed(given: str) -> tuple[Path, str, Path]:
-    """Put what was given where nobody else writes: the place, whence it came, a folder to remove later."""
+    """Move the submission to where nobody else writes: the place, its source, a folder to remove later."""
     path = (on_disk(Path(), given) or Path(given)).resolve()
     is_here = _exists(path)
     is_packed = is_here and path.is_file() and is_archive(path)
@@ -154,7 +154,7 @@ def _copied(path: Path, temporary: Path) -> Path:
             "Put the file itself into the submission."
         )
     copy_sources(path if path.is_dir() else path.parent, to)
-    copy = to if path.is_dir() else to / taken_name(Path(path.name))
+    copy = to if path.is_dir() else to / name_in_copy(Path(path.name))
     if not copy.exists():
         raise UsageError(
             f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
@@ -202,14 +202,14 @@ def _from_manifest(root: Path, assignment: AssignmentSpec, asked: Sequence[str])
         _check_known(manifest.variants, assignment.variants, assignment)
     answered = {}
     for name, one in manifest.variants.items():
-        file = root / taken_name(Path(one.file))
+        file = root / name_in_copy(Path(one.file))
         if not file.is_file() or not file.resolve().is_relative_to(root):
             raise UsageError(
                 f"{MANIFEST}: variants.{name}.file: no such file in the submission: {one.file!r}. "
                 f"Name a Python file of this folder."
             )
-        wanted = Requested(file=file, class_name=one.class_name, arguments=dict(one.arguments))
-        answered[name] = Answered(wanted, one.folder(name), one.recipe)
+        requested = Requested(file=file, class_name=one.class_name, arguments=dict(one.arguments))
+        answered[name] = Answered(requested, one.folder(name), one.recipe)
     return answered
 
 
@@ -225,17 +225,17 @@ def _check_known(asked: Iterable[str], known: Iterable[str], assignment: Assignm
 
 def _override(one: Answered, root: Path, class_name: str | None, arguments: Mapping[str, Scalar]) -> Answered:
     file, colon, name = (class_name or "").rpartition(":")
-    update: dict[str, object] = {"arguments": {**one.wanted.arguments, **arguments}}
+    update: dict[str, object] = {"arguments": {**one.requested.arguments, **arguments}}
     if colon:
         update["file"] = _inside(root, file)
     if name:
         update["class_name"] = name
-    return Answered(one.wanted.model_copy(update=update), one.output, one.recipe)
+    return Answered(one.requested.model_copy(update=update), one.output, one.recipe)
 
 
 def _inside(root: Path, name: str) -> Path:
     """Find a file of the submission by its name in it."""
-    file = root / taken_name(Path(name))
+    file = root / name_in_copy(Path(name))
     if not file.is_file() or not file.resolve().is_relative_to(root) or not is_program(file):
         raise UsageError(
             f"--class {name}: no such file in the submission. Name a Python file or a notebook of it, "

@@ -27,7 +27,7 @@ from harness.sources.files import (
     MAX_PATH,
     is_source,
     is_too_long,
-    taken_name,
+    name_in_copy,
     too_much,
 )
 
@@ -77,16 +77,16 @@ def unpack_file(
     name: str,
     *,
     renamed: Callable[[str], str | None] = lambda entry: entry,
-    wanted: Callable[[PurePath], bool] = is_source,
+    accepts: Callable[[PurePath], bool] = is_source,
 ) -> Path:
     """Unpack an open archive as `unpack` does; `name` says of which kind it is, and is for messages.
 
-    An entry is written under the name that `renamed` gives it, if it gives one, and if that is `wanted`.
+    An entry is written under the name that `renamed` gives it, if it gives one, and if that is `accepts`.
 
     Raises:
         UsageError: as `unpack`.
     """
-    write = partial(_write_all, to=to, archive=name, renamed=renamed, wanted=wanted)
+    write = partial(_write_all, to=to, archive=name, renamed=renamed, accepts=accepts)
     check_kind(file, name)
     try:
         if name.lower().endswith(ZIP):
@@ -145,7 +145,7 @@ def unpack_tar(file: IO[bytes], to: Path, name: str, *, without_links: bool = Fa
         UsageError: an entry that no honest submission has.
         OSError, EOFError, tarfile.TarError, zlib.error: a damaged archive.
     """
-    write = partial(_write_all, to=to, archive=name, renamed=lambda entry: entry, wanted=is_source)
+    write = partial(_write_all, to=to, archive=name, renamed=lambda entry: entry, accepts=is_source)
     _unpack_tar(file, name, write, without_links=without_links)
 
 
@@ -217,7 +217,7 @@ def _zip_entries(file: BinaryIO, name: str) -> Iterator[_Entry]:
 
 
 def _entry_name(info: zipfile.ZipInfo) -> str:
-    """Give an entry's name; macOS writes UTF-8 without the mark that says so."""
+    """Return an entry's name; macOS writes UTF-8 without the flag that says so."""
     name = info.filename.replace("\\", "/")
     if info.flag_bits & _IS_UTF_8:
         return name
@@ -240,7 +240,7 @@ def _write_all(
     to: Path,
     archive: str,
     renamed: Callable[[str], str | None],
-    wanted: Callable[[PurePath], bool],
+    accepts: Callable[[PurePath], bool],
 ) -> None:
     written: set[PurePosixPath] = set()
     left = {True: MAX_BYTES, False: MAX_UNPACKED}  # of sources, and of archives that hold some
@@ -249,8 +249,8 @@ def _write_all(
             raise _refused(archive, "too many entries", f"at most {MAX_ENTRIES:,}", "more")
         if (name := renamed(entry.name)) is None:
             continue
-        path = taken_name(_inside(name, archive))
-        if not wanted(path):
+        path = name_in_copy(_inside(name, archive))
+        if not accepts(path):
             continue
         _check(entry, path, archive, written)
         written.add(path)
@@ -262,7 +262,7 @@ def _write_all(
 
 
 def _inside(name: str, archive: str) -> PurePosixPath:
-    """Turn an entry's name into a path that stays in the submission's folder."""
+    """Convert an entry's name into a path that stays in the submission's folder."""
     # Some programs for Windows write backslashes.
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
@@ -305,7 +305,7 @@ def _write(entry: _Entry, file: Path, archive: str, left: int) -> int:
 
 
 def _innermost(folder: Path) -> Path:
-    """Leave out folders that hold one folder and nothing else, as archives usually begin with one."""
+    """Return the folder below those that hold one folder alone, as archives usually begin with one."""
     inside = list(folder.iterdir())
     return _innermost(inside[0]) if len(inside) == 1 and inside[0].is_dir() else folder
 

@@ -1,13 +1,13 @@
 """What decides the bytes of a training, besides its graph, weights, recipe, seed and data."""
 
 import hashlib
-import importlib.metadata
 import platform
 import re
 from pathlib import Path
 
 import torch
 
+from harness.base.installation import versions
 from harness.base.machine import cpu_features, processor
 
 _HARNESS = Path(__file__).resolve().parents[1]
@@ -29,12 +29,8 @@ def fingerprint(device: torch.device) -> dict[str, str]:
     The keys are those of docs/reproducibility.md. What the GPU's driver is does not belong here: the
     kernels come with torch.
     """
-    versions = {
-        name: importlib.metadata.version(name)
-        for name in ("harness", "numpy", "albumentations", "opencv-python-headless")
-    }
     return {
-        **versions,
+        **versions(("harness", "numpy", "albumentations", "opencv-python-headless")),
         "training_code": code_sha256()[:16],
         "python": platform.python_version(),
         "torch": f"{torch.__version__} ({(torch.version.git_version or 'unknown')[:12]})",

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from harness.base.errors import GraphError
-from harness.datasets.images import Marked
-from harness.datasets.metrics import Marks
+from harness.datasets.images import Measurable
+from harness.datasets.metrics import Metrics
 from harness.settings.recipe import Precision
 from harness.training.network import running
 from harness.training.pixels import Pixels
@@ -19,7 +19,7 @@ BATCH = 125
 
 
 @dataclass(frozen=True)
-class Measured(Marks):
+class Measured(Metrics):
     """The marks of a network's logits, and the logits (N, classes) themselves."""
 
     logits: NDArray[np.float32] = field(repr=False, compare=False)
@@ -33,7 +33,7 @@ def arithmetic(precision: Precision, device: torch.device) -> torch.autocast:
 def measure(
     network: nn.Module,
     pixels: Pixels,
-    test: Marked,
+    test: Measurable,
     classes: int,
     precision: Precision = "float32",
     size_px: int | None = None,
@@ -59,5 +59,5 @@ def measure(
                     "Its last dimension may not depend on the batch."
                 )
     logits = torch.cat(found).cpu().numpy()
-    marks = test.mark(logits)
-    return Measured(loss=marks.loss, confusion=marks.confusion, logits=logits)
+    metrics = test.measure(logits)
+    return Measured(loss=metrics.loss, confusion=metrics.confusion, logits=logits)

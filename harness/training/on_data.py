@@ -8,7 +8,7 @@ import torch
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.download import Progress
 from harness.datasets.images import Data
-from harness.datasets.label_server import held_data
+from harness.datasets.label_server import data_with_label_server
 from harness.datasets.miniature import load_mini
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
@@ -88,7 +88,7 @@ def _data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> Data:
     if job.folder == PREVIEW:
         data = load_mini(job.data)
     else:
-        data = held_data(job.data, job.folder, _download_progress(job.data.title, emit))
+        data = data_with_label_server(job.data, job.folder, _download_progress(job.data.title, emit))
     emit(DataEvent(name=data.name, root=data.root, message=f"{data.name}: {data.root}"))
     return data
 

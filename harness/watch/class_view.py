@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.cohort.attendance import with_missing
-from harness.cohort.changes import Mark, marks
+from harness.cohort.changes import Version, versions
 from harness.cohort.class_list import ClassList
 from harness.cohort.models import Row, by_cause
 from harness.cohort.names import in_order
@@ -13,7 +13,7 @@ from harness.cohort.page import drawings, lines, rule_counts, state_of
 from harness.cohort.progress import typical_seconds
 from harness.cohort.queries import counts, rows
 from harness.cohort.register import class_list_of
-from harness.cohort.repository import current_terms
+from harness.cohort.repository import current_config
 from harness.cohort.store import Store
 from harness.cohort.table import ClassTable
 from harness.report.words import CAUSES
@@ -45,9 +45,9 @@ class ClassView:
             UsageError: nothing has been handed in.
         """
         self._store, self._names = store, names
-        self._terms = current_terms(store)
+        self._config = current_config(store)
         self._listed: ClassList | None = None
-        self._marks: Mapping[str, tuple[Mark, ...]] = {}
+        self._versions: Mapping[str, tuple[Version, ...]] = {}
         self._rows: dict[str, Row] = {}
         self._numbers: dict[str, int] = {}
         self._lines: dict[str, str] = {}
@@ -57,16 +57,16 @@ class ClassView:
 
     @property
     def title(self) -> str:
-        """Name the assignment."""
-        return self._terms.assignment.title
+        """The assignment's title."""
+        return self._config.assignment.title
 
     def card(self, name: str) -> Path | None:
-        """Give the scorecard of the work with a key."""
+        """Return the scorecard of the task with a key; None where there is none."""
         folder = next((row.folder for row in self._shown if row.key == name), None)
         return folder / CARD if folder is not None and (folder / CARD).is_file() else None
 
     def parts(self) -> Parts:
-        """Look at the store, and give the parts of the page."""
+        """Read the store, and return the parts of the page."""
         if self._look():
             found = with_missing(self._listed, tuple(self._rows.values()))
             self._shown = tuple(sorted(found, key=lambda row: in_order(row.student)))
@@ -84,7 +84,7 @@ class ClassView:
     def _parts_of_grades(self) -> Parts:
         """Render what changes only with the grades."""
         shown = self._shown
-        table = ClassTable(shown, self._terms.assignment, Path())
+        table = ClassTable(shown, self._config.assignment, Path())
         return {
             "counts": part("counts", rows=shown, states=[_state(row) for row in shown]),
             "spread": part("spread", drawings={name: both[0] for name, both in drawings(table).items()}),
@@ -97,19 +97,19 @@ class ClassView:
 
     def _look(self) -> bool:
         """Read again who has changed since the last look; return whether anybody has."""
-        now, terms, listed = marks(self._store), current_terms(self._store), class_list_of(self._store)
-        if terms != self._terms:
-            self._marks, self._rows, self._lines, self._terms = {}, {}, {}, terms
-        changed = [student for student, some in now.items() if self._marks.get(student) != some]
+        now, config, listed = versions(self._store), current_config(self._store), class_list_of(self._store)
+        if config != self._config:
+            self._versions, self._rows, self._lines, self._config = {}, {}, {}, config
+        changed = [student for student, some in now.items() if self._versions.get(student) != some]
         if changed:
-            found = rows(self._store, terms.assignment_sha256, changed if self._marks else None)
+            found = rows(self._store, config.assignment_sha256, changed if self._versions else None)
             for row in found:
                 self._take(row, now[row.student])
         is_new = bool(changed) or listed != self._listed
-        self._marks, self._terms, self._listed = now, terms, listed
+        self._versions, self._config, self._listed = now, config, listed
         return is_new
 
-    def _take(self, row: Row, its: Sequence[Mark]) -> None:
+    def _take(self, row: Row, its: Sequence[Version]) -> None:
         if row.state == "running" and not _owner(row, its):
             row = replace(row, state="waiting")  # its grader has died
         self._rows[row.student] = row
@@ -117,7 +117,7 @@ class ClassView:
 
     def _render(self, row: Row) -> None:
         number = self._numbers.setdefault(row.student, len(self._numbers))
-        (line,) = lines(ClassTable((row,), self._terms.assignment, Path()))
+        (line,) = lines(ClassTable((row,), self._config.assignment, Path()))
         self._points[row.student] = line.cells[0].text
         self._lines[row.student] = part("line", row=row, line=line, state=_state(row), number=number)
 
@@ -129,17 +129,20 @@ class ClassView:
     def _trainings(self, row: Row) -> tuple[Training, ...]:
         if row.record is None:  # nothing of it has been judged yet
             return ()
-        asked = self._terms.assignment.accuracy_asked
-        known = self._terms.assignment.variants
+        asked = self._config.assignment.accuracy_asked
+        known = self._config.assignment.variants
         return tuple(
             training(one, asked(one.variant) if one.variant in known else None)
             for one in read_progress(self._store.objects.progress(row.key))
         )
 
     def _time_left(self, gradings: Sequence[Grading]) -> dict[str, object]:
-        """Say how many works are left in each stage, and in how many seconds they should be done."""
-        now, typical = counts(self._store, self._terms.scope), typical_seconds(self._store, self._terms.scope)
-        owners = {one.owner for some in self._marks.values() for one in some}
+        """Return how many tasks are left in each stage, and in how many seconds they should be done."""
+        now, typical = (
+            counts(self._store, self._config.run_key),
+            typical_seconds(self._store, self._config.run_key),
+        )
+        owners = {one.owner for some in self._versions.values() for one in some}
         graders = max(1, len(owners - {""}))
         left = {
             stage: now.waiting.get(stage, 0) + now.running.get(stage, 0) for stage in ("rules", "training")
@@ -159,11 +162,11 @@ class ClassView:
 
 
 def _state(row: Row) -> str:
-    """Say in one word what is done about a submission, or how it stands where nothing is; see `STATES`."""
+    """Return in one word what is done about a submission, or how it stands where nothing is; see `STATES`."""
     return row.state if row.state in ("waiting", "running") else state_of(row)
 
 
-def _owner(row: Row, its: Sequence[Mark]) -> str:
+def _owner(row: Row, its: Sequence[Version]) -> str:
     return next((one.owner for one in its if one.key == row.key), "")
 
 
@@ -174,7 +177,7 @@ def _going_on(gradings: Sequence[Grading]) -> list[Progress]:
 
 
 def _expected_s(gradings: Sequence[Grading]) -> float | None:
-    """Say how long a training takes, from those that go on; None before any has an epoch."""
+    """Return how many seconds a training takes, by those that run; None before any has finished an epoch."""
     found = [sum(one.seconds) + (one.left_s or 0.0) for one in _going_on(gradings)]
     return sum(found) / len(found) if found else None
 

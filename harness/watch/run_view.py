@@ -31,11 +31,11 @@ class RunView:
 
     @property
     def title(self) -> str:
-        """Name the folder."""
+        """The folder's name."""
         return self.folder.absolute().name
 
     def parts(self) -> Parts:
-        """Give the parts: the trainings, and the scorecard where there is one of this run."""
+        """Return the parts: the trainings, and the scorecard where there is one of this run."""
         found = list(self._trainings())
         return {
             "now": part("trainings", trainings=found),
@@ -43,7 +43,7 @@ class RunView:
         }
 
     def card(self, name: str) -> Path | None:
-        """Give the folder's scorecard, unless it is of an earlier run than the trainings beside it."""
+        """Return the folder's scorecard, unless it is of an earlier run than the trainings beside it."""
         path = self.folder / CARD
         if name != "run" or not path.is_file():
             return None
@@ -57,6 +57,6 @@ class RunView:
 
 
 def training(progress: Progress, threshold: float | None = None) -> Training:
-    """Lay a training out; `threshold` is the accuracy that is asked, a share in [0, 1]."""
+    """Return a training as it is shown; `threshold` is the accuracy that is asked, a share in [0, 1]."""
     chart = accuracy_chart(progress.log, threshold, progress.epochs) if progress.log else None
     return Training(progress, chart, 0.0 if progress.ended else max(0.0, time.time() - progress.heard_at))

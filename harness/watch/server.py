@@ -55,7 +55,7 @@ class Look:
         self._parts: Parts = {}
 
     def parts(self) -> Parts:
-        """Give the parts of the page, not older than `LOOK_S`."""
+        """Return the parts of the page, at most `LOOK_S` seconds old."""
         with self._lock:
             if time.monotonic() - self._at >= LOOK_S:
                 self._parts, self._at = self._view.parts(), time.monotonic()
@@ -70,7 +70,7 @@ class Guard:
         self._hosts = {f"{host}:{port}" for host in (HOST, "localhost")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on below the token, or refuse it; every answer gets the headers."""
+        """Forward a request below the token, or refuse it; every answer gets the headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -115,7 +115,7 @@ def application(view: View, token: str, port: int) -> Starlette:
 
 
 def listen(port: int) -> socket.socket:
-    """Take a port of this machine that nobody outside it can reach; 0: any that is free.
+    """Open a port of this machine that nobody outside it can reach; 0: any that is free.
 
     Raises:
         OSError: it is taken.
@@ -131,10 +131,10 @@ def listen(port: int) -> socket.socket:
     return listening
 
 
-def serve(view: View, listening: socket.socket, tell: Callable[[str], None]) -> None:
-    """Serve a view until the process is told to stop; `tell` gets the address before."""
+def serve(view: View, listening: socket.socket, announce: Callable[[str], None]) -> None:
+    """Serve a view until the process is stopped; `announce` is called with the address before."""
     token, port = secrets.token_urlsafe(24), listening.getsockname()[1]
-    tell(f"http://{HOST}:{port}/{token}/")
+    announce(f"http://{HOST}:{port}/{token}/")
     config = uvicorn.Config(
         application(view, token, port),
         log_level="warning",
@@ -181,7 +181,7 @@ async def _changes(look: Look, only: str) -> AsyncIterator[str]:
     sent: Parts = {}
     at = 0.0
     while True:
-        now = _wanted(await run_in_threadpool(look.parts), only)
+        now = _requested(await run_in_threadpool(look.parts), only)
         is_new_list = now.get("students") != sent.get("students")
         changed = {
             id_: html
@@ -197,5 +197,5 @@ async def _changes(look: Look, only: str) -> AsyncIterator[str]:
         await asyncio.sleep(LOOK_S)
 
 
-def _wanted(parts: Parts, only: str) -> Mapping[str, str]:
+def _requested(parts: Parts, only: str) -> Mapping[str, str]:
     return {only: parts[only]} if only else parts

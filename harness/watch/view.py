@@ -1,4 +1,4 @@
-"""What a page that is watched shows: parts that change, each a piece of HTML, and the cards it links to."""
+"""The protocol of a watched page: parts that change, each a piece of HTML, and the cards it links to."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -24,13 +24,13 @@ class View(Protocol):
 
     @property
     def title(self) -> str:
-        """What is watched."""
+        """The title of what is watched."""
 
     def parts(self) -> Parts:
-        """Look, and give every part of the page as it is now."""
+        """Return every part of the page as it is now."""
 
     def card(self, name: str) -> Path | None:
-        """Give the file of a scorecard that the page links to; None where there is no such."""
+        """Return the file of a scorecard that the page links to; None where there is none."""
 
 
 @cache

@@ -12,9 +12,6 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     exit 1
 fi
 
-python3 -m venv "$source/.venv"
-pip=("$source/.venv/bin/python" -m pip install --no-cache-dir --disable-pip-version-check -c "$source/constraints.txt")
-# The build for CPU first: the one on PyPI brings several GB for a GPU that is not there.
-"${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch torchvision
-"${pip[@]}" -e "$source"
+# torch for CPU: the other one brings several GB for a graphics card that is not there.
+PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 TORCH=cpu PYTHONS=python3 bash "$source/requirements/install.sh"
 "$source/.venv/bin/harness" --help >/dev/null

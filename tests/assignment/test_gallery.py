@@ -3,9 +3,10 @@
 from contextlib import closing
 
 import pytest
+from checkout import REPOSITORY
 
 from harness.assignment.gallery import located, reference_of, shipped
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, load_assignment
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.pipeline.grade import judged_by_rules
 from harness.pipeline.loading import in_sandbox, load
@@ -59,10 +60,10 @@ def child():
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, box, child):
+def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, sandbox, child):
     spec = load_assignment(shipped()[name])
     submission = open_submission(reference_of(shipped()[name]), spec, variants=tuple(spec.variants))
-    task = Task(submission, spec, Settings(out=tmp_path), in_sandbox(box))
+    task = Task(submission, spec, Settings(out=tmp_path), in_sandbox(sandbox))
     loads = load(task)
     record = record_of(task, judged_by_rules(task, loads.backend, probe(task, loads, child)))
     assert record.verdict == "passed"

@@ -1,9 +1,9 @@
 """The manifest: what a submission may say of itself, and what it may not."""
 
 import pytest
+from checkout import REPOSITORY
 
 from harness.assignment.manifest import load_manifest, parse_manifest
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import AssignmentError
 
 

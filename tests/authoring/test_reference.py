@@ -8,9 +8,10 @@ import re
 import tomllib
 
 import pytest
+from checkout import REPOSITORY
 
 from harness.assignment.gallery import shipped
-from harness.assignment.spec import REPOSITORY, parse_assignment
+from harness.assignment.spec import parse_assignment
 from harness.authoring.reference import sections
 from harness.cli.assignment import COMMANDS
 from harness.report.markers import fill_sections

@@ -6,8 +6,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.loader.load import LoadFailure
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.recording import Graded, GradedVariant

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 from PIL import Image
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
 from harness.cli.options import _argument
 from harness.record.record import Record, sealed

@@ -5,10 +5,10 @@ import pytest
 from harness.assignment.points import grade_variant, named
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
-from harness.cli.cohort_current import assignment_for, every_submission, tell_changes
-from harness.cohort.keys import Terms
+from harness.cli.cohort_current import assignment_for, every_submission, show_changes
+from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
-from harness.cohort.repository import enter_terms
+from harness.cohort.repository import enter_config
 from harness.cohort.store import opened_store
 from harness.record.record import Facts, Finding, Record, VariantRecord
 
@@ -24,7 +24,7 @@ def other(tmp_path):
 def graded_by_other(tmp_path, other) -> str:
     path = str(tmp_path / "cohort.db")
     with opened_store(path) as store:
-        enter_terms(store, Terms(load_assignment(other), seed=1))
+        enter_config(store, GradingConfig(load_assignment(other), seed=1))
     return path
 
 
@@ -43,7 +43,7 @@ def test_another_one_is_refused_with_the_command_that_switches(graded_by_other, 
     with pytest.raises(UsageError) as raised:
         assignment_for(DEFAULT_ASSIGNMENT, graded_by_other, None)
     assert f"is graded by assignment {named(load_assignment(other))}; expected that one" in str(raised.value)
-    switch = f"harness cohort rejudge --assignment {DEFAULT_ASSIGNMENT} --store {graded_by_other}"
+    switch = f"harness cohort regrade --assignment {DEFAULT_ASSIGNMENT} --store {graded_by_other}"
     assert f"To switch: {switch} shows whose grade changes" in str(raised.value)
 
 
@@ -77,7 +77,7 @@ def graded(student: str, *statuses: str) -> Row:
 
 
 def test_a_final_grade_that_changes_is_said_and_progress_is_not(assignment, capsys):
-    tell_changes(
+    show_changes(
         [graded("ada", "passed", "passed"), graded("bob", "passed"), graded("cyd", "passed", "passed")],
         [
             graded("ada", "passed", "failed"),

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 from harness.assignment.points import grade_variant
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
 from harness.cohort.repository import HandedIn
 from harness.cohort.store import Store, open_store
@@ -104,8 +104,8 @@ def store(opened: Callable[[], Store]) -> Store:
 
 
 @pytest.fixture
-def terms(assignment: AssignmentSpec) -> Terms:
-    return Terms(assignment, seed=1)
+def config(assignment: AssignmentSpec) -> GradingConfig:
+    return GradingConfig(assignment, seed=1)
 
 
 ADA = HandedIn(

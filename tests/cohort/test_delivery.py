@@ -58,12 +58,12 @@ def delivered(tmp_path: Path):
 
 
 @pytest.fixture
-def handed_in_from(tmp_path, terms):
+def handed_in_from(tmp_path, config):
     """Hand a class in; gives by student the names of the sources that are kept, or the problem."""
     objects = Objects(tmp_path / "files")
 
     def taken(path: Path, **options) -> dict[str, list[str] | str]:
-        found = [hand_in(one, terms, objects) for one in read_roster(path, **options).listed]
+        found = [hand_in(one, config, objects) for one in read_roster(path, **options).listed]
         return {
             one.student: one.problem or sorted(p.name for p in objects.path(one.sources_sha256).iterdir())
             for one in found

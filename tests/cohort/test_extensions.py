@@ -9,10 +9,10 @@ from harness.assignment.spec import parse_assignment
 from harness.base.errors import UsageError
 from harness.cli.app import app
 from harness.cohort.extensions import Extension, enter_extensions, extensions_in, read_extensions
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.queries import rows
-from harness.cohort.repository import enter, enter_terms, grade_row
-from harness.cohort.schema import WorkTable
+from harness.cohort.repository import enter, enter_config, grade_row
+from harness.cohort.schema import TaskTable
 from harness.cohort.standing import standing
 from harness.cohort.store import opened_store
 
@@ -68,13 +68,13 @@ def graded_late(tmp_path, assignment, handed_in, row):
     """A store with ada, who has all points and was two days late; gives its path and assignment."""
     policy = {"due": "2026-05-03T00:00:00+00:00", "late": {"per_day_percent": 10}}
     spec = parse_assignment(assignment.model_dump(mode="json", by_alias=True) | {"policy": policy})
-    terms, path = Terms(spec, seed=1), tmp_path / "cohort.db"
+    config, path = GradingConfig(spec, seed=1), tmp_path / "cohort.db"
     with opened_store(str(path)) as store:
-        enter_terms(store, terms)
-        key = enter(store, handed_in(), terms)
+        enter_config(store, config)
+        key = enter(store, handed_in(), config)
         with store.writing() as session:
             session.add(grade_row(key, 0, "full", "graded", row().record, "f" * 64, "me", 2.0))
-            session.get_one(WorkTable, key).stage = "trained"
+            session.get_one(TaskTable, key).stage = "trained"
     return path, spec
 
 
@@ -96,11 +96,11 @@ def test_the_command_says_whose_grade_changes(graded_late, tmp_path):
     assert (ada.until, standing(ada, spec).points) == (datetime(2026, 5, 5, tzinfo=UTC), 100)
 
 
-def test_an_assignment_without_a_due_instant_is_told(tmp_path, terms, handed_in):
+def test_an_assignment_without_a_due_instant_is_told(tmp_path, config, handed_in):
     path = tmp_path / "cohort.db"
     with opened_store(str(path)) as store:
-        enter_terms(store, terms)
-        enter(store, handed_in(), terms)
+        enter_config(store, config)
+        enter(store, handed_in(), config)
     (tmp_path / "later.csv").write_text("ada,2026-05-05T00:00:00Z\n")
     said = CliRunner().invoke(app, ["cohort", "extend", str(tmp_path / "later.csv"), "--store", str(path)])
     assert "says nothing about when it is due; add due under [policy]" in said.stderr

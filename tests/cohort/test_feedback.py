@@ -205,15 +205,15 @@ def test_the_command_names_the_assignment_where_it_is_not_the_usual_one(
 
 
 @pytest.fixture
-def stored(tmp_path, terms, handed_in, row, provenance):
+def stored(tmp_path, config, handed_in, row, provenance):
     """A store with a graded student of Moodle's, a graded one of nobody's, and one who is not graded."""
     path = tmp_path / "cohort.db"
     sources = {"Zoë Müller": f"{MOODLE}/net.zip", "ada": "ada.zip", "bob": f"Bob_8{MOODLE[15:]}/net.py"}
     with opened_store(str(path)) as store:
-        enter_assignment(store, terms.assignment)
+        enter_assignment(store, config.assignment)
         enter_class_list(store, parse_class_list("name\nada\nnie\n"))
         for number, (name, source) in enumerate(sources.items()):
-            key = enter(store, handed_in(name, source=source, sources_sha256=f"{number:064}"), terms)
+            key = enter(store, handed_in(name, source=source, sources_sha256=f"{number:064}"), config)
             if name != "bob":
                 with store.objects.unfinished() as folder:
                     write_text(folder / "scorecard.html", name)

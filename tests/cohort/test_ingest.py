@@ -13,7 +13,7 @@ from harness.base.errors import HarnessError
 from harness.cohort.ingest import hand_in, reopened
 from harness.cohort.leases import claim
 from harness.cohort.objects import ABANDONED_S, Objects, tree_sha256
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Listed
 
 NET = "from torch import nn\n\n\nclass Net(nn.Module):\n    pass\n"
@@ -25,11 +25,11 @@ def objects(tmp_path) -> Objects:
 
 
 @pytest.fixture
-def given(tmp_path, objects, terms):
+def given(tmp_path, objects, config):
     """Hand in what lies at a path below the test's folder."""
 
     def handed_in(name: str):
-        return hand_in(Listed("ada", str(tmp_path / name), name), terms, objects)
+        return hand_in(Listed("ada", str(tmp_path / name), name), config, objects)
 
     return handed_in
 
@@ -66,7 +66,7 @@ def test_an_archive_is_handed_in_as_the_folder_in_it(tmp_path, objects, given):
     assert (ada.source, ada.file) == ("ada.tar.gz", "")
 
 
-def test_a_repository_is_fetched_and_named_by_its_commit(tmp_path, objects, terms):
+def test_a_repository_is_fetched_and_named_by_its_commit(tmp_path, objects, config):
     repository = tmp_path / "repository"
     repository.mkdir()
     (repository / "model.py").write_text(NET)
@@ -77,7 +77,7 @@ def test_a_repository_is_fetched_and_named_by_its_commit(tmp_path, objects, term
     ):
         subprocess.run(["git", *words], cwd=repository, check=True)
     address = f"file://{repository}"
-    ada = hand_in(Listed("ada", address, address), terms, objects)
+    ada = hand_in(Listed("ada", address, address), config, objects)
     assert ada.source.startswith(f"{address} at commit ")
     assert [path.name for path in objects.path(ada.sources_sha256).iterdir()] == ["model.py"]
 
@@ -102,9 +102,9 @@ def test_what_cannot_be_opened_is_its_student_s_fault_and_says_why(
     assert problem in (objects.path(ada.sources_sha256) / "problem.txt").read_text()
 
 
-def test_an_address_that_does_not_answer_is_a_matter_of_the_infrastructure(tmp_path, objects, terms):
+def test_an_address_that_does_not_answer_is_a_matter_of_the_infrastructure(tmp_path, objects, config):
     address = f"file://{tmp_path}/nowhere"
-    assert hand_in(Listed("ada", address, address), terms, objects).problem_cause == "infrastructure"
+    assert hand_in(Listed("ada", address, address), config, objects).problem_cause == "infrastructure"
 
 
 def test_more_than_the_assignment_allows_is_said_before_anything_is_run(tmp_path, given):
@@ -128,18 +128,18 @@ def test_a_recipe_of_one_s_own_is_another_key(tmp_path, given):
     assert len(found) == 2
 
 
-def test_what_was_handed_in_is_opened_again_from_the_store(tmp_path, store, terms):
+def test_what_was_handed_in_is_opened_again_from_the_store(tmp_path, store, config):
     (tmp_path / "ada.py").write_text(NET)
     listed = Listed("ada", str(tmp_path / "ada.py"), "ada.py")
-    enter_terms(store, terms)
-    enter(store, hand_in(listed, terms, store.objects), terms)
+    enter_config(store, config)
+    enter(store, hand_in(listed, config, store.objects), config)
     (tmp_path / "ada.py").unlink()
-    (work,) = claim(store, terms.scope, "rules", 9, "one", 60)
-    submission = reopened(work, terms, store.objects)
-    assert submission.variants["basic"].wanted.file.read_text() == NET
+    (work,) = claim(store, config.run_key, "rules", 9, "one", 60)
+    submission = reopened(work, config, store.objects)
+    assert submission.variants["basic"].requested.file.read_text() == NET
     shutil.rmtree(store.objects.path(work.sources_sha256))
     with pytest.raises(HarnessError, match=r"no such folder; expected the sources of ada.py. Name"):
-        reopened(work, terms, store.objects)
+        reopened(work, config, store.objects)
 
 
 def test_an_artefact_folder_is_complete_when_it_has_its_name_and_is_kept_once(objects):
@@ -163,10 +163,10 @@ def test_what_was_left_unfinished_long_ago_is_removed_and_nothing_else(objects):
     assert [path.name for path in (objects.root / "unfinished").iterdir()] == ["new"]
 
 
-def test_a_broken_archive_whose_name_is_not_utf_8_is_entered(tmp_path, objects, terms):
+def test_a_broken_archive_whose_name_is_not_utf_8_is_entered(tmp_path, objects, config):
     path = tmp_path / os.fsdecode(b"ad\xe4.zip")
     path.write_text("not a zip")
-    assert "cannot be unpacked" in hand_in(Listed("ada", str(path), "ada.zip"), terms, objects).problem
+    assert "cannot be unpacked" in hand_in(Listed("ada", str(path), "ada.zip"), config, objects).problem
 
 
 def test_a_folder_with_names_that_are_not_utf_8_is_handed_in(tmp_path, objects, given):

@@ -8,13 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import HarnessError
 from harness.cohort import leases
-from harness.cohort.leases import Outcome, bury, claim, finish, is_dead, release, release_dead, renew, shown
+from harness.cohort.leases import (
+    Outcome,
+    claim,
+    dead_letter,
+    finish,
+    is_dead,
+    release,
+    release_dead,
+    renew,
+    shown,
+)
 from harness.cohort.queries import counts, rows
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 
 OVER = -1.0
 """Seconds of a lease that has ended when it is given."""
@@ -22,27 +32,27 @@ STUDENTS = [f"student {number}" for number in range(12)]
 
 
 @pytest.fixture
-def scope(store, terms, handed_in):
+def run_key(store, config, handed_in):
     """Hand twelve submissions in; gives what their works have in common."""
-    enter_terms(store, terms)
+    enter_config(store, config)
     for number, student in enumerate(STUDENTS):
-        enter(store, handed_in(student, sources_sha256=f"{number:064}"), terms)
-    return terms.scope
+        enter(store, handed_in(student, sources_sha256=f"{number:064}"), config)
+    return config.run_key
 
 
-def test_what_one_has_claimed_no_other_gets(opened, scope):
-    one = claim(opened(), scope, "rules", 7, "one", 60)
-    other = claim(opened(), scope, "rules", 7, "other", 60)
-    third = claim(opened(), scope, "rules", 7, "third", 60)
+def test_what_one_has_claimed_no_other_gets(opened, run_key):
+    one = claim(opened(), run_key, "rules", 7, "one", 60)
+    other = claim(opened(), run_key, "rules", 7, "other", 60)
+    third = claim(opened(), run_key, "rules", 7, "third", 60)
     assert (len(one), len(other), third) == (7, 5, [])
-    assert len({work.key for work in one + other}) == 12
+    assert len({task.key for task in one + other}) == 12
 
 
-def test_graders_that_claim_at_the_same_time_share_the_works_and_get_none_twice(opened, scope):
+def test_graders_that_claim_at_the_same_time_share_the_works_and_get_none_twice(opened, run_key):
     def take_all(owner: str) -> list[str]:
         store, taken = opened(), []
-        while works := claim(store, scope, "rules", 2, owner, 60):
-            taken += [work.key for work in works]
+        while tasks := claim(store, run_key, "rules", 2, owner, 60):
+            taken += [task.key for task in tasks]
         return taken
 
     with ThreadPoolExecutor(4) as graders:
@@ -51,21 +61,21 @@ def test_graders_that_claim_at_the_same_time_share_the_works_and_get_none_twice(
     assert set(taken.values()) == {1}
 
 
-def test_a_lease_that_is_not_renewed_expires_and_the_work_is_another_s(store, scope):
-    (work,) = claim(store, scope, "rules", 1, "one", OVER)
-    claimed = {taken.key: taken for taken in claim(store, scope, "rules", 12, "other", 60)}
-    assert (len(claimed), claimed[work.key].attempts) == (12, 1)
+def test_a_lease_that_is_not_renewed_expires_and_the_work_is_another_s(store, run_key):
+    (task,) = claim(store, run_key, "rules", 1, "one", OVER)
+    claimed = {taken.key: taken for taken in claim(store, run_key, "rules", 12, "other", 60)}
+    assert (len(claimed), claimed[task.key].attempts) == (12, 1)
 
 
-def test_a_lease_that_is_renewed_does_not_expire(store, scope):
-    claim(store, scope, "rules", 12, "one", OVER)
+def test_a_lease_that_is_renewed_does_not_expire(store, run_key):
+    claim(store, run_key, "rules", 12, "one", OVER)
     renew(store, "one", 60)
-    assert claim(store, scope, "rules", 12, "other", 60) == []
+    assert claim(store, run_key, "rules", 12, "other", 60) == []
 
 
-def test_a_grade_is_entered_once_by_whoever_has_the_lease(store, scope, record):
-    (lost,) = claim(store, scope, "rules", 1, "one", OVER)
-    taken = {work.key: work for work in claim(store, scope, "rules", 12, "other", 60)}
+def test_a_grade_is_entered_once_by_whoever_has_the_lease(store, run_key, record):
+    (lost,) = claim(store, run_key, "rules", 1, "one", OVER)
+    taken = {task.key: task for task in claim(store, run_key, "rules", 12, "other", 60)}
     outcome = Outcome(record(), "f" * 64, 1.5)
     assert finish(store, lost, "one", outcome) is False
     assert finish(store, taken[lost.key], "other", outcome) is True
@@ -74,38 +84,38 @@ def test_a_grade_is_entered_once_by_whoever_has_the_lease(store, scope, record):
     assert (entry.worker, entry.seconds, entry.verdict, entry.stage) == ("other", 1.5, "passed", "rules")
 
 
-def test_a_work_of_a_stage_without_a_grade_cannot_be_finished(store, scope, record):
-    (work,) = claim(store, scope, "rules", 1, "one", 60)
+def test_a_work_of_a_stage_without_a_grade_cannot_be_finished(store, run_key, record):
+    (task,) = claim(store, run_key, "rules", 1, "one", 60)
     with pytest.raises(HarnessError, match="expected stage rules or training, got judged"):
-        finish(store, replace(work, stage="judged"), "one", Outcome(record(), "f" * 64, 1.0))
+        finish(store, replace(task, stage="judged"), "one", Outcome(record(), "f" * 64, 1.0))
 
 
-def test_what_is_given_back_can_be_claimed_again(store, scope):
-    claim(store, scope, "rules", 5, "one", 60)
+def test_what_is_given_back_can_be_claimed_again(store, run_key):
+    claim(store, run_key, "rules", 5, "one", 60)
     assert release(store, "one", died=False) == 5
-    assert [work.attempts for work in claim(store, scope, "rules", 12, "other", 60)] == [0] * 12
+    assert [task.attempts for task in claim(store, run_key, "rules", 12, "other", 60)] == [0] * 12
 
 
-def test_what_graders_died_at_comes_last_and_then_alone(store, scope):
-    (work,) = claim(store, scope, "rules", 1, "dies", 60)
+def test_what_graders_died_at_comes_last_and_then_alone(store, run_key):
+    (task,) = claim(store, run_key, "rules", 1, "dies", 60)
     release(store, "dies", died=True)
-    others = claim(store, scope, "rules", 12, "also dies", 60)
-    assert (others[-1].key, others[-1].attempts) == (work.key, 1)
+    others = claim(store, run_key, "rules", 12, "also dies", 60)
+    assert (others[-1].key, others[-1].attempts) == (task.key, 1)
     release(store, "also dies", died=True)
     assert leases.SUSPECT == 2
-    assert [one.attempts for one in claim(store, scope, "rules", 12, "next", 60)] == [1] * 11
-    assert [one.attempts for one in claim(store, scope, "rules", 12, "next", 60)] == [2]
+    assert [one.attempts for one in claim(store, run_key, "rules", 12, "next", 60)] == [1] * 11
+    assert [one.attempts for one in claim(store, run_key, "rules", 12, "next", 60)] == [2]
 
 
-def test_a_work_at_which_too_many_graders_died_is_given_up_and_says_so(store, terms, handed_in):
-    enter_terms(store, terms)
-    key = enter(store, handed_in(), terms)
+def test_a_work_at_which_too_many_graders_died_is_given_up_and_says_so(store, config, handed_in):
+    enter_config(store, config)
+    key = enter(store, handed_in(), config)
     for _ in range(leases.MOST_ATTEMPTS):
-        assert bury(store, terms.scope, "five graders died at it") == 0
-        assert len(claim(store, terms.scope, "rules", 12, "dies", 60)) == 1
+        assert dead_letter(store, config.run_key, "five graders died at it") == 0
+        assert len(claim(store, config.run_key, "rules", 12, "dies", 60)) == 1
         release(store, "dies", died=True)
-    assert claim(store, terms.scope, "rules", 12, "last", 60) == []
-    assert bury(store, terms.scope, "five graders died at it") == 1
+    assert claim(store, config.run_key, "rules", 12, "last", 60) == []
+    assert dead_letter(store, config.run_key, "five graders died at it") == 1
     (row,) = rows(store)
     assert (row.key, row.state, row.problem, row.cause) == (
         key,
@@ -113,16 +123,16 @@ def test_a_work_at_which_too_many_graders_died_is_given_up_and_says_so(store, te
         "five graders died at it",
         "harness",
     )
-    assert counts(store, terms.scope).verdicts == {"dead": 1}
+    assert counts(store, config.run_key).verdicts == {"dead": 1}
 
 
-def test_a_grader_of_this_machine_that_is_gone_gives_back_at_once(store, scope):
+def test_a_grader_of_this_machine_that_is_gone_gives_back_at_once(store, run_key):
     script = "from harness.cohort.leases import this_process; print(this_process())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
     gone, here = done.stdout.strip(), leases.this_process()
-    claim(store, scope, "rules", 3, gone, 60)
-    claim(store, scope, "rules", 2, here, 60)
-    claim(store, scope, "rules", 2, "x@elsewhere:1/other.1/0", 60)
+    claim(store, run_key, "rules", 3, gone, 60)
+    claim(store, run_key, "rules", 2, here, 60)
+    claim(store, run_key, "rules", 2, "x@elsewhere:1/other.1/0", 60)
     assert (is_dead(gone), is_dead(here), is_dead("x@elsewhere:1/other.1/0")) == (True, False, False)
     assert release_dead(store) == 3
     assert shown(here).endswith(f":{os.getpid()}")

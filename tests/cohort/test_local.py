@@ -3,13 +3,13 @@
 import os
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import HarnessError, UsageError
 from harness.cohort import local
 from harness.cohort.local import Pool, cores_of, gpus_here
 from harness.cohort.queries import counts
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.worker import Shift
 
 
@@ -36,10 +36,10 @@ def test_each_visible_gpu_is_a_slot(monkeypatch, device, visible, expected):
 
 
 @pytest.fixture
-def pool(store, terms, handed_in, tmp_path, monkeypatch):
+def pool(store, config, handed_in, tmp_path, monkeypatch):
     """Make a pool for one submission, whose graders run a program of the test's."""
-    enter_terms(store, terms)
-    enter(store, handed_in(), terms)
+    enter_config(store, config)
+    enter(store, handed_in(), config)
     package = tmp_path / "packages" / "harness" / "cohort"
     package.mkdir(parents=True)
     for init in (package.parent / "__init__.py", package / "__init__.py"):
@@ -51,7 +51,7 @@ def pool(store, terms, handed_in, tmp_path, monkeypatch):
         shift = Shift(
             store="", files=None, stage="rules", assignment_sha256="", seed=1, mini=False, command=("cohort",)
         )
-        return Pool(store, terms.scope, shift, 1)
+        return Pool(store, config.run_key, shift, 1)
 
     return of
 
@@ -84,7 +84,7 @@ def test_a_grader_is_told_its_processors_and_what_the_user_typed(pool, tmp_path)
     assert (shift.gpu, shift.command) == (None, ("cohort",))
 
 
-def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, terms):
+def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, config):
     program = (
         "import json, sys, time\n"
         f"sys.path.insert(0, {str(REPOSITORY)!r})\n"
@@ -94,7 +94,7 @@ def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, sto
         "shift = json.loads(sys.argv[1])\n"
         "from pathlib import Path\n"
         "store = open_store(shift['store'], Path(shift['files']))\n"
-        f"claim(store, {terms.scope!r}, 'rules', 9, this_process(), 60)\n"
+        f"claim(store, {config.run_key!r}, 'rules', 9, this_process(), 60)\n"
         "time.sleep(600)\n"
     )
     one = pool(program)
@@ -107,5 +107,5 @@ def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, sto
 
     with pytest.raises(KeyboardInterrupt):
         one.run(interrupt)
-    assert counts(store, terms.scope).waiting == {"rules": 1}
+    assert counts(store, config.run_key).waiting == {"rules": 1}
     assert one.graders == [] or one.graders[0].process.poll() is not None

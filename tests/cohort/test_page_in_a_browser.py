@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.cohort.page import render_page
 from harness.cohort.table import ClassTable
 from harness.similarity.page import render_similar_page, with_evidence
-from harness.similarity.similarity import Work, clusters
+from harness.similarity.similarity import Document, clusters
 from harness.similarity.tokens import read_text
 
 AXE = REPOSITORY / "tests" / "report" / "vendor" / "axe.min.js"
@@ -63,7 +63,7 @@ def similar(tmp_path) -> Path:
     """A page on two submissions that are alike, under hostile names, with lines too long for any screen."""
     source = (REPOSITORY / "submission" / "model.py").read_text() + "# " + "long " * 100 + "\n"
     names = ("<script>alert(1)</script>" + "x" * 90, "\u202egnp.exe\n<b>")
-    works = [Work(name, (read_text(f"{name[:9]}.py", [source]),), {}) for name in names]
+    works = [Document(name, (read_text(f"{name[:9]}.py", [source]),), {}) for name in names]
     path = tmp_path / "similar.html"
     path.write_text(
         render_similar_page(with_evidence(clusters(works), works), 2, "A title"), encoding="utf-8"

@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 from make_class import make_class
 from sqlalchemy import select
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import HarnessError, UsageError
+from harness.base.installation import VERSION
 from harness.cohort import ray_engine
-from harness.cohort.keys import VERSION
 from harness.cohort.leases import shown
 from harness.cohort.local import refuse
 from harness.cohort.queries import rows
 from harness.cohort.ray_engine import Cluster, needs_of, slots
-from harness.cohort.schema import WorkTable
+from harness.cohort.schema import TaskTable
 from harness.cohort.store import Store, opened_store
 from harness.cohort.worker import Shift
 
@@ -109,9 +109,7 @@ def test_a_grader_that_fits_nowhere_is_not_waited_for(machines, got):
 
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(
-        UsageError, match=r"Ray is not installed; .*\.venv/bin/pip install -e '\.\[cluster\]'"
-    ):
+    with pytest.raises(UsageError, match=r"Ray is not installed; .* -m pip install ray==[\d.]+$"):
         ray_engine._connected("auto").__enter__()
 
 
@@ -156,7 +154,7 @@ def test_paths_hold_on_every_machine(tmp_path, monkeypatch):
 def cluster() -> Iterator:
     """A head without processors, and two nodes with one each."""
     if importlib.util.find_spec("ray") is None:
-        pytest.skip("Ray is not installed: .venv/bin/pip install -e '.[cluster]'")
+        pytest.skip("Ray is not installed: make dev")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Else Ray takes the address of a network card for this machine's.
@@ -216,7 +214,7 @@ def claimed_on(machine, store: Store) -> int:
     """How many works a grader on one machine is at."""
     there = set(descendants(raylet_of(machine)))
     with store.reading() as session:
-        owners = session.scalars(select(WorkTable.owner).where(WorkTable.owner != "")).all()
+        owners = session.scalars(select(TaskTable.owner).where(TaskTable.owner != "")).all()
     return sum(int(shown(owner).rpartition(":")[2]) in there for owner in owners)
 
 

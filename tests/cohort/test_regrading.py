@@ -8,30 +8,25 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from checkout import REPOSITORY
 from sqlalchemy import update
 from typer.testing import CliRunner
 
-from harness.assignment.spec import (
-    DEFAULT_ASSIGNMENT,
-    REPOSITORY,
-    AssignmentSpec,
-    load_assignment,
-    parse_assignment,
-)
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
 from harness.cohort.cached import Intake, Taken, load_intake, loads_of, probes_of
 from harness.cohort.ingest import hand_in
-from harness.cohort.keys import Terms
-from harness.cohort.models import KEPT, Row
+from harness.cohort.keys import GradingConfig
+from harness.cohort.models import CACHED, Row
 from harness.cohort.objects import tree_sha256
 from harness.cohort.queries import rows
-from harness.cohort.regrading import NotRejudged, Rejudged, apply, new_terms, rejudge, rejudge_class
+from harness.cohort.regrading import NotRegraded, Regraded, apply, new_config, regrade, regrade_class
 from harness.cohort.repository import enter as enter_submission
-from harness.cohort.repository import enter_terms, grade_row
+from harness.cohort.repository import enter_config, grade_row
 from harness.cohort.roster import Listed
-from harness.cohort.schema import SubmissionTable, WorkTable
+from harness.cohort.schema import SubmissionTable, TaskTable
 from harness.cohort.store import opened_store
 from harness.cohort.table import seconds
 from harness.graph.evidence import Evidence
@@ -74,9 +69,9 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
     """Give a row graded under the shipped assignment; `full`: with the reference's training."""
 
     def made(
-        student: str = "ada", *, full: bool = True, problem: str = "", terms: Terms | None = None
+        student: str = "ada", *, full: bool = True, problem: str = "", config: GradingConfig | None = None
     ) -> Row:
-        terms = terms or Terms(assignment, seed=1)
+        config = config or GradingConfig(assignment, seed=1)
         folder = tmp_path / "artefacts" / student
         (folder / "basic").mkdir(parents=True)
         record = load_record(REFERENCE / "results" / "scorecard.json").variants["basic"]
@@ -89,13 +84,13 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         else:
             for name in (ARCHITECTURE, WEIGHTS):
                 shutil.copyfile(BASE / name, folder / "basic" / name)
-        intake = Intake(seed=terms.seed, backend="lock", variants={"basic": taken})
-        write_text(folder / KEPT, intake.model_dump_json(by_alias=True))
-        submission = open_submission(REFERENCE, terms.assignment, variants=["basic"])
-        settings = Settings(out=folder, seed=terms.seed)
-        task = Task(submission, terms.assignment, settings, lambda _: loads_of(intake, folder))
+        intake = Intake(seed=config.seed, backend="lock", variants={"basic": taken})
+        write_text(folder / CACHED, intake.model_dump_json(by_alias=True))
+        submission = open_submission(REFERENCE, config.assignment, variants=["basic"])
+        settings = Settings(out=folder, seed=config.seed)
+        task = Task(submission, config.assignment, settings, lambda _: loads_of(intake, folder))
         (probed,) = probes_of(intake, task.source(task)).values()
-        trainings, rules = record.trainings, terms.assignment.rules_for("basic")
+        trainings, rules = record.trainings, config.assignment.rules_for("basic")
         trained = Trained(trainings, judge_trainings(trainings, rules)) if full else None
         basic = GradedVariant(judge(task, "basic", probed), full=full, trained=trained)
         found = record_of(task, Graded("", {"basic": basic}))
@@ -110,7 +105,7 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
 
 def test_what_an_older_harness_has_kept_is_read(graded):
     row = graded()
-    file = row.folder / KEPT
+    file = row.folder / CACHED
     kept = json.loads(file.read_text())
     kept["variants"]["basic"]["probe"]["logits_shape"] = [500, 10]
     file.write_text(json.dumps(kept))
@@ -120,9 +115,9 @@ def test_what_an_older_harness_has_kept_is_read(graded):
 OTHER_POINTS = {"rules__dilation__points": 15, "rules__no_max_pool__points": 0}
 
 
-def again(row: Row, **places: object) -> Rejudged:
+def again(row: Row, **places: object) -> Regraded:
     before = load_assignment(DEFAULT_ASSIGNMENT)
-    return rejudge(row, before, Terms(changed(before, **places), seed=1))
+    return regrade(row, before, GradingConfig(changed(before, **places), seed=1))
 
 
 def statuses(record: Record) -> dict[str, str]:
@@ -185,9 +180,9 @@ def test_another_recipe_asks_for_no_training_where_the_rules_fail(graded, assign
 
 def test_who_was_not_worth_training_and_now_is_has_to_be_trained(graded, assignment):
     strict = changed(assignment, rules__max_parameters__below=50_000)
-    row = graded(full=False, terms=Terms(strict, seed=1))
+    row = graded(full=False, config=GradingConfig(strict, seed=1))
     assert row.record.verdict == "failed"
-    found = rejudge(row, strict, Terms(assignment, seed=1))
+    found = regrade(row, strict, GradingConfig(assignment, seed=1))
     assert found.record.verdict == "passed"
     assert found.to_train == ("basic: not trained yet",)
 
@@ -213,10 +208,10 @@ def test_a_diverged_training_stays_failed_at_the_new_points(graded, assignment):
 
 def test_another_seed_is_refused_with_what_to_do(assignment, graded):
     with pytest.raises(UsageError, match="seed 2: the class was taken in and trained with seed 1"):
-        new_terms(Terms(assignment, seed=1), changed(assignment, seed=2))
-    assert new_terms(Terms(assignment, seed=7), changed(assignment, seed=2)).seed == 7
+        new_config(GradingConfig(assignment, seed=1), changed(assignment, seed=2))
+    assert new_config(GradingConfig(assignment, seed=7), changed(assignment, seed=2)).seed == 7
     with pytest.raises(HarnessError, match=r"ada: taken in with seed 1.*expected seed 1, got 7"):
-        rejudge(graded(), assignment, Terms(assignment, seed=7))
+        regrade(graded(), assignment, GradingConfig(assignment, seed=7))
 
 
 def test_a_variant_that_the_assignment_does_not_have_any_more_is_named(assignment, graded):
@@ -224,17 +219,17 @@ def test_a_variant_that_the_assignment_does_not_have_any_more_is_named(assignmen
     del data["variants"]["basic"]
     only_dilated = parse_assignment({**data, "default_variant": "dilated"})
     with pytest.raises(HarnessError, match=r"ada: answers variant 'basic'.*expected one of dilated"):
-        rejudge(graded(), assignment, Terms(only_dilated, seed=1))
+        regrade(graded(), assignment, GradingConfig(only_dilated, seed=1))
 
 
 def test_one_that_cannot_be_judged_again_leaves_the_others(assignment, graded):
     broken, fine, waiting = graded("bob"), graded("eve"), replace(graded("gus"), record=None)
-    (broken.folder / KEPT).unlink()
+    (broken.folder / CACHED).unlink()
     torn = graded("hal")
     (torn.folder / "basic" / ARCHITECTURE).write_text("{")
-    found = list(rejudge_class([broken, fine, torn, waiting], assignment, Terms(assignment, seed=1)))
-    assert [type(one) for one in found] == [NotRejudged, Rejudged, NotRejudged, NotRejudged]
-    assert f"{KEPT}: no such file" in found[0].why
+    found = list(regrade_class([broken, fine, torn, waiting], assignment, GradingConfig(assignment, seed=1)))
+    assert [type(one) for one in found] == [NotRegraded, Regraded, NotRegraded, NotRegraded]
+    assert f"{CACHED}: no such file" in found[0].why
     assert "architecture.json" in found[2].why
     assert found[3].why == "not graded yet"
 
@@ -248,22 +243,22 @@ def stored(tmp_path, graded, assignment):
 
     def made(*students: str, **settings: object):
         path = tmp_path / "cohort.db"
-        terms = Terms(assignment, seed=1)
+        config = GradingConfig(assignment, seed=1)
         with opened_store(str(path)) as store:
-            enter_terms(store, terms)
+            enter_config(store, config)
             for student in students:
                 row = graded(student, **settings)
                 submission = tmp_path / "submissions" / student
                 submission.mkdir(parents=True)
                 shutil.copyfile(REFERENCE / "model.py", submission / "model.py")
                 (submission / "name.txt").write_text(student)
-                handed_in = hand_in(Listed(student, str(submission), student), terms, store.objects)
-                key = enter_submission(store, handed_in, terms)
+                handed_in = hand_in(Listed(student, str(submission), student), config, store.objects)
+                key = enter_submission(store, handed_in, config)
                 folder = store.objects.adopt(row.folder)
                 stage = "trained" if row.stage == "full" else "judged"
                 with store.writing() as session:
                     session.add(grade_row(key, 0, row.stage, "graded", row.record, folder, "me@here:1", 60.0))
-                    session.get_one(WorkTable, key).stage = stage
+                    session.get_one(TaskTable, key).stage = stage
         return path
 
     return made
@@ -285,9 +280,9 @@ def toml(tmp_path):
     return made
 
 
-def command(store, assignment, *options):
+def command(store, assignment, *options, name="regrade"):
     return CliRunner().invoke(
-        app, ["cohort", "rejudge", "--store", str(store), "--assignment", str(assignment), *options]
+        app, ["cohort", name, "--store", str(store), "--assignment", str(assignment), *options]
     )
 
 
@@ -309,6 +304,15 @@ def test_the_command_shows_the_difference_and_changes_nothing(stored, toml):
     assert "Nothing was changed." in answer.stderr
 
 
+def test_the_command_s_old_name_rejudge_does_the_same_and_is_not_listed(stored, toml):
+    path, assignment = stored("ada"), toml(HIGHER)
+    old, new = (command(path, assignment, name=name) for name in ("regrade", "regrade"))
+    assert (old.exit_code, old.stdout) == (0, new.stdout)
+    listed = CliRunner().invoke(app, ["cohort", "--help"]).stdout
+    assert "regrade" in listed
+    assert "regrade" not in listed
+
+
 def test_with_apply_the_new_grade_counts_and_the_old_one_stays_in_the_history(stored, toml):
     path = stored("ada")
     with opened_store(str(path)) as store:
@@ -327,7 +331,7 @@ def test_with_apply_the_new_grade_counts_and_the_old_one_stays_in_the_history(st
     assert tree_sha256(before.folder) == kept
     assert load_record(after.folder / "scorecard.json").verdict == "failed"
     assert load_record(before.folder / "scorecard.json").verdict == "passed"
-    assert (after.folder / KEPT).is_file()
+    assert (after.folder / CACHED).is_file()
 
 
 def test_applying_it_twice_enters_nothing_twice(stored, toml):
@@ -340,15 +344,15 @@ def test_applying_it_twice_enters_nothing_twice(stored, toml):
     assert [entry.reason for entry in row.history] == ["graded", "rejudged"]
 
 
-def test_grading_the_class_again_takes_the_rejudged_grade_for_its_own(stored, toml, tmp_path):
+def test_grading_the_class_again_takes_the_regraded_grade_for_its_own(stored, toml, tmp_path):
     path, new = stored("ada"), toml(HIGHER)
     command(path, new, "--apply")
-    terms = Terms(load_assignment(new), seed=1)
+    config = GradingConfig(load_assignment(new), seed=1)
     with opened_store(str(path)) as store:
         (row,) = rows(store)
         listed = Listed("ada", str(tmp_path / "submissions" / "ada"), "ada")
-        handed_in = hand_in(listed, terms, store.objects)
-        assert terms.key(handed_in.sources_sha256, handed_in.recipe_sha256) == row.key
+        handed_in = hand_in(listed, config, store.objects)
+        assert config.key(handed_in.sources_sha256, handed_in.recipe_sha256) == row.key
 
 
 def test_where_the_recipe_changed_the_rules_are_entered_and_the_training_is_left_to_grade(stored, toml):
@@ -360,7 +364,7 @@ def test_where_the_recipe_changed_the_rules_are_entered_and_the_training_is_left
     with opened_store(str(path)) as store:
         (row,) = rows(store)
         assert (row.stage, row.record.variants["basic"].full) == ("rules", False)
-        assert store.write(lambda session: session.get_one(WorkTable, row.key).stage) == "judged"
+        assert store.write(lambda session: session.get_one(TaskTable, row.key).stage) == "judged"
     assert sorted(file.name for file in (row.folder / "basic").iterdir()) == [ARCHITECTURE, WEIGHTS]
 
 
@@ -400,12 +404,12 @@ def test_who_has_no_grade_when_the_assignment_changes_is_graded_anew_and_not_los
     stored, toml, handed_in, assignment
 ):
     path = stored("ada")
-    terms = Terms(assignment, seed=1)
+    config = GradingConfig(assignment, seed=1)
     with opened_store(str(path)) as store:
         with store.objects.unfinished() as folder:
             (folder / "model.py").write_text("x = 1\n")
             sources = store.objects.adopt(folder)
-        enter_submission(store, handed_in("gus", sources_sha256=sources), terms)
+        enter_submission(store, handed_in("gus", sources_sha256=sources), config)
         answer = command(path, toml(HIGHER), "--apply")
         assert "gus: graded anew by harness cohort grade: not graded yet" in answer.stdout
         assert "1 could not be judged again" in answer.stdout
@@ -453,12 +457,12 @@ def test_a_variant_that_is_asked_for_now_and_was_not_handed_in_has_failed(stored
 def test_until_all_is_entered_the_old_assignment_counts(stored, toml, monkeypatch):
     path, new = stored("ada", "bob"), load_assignment(toml(HIGHER))
     before = points(path)
-    terms = Terms(new, seed=1)
+    config = GradingConfig(new, seed=1)
     with opened_store(str(path)) as store:
-        found = list(rejudge_class(rows(store), load_assignment(DEFAULT_ASSIGNMENT), terms))
+        found = list(regrade_class(rows(store), load_assignment(DEFAULT_ASSIGNMENT), config))
         shutil.rmtree(found[1].row.folder)
         with pytest.raises(OSError, match="No such file"):
-            apply(store, found, terms, "me@here:1")
+            apply(store, found, config, "me@here:1")
     assert points(path) == before
 
 

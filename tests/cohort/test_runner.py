@@ -13,17 +13,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from checkout import REPOSITORY
 from sqlalchemy import func, select
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.cohort.ingest import PROBLEM
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.models import by_cause
 from harness.cohort.progress import progress_of
 from harness.cohort.queries import rows
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.runner import Again, begin_again
-from harness.cohort.schema import GradeTable, WorkTable
+from harness.cohort.schema import GradeTable, TaskTable
 from harness.cohort.store import opened_store
 from harness.record.record import Finding, sealed
 
@@ -130,14 +131,14 @@ def undisturbed(
     return address, files
 
 
-def test_what_a_retry_leaves_out_it_says_why(store, terms, handed_in, tmp_path):
-    enter_terms(store, terms)
+def test_what_a_retry_leaves_out_it_says_why(store, config, handed_in, tmp_path):
+    enter_config(store, config)
     with store.objects.unfinished() as folder:
         (folder / "x").mkdir()
         (folder / "x" / PROBLEM).write_text("no such repository")
         sources = store.objects.adopt(folder / "x")
     broken = handed_in("ada", sources_sha256=sources, problem="no such repository", problem_cause="student")
-    key = enter(store, broken, terms)
+    key = enter(store, broken, config)
     (found,) = rows(store)
     waiting = replace(found, student="bob", problem="", record=None)
     dead = replace(waiting, student="cem", state="failed", is_sealed=False)
@@ -157,9 +158,9 @@ def test_what_a_retry_leaves_out_it_says_why(store, terms, handed_in, tmp_path):
 
 
 def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left_it_open(
-    store, terms, handed_in, record
+    store, config, handed_in, record
 ):
-    enter_terms(store, terms)
+    enter_config(store, config)
     open_rule, open_accuracy = record("not_judged", "resource"), record("passed")
     accuracy = Finding(
         rule="min_accuracy", status="not_judged", cause="resource", expected="", actual="", measured=True
@@ -170,14 +171,14 @@ def test_what_was_not_judged_for_a_cause_is_begun_again_from_the_stage_that_left
     open_accuracy = sealed(open_accuracy.model_copy(update=update))
     given = {"ada": record("not_judged", "student"), "bob": open_rule, "cem": open_accuracy, "dan": record()}
     for number, (student, one) in enumerate(given.items()):
-        enter(store, handed_in(student, sources_sha256=f"{number:064}"), terms)
-        (work,) = claim(store, terms.scope, "rules", 1, "one", 60)
+        enter(store, handed_in(student, sources_sha256=f"{number:064}"), config)
+        (work,) = claim(store, config.run_key, "rules", 1, "one", 60)
         finish(store, work, "one", Outcome(one, "f" * 64, 1.0))
     assert {what: [row.student for row in some] for what, some in by_cause(rows(store)).items()} == {
         "not judged: student": ["ada"], "not judged: resource": ["bob", "cem"], "passed": ["dan"],
     }  # fmt: skip
     assert begin_again(store, rows(store), frozenset({"resource"})).begun == ("bob", "cem")
-    stages = {row.student: progress_of(store, terms.scope)[row.key][0] for row in rows(store)}
+    stages = {row.student: progress_of(store, config.run_key)[row.key][0] for row in rows(store)}
     assert stages == {"ada": "judged", "bob": "rules", "cem": "training", "dan": "judged"}
     assert [row.student for row in by_cause(rows(store))["waiting"]] == ["bob", "cem"]
 
@@ -281,7 +282,7 @@ def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
     for words in (
         ["table", "--format", "canvas", "--out", "-"],
         ["similar", "--out", str(tmp_path)],
-        ["rejudge", "--assignment", str(stricter)],
+        ["regrade", "--assignment", str(stricter)],
         ["failures"],
     ):
         here, there = (lines_of(words, *store) for store in ((address, files), undisturbed))
@@ -301,7 +302,7 @@ def lines_of(words: list[str], address: str, files: Path) -> list[str]:
 
 def is_running(address: str, files: Path) -> bool:
     with opened_store(address, files) as store, store.reading() as session:
-        return session.scalar(select(WorkTable.key).where(WorkTable.owner != "").limit(1)) is not None
+        return session.scalar(select(TaskTable.key).where(TaskTable.owner != "").limit(1)) is not None
 
 
 def graders_of(process: subprocess.Popen[str]) -> list[int]:

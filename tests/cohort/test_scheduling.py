@@ -4,22 +4,22 @@ import pytest
 
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.queries import rows
-from harness.cohort.repository import enter, enter_terms
-from harness.cohort.scheduling import begin_anew, promote
+from harness.cohort.repository import enter, enter_config
+from harness.cohort.scheduling import begin_anew, schedule
 
 
 @pytest.fixture
-def scope(store, terms, handed_in):
+def run_key(store, config, handed_in):
     """Hand five submissions in; gives what their works have in common."""
-    enter_terms(store, terms)
+    enter_config(store, config)
     for number in range(5):
-        enter(store, handed_in(f"student {number}", sources_sha256=f"{number:064}"), terms)
-    return terms.scope
+        enter(store, handed_in(f"student {number}", sources_sha256=f"{number:064}"), config)
+    return config.run_key
 
 
-def test_only_what_passed_the_rules_is_trained_and_the_most_promising_first(store, scope, record):
-    judged = claim(store, scope, "rules", 4, "one", 60)
-    for work, one in zip(
+def test_only_what_passed_the_rules_is_trained_and_the_most_promising_first(store, run_key, record):
+    judged = claim(store, run_key, "rules", 4, "one", 60)
+    for task, one in zip(
         judged,
         (
             record(parameters=5),
@@ -29,24 +29,24 @@ def test_only_what_passed_the_rules_is_trained_and_the_most_promising_first(stor
         ),
         strict=True,
     ):
-        finish(store, work, "one", Outcome(one, "f" * 64, 1.0))
-    keys = {work.key for work in judged}
-    assert promote(store, scope, keys - {judged[0].key, judged[2].key}, failed_too=False) == 0
-    assert promote(store, scope, keys, failed_too=False) == 2
-    assert promote(store, scope, keys, failed_too=False) == 0
-    trained = claim(store, scope, "training", 4, "one", 60)
-    assert [work.key for work in trained] == [judged[2].key, judged[0].key]
-    assert promote(store, scope, keys, failed_too=True) == 2
+        finish(store, task, "one", Outcome(one, "f" * 64, 1.0))
+    keys = {task.key for task in judged}
+    assert schedule(store, run_key, keys - {judged[0].key, judged[2].key}, failed_too=False) == 0
+    assert schedule(store, run_key, keys, failed_too=False) == 2
+    assert schedule(store, run_key, keys, failed_too=False) == 0
+    trained = claim(store, run_key, "training", 4, "one", 60)
+    assert [task.key for task in trained] == [judged[2].key, judged[0].key]
+    assert schedule(store, run_key, keys, failed_too=True) == 2
 
 
-def test_what_is_begun_anew_is_another_generation_and_the_history_keeps_both(store, scope, record):
-    (work,) = claim(store, scope, "rules", 1, "one", 60)
-    assert begin_anew(store, work.key, "rules") is False
-    finish(store, work, "one", Outcome(record("not_judged", "infrastructure"), "f" * 64, 1.0))
-    assert begin_anew(store, work.key, "rules") is True
-    (again,) = [one for one in claim(store, scope, "rules", 12, "two", 60) if one.key == work.key]
+def test_what_is_begun_anew_is_another_generation_and_the_history_keeps_both(store, run_key, record):
+    (task,) = claim(store, run_key, "rules", 1, "one", 60)
+    assert begin_anew(store, task.key, "rules") is False
+    finish(store, task, "one", Outcome(record("not_judged", "infrastructure"), "f" * 64, 1.0))
+    assert begin_anew(store, task.key, "rules") is True
+    (again,) = [one for one in claim(store, run_key, "rules", 12, "two", 60) if one.key == task.key]
     finish(store, again, "two", Outcome(record(), "e" * 64, 1.0))
-    (row,) = [row for row in rows(store) if row.key == work.key]
+    (row,) = [row for row in rows(store) if row.key == task.key]
     assert [(entry.reason, entry.verdict) for entry in row.history] == [
         ("graded", "not_judged"),
         ("retried", "passed"),

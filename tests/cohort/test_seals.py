@@ -8,24 +8,24 @@ from sqlalchemy import update
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.models import outcome
 from harness.cohort.queries import rows
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.runner import begin_again
-from harness.cohort.scheduling import promote
+from harness.cohort.scheduling import schedule
 from harness.cohort.schema import GradeTable
 from harness.cohort.standing import standing
 from harness.cohort.table import ClassTable, render_json
 
 
 @pytest.fixture
-def graded(store, terms, handed_in, record):
+def graded(store, config, handed_in, record):
     """Grade ada and eve, then change what the database says of ada."""
 
     def change(**values) -> tuple:
-        enter_terms(store, terms)
+        enter_config(store, config)
         for student, sources in (("ada", "a"), ("eve", "e")):
-            enter(store, handed_in(student, sources_sha256=sources * 64), terms)
-            (work,) = claim(store, terms.scope, "rules", 1, "one", 60)
-            finish(store, work, "one", Outcome(record(), "f" * 64, 1.0))
+            enter(store, handed_in(student, sources_sha256=sources * 64), config)
+            (task,) = claim(store, config.run_key, "rules", 1, "one", 60)
+            finish(store, task, "one", Outcome(record(), "f" * 64, 1.0))
         ada, _ = rows(store)
         with store.writing() as session:
             session.execute(update(GradeTable).where(GradeTable.key == ada.key).values(**values))
@@ -72,8 +72,8 @@ def test_the_table_says_that_a_grade_was_changed(graded, assignment, tmp_path):
     assert not standing(found[0], assignment).is_final
 
 
-def test_a_changed_grade_is_not_trained_on_and_is_given_again_by_a_retry(graded, store, terms):
+def test_a_changed_grade_is_not_trained_on_and_is_given_again_by_a_retry(graded, store, config):
     found = graded(points=99)
-    assert promote(store, terms.scope, {row.key for row in found}, failed_too=False) == 1
+    assert schedule(store, config.run_key, {row.key for row in found}, failed_too=False) == 1
     assert begin_again(store, found, frozenset({"infrastructure"})).begun == ("ada",)
     assert rows(store)[0].state == "waiting"

@@ -1,19 +1,19 @@
 """harness cohort similar: a store in, clusters on the terminal and a page with the evidence out."""
 
 import pytest
+from checkout import REPOSITORY
 from typer.testing import CliRunner
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import UsageError
 from harness.cli.app import app
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.store import opened_store
 
 SOURCE = (REPOSITORY / "submission" / "model.py").read_text()
 
 
 @pytest.fixture
-def stored(tmp_path, terms, handed_in):
+def stored(tmp_path, config, handed_in):
     """A store with ada, eve who renamed what ada wrote, and bob who handed in the starter; gives its path."""
     path = tmp_path / "cohort.db"
     sources = {
@@ -22,13 +22,13 @@ def stored(tmp_path, terms, handed_in):
         "bob": (REPOSITORY / "templates" / "starter" / "model.py").read_text(),
     }
     with opened_store(str(path)) as store:
-        enter_terms(store, terms)
+        enter_config(store, config)
         for name, source in sources.items():
             with store.objects.unfinished() as folder:
                 (folder / "sources").mkdir()
                 (folder / "sources" / "model.py").write_text(source)
                 sha256 = store.objects.adopt(folder / "sources")
-            enter(store, handed_in(name, sources_sha256=sha256), terms)
+            enter(store, handed_in(name, sources_sha256=sha256), config)
     return path
 
 

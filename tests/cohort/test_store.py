@@ -7,13 +7,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from checkout import REPOSITORY
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import UsageError
 from harness.cohort.queries import rows
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.schema import AssignmentTable, Base
 from harness.cohort.store import MIGRATIONS, open_for_reading, open_store
 
@@ -100,14 +100,14 @@ def test_what_is_no_store_is_said(where, message):
 
 
 def test_what_is_opened_for_reading_is_read_while_others_write_and_cannot_be_written(
-    store, address, tmp_path, terms, handed_in
+    store, address, tmp_path, config, handed_in
 ):
-    enter_terms(store, terms)
+    enter_config(store, config)
     reading = open_for_reading(address, tmp_path / "files")
-    enter(store, handed_in("ada"), terms)
+    enter(store, handed_in("ada"), config)
     assert [row.student for row in rows(reading)] == ["ada"]
     with pytest.raises(DBAPIError, match=r"(?i)read.?only"):
-        enter(reading, handed_in("bob"), terms)
+        enter(reading, handed_in("bob"), config)
     reading.close()
     assert [row.student for row in rows(store)] == ["ada"]
 

@@ -12,20 +12,20 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
-from harness.cohort.keys import Terms
-from harness.cohort.repository import enter, enter_terms, grade_row
-from harness.cohort.schema import WorkTable
+from harness.cohort.keys import GradingConfig
+from harness.cohort.repository import enter, enter_config, grade_row
+from harness.cohort.schema import TaskTable
 from harness.cohort.store import opened_store
 
 
 @pytest.fixture
-def stored(tmp_path, terms, handed_in, row):
+def stored(tmp_path, config, handed_in, row):
     """A store with ada, who passed, and bob, whom nobody has graded; gives its path."""
     path = tmp_path / "cohort.db"
     with opened_store(str(path)) as store:
-        enter_terms(store, terms)
+        enter_config(store, config)
         for name in ("ada", "bob"):
-            key = enter(store, handed_in(name, sources_sha256=name[0] * 64), terms)
+            key = enter(store, handed_in(name, sources_sha256=name[0] * 64), config)
             if name == "ada":
                 with store.objects.unfinished() as folder:
                     write_text(folder / "scorecard.html", "<title>ada</title>")
@@ -33,7 +33,7 @@ def stored(tmp_path, terms, handed_in, row):
                 with store.writing() as session:
                     graded = row("ada").record
                     session.add(grade_row(key, 0, "full", "graded", graded, sha256, "me", 2.0))
-                    session.get_one(WorkTable, key).stage = "trained"
+                    session.get_one(TaskTable, key).stage = "trained"
     return path
 
 
@@ -98,8 +98,8 @@ def test_a_mistake_is_named(stored, options, said, tmp_path, monkeypatch):
     assert said in str(answer.exception)
 
 
-def test_an_assignment_that_nobody_was_graded_under_is_named(stored, terms, tmp_path, assignment):
-    other = Terms(assignment.model_copy(update={"seed": assignment.seed + 1}), seed=1)
+def test_an_assignment_that_nobody_was_graded_under_is_named(stored, config, tmp_path, assignment):
+    other = GradingConfig(assignment.model_copy(update={"seed": assignment.seed + 1}), seed=1)
     file = tmp_path / "other.toml"
     source = DEFAULT_ASSIGNMENT.read_text()
     file.write_text(source.replace(f"seed = {assignment.seed}", f"seed = {assignment.seed + 1}", 1))

@@ -1,4 +1,4 @@
-"""From a claimed work to a grade, in a box that stays open."""
+"""From a claimed work to a grade, in a sandbox that stays open."""
 
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +9,7 @@ from harness.base.errors import DataUnavailableError, UsageError
 from harness.cohort.cached import load_intake, loaded_of
 from harness.cohort.ingest import hand_in
 from harness.cohort.leases import claim
-from harness.cohort.repository import enter, enter_terms
+from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Listed
 from harness.cohort.store import opened_store
 from harness.cohort.tasks import Means, judge_rules, source_of_training, task_of
@@ -30,22 +30,22 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def judged(store, terms, reference, box, tmp_path):
+def judged(store, config, reference, sandbox, tmp_path):
     """Hand in the reference and something broken, and judge their rules together; by student."""
     (tmp_path / "eve.zip").write_text("not a zip")
     listed = [Listed("ada", str(reference), "ada"), Listed("eve", str(tmp_path / "eve.zip"), "eve.zip")]
-    enter_terms(store, terms)
-    keys = {enter(store, hand_in(one, terms, store.objects), terms): one.student for one in listed}
-    works = claim(store, terms.scope, "rules", 9, "one", 60)
+    enter_config(store, config)
+    keys = {enter(store, hand_in(one, config, store.objects), config): one.student for one in listed}
+    works = claim(store, config.run_key, "rules", 9, "one", 60)
     with closing(Child()) as child:
         return {
             keys[work.key]: (work, outcome)
-            for work, outcome in judge_rules(works, terms, Means(), store.objects, box, child)
+            for work, outcome in judge_rules(works, config, Means(), store.objects, sandbox, child)
         }
 
 
 @pytest.mark.slow
-def test_what_a_grade_leaves_is_enough_to_judge_it_again(judged, store, terms):
+def test_what_a_grade_leaves_is_enough_to_judge_it_again(judged, store, config):
     _, outcome = judged["ada"]
     folder = store.objects.path(outcome.folder_sha256)
     assert load_record(folder / "scorecard.json") == outcome.record
@@ -54,21 +54,21 @@ def test_what_a_grade_leaves_is_enough_to_judge_it_again(judged, store, terms):
         traced = loaded_of(taken, folder)
         assert isinstance(traced, Loaded)
         assert traced.weights.is_file()
-        recipe = terms.assignment.recipe_with(name, taken.recipe, "")
-        data = terms.assignment.data
+        recipe = config.assignment.recipe_with(name, taken.recipe, "")
+        data = config.assignment.data
         shown = with_lines(traced.architecture, traced.lines)
         network = Network(shown, data.input_shape, data.num_classes, recipe, taken.probe)
-        findings, *_ = judge(network, terms.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
+        findings, *_ = judge(network, config.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
         assert findings == outcome.record.variants[name].findings
 
 
 @pytest.mark.slow
 def test_a_training_begins_with_what_the_rules_have_left_and_builds_anew_for_another_seed(
-    judged, store, terms, tmp_path
+    judged, store, config, tmp_path
 ):
     work, outcome = judged["ada"]
-    source = source_of_training(store.objects.path(outcome.folder_sha256), terms)
-    task = task_of(work, terms, Means(), store.objects, tmp_path, source)
+    source = source_of_training(store.objects.path(outcome.folder_sha256), config)
+    task = task_of(work, config, Means(), store.objects, tmp_path, source)
     first, again = (load(one).variants["basic"] for one in (task, task.with_seed("basic", 2)))
     assert again.sha256 == first.sha256
     assert again.weights.read_bytes() != first.weights.read_bytes()
@@ -92,10 +92,10 @@ def test_a_folder_without_artefacts_is_said(tmp_path: Path):
         load_intake(tmp_path)
 
 
-def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, terms, reference, tmp_path):
-    enter_terms(store, terms)
-    enter(store, hand_in(Listed("ada", str(reference), "ada"), terms, store.objects), terms)
-    (work,) = claim(store, terms.scope, "rules", 1, "one", 60)
-    task = task_of(work, terms, Means(), store.objects, tmp_path, in_sandbox())
+def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, config, reference, tmp_path):
+    enter_config(store, config)
+    enter(store, hand_in(Listed("ada", str(reference), "ada"), config, store.objects), config)
+    (work,) = claim(store, config.run_key, "rules", 1, "one", 60)
+    task = task_of(work, config, Means(), store.objects, tmp_path, in_sandbox())
     with pytest.raises(DataUnavailableError, match=r"^no data\.$"):
         task.listen("basic", DataEvent(name="mini", root="", message="no data. A short preview follows"))

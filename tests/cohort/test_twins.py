@@ -3,16 +3,16 @@
 import pytest
 
 from harness.cohort.lookup import row_of
-from harness.cohort.repository import HandedIn, enter, enter_terms
+from harness.cohort.repository import HandedIn, enter, enter_config
 from harness.cohort.store import open_store
 from harness.cohort.twins import with_the_same_bytes
 
 
 @pytest.fixture
-def same(tmp_path, terms):
+def same(tmp_path, config):
     """Hand in files by student, and say who has the same bytes as the first."""
     store = open_store(str(tmp_path / "cohort.db"))
-    enter_terms(store, terms)
+    enter_config(store, config)
 
     def of(handed_in: dict[str, dict[str, str]], problem: str = "") -> tuple[str, ...]:
         for student, files in handed_in.items():
@@ -21,7 +21,7 @@ def same(tmp_path, terms):
                     (folder / "sources" / name).parent.mkdir(parents=True, exist_ok=True)
                     (folder / "sources" / name).write_text(text)
                 sha256 = store.objects.adopt(folder / "sources")
-            enter(store, HandedIn(student, student, None, sha256, "", "c" * 64, problem), terms)
+            enter(store, HandedIn(student, student, None, sha256, "", "c" * 64, problem), config)
         return with_the_same_bytes(store, row_of(store, next(iter(handed_in))))
 
     yield of

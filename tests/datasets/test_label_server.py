@@ -13,7 +13,7 @@ import pytest
 
 from harness.base.errors import DataError, TrainingError
 from harness.datasets.images import Data
-from harness.datasets.label_server import Held, held_data
+from harness.datasets.label_server import ServedSplit, data_with_label_server
 from harness.datasets.loading import load_data
 from harness.datasets.spec import DataSpec
 
@@ -30,9 +30,9 @@ def never(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def held() -> Iterator[Data]:
-    yield held_data(SPEC, ROOT, never)
-    for keeper in active_children():
-        keeper.kill()
+    yield data_with_label_server(SPEC, ROOT, never)
+    for server in active_children():
+        server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def memory_of(process: int) -> Iterator[bytes]:
 @needs_cifar10
 @pytest.mark.slow
 def test_all_but_the_test_labels_are_handed_over(held, open_data):
-    assert isinstance(held.test, Held)
+    assert isinstance(held.test, ServedSplit)
     assert not hasattr(held.test, "labels")
     assert np.array_equal(held.test.images, open_data.test.images)
     assert np.array_equal(held.train.labels, open_data.train.labels)
@@ -97,7 +97,7 @@ def test_all_but_the_test_labels_are_handed_over(held, open_data):
 @needs_cifar10
 @pytest.mark.slow
 def test_the_keeper_marks_as_the_split_itself_would(held, open_data, logits):
-    assert held.test.mark(logits) == open_data.test.mark(logits)
+    assert held.test.measure(logits) == open_data.test.measure(logits)
     theirs, ours = held.test.classified(logits), open_data.test.classified(logits)
     assert theirs.keys() == ours.keys()
     assert all(np.array_equal(theirs[name], ours[name]) for name in ours)
@@ -114,14 +114,14 @@ def test_the_labels_are_nowhere_in_the_memory_where_a_graph_runs(open_data):
 @needs_cifar10
 @pytest.mark.slow
 def test_a_keeper_that_dies_is_reported_and_never_a_wrong_mark(logits):
-    held = held_data(SPEC, ROOT, never)
-    for keeper in active_children():
-        os.kill(keeper.pid, signal.SIGKILL)
+    held = data_with_label_server(SPEC, ROOT, never)
+    for server in active_children():
+        os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(TrainingError, match="the process that keeps the test labels has ended"):
-        held.test.mark(logits)
+        held.test.measure(logits)
 
 
 def test_what_is_wrong_with_the_data_comes_out_of_the_keeper(tmp_path):
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(DataError, match=r"data_batch_1: missing"):
-        held_data(SPEC, str(tmp_path), never)
+        data_with_label_server(SPEC, str(tmp_path), never)

@@ -1,4 +1,4 @@
-"""Marks are those of torch, and the images shown are chosen by them."""
+"""Metrics are those of torch, and the images shown are chosen by them."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.datasets.images import Split
-from harness.datasets.metrics import mark
+from harness.datasets.metrics import measure
 
 
 def split_of(labels: list[int]) -> Split:
@@ -22,7 +22,7 @@ def test_loss_and_confusion_are_those_of_torch(seed, images, classes):
     chance = np.random.default_rng(seed)
     logits = (chance.normal(size=(images, classes)) * 20).astype(np.float32)
     labels = chance.integers(0, classes, images)
-    found = mark(labels, logits)
+    found = measure(labels, logits)
     expected = F.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels)).item()
     assert found.loss == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert found.total == images
@@ -35,7 +35,7 @@ def test_loss_and_confusion_are_those_of_torch(seed, images, classes):
 def test_logits_that_are_no_numbers_give_a_loss_that_is_none(wrong):
     logits = np.zeros((3, 4), np.float32)
     logits[1, 2] = wrong
-    assert not np.isfinite(mark(np.array([0, 1, 2]), logits).loss)
+    assert not np.isfinite(measure(np.array([0, 1, 2]), logits).loss)
 
 
 def test_the_test_images_are_evenly_spaced_in_the_split():

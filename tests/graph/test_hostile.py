@@ -7,10 +7,10 @@ import time
 import tracemalloc
 
 import pytest
+from checkout import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import GraphError
 from harness.graph.ir import MAX_NODES, MAX_REFS, Architecture, parse_architecture, to_json
 from harness.graph.maxima import find_maxima

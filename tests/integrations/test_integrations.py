@@ -9,8 +9,7 @@ import zipfile
 
 import pytest
 import yaml
-
-from harness.assignment.spec import REPOSITORY
+from checkout import REPOSITORY
 
 GRADESCOPE = REPOSITORY / "integrations" / "gradescope"
 WORKFLOW = REPOSITORY / "integrations" / "github" / "grade.yml"
@@ -28,9 +27,12 @@ def archive() -> zipfile.ZipFile:
 def test_the_archive_holds_what_gradescope_starts_and_both_can_be_executed(archive):
     for name in ("setup.sh", "run_autograder"):
         assert archive.getinfo(name).external_attr >> 16 & 0o100, name
-    assert {"pyproject.toml", "constraints.txt", "harness/cli/app.py", "templates/scorecard.md.j2"} <= set(
-        archive.namelist()
-    )
+    assert {
+        "pyproject.toml",
+        "requirements/install.sh",
+        "harness/cli/app.py",
+        "templates/scorecard.md.j2",
+    } <= set(archive.namelist())
 
 
 def test_the_archive_does_not_hold_the_reference_answer(archive):

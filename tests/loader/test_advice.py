@@ -262,7 +262,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, box) -> Mapping[str, Loaded | LoadFailure]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("mistakes")
     for name, (source, _, _) in CASES.items():
         (root / name).mkdir()
@@ -273,7 +273,9 @@ def answers(tmp_path_factory, assignment, box) -> Mapping[str, Loaded | LoadFail
         input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
         cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
     )  # fmt: skip
-    return trace(request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), box)
+    return trace(
+        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -14,13 +14,14 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, REPOSITORY, AssignmentSpec
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec
 from harness.base.errors import UsageError
 from harness.loader.load import Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox.backends import COMMANDS
-from harness.sandbox.client import Box
+from harness.sandbox.client import Sandbox
 from harness.sources.files import MAX_FILES, copy_sources
 from harness.sources.requested import Requested
 
@@ -127,7 +128,7 @@ def descendants(process: int) -> set[int]:
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
-def box(request: pytest.FixtureRequest) -> Iterator[Box]:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """One box for all attacks: what one of them does to it, the next would see."""
     if request.param == "bwrap" and shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed (apt-get install bubblewrap)")
@@ -136,14 +137,16 @@ def box(request: pytest.FixtureRequest) -> Iterator[Box]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_running(box: Box) -> Iterator[None]:
+def _nothing_stays_running(sandbox: Sandbox) -> Iterator[None]:
     before = descendants(os.getpid())
     yield
     assert descendants(os.getpid()) <= before
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, box: Box) -> Iterator[str]:
+def said(
+    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, sandbox: Sandbox
+) -> Iterator[str]:
     """What the attempts printed, one child for all of them; every one handed in its honest model."""
     folder = tmp_path_factory.mktemp("attacks")
     secret, other, root = folder / "data_batch_1", folder / "other" / "model.py", folder / "mine"
@@ -165,7 +168,7 @@ def said(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, b
                 f"else:\n    print('{name}: GOT THROUGH')\n{HONEST}"
             )
         wanted = {name: Requested(file=root / f"{name}.py", class_name="Tiny") for name in ATTEMPTS}
-        answers = trace(request(root, tmp_path_factory.mktemp("out"), wanted), assignment.limits, box)
+        answers = trace(request(root, tmp_path_factory.mktemp("out"), wanted), assignment.limits, sandbox)
     assert all(isinstance(answer, Loaded) for answer in answers.values())
     yield next(iter(answers.values())).output
     assert not [p for p in (Path("/tmp/harness-attack"), Path("/dev/shm/harness-attack")) if p.exists()]
@@ -178,7 +181,7 @@ def test_what_a_submission_cannot_do(said: str, attempt: str) -> None:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
+def alone(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
     """Take in one source, and files beside it."""
 
     def run(source: str, *, intake_s: int = 120, **beside: str) -> Loaded | LoadFailure:
@@ -191,7 +194,7 @@ def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
             file.write_text(text)
         limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
         wanted = {"basic": Requested(file=root / "model.py", class_name=None)}
-        return trace(request(root, out, wanted), limits, box)["basic"]
+        return trace(request(root, out, wanted), limits, sandbox)["basic"]
 
     return run
 

@@ -82,7 +82,7 @@ def line(mark: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def traced(box, assignment, tmp_path_factory):
+def traced(sandbox, assignment, tmp_path_factory):
     root, out = tmp_path_factory.mktemp("lines"), tmp_path_factory.mktemp("out")
     (root / "model.py").write_text(NET)
     (root / "parts.py").write_text(PARTS)
@@ -91,7 +91,7 @@ def traced(box, assignment, tmp_path_factory):
         input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2, cpu_s=60, memory_mib=6144,
         output_mib=64, out=out,
     )  # fmt: skip
-    return trace(request, assignment.limits, box)["net"]
+    return trace(request, assignment.limits, sandbox)["net"]
 
 
 @pytest.fixture(scope="module")

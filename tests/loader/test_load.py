@@ -16,7 +16,7 @@ from safetensors import safe_open
 from harness.assignment.spec import AssignmentSpec
 from harness.loader.load import Loaded, LoadFailure, clean_text, trace
 from harness.loader.protocol import Request
-from harness.sandbox.client import Box
+from harness.sandbox.client import Sandbox
 from harness.sources.requested import Requested
 
 TINY = """
@@ -118,7 +118,7 @@ def request(root: Path, out: Path, variants: Mapping[str, Requested], memory_mib
 
 @pytest.fixture(scope="module")
 def answers(
-    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, box: Box
+    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, sandbox: Sandbox
 ) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("models")
     variants = {}
@@ -127,7 +127,7 @@ def answers(
         file.write_text(dedent(source))
         arguments = {"width": 6} if name == "wide" else {}
         variants[name] = Requested(file=file, class_name=NAMED.get(name), arguments=arguments)
-    return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits, box)
+    return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits, sandbox)
 
 
 IMPORTS = """!pip install torchsummary
@@ -149,7 +149,7 @@ NOTEBOOK = {"title": {"cell_type": "markdown", "source": ["# A title\n"]}} | {
 
 
 @pytest.fixture
-def notebook(tmp_path: Path, assignment: AssignmentSpec, box: Box):
+def notebook(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
     """Take in a notebook of these cells."""
 
     def run(**cells) -> Loaded | LoadFailure:
@@ -157,7 +157,7 @@ def notebook(tmp_path: Path, assignment: AssignmentSpec, box: Box):
         file = tmp_path / "model.ipynb"
         file.write_text(json.dumps({"nbformat": 4, "cells": list(cells.values())}))
         wanted = {"basic": Requested(file=file, class_name=None)}
-        return trace(request(tmp_path, tmp_path / "out", wanted), assignment.limits, box)["basic"]
+        return trace(request(tmp_path, tmp_path / "out", wanted), assignment.limits, sandbox)["basic"]
 
     return run
 
@@ -239,7 +239,7 @@ def traced(answers: Mapping[str, Loaded | LoadFailure]):
 
 
 @pytest.fixture
-def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
+def alone(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
     """Take in one source in a child of its own."""
 
     def run(source: str, *, memory_mib: int = 4096, intake_s: int = 120) -> Loaded | LoadFailure:
@@ -248,15 +248,17 @@ def alone(tmp_path: Path, assignment: AssignmentSpec, box: Box):
         file.write_text(source)
         limits = assignment.limits.model_copy(update={"intake_s": intake_s})
         wanted = {"basic": Requested(file=file, class_name=None)}
-        return trace(request(tmp_path, tmp_path / "out", wanted, memory_mib), limits, box)["basic"]
+        return trace(request(tmp_path, tmp_path / "out", wanted, memory_mib), limits, sandbox)["basic"]
 
     return run
 
 
-def test_the_reference_networks_come_out_as_graphs_with_their_weights(reference, tmp_path, assignment, box):
+def test_the_reference_networks_come_out_as_graphs_with_their_weights(
+    reference, tmp_path, assignment, sandbox
+):
     expected = {"Net": 84_322, "NetDilated": 197_858}
     variants = {name: Requested(file=reference / "model.py", class_name=name) for name in expected}
-    for name, answer in trace(request(reference, tmp_path, variants), assignment.limits, box).items():
+    for name, answer in trace(request(reference, tmp_path, variants), assignment.limits, sandbox).items():
         assert isinstance(answer, Loaded)
         trainable = [t for t in answer.architecture.tensors if t.trainable]
         assert sum(t.numel for t in trainable) == expected[name]
@@ -433,7 +435,7 @@ def test_a_child_that_leaves_early_is_reported_with_its_last_words(alone):
     assert "bye" in answer.traceback
 
 
-def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, assignment, box):
+def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, assignment, sandbox):
     source = dedent(TINY).replace(
         "self.fc =", "self.scale = nn.Parameter(torch.tensor([random.random(), np.random.rand()])); self.fc ="
     )
@@ -443,7 +445,7 @@ def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, as
     for out in (tmp_path / "one", tmp_path / "two"):
         out.mkdir()
         wanted = {"basic": Requested(file=file, class_name="Tiny")}
-        answer = trace(request(tmp_path, out, wanted), assignment.limits, box)["basic"]
+        answer = trace(request(tmp_path, out, wanted), assignment.limits, sandbox)["basic"]
         assert isinstance(answer, Loaded)
         assert answer.seeds_differ
         bytes_of.append(answer.weights.read_bytes())

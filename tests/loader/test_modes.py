@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkout import REPOSITORY
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.assignment.spec import REPOSITORY
 from harness.graph.ir import Graph
 from harness.loader import export
 from harness.loader.export import architecture_of

@@ -125,7 +125,7 @@ NAMED = {"two_files_named": ("two_files/S9/model.py", "Net"), "one_of_two": ("tw
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, box) -> Mapping[str, Loaded | LoadFailure]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("submissions")
     for name, files in SUBMISSIONS.items():
         for file, text in files.items():
@@ -138,7 +138,7 @@ def answers(tmp_path_factory, assignment, box) -> Mapping[str, Loaded | LoadFail
         cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
     )  # fmt: skip
     limits = assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300})
-    return trace(request, limits, box)
+    return trace(request, limits, sandbox)
 
 
 @pytest.fixture(scope="module")

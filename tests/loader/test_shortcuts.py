@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkout import REPOSITORY
 from torch import fx, nn
 from torch._subclasses.fake_impls import FAST_OP_IMPLEMENTATIONS
 from torch.export import Dim, export
 from torch.fx.experimental import proxy_tensor
 
-from harness.assignment.spec import REPOSITORY
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
 from harness.loader.shortcuts import BATCH_NORMS, shortcuts

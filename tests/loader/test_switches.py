@@ -97,7 +97,7 @@ CASES: Mapping[str, tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, box) -> Mapping[str, Loaded | LoadFailure]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("switches")
     sources = {name: source for name, (source, _) in CASES.items()} | {
         "without_gradients": decorated("@torch.no_grad()"),
@@ -113,7 +113,9 @@ def answers(tmp_path_factory, assignment, box) -> Mapping[str, Loaded | LoadFail
         input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
         cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
     )  # fmt: skip
-    return trace(request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), box)
+    return trace(
+        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
+    )
 
 
 @pytest.fixture(scope="module")

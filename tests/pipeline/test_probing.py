@@ -4,8 +4,8 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.base.errors import TrainingError
 from harness.graph.ir import parse_architecture
 from harness.loader.load import Loaded, LoadFailure

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from harness.rules.augmentation import Augmentation
-from harness.rules.judging import judge, not_taken_in
+from harness.rules.judging import judge, not_loaded
 from harness.rules.registry import RULES
 from harness.settings.recipe import TransformSpec
 
@@ -83,7 +83,7 @@ def test_a_transform_that_is_never_applied_does_not_count(assignment, basic, net
 
 @pytest.mark.parametrize(("full", "count"), [(True, 11), (False, 10)])
 def test_a_submission_that_could_not_be_taken_in_is_never_a_zero(assignment, full, count):
-    findings = not_taken_in("student", assignment.rules_for("basic"), full=full)
+    findings = not_loaded("student", assignment.rules_for("basic"), full=full)
     assert len(findings) == count
     assert {(f.status, f.cause, f.points) for f in findings} == {("not_judged", "student", None)}
 

@@ -17,7 +17,7 @@ from harness.loader.load import Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox import backends
 from harness.sandbox.backends import HIDDEN, Backend
-from harness.sandbox.client import Box, ended_with
+from harness.sandbox.client import Sandbox, ended_with
 from harness.sources.requested import Requested
 
 TINY = dedent("""
@@ -51,7 +51,9 @@ needs_bwrap = pytest.mark.skipif(
 def take(tmp_path: Path, assignment: AssignmentSpec):
     """Take in one source in a box that is given."""
 
-    def run(box: Box, source: str = TINY, *, intake_s: int = 120, cpu_s: int = 120) -> Loaded | LoadFailure:
+    def run(
+        sandbox: Sandbox, source: str = TINY, *, intake_s: int = 120, cpu_s: int = 120
+    ) -> Loaded | LoadFailure:
         out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
         out.mkdir()
         file = tmp_path / "mine" / "model.py"
@@ -70,21 +72,21 @@ def take(tmp_path: Path, assignment: AssignmentSpec):
             out=out,
         )
         limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
-        return trace(request, limits, box)["basic"]
+        return trace(request, limits, sandbox)["basic"]
 
     return run
 
 
 @needs_bwrap
 def test_auto_takes_the_stronger_backend():
-    with open_loader() as box:
-        assert box.backend == "bwrap"
+    with open_loader() as sandbox:
+        assert sandbox.backend == "bwrap"
 
 
 def test_auto_takes_the_lock_where_there_is_no_bubblewrap(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with open_loader() as box:
-        assert box.backend == "lock"
+    with open_loader() as sandbox:
+        assert sandbox.backend == "lock"
 
 
 def test_a_backend_that_is_wanted_and_not_there_is_not_replaced(monkeypatch):
@@ -109,8 +111,8 @@ def test_a_box_with_a_hole_is_not_used(monkeypatch):
         open_loader("bwrap"),
     ):
         pass
-    with open_loader("auto") as box:
-        assert box.backend == "lock"
+    with open_loader("auto") as sandbox:
+        assert sandbox.backend == "lock"
 
 
 def test_a_program_that_dies_at_once_is_reported_with_its_last_words(monkeypatch):
@@ -125,8 +127,8 @@ def test_a_program_that_dies_at_once_is_reported_with_its_last_words(monkeypatch
 def test_both_backends_hand_back_the_same_bytes(take):
     answers = []
     for backend in ("lock", "bwrap"):
-        with open_loader(backend) as box:
-            answers += [take(box), take(box)]
+        with open_loader(backend) as sandbox:
+            answers += [take(sandbox), take(sandbox)]
     assert len({answer.sha256 for answer in answers}) == 1
     assert len({answer.weights.read_bytes() for answer in answers}) == 1
 
@@ -134,36 +136,36 @@ def test_both_backends_hand_back_the_same_bytes(take):
 @pytest.mark.parametrize("backend", ["lock", pytest.param("bwrap", marks=needs_bwrap)])
 @pytest.mark.slow
 def test_a_box_that_was_killed_starts_again(take, backend: Backend):
-    with open_loader(backend) as box:
-        assert isinstance(take(box), Loaded)
-        dead = box._process.pid
+    with open_loader(backend) as sandbox:
+        assert isinstance(take(sandbox), Loaded)
+        dead = sandbox._process.pid
         with killed_after(1, dead):
-            lost = take(box, "import time; time.sleep(60)")
+            lost = take(sandbox, "import time; time.sleep(60)")
         assert isinstance(lost, LoadFailure)
         assert (lost.ending, lost.cause) == ("harness_error", "infrastructure")
         assert "ended before its time; grade the submission again" in lost.message
-        assert isinstance(take(box), Loaded)
-        assert box._process.pid != dead
+        assert isinstance(take(sandbox), Loaded)
+        assert sandbox._process.pid != dead
 
 
 def test_nothing_stays_when_the_box_is_closed():
-    with open_loader("lock") as box:
-        folder, number = box.folder, box._process.pid
+    with open_loader("lock") as sandbox:
+        folder, number = sandbox.folder, sandbox._process.pid
         assert folder.is_dir()
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
 
 
-def test_a_submission_finds_nothing_of_the_one_before(take, box):
-    assert isinstance(take(box, TINY + "MARK = 'the submission before'\n"), Loaded)
+def test_a_submission_finds_nothing_of_the_one_before(take, sandbox):
+    assert isinstance(take(sandbox, TINY + "MARK = 'the submission before'\n"), Loaded)
     searching = TINY + dedent("""
         import gc, os
         marks = [value for value in gc.get_objects() if isinstance(value, dict) and 'MARK' in value
                  and value['MARK'] == 'the submission ' + 'before']
         print('found', len(marks), sorted(os.listdir(os.path.dirname(__file__))))
     """)
-    answer = take(box, searching)
+    answer = take(sandbox, searching)
     assert isinstance(answer, Loaded)
     assert "found 0 ['model.py']" in answer.output
 
@@ -200,15 +202,15 @@ def test_a_child_that_ended_well_needs_no_word():
          "bad_output"),
     ],
 )  # fmt: skip
-def test_every_ending_has_its_word(take, box, source, ending):
-    answer = take(box, source, intake_s=3)
+def test_every_ending_has_its_word(take, sandbox, source, ending):
+    answer = take(sandbox, source, intake_s=3)
     assert isinstance(answer, LoadFailure)
     assert answer.ending == ending
 
 
 @pytest.mark.parametrize("before", ["", "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"])
-def test_processor_time_ends_a_child_too(take, box, before):
-    answer = take(box, before + "while True: pass", cpu_s=1)
+def test_processor_time_ends_a_child_too(take, sandbox, before):
+    answer = take(sandbox, before + "while True: pass", cpu_s=1)
     assert isinstance(answer, LoadFailure)
     assert answer.ending == "timed_out"
     assert "more processor time than is allowed" in answer.message
@@ -220,14 +222,14 @@ def test_bubblewrap_hides_that_other_files_exist(take):
     looking = (
         TINY + f"import os\nprint('seen', os.path.exists({str(HIDDEN)!r}), os.path.exists('/etc/hostname'))"
     )
-    with open_loader("bwrap") as box:
-        hidden = take(box, looking)
-    with open_loader("lock") as box:
-        seen = take(box, looking)
+    with open_loader("bwrap") as sandbox:
+        hidden = take(sandbox, looking)
+    with open_loader("lock") as sandbox:
+        seen = take(sandbox, looking)
     assert "seen False False" in hidden.output
     # Documented: Landlock does not hide metadata.
     assert "seen True True" in seen.output
 
 
-def test_the_intake_process_is_not_in_the_harnesss_process_group(box):
-    assert os.getpgid(box._process.pid) != os.getpgid(0)
+def test_the_intake_process_is_not_in_the_harnesss_process_group(sandbox):
+    assert os.getpgid(sandbox._process.pid) != os.getpgid(0)

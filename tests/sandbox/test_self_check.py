@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from harness.assignment.spec import REPOSITORY
+from checkout import REPOSITORY
 
 BROKEN = "raise ValueError('mine')\n"
 

@@ -1,8 +1,8 @@
 """Graphs to compare."""
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.graph.ir import Architecture, parse_architecture
 
 

@@ -13,7 +13,7 @@ from harness.similarity.page import (
     render_similar_page,
     with_evidence,
 )
-from harness.similarity.similarity import GraphMatch, Outlined, Work, clusters
+from harness.similarity.similarity import Document, GraphMatch, Outlined, clusters
 from harness.similarity.tokens import read_text
 
 PROGRAM = "import torch.nn as nn\n" + "\n".join(
@@ -32,12 +32,12 @@ def alike(reference_graphs):
     """Two who share a source and a graph; the other's names and comments are her own, and hostile."""
     graph = {"basic": Outlined(fingerprints(reference_graphs[0]), features(reference_graphs[0]))}
     copy = "# </pre><script>alert(1)</script>\n\n" + PROGRAM.replace("Block", "Teil")
-    works = [
-        Work("ada", (read_text("model.py", [PROGRAM]),), graph),
-        Work("<b>eve</b>|`x`", (read_text("a`|<i>.py", [copy]),), graph),
-        Work("bob", (read_text("model.py", ["x = 1\n"]),), {}),
+    documents = [
+        Document("ada", (read_text("model.py", [PROGRAM]),), graph),
+        Document("<b>eve</b>|`x`", (read_text("a`|<i>.py", [copy]),), graph),
+        Document("bob", (read_text("model.py", ["x = 1\n"]),), {}),
     ]
-    return with_evidence(clusters(works), works)
+    return with_evidence(clusters(documents), documents)
 
 
 def test_the_lines_of_both_stand_side_by_side(alike):
@@ -85,8 +85,8 @@ def test_graphs_that_are_not_equal_have_a_share():
 
 
 def test_of_many_pairs_the_lines_of_the_strongest_are_shown():
-    works = [Work(f"s{i}", (read_text("model.py", [PROGRAM]),), {}) for i in range(6)]
-    works += [Work(f"t{i}", (), {}) for i in range(10)]
-    (group,) = with_evidence(clusters(works), works)
+    documents = [Document(f"s{i}", (read_text("model.py", [PROGRAM]),), {}) for i in range(6)]
+    documents += [Document(f"t{i}", (), {}) for i in range(10)]
+    (group,) = with_evidence(clusters(documents), documents)
     assert len(group.evidence) == 15
     assert [bool(one.passages) for one in group.evidence] == [True] * SHOWN_PAIRS + [False] * 5

@@ -6,10 +6,10 @@ import time
 from itertools import pairwise
 
 import pytest
+from checkout import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.assignment.spec import REPOSITORY
 from harness.similarity.tokens import (
     GRAM,
     LIBRARIES,
@@ -140,7 +140,7 @@ def test_of_every_window_one_fingerprint_is_kept(tokens):
 
 
 def test_texts_shorter_than_a_fingerprint_have_none():
-    assert read_text("x.py", ["x = 1\n"]).marks == {}
+    assert read_text("x.py", ["x = 1\n"]).fingerprints == {}
     assert winnow([]) == []
 
 
@@ -160,7 +160,7 @@ def test_no_text_raises(source):
 )  # fmt: skip
 def test_hostile_text_takes_seconds_not_minutes(source):
     started = time.perf_counter()
-    read_text("x.py", [source]).marks  # noqa: B018 - computed when asked for
+    read_text("x.py", [source]).fingerprints  # noqa: B018 - computed when asked for
     assert time.perf_counter() - started < 20
 
 
@@ -185,4 +185,6 @@ def test_a_piece_that_is_no_python_leaves_the_others_whole():
 def test_the_starter_and_a_renamed_starter_have_the_same_fingerprints():
     source = (REPOSITORY / "templates" / "starter" / "model.py").read_text()
     changed = renamed(source, {"conv": "brick", "separable": "light", "c_in": "a", "Net": "Mine", "x": "img"})
-    assert read_text("a", [source]).marks.keys() == read_text("b", [changed]).marks.keys() != set()
+    assert (
+        read_text("a", [source]).fingerprints.keys() == read_text("b", [changed]).fingerprints.keys() != set()
+    )

@@ -93,7 +93,7 @@ def test_weights_in_an_archive_in_a_folder_do_not_count(opened, monkeypatch):
     work = zipped({**WORK, "weights.pth": weights})
     assert len(work) > 2**16
     assert opened(work_dot_zip=work) == ["model.py", "notes.txt"]
-    assert packed.is_wanted(Path("work.zip"))
+    assert packed.is_source_or_archive(Path("work.zip"))
 
 
 def test_a_bomb_or_a_link_in_an_archive_in_a_folder_is_refused(opened, tmp_path):

@@ -23,7 +23,7 @@ def test_the_reference_submission_has_both_variants(reference, assignment):
     submission = open_submission(reference, assignment)
     assert list(submission.variants) == ["basic", "dilated"]
     assert submission.variants["basic"].output == "base_model"
-    assert submission.variants["dilated"].wanted.class_name == "NetDilated"
+    assert submission.variants["dilated"].requested.class_name == "NetDilated"
 
 
 def test_only_the_variants_asked_for_are_opened(reference, assignment):
@@ -34,14 +34,14 @@ def test_a_lone_file_answers_the_default_variant(write, assignment):
     folder = write(my_net="x = 1")
     submission = open_submission(folder / "my_net.py", assignment)
     assert list(submission.variants) == ["basic"]
-    assert submission.variants["basic"].wanted.class_name is None
+    assert submission.variants["basic"].requested.class_name is None
 
 
 def test_a_folder_without_manifest_is_searched_as_a_whole(write, assignment):
     folder = write(train="x = 1", model="x = 1")
     submission = open_submission(folder, assignment)
-    wanted = submission.variants["basic"].wanted
-    assert (wanted.file, wanted.class_name) == (submission.root, None)
+    requested = submission.variants["basic"].requested
+    assert (requested.file, requested.class_name) == (submission.root, None)
 
 
 def test_a_folder_without_a_source_file_is_refused(write, assignment):
@@ -53,7 +53,7 @@ def test_a_folder_without_a_source_file_is_refused(write, assignment):
 def test_a_class_may_come_with_its_file(write, assignment):
     folder = write(S8__model="x = 1", S9__model="x = 1")
     submission = open_submission(folder, assignment, class_name="S9/model.py:Net")
-    one = submission.variants["basic"].wanted
+    one = submission.variants["basic"].requested
     assert (one.file, one.class_name) == (submission.root / "S9" / "model.py", "Net")
     with pytest.raises(UsageError, match=r"--class S7/model\.py: no such file in the submission"):
         open_submission(folder, assignment, class_name="S7/model.py:Net")
@@ -65,8 +65,8 @@ def test_class_and_arguments_of_the_command_line_override_the_manifest(reference
     one = open_submission(
         reference, assignment, variants=["basic"], class_name="Other", arguments={"num_classes": 7, "p": 0.1}
     ).variants["basic"]
-    assert one.wanted.class_name == "Other"
-    assert one.wanted.arguments == {"num_classes": 7, "p": 0.1}
+    assert one.requested.class_name == "Other"
+    assert one.requested.arguments == {"num_classes": 7, "p": 0.1}
 
 
 def test_a_manifest_may_answer_variants_that_another_edition_does_not_have(reference, assignment):
@@ -130,8 +130,8 @@ def test_a_lone_notebook_is_a_submission(tmp_path, assignment):
     notebook = tmp_path / "S9.ipynb"
     notebook.write_text("{}")
     alone, folder = open_submission(notebook, assignment), open_submission(tmp_path, assignment)
-    assert alone.variants["basic"].wanted.file == alone.root / "S9.ipynb"
-    assert folder.variants["basic"].wanted.file == folder.root
+    assert alone.variants["basic"].requested.file == alone.root / "S9.ipynb"
+    assert folder.variants["basic"].requested.file == folder.root
 
 
 def test_what_is_graded_is_what_was_hashed_whatever_becomes_of_the_original(write, assignment):
@@ -187,12 +187,12 @@ def test_a_capital_suffix_is_taken_in_alone_in_a_folder_by_the_manifest_and_by_i
     folder.mkdir()
     (folder / name).write_text("{}")
     alone = open_submission(folder / name, assignment)
-    assert alone.variants["basic"].wanted.file == alone.root / taken
+    assert alone.variants["basic"].requested.file == alone.root / taken
     whole = open_submission(folder, assignment, class_name=f"{name}:Net")
-    assert whole.variants["basic"].wanted.file == whole.root / taken
+    assert whole.variants["basic"].requested.file == whole.root / taken
     (folder / "submission.toml").write_text(f'[variants.basic]\nfile = "{name}"\nclass = "Net"\n')
     named = open_submission(folder, assignment)
-    assert named.variants["basic"].wanted.file == named.root / taken
+    assert named.variants["basic"].requested.file == named.root / taken
 
 
 def test_a_path_names_a_file_whose_letters_are_composed_otherwise(tmp_path, assignment):
@@ -200,7 +200,7 @@ def test_a_path_names_a_file_whose_letters_are_composed_otherwise(tmp_path, assi
     folder.mkdir()
     (folder / "mode\u0301le.py").write_text("x = 1")
     submission = open_submission(tmp_path / "été" / "modéle.py", assignment)
-    assert submission.variants["basic"].wanted.file == submission.root / "modéle.py"
+    assert submission.variants["basic"].requested.file == submission.root / "modéle.py"
 
 
 def test_a_name_that_is_not_utf_8_is_hashed_like_any_other(tmp_path, assignment):

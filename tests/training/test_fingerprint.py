@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkout import REPOSITORY
 
 import harness
-from harness.assignment.spec import REPOSITORY
 from harness.base.machine import processor
 from harness.training import fingerprint as module
 from harness.training.determinism import make_deterministic

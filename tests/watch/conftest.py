@@ -10,10 +10,10 @@ import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.files import write_text
-from harness.cohort.keys import Terms
+from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Outcome, claim, finish, release
-from harness.cohort.repository import HandedIn, enter, enter_terms, grade_row
-from harness.cohort.schema import LinkTable, SubmissionTable, WorkTable
+from harness.cohort.repository import HandedIn, enter, enter_config, grade_row
+from harness.cohort.schema import LinkTable, SubmissionTable, TaskTable
 from harness.cohort.store import Store, open_for_reading, open_store
 from harness.record.record import (
     EpochLog,
@@ -38,17 +38,17 @@ class Class:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "cohort.db"
         self.store: Store = open_store(str(self.path))
-        self.terms = Terms(load_assignment(DEFAULT_ASSIGNMENT), seed=1)
+        self.config = GradingConfig(load_assignment(DEFAULT_ASSIGNMENT), seed=1)
         self.keys: dict[str, str] = {}
-        enter_terms(self.store, self.terms)
+        enter_config(self.store, self.config)
 
     def hand_in(self, *students: str, assignment: AssignmentSpec | None = None) -> None:
-        terms = self.terms if assignment is None else Terms(assignment, seed=1)
-        enter_terms(self.store, terms)
+        config = self.config if assignment is None else GradingConfig(assignment, seed=1)
+        enter_config(self.store, config)
         for student in students:
             sources = f"{len(self.keys):064}"
             one = HandedIn(student, f"{student}.zip", None, sources, "", "c" * 64)
-            self.keys[student] = enter(self.store, one, terms)
+            self.keys[student] = enter(self.store, one, config)
 
     def fill(self, records: Mapping[str, Record]) -> None:
         """Enter many grades at once, which graders would take a while for."""
@@ -65,10 +65,11 @@ class Class:
                 session.add(submission)
                 session.flush()
                 session.add(
-                    WorkTable(
-                        key=key, submission_id=submission.id, scope=self.terms.scope, recipe_sha256="c" * 64,
-                        assignment_sha256=self.terms.assignment_sha256, seed=1, stage="trained",
-                        harness_version=self.terms.harness_version, priority=0.0, generation=0, attempts=0,
+                    TaskTable(
+                        key=key, submission_id=submission.id, run_key=self.config.run_key,
+                        recipe_sha256="c" * 64,
+                        assignment_sha256=self.config.assignment_sha256, seed=1, stage="trained",
+                        harness_version=self.config.harness_version, priority=0.0, generation=0, attempts=0,
                         owner="", lease_until=0.0, problem="",
                     )
                 )  # fmt: skip
@@ -77,7 +78,7 @@ class Class:
                 session.add(grade_row(key, 0, "full", "graded", one, folder_sha256, ME, 2.0))
 
     def begin(self, stage: str = "rules", count: int = 1, owner: str = ME, lease_s: float = 60) -> list:
-        return claim(self.store, self.terms.scope, stage, count, owner, lease_s)
+        return claim(self.store, self.config.run_key, stage, count, owner, lease_s)
 
     def grade(self, work, record: Record, owner: str = ME) -> None:
         with self.store.objects.unfinished() as folder:

@@ -11,7 +11,7 @@ from harness.cohort.class_list import parse_class_list
 from harness.cohort.current import switch_to
 from harness.cohort.leases import this_process
 from harness.cohort.register import enter_class_list
-from harness.cohort.schema import WorkTable
+from harness.cohort.schema import TaskTable
 from harness.training.events import EpochEvent
 from harness.training.progress import ProgressLog
 
@@ -66,7 +66,7 @@ def test_the_curve_of_who_is_being_trained_grows_and_the_time_that_is_left_with_
     cohort.hand_in("ada")
     cohort.grade_all(record())
     with cohort.store.writing() as session:
-        session.get_one(WorkTable, cohort.keys["ada"]).stage = "training"
+        session.get_one(TaskTable, cohort.keys["ada"]).stage = "training"
     cohort.begin("training")
     watched = view()
     assert text(watched.parts()["now"]) == "ada the training begins"
@@ -126,7 +126,7 @@ def test_another_assignment_shows_the_class_under_it(cohort, view, record):
     cohort.grade_all(record())
     watched = view()
     assert "s1" in watched.parts()
-    other = cohort.terms.assignment.model_copy(update={"id": "other", "title": "Another"})
+    other = cohort.config.assignment.model_copy(update={"id": "other", "title": "Another"})
     cohort.hand_in("bob", assignment=other)
     switch_to(cohort.store, content_hash(other))
     parts = watched.parts()

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from checkout import REPOSITORY
 
-from harness.assignment.spec import REPOSITORY
 from harness.cohort.leases import release
 from harness.cohort.queries import rows
 from harness.cohort.store import open_for_reading

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.base.errors import UsageError
+from harness.base.installation import how_to_install
 from harness.cli.app import app
 
 
@@ -139,8 +140,8 @@ def test_without_the_extra_it_says_how_it_is_installed(tmp_path, missing):
     )
     assert (done.returncode, done.stderr) == (
         2,
-        f"error: harness watch: {missing} is not installed; expected the extra `watch`. Install it in the "
-        "harness's folder: .venv/bin/pip install -e '.[watch]' -c constraints.txt\n",
+        f"error: harness watch: {missing} is not installed; expected Starlette and uvicorn. Install them: "
+        f"{how_to_install('starlette', 'uvicorn')}\n",
     )
 
 

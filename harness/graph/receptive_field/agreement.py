@@ -63,7 +63,7 @@ class _Side:
 
     @property
     def is_cut(self) -> bool:
-        """Tell whether the border of the image hides how far the position could see."""
+        """Whether the border of the image hides how far the position could see."""
         lo, hi = self.expected
         return lo <= 0 or hi >= self.input_px - 1
 
@@ -108,7 +108,7 @@ def agreement(view: View, extents: Extents) -> SecondMeasurement:
 
 
 def targets(view: View) -> tuple[str, ...]:
-    """Name the maps worth measuring; none where the receptive field is not known."""
+    """List the maps worth measuring; none where the receptive field is not known."""
     return () if view.unknown else view.head.maps
 
 

@@ -108,7 +108,7 @@ class Measured:
         return self.flow.by_name
 
     def leading_to(self, *names: str) -> frozenset[str]:
-        """Name the values that some are computed from, themselves and stored tensors among them."""
+        """Return the values that some are computed from, themselves and stored tensors among them."""
         found, pending = set(names), list(names)
         while pending:
             node = self.by_name.get(pending.pop())
@@ -165,7 +165,7 @@ def table(measured: Measured) -> tuple[ReceptiveFieldRow, ...]:
 
 
 def smaller_axis(field: Field) -> str:
-    """Name the axis, h or w, along which a value sees less; h when they are equal."""
+    """Return the axis, h or w, along which a value sees less; h when they are equal."""
     return "w" if field.w.rf_px < field.h.rf_px else "h"
 
 

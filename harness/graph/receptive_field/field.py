@@ -37,12 +37,12 @@ class Field:
 
     @property
     def is_map(self) -> bool:
-        """Tell whether the value is a feature map with both axes."""
+        """Whether the value is a feature map with both axes."""
         return len(self.axes) == 2
 
     @property
     def is_exact(self) -> bool:
-        """Tell whether both spans are numbers and not only upper bounds."""
+        """Whether both spans are numbers and not only upper bounds."""
         return self.h.exact and self.w.exact
 
     def span(self, axis: str) -> Span:
@@ -60,7 +60,7 @@ class Field:
         return self.layout
 
     def laid_out(self, layout: Layout) -> "Field":
-        """Give the value a new layout; an axis that is gone has been looked at as a whole."""
+        """Return the field with another layout; an axis that is gone has been looked at as a whole."""
         gone = self.axes - letters(layout)
         return self.seeing(
             {axis: whole(self.span(axis), extent(self.known_layout(), axis)) for axis in gone}, layout

@@ -1,4 +1,4 @@
-"""Which axis of the image each dimension of a tensor holds, kept through reshapes.
+"""The axis of the image that each dimension of a tensor holds, kept through reshapes.
 
 A dimension is a tuple of factors, outermost first: ``flatten(2)`` makes one dimension of the factors
 h and w. Letters: n (batch), c (channels, or anything without a place), h, w (rows and columns of the
@@ -31,7 +31,7 @@ class Unmeasurable(Exception):  # noqa: N818 - not an error: the value is unknow
 
 
 def of_shape(shape: Shape, letters: str) -> Layout:
-    """Name the dimensions of a tensor one by one."""
+    """Return a layout that names the dimensions of a tensor one by one."""
     return tuple(_dimension(letter, size) for letter, size in zip(letters, shape, strict=True))
 
 
@@ -46,7 +46,7 @@ def places(dimension: Dimension) -> frozenset[str]:
 
 
 def is_mixed(dimension: Dimension) -> bool:
-    """Tell whether a dimension holds what was computed from several rows or columns."""
+    """Return whether a dimension holds what was computed from several rows or columns."""
     return any(letter == "m" for letter, _ in dimension)
 
 
@@ -58,7 +58,7 @@ def computed(size: int | str, *sources: Dimension) -> Dimension:
 
 
 def is_only(dimension: Dimension, letter: str) -> bool:
-    """Tell whether a dimension is one axis of the image and nothing else."""
+    """Return whether a dimension is one axis of the image and nothing else."""
     return len(dimension) == 1 and dimension[0][0] == letter
 
 
@@ -68,7 +68,7 @@ def extent(layout: Layout, letter: str) -> int:
 
 
 def resized(dimension: Dimension, size: int | str) -> Dimension:
-    """Give a dimension another size; several factors become one.
+    """Return a dimension with another size; several factors become one.
 
     Raises:
         Unmeasurable: the dimension mixes an axis of the image with others, so its parts are lost.
@@ -151,7 +151,7 @@ def _dimension(letter: str, size: int | str) -> Dimension:
 
 
 def _symbolic(rest: list[Factor], before: Shape) -> Dimension:
-    """Take the batch, and what lies inside of it; all that is left when nothing stands before it."""
+    """Return the batch dimension and what lies inside of it; all that is left when nothing precedes it."""
     if all(size == 1 for size in before):
         taken = tuple(rest)
         rest.clear()
@@ -165,7 +165,7 @@ def _symbolic(rest: list[Factor], before: Shape) -> Dimension:
 
 
 def _take(rest: list[Factor], size: int, split: dict[str, int], *, places_left: int) -> Dimension:
-    """Take factors from the innermost end until their sizes multiply to `size`."""
+    """Split factors off from the innermost end until their sizes multiply to `size`."""
     taken: list[Factor] = []
     missing = size
     while missing > 1:

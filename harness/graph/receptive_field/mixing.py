@@ -1,4 +1,4 @@
-"""What operators that combine values do to a field of view: arithmetic, sums, normalisation."""
+"""The effect of operators that combine values on a field of view: arithmetic, sums, normalisation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -78,7 +78,7 @@ def halved(call: Call) -> Field:
 
 
 def normalised(call: Call) -> Field:
-    """Normalise; statistics taken over rows and columns look at the whole image and add nothing."""
+    """Return the field of a normalisation; statistics over rows and columns add nothing to it."""
     field = call.first()
     name = short_name(call.node.op)
     if name in ("group_norm", "instance_norm"):
@@ -91,7 +91,7 @@ def normalised(call: Call) -> Field:
 
 
 def kept(call: Call) -> Field:
-    """Keep every element in its place: activation, dropout, batch-norm, copy."""
+    """Return the field of an operator that keeps every element in its place: activation, dropout, copy."""
     return call.first()
 
 
@@ -148,7 +148,7 @@ def reduced_dimensions(node: Node, rank: int) -> frozenset[int]:
 
 
 def _keeps(call: Call, layout: Layout, dimensions: frozenset[int]) -> bool:
-    """Tell whether a reduction keeps its dimensions, from the shape of what it makes."""
+    """Return whether a reduction keeps its dimensions, from the shape of its result."""
     shape = call.node.shape
     if shape is not None:
         return len(shape) == len(layout) and bool(dimensions)
@@ -164,13 +164,13 @@ def _all_inputs(call: Call) -> Field:
 
 
 def _as_elementwise(call: Call) -> Call:
-    """See a reduction of two tensors as their elementwise combination first."""
+    """Return a reduction of two tensors as their elementwise combination, which comes first."""
     node = call.node.model_copy(update={"shape": call.shape_of(call.node.args[0])})
     return Call(node, call.fields, call.shapes, call.nodes)
 
 
 def _spread_out(call: Call, field: Field) -> Field:
-    """Name the dimensions that a stored tensor gives a value which had none there: m beside rows or columns.
+    """Return the field with the dimensions that a stored tensor gives a value: m beside rows or columns.
 
     A product with an identity, summed over rows afterwards, would move them there.
     """
@@ -192,7 +192,7 @@ def _raised(field: Field, rank: int) -> Field:
 
 
 def _is_spread(call: Call, field: Field) -> bool:
-    """Tell whether a map of one position is spread over a larger one."""
+    """Return whether a map of one position is spread over a larger one."""
     for dimension, size in zip(field.known_layout(), call.shape, strict=True):
         if any(letter in "hw" and positions == 1 != size for letter, positions in dimension):
             return True

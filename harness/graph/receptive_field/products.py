@@ -1,4 +1,4 @@
-"""What products of matrices do to a field of view: linear layers, Einstein sums, attention."""
+"""The effect of matrix products on a field of view: linear layers, Einstein sums, attention."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -62,7 +62,7 @@ def einsummed(call: Call) -> Field:
 
 
 def attended(call: Call) -> Field:
-    """Attend: every query looks at all keys; the whole image is seen and adds nothing."""
+    """Return the field of attention: every query looks at the whole image, which adds nothing."""
     query = call.first()
     layout = query.known_layout()
     call.sees_all = bool(query.axes)
@@ -117,7 +117,7 @@ def _hold(held: dict[str, Dimension], letter: str, dimension: Dimension) -> None
 
 
 def _seen_by(fields: Iterable[Field], layout: Layout) -> Field:
-    """Keep the fields that hold the result's axes; others were summed over and add nothing."""
+    """Select the fields that hold the result's axes; others were summed over and add nothing."""
     axes = letters(layout) & {"h", "w"}
     local = [f for f in fields if axes <= f.axes] if axes else list(fields)
     if not local:

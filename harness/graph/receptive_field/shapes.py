@@ -1,4 +1,4 @@
-"""What operators that only move elements do to a field of view: views, permutations, slices, copies."""
+"""The effect of operators that only move elements on a field of view: views, permutations, slices, copies."""
 
 from dataclasses import replace
 from functools import reduce
@@ -46,7 +46,7 @@ def permuted(call: Call) -> Field:
 
 
 def sliced(call: Call) -> Field:
-    """Keep a range of positions; a step along h or w raises the jump."""
+    """Return the field of a range of positions; a step along h or w raises the jump."""
     dimension = call.node.arg(1, "dim", 0)
     start, step = call.node.arg(2, "start", 0), call.node.arg(4, "step", 1)
     if short_name(call.node.op) == "narrow":
@@ -55,12 +55,12 @@ def sliced(call: Call) -> Field:
 
 
 def selected(call: Call) -> Field:
-    """Keep one position of a dimension, which is then gone."""
+    """Return the field of one position of a dimension, which is then gone."""
     return _picked(call.first(), call.node.arg(1, "dim"))
 
 
 def item(call: Call) -> Field:
-    """Take one result of an operator that has several; of a split, the part at its offset."""
+    """Return the field of one result of an operator that has several; of a split, the part at its offset."""
     source = call.nodes.get(call.node.refs[0])
     field = call.first()
     if source is None or OPS.get(source.op) != "split":
@@ -134,7 +134,7 @@ def rolled(call: Call) -> Field:
 
 
 def concatenated(call: Call) -> Field:
-    """Put maps one behind the other along channels: the union of their fields."""
+    """Return the field of maps one behind the other along channels: the union of their fields."""
     name = short_name(call.node.op)
     tensors = call.node.arg(0, "tensors")
     rank = len(call.shape)
@@ -154,7 +154,7 @@ def concatenated(call: Call) -> Field:
 
 
 def stacked(call: Call) -> Field:
-    """Put tensors behind each other along a new dimension: the union of their fields."""
+    """Return the field of tensors behind each other along a new dimension: the union of their fields."""
     tensors = call.node.arg(0, "tensors")
     position = call.node.arg(1, "dim", 0) % len(call.shape)
     fields = [field for t in tensors if (field := call.field(t)) is not None]
@@ -165,7 +165,7 @@ def stacked(call: Call) -> Field:
 
 
 def scattered(call: Call) -> Field:
-    """Put a value in the place of a slice, or of one position, of another: padding, and the union of both."""
+    """Return the field of a value written over a slice or a position of another: padding, and the union."""
     base, part = call.field(call.node.arg(0, "self")), call.field(call.node.arg(1, "src"))
     rank = len(call.shape)
     dimension = call.node.arg(2, "dim", 0) % rank
@@ -188,7 +188,7 @@ def scattered(call: Call) -> Field:
 
 
 def gathered(call: Call) -> Field:
-    """Pick channels by a fixed list; picking rows or columns by list is not followed."""
+    """Return the field of channels picked by a fixed list; rows or columns by a list are not followed."""
     field = call.first()
     layout = field.known_layout()
     name = short_name(call.node.op)
@@ -229,7 +229,7 @@ def _cut(field: Field, dimension: int, start: int, step: int, shape: Shape) -> F
 
 
 def _placed(part: Field, dimension: int, start: int, step: int, size: int | str) -> Field:
-    """Lay out a part along a dimension of the whole, `size` long."""
+    """Return the field of a part at its place along a dimension of the whole, `size` long."""
     layout = part.known_layout()
     here = layout[dimension]
     held = places(here)
@@ -282,12 +282,12 @@ def _squeezed(call: Call, layout: Layout) -> Layout:
 
 
 def _are_parts(fields: list[Field]) -> bool:
-    """Tell whether tensors may be rows or columns taken one by one, which together are a map again."""
+    """Return whether tensors may be rows or columns taken one by one, which together are a map again."""
     return len(fields) > 1 and any(len(field.axes) < len("hw") for field in fields)
 
 
 def _beside(call: Call, tensors: list[Any], dimension: int) -> Field:
-    """Put constants before or behind a map, which is padding."""
+    """Return the field of a map with constants before or behind it, which is padding."""
     seen = [(i, field) for i, t in enumerate(tensors) if (field := call.field(t)) is not None]
     if len(seen) != 1:
         raise Unmeasurable("it puts maps side by side")

@@ -1,4 +1,4 @@
-"""What one position of a feature map sees of the image, along one axis, and how each layer changes it.
+"""The span that one position of a map sees of the image, along one axis, and how each layer changes it.
 
 Position i of an axis sees the pixels from ``start + i * jump`` to ``start + i * jump + rf_px - 1``, all in
 pixels of the input image. Padding is not cut off: the receptive field is that of a position far from
@@ -108,12 +108,12 @@ def resampled(span: Span, *, before: int, after: int, taps: int) -> Span:
 
 
 def whole(span: Span, positions: int) -> Span:
-    """See a whole axis of `positions` at once, as a global pool does; rf += (n-1)j."""
+    """Return the span of a whole axis of `positions`, as a global pool sees it; rf += (n-1)j."""
     return replace(span, rf_px=span.rf_px + (positions - 1) * span.jump)
 
 
 def pointed(span: Span) -> Span:
-    """See the pixel in the middle alone."""
+    """Return the span of the pixel in the middle alone."""
     return replace(span, rf_px=1, start=span.start + (span.rf_px - 1) // 2)
 
 

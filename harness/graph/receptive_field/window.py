@@ -20,7 +20,7 @@ class Window:
 
     @property
     def makes_sense(self) -> bool:
-        """Tell whether every number is one that torch would accept."""
+        """Whether every number is one that torch would accept."""
         positive = (*self.kernel, *self.stride, *self.dilation, self.groups)
         sizes = {len(self.kernel), len(self.stride), len(self.padding), len(self.dilation)}
         return (

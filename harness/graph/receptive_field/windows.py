@@ -1,4 +1,4 @@
-"""What windows do to a field of view: convolutions, pools, padding, interpolation, unfolding."""
+"""The effect of windows on a field of view: convolutions, pools, padding, interpolation, unfolding."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the GitHub autograding reporter, an Action, reads from a step's output ``result``."""
+"""The format that the GitHub autograding reporter, an Action, reads from a step's output ``result``."""
 
 import base64
 from typing import Literal

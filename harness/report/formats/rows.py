@@ -1,4 +1,4 @@
-"""What every format made of tests shows of a record: one row per rule and variant, in plain words."""
+"""The rows of every format made of tests: one per rule and variant, in plain words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def rows(record: Record) -> Iterator[Row]:
 
 
 def headline(record: Record) -> str:
-    """Say the verdict and the total in one line, and how many points are still open."""
+    """Return the verdict and the total in one line, and how many points are still open."""
     line = f"{VERDICTS[record.verdict].upper()}, {record.points} of {record.max_points} points"
     if left := open_points(record):
         line += f"; {left} of them open, as not judged: neither given nor taken, so this total is not final"

@@ -168,7 +168,7 @@ def _arrows(boxes: Sequence[Box]) -> Iterator[str]:
 
 
 def _in_words(boxes: Sequence[Box]) -> str:
-    """Say the same as text, for those who do not see it."""
+    """Return the same as text, for those who do not see it."""
     said = []
     for box in boxes:
         extra = [f"stride {box.stride}"] * (box.stride > 1) + [f"dilation {box.dilation}"] * (

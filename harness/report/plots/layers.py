@@ -128,7 +128,7 @@ def _convolution(found: Convolution) -> str:
 
 
 def _rf(measured: Measured, node: Node) -> int | None:
-    """Name the receptive field of a feature map, its smaller side; None behind the global pool."""
+    """Return the receptive field of a map in pixels, its smaller side; None behind the global pool."""
     here = measured.fields[node.name]
     if here.unknown or not here.is_map:
         return None

@@ -69,7 +69,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def bare(axes: Axes) -> None:
-    """Leave of the axes only what is drawn on them."""
+    """Remove from the axes all but what is drawn on them."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)

@@ -1,5 +1,6 @@
 """The network of docs/rules.md as text, of which a test replaces parts."""
 
+import os
 from collections.abc import Mapping, Sequence
 from textwrap import indent
 
@@ -26,6 +27,9 @@ FORWARD: Mapping[str, str] = {
     "LAST": "x = self.wide(x)",
     "HEAD": "return self.fc(x.mean((2, 3)))",
 }
+
+DRAWS = int(os.environ.get("DRAWS", "250"))
+"""How many networks the slow tests draw, of honest ones and of disguised ones; 1,000 before a release."""
 
 EVERY = settings(
     deadline=None,

@@ -2,9 +2,9 @@ import runpy
 
 import pytest
 import torch
+from checkout import REPOSITORY
 from torch import nn
 
-from harness.assignment.spec import REPOSITORY
 from harness.graph.receptive_field.engine import measure, table
 from harness.loader.export import architecture_of
 

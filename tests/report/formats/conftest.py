@@ -99,7 +99,7 @@ def variant(listed: tuple[Finding, ...], text: str = "Net", **changes) -> Varian
     return VariantRecord.model_validate(values | changes)
 
 
-def not_taken_in(rules=RULES, text: str = "model.py:3: NameError") -> VariantRecord:
+def not_loaded(rules=RULES, text: str = "model.py:3: NameError") -> VariantRecord:
     return variant(
         tuple(finding(rule, "not_judged", "no graph to look at", cause="student") for rule in rules),
         problem=Problem(cause="student", message=text, traceback=f'  File "model.py", line 3\n{text}'),
@@ -146,8 +146,8 @@ TEN = {
     "accuracy not judged": a_record(
         basic=variant(findings(not_judged={"min_accuracy"}), training=a_training("mini"))
     ),
-    "not taken in": a_record(basic=not_taken_in()),
-    "one variant not taken in": a_record(basic=variant(findings()), dilated=not_taken_in(ARCHITECTURE)),
+    "not taken in": a_record(basic=not_loaded()),
+    "one variant not taken in": a_record(basic=variant(findings()), dilated=not_loaded(ARCHITECTURE)),
     "failed and not judged": a_record(
         basic=variant(findings(failed={"dilation"}, not_judged={"min_receptive_field", "min_accuracy"})),
         dilated=variant(findings(ARCHITECTURE, failed={"downsampling"})),
@@ -155,7 +155,7 @@ TEN = {
     "hostile names": a_record(
         HOSTILE,
         basic=variant(findings(failed={"dilation"}, not_judged={"min_accuracy"}, text=HOSTILE), HOSTILE),
-        dilated=not_taken_in(ARCHITECTURE, HOSTILE),
+        dilated=not_loaded(ARCHITECTURE, HOSTILE),
     ),
 }
 

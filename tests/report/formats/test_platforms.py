@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from checkout import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.assignment.spec import REPOSITORY
 from harness.record.record import to_json
 from harness.report.formats.classroom50 import render_classroom50
 from harness.report.formats.github import render_github

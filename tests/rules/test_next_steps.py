@@ -8,9 +8,9 @@ from harness.base.errors import HarnessError
 from harness.graph.evidence import Evidence
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.judging import judge
+from harness.rules.next_steps import in_order_of_advice
 from harness.rules.registry import Asked, leaned_on_first
 from harness.rules.verdicts import failed
-from harness.rules.work import in_order_of_work
 
 KNOCKED_ON = "Nothing else to do: it passes when downsampling does."
 
@@ -103,7 +103,7 @@ def test_a_pool_that_is_called_twice_is_named_by_the_line_of_the_call(sketch, ju
 
 
 def test_rules_about_layers_come_first_then_their_number_then_the_rest(assignment):
-    ordered = [one.name for one in in_order_of_work(assignment.every_rule()["basic"])]
+    ordered = [one.name for one in in_order_of_advice(assignment.every_rule()["basic"])]
     assert ordered == [
         "no_max_pool", "downsampling", "gap_linear_head", "dilation", "min_receptive_field",
         "depthwise_separable", "max_parameters", "same_graph_in_eval", "untrained_at_chance", "augmentation",

@@ -1,4 +1,9 @@
-"""What to do about a network that fails: in which order, and what of it is one mistake seen twice.
+"""The next steps for a network that fails: in which order, and which mistakes are one mistake seen twice.
+
+Rules are mended one after the other on paper, in the order of the advice: each says what to do about the
+network that the advice before it would give. So nothing in the list contradicts what stands above it, and a
+rule that passes once another one is mended asks for nothing of its own. Where it leans on that one, it is
+not judged.
 
 Rules are mended one after the other on paper, in the order of work: each says what to do about the network
 that the advice before it would give. So nothing in the list contradicts what stands above it, and a rule that
@@ -48,26 +53,28 @@ class _Step:
     after: _State
 
 
-def in_order_of_work(asked: Sequence[Asked]) -> list[Asked]:
+def in_order_of_advice(asked: Sequence[Asked]) -> list[Asked]:
     """Sort rules: what others lean on first, what is about the whole network later, trainings last."""
     order = leaned_on_first(RULES)
     return sorted(asked, key=lambda one: (_STAGES.index(one.rule.needs), order.index(one.rule.name)))
 
 
 def with_advice(network: Network, asked: Sequence[Asked], verdicts: Verdicts) -> Verdicts:
-    """Say of every rule that did not pass what is left to do when its turn comes, and when that is.
+    """Return the verdicts, each with what is left to do when its turn comes, and when that is.
 
     `verdicts` are those of the rules about networks, by the names they are asked by. A rule that fails for no
     other cause than one it leans on is not judged; all other verdicts stay.
     """
     if all(verdict.status == "passed" for verdict in verdicts.values()):
         return verdicts
-    ordered = in_order_of_work(asked)
+    ordered = in_order_of_advice(asked)
     plan = _plan(ordered, verdicts, _state(network, verdicts))
-    told = {one.name: _told(plan, one) for one in ordered}
-    left = [one.name for one in ordered if told[one.name].status != "passed"]
-    left.sort(key=lambda name: _rank(plan, name, told[name]))
-    return {name: replace(told[name], step=left.index(name) + 1 if name in left else 0) for name in verdicts}
+    advised = {one.name: _advised(plan, one) for one in ordered}
+    left = [one.name for one in ordered if advised[one.name].status != "passed"]
+    left.sort(key=lambda name: _rank(plan, name, advised[name]))
+    return {
+        name: replace(advised[name], step=left.index(name) + 1 if name in left else 0) for name in verdicts
+    }
 
 
 class _Plan:
@@ -116,7 +123,7 @@ class _Plan:
     # Private
 
     def _mended(self, one: Asked) -> list[_Step]:
-        """Take steps until a rule passes; none where it does not."""
+        """Return the steps until a rule passes; none where it does not."""
         steps: list[_Step] = []
         state = self.state
         while one.name in state.failing:
@@ -186,7 +193,7 @@ def _judged(network: Network, one: Asked) -> Verdict:
 
 
 def _drawn(network: Network, architecture: Architecture) -> Network:
-    """Take of what running a network shows what holds of one that is drawn from it as well."""
+    """Return the network of a drawn graph, with what running the original shows that holds of it as well."""
     new = replace(network, architecture=architecture, assumed=network.shown)
     shown, before, after = network.shown, *(n.evaluation.receptive_field_px for n in (network, new))
     changes: dict[str, object] = {}
@@ -198,8 +205,8 @@ def _drawn(network: Network, architecture: Architecture) -> Network:
     return replace(new, assumed=shown.model_copy(update=changes))
 
 
-def _told(plan: _Plan, one: Asked) -> Verdict:
-    """Say what is left to do for a rule."""
+def _advised(plan: _Plan, one: Asked) -> Verdict:
+    """Return a rule's verdict with what is left to do for it."""
     verdict, steps = plan.verdicts[one.name], plan.of(one.name)
     if steps:
         first = verdict.help if verdict.status == "not_judged" else ""
@@ -222,7 +229,7 @@ def _told(plan: _Plan, one: Asked) -> Verdict:
 
 
 def _leaned_on(plan: _Plan, one: Asked, number: int) -> str:
-    """Name the rule that failed, that another leans on, and that the same step mends; else ""."""
+    """Return the failed rule that another leans on, and that the same step mends; else ""."""
     for other in plan.ordered:
         is_one = other.rule.name in one.rule.depends and other.name in plan.start.failing
         if is_one and (plan.mended_by(other.name) == number or plan.steps[number - 1].rule == other.name):
@@ -231,13 +238,13 @@ def _leaned_on(plan: _Plan, one: Asked, number: int) -> str:
 
 
 def _is_seen_in_the_graph(network: Network, one: Asked) -> bool:
-    """Tell whether a rule fails by what is there, and not by what has no influence or leads nowhere."""
+    """Return whether a rule fails by what is there, and not by what has no influence or leads nowhere."""
     bare = replace(network, probe=None)
     return _judged(bare, one).status == "failed" and not bare.evaluation.dead_convolutions
 
 
-def _rank(plan: _Plan, name: str, told: Verdict) -> int:
-    """Put first what there is something to do for, then what is mended with it, then what is open."""
+def _rank(plan: _Plan, name: str, advised: Verdict) -> int:
+    """Return the sort key: first what can be mended, then what is mended with it, then what is open."""
     if plan.of(name):
         return 0
-    return int(plan.mended_by(name) is not None) if told.status == "failed" else 2
+    return int(plan.mended_by(name) is not None) if advised.status == "failed" else 2
