@@ -65,7 +65,7 @@ def reopened(work: Claimed, config: GradingConfig, objects: Objects) -> Submissi
 
 
 def hand_in_again(row: Row, config: GradingConfig, objects: Objects) -> HandedIn:
-    """Hand a stored submission in as another class is graded; what is wrong with it is said, as by `hand_in`."""
+    """Hand a stored submission in under another config; what is wrong with it is said, as by `hand_in`."""
     assert row.sources is not None
     again = HandedIn(
         student=row.student,
