@@ -88,6 +88,10 @@ class Child:
         """Whether there is a process, from an earlier job."""
         return self._process is not None and self._process.poll() is None
 
+    def start(self) -> None:
+        """Start the process, so that it has loaded what takes long by the time of its first job."""
+        self._started()
+
     def run(
         self, job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None
     ) -> Result:
