@@ -110,7 +110,7 @@ def grade(
         task.listen("", "draw")
         folders = {name: task.folder(name) for name in record.variants}
         with nothing_lost(record, out):
-            not_drawn = write_reports(record, out, folders, graded.fields)
+            not_drawn = write_reports(record, out, folders, graded.measured)
     for note in (*graded.notes, *not_drawn):
         say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")

@@ -41,6 +41,7 @@ def rf(
     ctor: CtorOption = [],  # noqa: B006
 ) -> None:
     """Print the receptive field of every layer; check it by gradients; draw the effective one."""
+    from harness.base.files import write_bytes
     from harness.cli.screen import Display, say, show_field
     from harness.pipeline.loading import in_sandbox, load
     from harness.pipeline.receptive_field import report_field
@@ -69,7 +70,7 @@ def rf(
         else:
             show_field(report)
         if erf is not None and report.effective is not None:
-            draw_receptive_field(erf, report.effective, report.title)
+            write_bytes(erf, draw_receptive_field(report.effective, report.title))
             say(f"Effective receptive field: {erf}")
     if any(report.before_pool_px is None or report.doubtful for report in reports):
         raise typer.Exit(EXIT["not_judged"])

@@ -37,11 +37,12 @@ def augment(
 ) -> None:
     """Show what the recipe's augmentation does: training images beside what four epochs make of them."""
     from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.base.files import write_bytes
     from harness.cli.screen import Display, say
     from harness.pipeline.running import run_augmentation
     from harness.pipeline.task import Settings
-    from harness.report.plots.samples import draw_augmented, read_samples
-    from harness.report.plots.sources import SAMPLES
+    from harness.report.plots.samples import draw_augmented
+    from harness.report.plots.sources import SAMPLES, read_samples
     from harness.training.runner import Child
 
     check_writable(out)
@@ -51,7 +52,7 @@ def augment(
         classes = run_augmentation(spec, settings, n_samples, samples, display.show, worker)
         shown = read_samples(samples).train
     picture = out / "augmentations" / "augmented_grid.png"
-    draw_augmented(picture, shown, classes, f"{spec.title}: training images, augmented")
+    write_bytes(picture, draw_augmented(shown, classes, f"{spec.title}: training images, augmented"))
     say(f"Augmentation: {picture}")
 
 

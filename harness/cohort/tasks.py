@@ -92,7 +92,7 @@ def train(
         probes = probes_of(load_intake(rules_folder), loads)
         graded = Graded(loads.backend, train_judged(task, probes, to_train, worker, fields=True))
         record = record_of(task, graded)
-        write_reports(record, out, {name: task.folder(name) for name in record.variants}, graded.fields)
+        write_reports(record, out, {name: task.folder(name) for name in record.variants}, graded.measured)
         keep(task, graded, out)
         return work, Outcome(record, objects.adopt(out), round(time.monotonic() - started, 2))
 

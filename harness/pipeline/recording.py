@@ -24,6 +24,7 @@ from harness.pipeline.task import Task
 from harness.pipeline.training import Trained
 from harness.record import record as records
 from harness.record.record import Facts, Finding, Record, Training, VariantRecord
+from harness.report.material import Measured
 from harness.report.plots.sources import EffectiveField
 from harness.rules import judging
 from harness.sources.files import printable
@@ -64,9 +65,13 @@ class Graded:
     """Provenance of the grade whose trainings are taken over, where that is so."""
 
     @property
-    def fields(self) -> dict[str, EffectiveField]:
-        """The effective receptive fields that were measured, by variant."""
-        return {name: one.field for name, one in self.variants.items() if one.field is not None}
+    def measured(self) -> dict[str, Measured]:
+        """What pictures of the networks are made from, by variant."""
+        return {
+            name: Measured(one.judged.network.evaluation, one.field)
+            for name, one in self.variants.items()
+            if isinstance(one.judged, Judged)
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:

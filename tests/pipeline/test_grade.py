@@ -259,7 +259,7 @@ def test_a_record_with_a_missing_variant_is_reproduced(one_of_two):
     task = one_of_two()
     graded = grade_variants(task, fields=True)
     record, out = record_of(task, graded), task.settings.out
-    write_reports(record, out, {name: task.folder(name) for name in record.variants}, graded.fields)
+    write_reports(record, out, {name: task.folder(name) for name in record.variants}, graded.measured)
     assert "Not handed in" in (out / "scorecard.md").read_text()
     assert "Not handed in" in (out / "scorecard.html").read_text()
     saved = load_record(out / "scorecard.json")
