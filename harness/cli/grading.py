@@ -3,6 +3,7 @@
 import statistics
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +32,7 @@ from harness.cli.options import (
     WorkersOption,
     opened,
 )
-from harness.cli.outputs import alone_in, check_file, nothing_lost
+from harness.cli.outputs import alone_in, check_file, nothing_lost, unfinished
 
 if TYPE_CHECKING:
     from harness.pipeline.task import Task
@@ -80,11 +81,15 @@ def grade(
     stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     sandbox: SandboxOption = "auto",
+    fresh: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--fresh", help="Train anew, whatever an interrupted grade has left in --out.")
+    ] = False,
 ) -> None:
     """Judge the rules, train, measure, and write the scorecard.
 
     Variants named with --variant are graded in full. Without it the assignment's default variant
-    is, and the others are judged by the rules alone.
+    is, and the others are judged by the rules alone. After an interruption the same command goes on
+    with the trainings from their last complete epoch, to the same bytes.
     """
     from harness.cli.screen import Display, say
     from harness.pipeline.grade import grade_variants, variants_to_train
@@ -101,9 +106,11 @@ def grade(
         stats_cache=stats_cache,
         recompute_stats=recompute_stats,
         sandbox=sandbox,
+        live=True,
     )
     check_file(json)
-    with alone_in(out), Display() as display:
+    with alone_in(out), unfinished(out) as interrupted, Display() as display:
+        settings = replace(settings, continues=interrupted and not fresh)
         task = opened(path, assignment, variant, class_name, ctor, settings, display)
         graded = grade_variants(task, variants_to_train(task, variant), fields=True)
         record = record_of(task, graded)
@@ -152,7 +159,17 @@ def train(
     if seeds > 1 and resume is not None:
         raise UsageError("--resume: continues one training; expected --seeds 1, got --seeds with more.")
     settings = Settings(
-        out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
+        out,
+        seed,
+        device,
+        workers,
+        data,
+        stats_cache,
+        recompute_stats,
+        resume,
+        live=True,
+        save_every=save_every,
+        sandbox=sandbox,
     )
     with alone_in(out), Display() as display, closing(Child()) as worker:
         task = opened(path, assignment, [model] if model else [], class_name, ctor, settings, display)

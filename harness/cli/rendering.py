@@ -41,8 +41,9 @@ def augment(
     from harness.cli.screen import Display, say
     from harness.pipeline.running import run_augmentation
     from harness.pipeline.task import Settings
+    from harness.report.plots.image_file import read_samples
     from harness.report.plots.samples import draw_augmented
-    from harness.report.plots.sources import SAMPLES, read_samples
+    from harness.report.plots.sources import SAMPLES
     from harness.training.runner import Child
 
     check_writable(out)

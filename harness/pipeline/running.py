@@ -1,13 +1,20 @@
 """The jobs of a worker: train a network, measure it, differentiate it, augment images."""
 
+import json
 from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
+from harness.base.installation import versions
+from harness.base.machine import cpu_features
+from harness.base.secret import seal_key
+from harness.base.tables import content_hash
 from harness.pipeline.task import Listener, Settings, Task
+from harness.record.record import EpochLog
 from harness.report.plots.sources import SAMPLES
 from harness.settings.recipe import RecipeSpec
 from harness.training.events import (
     AugmentedEvent,
+    ContinuedEvent,
     DivergedEvent,
     EpochEvent,
     Event,
@@ -18,6 +25,9 @@ from harness.training.events import (
 from harness.training.jobs import AugmentJob, EvaluateJob, FieldJob, TrainJob
 from harness.training.progress import PROGRESS, ProgressLog
 from harness.training.runner import Child
+
+DECISIVE = ("harness", "torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
+"""Packages on which the bytes of a training depend."""
 
 
 def run_training(task: Task, variant: str, recipe: RecipeSpec, worker: Child) -> TrainedEvent | DivergedEvent:
@@ -40,16 +50,26 @@ def run_training(task: Task, variant: str, recipe: RecipeSpec, worker: Child) ->
         recompute_stats=settings.recompute_stats,
         checkpoints=task.folder(variant) / "checkpoints",
         resume=settings.resume,
+        continues=settings.continues,
+        seal_key=_seal_key(task) if settings.live else "",
         save_every=settings.save_every,
         samples=task.folder(variant) / SAMPLES,
         memory_mib=limits.training_memory_mib,
     )
     task.listen(variant, "train")
     progress = _progress(task, variant, recipe)
+    logs: list[EpochLog] = []
 
     def heard(event: Event) -> None:
+        if isinstance(event, ContinuedEvent):
+            logs.extend(event.logs)
         if isinstance(event, EpochEvent):
+            logs.append(event.log)
             progress.epoch(event)
+            if settings.live:
+                from harness.report.live import write_so_far  # takes matplotlib along, which is slow
+
+                write_so_far(logs, task.folder(variant), variant, task.assignment.accuracy_asked(variant))
         task.listen(variant, event)
 
     try:
@@ -146,8 +166,21 @@ def run_augmentation(
 # Private functions
 
 
+def _seal_key(task: Task) -> str:
+    """Return the key of checkpoints that this task alone goes on from, by this software on this machine."""
+    decides = {
+        "assignment": content_hash(task.assignment),
+        "submission": task.submission.sha256,
+        "seed": task.seed,
+        "versions": versions(DECISIVE),
+        "processor": sorted(cpu_features()),
+    }
+    return seal_key(f"checkpoint: {json.dumps(decides, sort_keys=True)}")
+
+
 def _progress(task: Task, variant: str, recipe: RecipeSpec) -> ProgressLog:
-    resumed, own = task.settings.resume is not None, task.folder(variant) / PROGRESS
+    resumed = task.settings.resume is not None or task.settings.continues
+    own = task.folder(variant) / PROGRESS
     if task.settings.progress is None and not resumed:
         own.unlink(missing_ok=True)  # of an earlier grade
     log = ProgressLog(task.settings.progress or own)

@@ -47,6 +47,10 @@ class Settings:
     """None: `stats_cache`, below the working directory's results."""
     recompute_stats: bool = False
     resume: Path | None = None
+    continues: bool = False
+    """Go on with the trainings that an interrupted grade has left in `out`."""
+    live: bool = False
+    """Write the log and the curves of a training after every epoch."""
     save_every: int = 0
     sandbox: BackendChoice = "auto"
     progress: Path | None = None

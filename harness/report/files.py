@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.base.files import write_text
 from harness.record import record as records
-from harness.record.record import Record, Training
+from harness.record.record import EpochLog, Record, Training
 from harness.report.embedded import embedded
 from harness.report.html import render_page
 from harness.report.material import Measured, materials
@@ -50,14 +50,14 @@ def write_reports(
 
 def write_training(training: Training, folder: Path) -> None:
     """Write ``train_log.csv`` and ``classification_report.csv`` of one training."""
-    write_text(folder / "train_log.csv", train_log(training))
+    write_text(folder / "train_log.csv", train_log(training.epochs))
     write_text(folder / "classification_report.csv", classification_report(training))
 
 
-def train_log(training: Training) -> str:
+def train_log(epochs: Sequence[EpochLog]) -> str:
     """Render one row per epoch: epoch, train_loss, train_acc, test_loss, test_acc, lr."""
     header = ["epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr"]
-    return _csv(header, [[getattr(epoch, name) for name in header] for epoch in training.epochs])
+    return _csv(header, [[getattr(epoch, name) for name in header] for epoch in epochs])
 
 
 def classification_report(training: Training) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.graph.ir import parse_architecture
 from harness.graph.view import View
@@ -11,10 +12,11 @@ from harness.report.plots.sources import (
     ARCHITECTURE,
     SAMPLES,
     EffectiveField,
-    Samples,
     read_effective_field,
-    read_samples,
 )
+
+if TYPE_CHECKING:
+    from harness.report.plots.image_file import Samples
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ class Material:
         return (self.folder / SAMPLES).is_file()
 
     @cached_property
-    def samples(self) -> Samples | None:
+    def samples(self) -> "Samples | None":
         """Images that show what a training did; None without one.
 
         Raises:
             OSError, ValueError, KeyError: the file is not what it should be.
         """
+        from harness.report.plots.image_file import read_samples  # takes numpy along
+
         return read_samples(self.folder / SAMPLES) if self.has_samples else None
 
 

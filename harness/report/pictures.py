@@ -17,8 +17,8 @@ from harness.report.plots.curves import (
     draw_loss,
 )
 from harness.report.plots.field import draw_receptive_field
+from harness.report.plots.image_file import Samples
 from harness.report.plots.samples import draw_augmented, draw_classified
-from harness.report.plots.sources import Samples
 
 PLOTS = "plots"
 COMBINED = "combined"

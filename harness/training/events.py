@@ -51,6 +51,14 @@ class DownloadEvent(Table):
     total: int | None
 
 
+class ContinuedEvent(Table):
+    """A training goes on from a checkpoint: the epochs that it has."""
+
+    event: Literal["continued"] = "continued"
+    logs: tuple[EpochLog, ...]
+    epochs: int
+
+
 class StepEvent(Table):
     """Progress inside an epoch; loss and accuracy are means over the epoch so far."""
 
@@ -210,6 +218,7 @@ Event = Annotated[
         DoctorEvent,
         ReadyEvent,
         DownloadEvent,
+        ContinuedEvent,
         StepEvent,
         EpochEvent,
         StartedEvent,

@@ -58,6 +58,11 @@ class TrainJob(Table):
     checkpoints: Path
     """Folder for last.pth, best.pth and snapshots."""
     resume: Path | None = None
+    """A checkpoint to go on from: it has to be of this training."""
+    continues: bool = False
+    """Go on from the ``last.pth`` in `checkpoints`, if it is sealed with `seal_key` and of this training."""
+    seal_key: str = ""
+    """Hex; checkpoints are sealed with it. "": they are not, and none is gone on from by itself."""
     save_every: int = 0
     """Keep a snapshot every N epochs; 0 keeps none."""
     samples: Path | None = None

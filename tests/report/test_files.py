@@ -16,7 +16,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_the_log_has_one_row_per_epoch_with_the_columns_of_the_seed_project(training):
-    log = rows(train_log(training))
+    log = rows(train_log(training.epochs))
     assert list(log[0]) == ["epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr"]
     assert [(row["epoch"], row["train_loss"]) for row in log] == [("1", "1.5"), ("2", "1.0")]
 

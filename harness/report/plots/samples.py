@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.plots.sources import Augmented, Classified
+from harness.report.plots.image_file import Augmented, Classified
 from harness.report.plots.style import INK, bare, png_of, styled
 
 RIGHT, WRONG = "✓", "✗"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from harness.report.plots.image_file import Augmented, Classified, read_samples
 from harness.report.plots.samples import draw_augmented, draw_classified
-from harness.report.plots.sources import Augmented, Classified, read_samples
 
 CLASSES = ("cat", "dog")
 
