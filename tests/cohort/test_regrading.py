@@ -306,11 +306,11 @@ def test_the_command_shows_the_difference_and_changes_nothing(stored, toml):
 
 def test_the_command_s_old_name_rejudge_does_the_same_and_is_not_listed(stored, toml):
     path, assignment = stored("ada"), toml(HIGHER)
-    old, new = (command(path, assignment, name=name) for name in ("regrade", "regrade"))
+    old, new = (command(path, assignment, name=name) for name in ("rejudge", "regrade"))
     assert (old.exit_code, old.stdout) == (0, new.stdout)
     listed = CliRunner().invoke(app, ["cohort", "--help"]).stdout
     assert "regrade" in listed
-    assert "regrade" not in listed
+    assert "rejudge" not in listed
 
 
 def test_with_apply_the_new_grade_counts_and_the_old_one_stays_in_the_history(stored, toml):

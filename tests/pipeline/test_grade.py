@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import save_file
 
 from harness.assignment.spec import parse_assignment
-from harness.graph.ir import to_json
+from harness.graph.ir import Architecture, to_json
 from harness.loader.export import architecture_of
 from harness.loader.load import Loaded
 from harness.pipeline.grade import grade, grade_variants, judged_by_rules, variants_to_train
@@ -93,11 +93,33 @@ def test_a_network_with_seven_outputs_fails_its_head_and_is_told_why_it_was_not_
         assert "(2, 7)" in findings[rule].actual
 
 
-def test_the_record_says_which_layer_matters_least(assignment, tmp_path):
+@pytest.fixture
+def parsed(monkeypatch):
+    """What of graphs is parsed in this process; the other processes have their own tests."""
+    texts, parse = [], Architecture.model_validate_json
+
+    def noted(text):
+        texts.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(Architecture, "model_validate_json", noted)
+    return texts
+
+
+@pytest.fixture
+def plain_task(tmp_path, assignment):
+    """A small network, to be trained for an epoch on the embedded set."""
     file = tmp_path / "model.py"
     file.write_text(dedent(HEAD.format(name="Net") + FORWARD))
-    submission = open_submission(file, assignment, class_name="Net")
-    record = grade(Task(submission, assignment, Settings(out=tmp_path / "out"), in_sandbox()))
+    short = {"epochs": 1, "batch_size": 1000, "stages": (), "augmentation": ()}
+    spec = assignment.model_copy(update={"recipe": assignment.recipe.model_copy(update=short)})
+    settings = Settings(out=tmp_path / "out", data="mini", stats_cache=tmp_path / "stats.json")
+    return Task(open_submission(file, spec, class_name="Net"), spec, settings, in_sandbox())
+
+
+def test_a_check_parses_a_graph_once_and_says_which_layer_matters_least(plain_task, parsed):
+    record = grade(plain_task)
+    assert len(parsed) == 1
     said = record.provenance["influence"]["basic"]
     assert said.startswith("other weights were tried in 1 layer, and other pixels at the rim")
     assert said.partition("what moves the logits least is conv, by ")[2].endswith(
@@ -265,3 +287,13 @@ def test_a_record_with_a_missing_variant_is_reproduced(one_of_two):
     saved = load_record(out / "scorecard.json")
     again = reproduce(saved, out, assignment_of(saved, None), Settings(out=out / "again"), lambda *_: None)
     assert (again.first, again.result_sha256) == (None, record.result_sha256)
+
+
+@pytest.mark.slow
+def test_a_grade_parses_a_graph_once_from_the_sandbox_to_the_page(plain_task, parsed):
+    graded = grade_variants(plain_task, frozenset({"basic"}), fields=True)
+    record, out = record_of(plain_task, graded), plain_task.settings.out
+    assert write_reports(record, out, {"basic": plain_task.folder("basic")}, graded.measured) == ()
+    assert record.variants["basic"].training is not None
+    assert (out / "basic" / "plots" / "receptive_field.png").is_file()
+    assert parsed == [(out / "basic" / "architecture.json").read_bytes()]

@@ -20,6 +20,7 @@ from harness.base.errors import (
 )
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
+from harness.graph.ir import Architecture
 from harness.settings.recipe import TransformSpec
 from harness.training.engine import do, error_event
 from harness.training.events import (
@@ -31,13 +32,14 @@ from harness.training.events import (
     DownloadEvent,
     ErrorEvent,
     Event,
+    FieldEvent,
     Probe,
     ProbedEvent,
     ReadyEvent,
     StartedEvent,
     TrainedEvent,
 )
-from harness.training.jobs import Model, ProbeJob, TrainJob
+from harness.training.jobs import FieldJob, Model, ProbeJob, TrainJob
 
 
 def short(job: TrainJob, **changes: object) -> TrainJob:
@@ -130,7 +132,7 @@ def test_a_missing_cuda_device_is_said(job: TrainJob, events: list[Event]) -> No
     ],
 )
 def test_every_error_has_its_kind(error: HarnessError, kind: str) -> None:
-    assert error_event(error).model_dump() == {"event": "error", "kind": kind, "message": "m"}
+    assert error_event(error) == ErrorEvent(kind=kind, message="m")
 
 
 def test_an_expected_error_is_an_event_and_an_exit_code(job: TrainJob, tmp_path: Path) -> None:
@@ -243,3 +245,27 @@ def test_nothing_is_imported_just_to_be_deterministic() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_job_that_comes_to_no_result_leaves_those_after_it(job: TrainJob, tmp_path: Path) -> None:
+    lost = FieldJob(
+        model=Model(architecture=tmp_path / "lost.json", weights=tmp_path / "lost.safetensors"),
+        threads=1, images=1, seed=0,
+    )  # fmt: skip
+    jobs = [lost, lost.model_copy(update={"model": job.model})]
+    status, events, _ = child("\n".join(one.model_dump_json() for one in jobs), tmp_path)
+    assert [type(event) for event in events] == [ErrorEvent, FieldEvent]
+    assert status == 0
+
+
+def test_a_graph_is_parsed_once_for_all_jobs_of_a_process(
+    job: TrainJob, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+    parse = Architecture.model_validate_json
+    monkeypatch.setattr(Architecture, "model_validate_json", lambda text: parsed.append(text) or parse(text))
+    do(ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2), events.append)
+    do(short(job), events.append)
+    do(FieldJob(model=job.model, threads=1, images=1, seed=0), events.append)
+    assert len(parsed) <= 1  # another test of this process may have parsed it
+    assert isinstance(events[-1], FieldEvent)

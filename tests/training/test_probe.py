@@ -154,7 +154,8 @@ def test_what_is_done_to_a_model_is_said_as_it_is_done(
         threads=2,
     )
     said: list[CheckedEvent | ProbedEvent] = []
-    probe_all(job, mini, said.append)
+    for probed_one in probe_all(job, mini, said.append):
+        said.append(probed_one)  # noqa: PERF402 - `said` grows in between
     assert [(type(event), event.model) for event in said] == [
         (ProbedEvent, "lost"), (CheckedEvent, "good"), (ProbedEvent, "good"),
     ]  # fmt: skip

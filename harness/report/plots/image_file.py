@@ -1,4 +1,4 @@
-"""The file of images that show what a training did, as data; see `harness.training.samples`, which writes it."""
+"""The images that show what a training did, as data; `harness.training.samples` writes their file."""
 
 from dataclasses import dataclass
 from pathlib import Path
