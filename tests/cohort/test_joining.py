@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cohort.attendance import joined_to, once_a_group, told, with_missing
+from harness.cohort.attendance import joined_to, notes_on, once_a_group, with_missing
 from harness.cohort.class_list import parse_class_list
 from harness.cohort.identity import Identity, from_text, to_text
 from harness.cohort.joining import Lookup, join
@@ -129,7 +129,7 @@ def test_rows_of_a_class_have_those_who_handed_in_nothing(row):
     assert [(one.student, one.state) for one in rows] == [("Ada Lovelace", "missing"), ("jmu", "graded")]
     assert with_missing(listed, rows) == rows
     assert with_missing(None, [row("eve")]) == (row("eve"),)
-    assert told(joined_to(listed, [*rows, row("eve"), row("jm")])) == (
+    assert notes_on(joined_to(listed, [*rows, row("eve"), row("jm")])) == (
         "handed in nothing: Ada Lovelace",
         "not in the list of the class: eve",
         "not joined to the list of the class, jmu and jm could both be Jörg Müller (line 3)",
@@ -140,7 +140,7 @@ def test_of_two_of_one_name_the_one_who_handed_in_nothing_is_named_with_a_number
     listed = parse_class_list("name,id\nAda,1\nAda,2\n")
     one = replace(row("Ada"), identity=Identity("Ada", user="1"))
     assert [found.student for found in with_missing(listed, [one])] == ["Ada", "Ada 2"]
-    assert told(joined_to(listed, [one])) == ("handed in nothing: Ada 2",)
+    assert notes_on(joined_to(listed, [one])) == ("handed in nothing: Ada 2",)
 
 
 def test_members_of_a_group_are_one_where_works_are_compared(row):
