@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from harness.base.errors import UsageError
 from harness.base.files import write_text
+from harness.base.frozen import Frozen
 from harness.cohort.models import CACHED
 from harness.graph.ir import parse_architecture
 from harness.loader.load import Loaded, LoadFailure
@@ -22,11 +23,7 @@ from harness.training.events import Probe
 SCHEMA: Literal["harness/intake/1"] = "harness/intake/1"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Taken(_Frozen):
+class Taken(Frozen):
     """What is known of one variant before it is judged."""
 
     class_name: str
@@ -56,7 +53,7 @@ class Taken(_Frozen):
         return {key: value for key, value in probe.items() if key != "logits_shape"}
 
 
-class Intake(_Frozen):
+class Intake(Frozen):
     """All variants of one submission."""
 
     schema_: Literal["harness/intake/1"] = Field(default=SCHEMA, alias="schema")

@@ -21,7 +21,7 @@ from harness.base.installation import VERSION
 from harness.cohort.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.current import switch_to
 from harness.cohort.differences import rule_changes
-from harness.cohort.ingest import hand_in_again, recipe_sha256
+from harness.cohort.ingest import ingest_again, recipe_sha256
 from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.models import CACHED, Row, cause_of
 from harness.cohort.repository import enter as enter_submission
@@ -181,7 +181,7 @@ def apply(store: Store, found: Iterable[Regraded | NotRegraded], config: Grading
         if isinstance(one, Regraded):
             enter(store, one, config, worker)
         elif one.row.sources is not None and one.row.sources.is_dir():
-            enter_submission(store, hand_in_again(one.row, config, store.objects), config)
+            enter_submission(store, ingest_again(one.row, config, store.objects), config)
     switch_to(store, config.assignment_sha256)
 
 

@@ -38,7 +38,7 @@ from harness.training.runner import Child
 
 
 @dataclass(frozen=True)
-class Means:
+class WorkerConfig:
     """What a grader grades with; none of it decides a grade."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -47,9 +47,9 @@ class Means:
 
 
 def judge_rules(
-    works: Sequence[Claimed],
+    claims: Sequence[Claimed],
     config: GradingConfig,
-    means: Means,
+    worker_config: WorkerConfig,
     objects: Objects,
     sandbox: Sandbox,
     worker: Child,
@@ -61,23 +61,23 @@ def judge_rules(
     """
     with ExitStack() as folders:
         taken: list[tuple[Claimed, Task, Loads, float]] = []
-        for work in works:
+        for claimed in claims:
             started = time.monotonic()
             out = folders.enter_context(objects.unfinished())
-            task = task_of(work, config, means, objects, out, in_sandbox(sandbox))
-            taken.append((work, task, _loads(task, work, sandbox), time.monotonic() - started))
+            task = task_of(claimed, config, worker_config, objects, out, in_sandbox(sandbox))
+            taken.append((claimed, task, _loads(task, claimed, sandbox), time.monotonic() - started))
         started = time.monotonic()
         probes = probe_together([(task, loads) for _, task, loads, _ in taken], worker)
         each = (time.monotonic() - started) / len(taken)
-        for (work, task, loads, spent), found in zip(taken, probes, strict=True):
+        for (claimed, task, loads, spent), found in zip(taken, probes, strict=True):
             started = time.monotonic()
             graded, record = _judged(task, loads.backend, found)
             folder_sha256 = _kept(task, graded, record, objects)
-            yield work, Outcome(record, folder_sha256, round(spent + each + time.monotonic() - started, 2))
+            yield claimed, Outcome(record, folder_sha256, round(spent + each + time.monotonic() - started, 2))
 
 
 def train(
-    work: Claimed, rules_folder: Path, config: GradingConfig, means: Means, objects: Objects
+    claimed: Claimed, rules_folder: Path, config: GradingConfig, worker_config: WorkerConfig, objects: Objects
 ) -> tuple[Claimed, Outcome]:
     """Train a submission from what the rules have left in `rules_folder`, and grade it in full.
 
@@ -86,7 +86,7 @@ def train(
     """
     started = time.monotonic()
     with objects.unfinished() as out, closing(Child()) as worker:
-        task = task_of(work, config, means, objects, out, source_of_training(rules_folder, config))
+        task = task_of(claimed, config, worker_config, objects, out, source_of_training(rules_folder, config))
         loads = load(task)
         to_train = variants_to_train(task, config.variants)
         probes = probes_of(load_intake(rules_folder), loads)
@@ -94,7 +94,7 @@ def train(
         record = record_of(task, graded)
         write_reports(record, out, {name: task.folder(name) for name in record.variants}, graded.measured)
         keep(task, graded, out)
-        return work, Outcome(record, objects.adopt(out), round(time.monotonic() - started, 2))
+        return claimed, Outcome(record, objects.adopt(out), round(time.monotonic() - started, 2))
 
 
 def source_of_training(rules_folder: Path, config: GradingConfig) -> Source:
@@ -109,7 +109,12 @@ def source_of_training(rules_folder: Path, config: GradingConfig) -> Source:
 
 
 def task_of(
-    work: Claimed, config: GradingConfig, means: Means, objects: Objects, out: Path, source: Source
+    claimed: Claimed,
+    config: GradingConfig,
+    worker_config: WorkerConfig,
+    objects: Objects,
+    out: Path,
+    source: Source,
 ) -> Task:
     """Set up the task of grading a submission; its files go to `out`.
 
@@ -119,13 +124,13 @@ def task_of(
     settings = Settings(
         out=out,
         seed=config.seed,
-        device=means.device,
-        data=PREVIEW if config.preview else means.data,
+        device=worker_config.device,
+        data=PREVIEW if config.preview else worker_config.data,
         stats_cache=objects.root / config.assignment.data.stats_file,
-        sandbox=means.sandbox,
-        progress=objects.progress(work.key),
+        sandbox=worker_config.sandbox,
+        progress=objects.progress(claimed.key),
     )
-    return Task(reopened(work, config, objects), config.assignment, settings, source, _without_previews)
+    return Task(reopened(claimed, config, objects), config.assignment, settings, source, _without_previews)
 
 
 # Private functions
@@ -138,10 +143,10 @@ def _without_previews(_: str, event: object) -> None:
         raise DataUnavailableError(message)
 
 
-def _loads(task: Task, work: Claimed, sandbox: Sandbox) -> Loads:
-    if work.problem:
-        cause: Cause = "infrastructure" if work.problem_cause == "infrastructure" else "student"
-        failure = LoadFailure("", "bad_output", cause, work.problem, "", "")
+def _loads(task: Task, claimed: Claimed, sandbox: Sandbox) -> Loads:
+    if claimed.problem:
+        cause: Cause = "infrastructure" if claimed.problem_cause == "infrastructure" else "student"
+        failure = LoadFailure("", "bad_output", cause, claimed.problem, "", "")
         return Loads(sandbox.backend, dict.fromkeys(task.submission.variants, failure))
     try:
         return load(task)

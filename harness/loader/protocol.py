@@ -8,8 +8,9 @@ writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the model co
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from harness.base.frozen import Frozen
 from harness.graph.ir import MAX_NODES, Source
 from harness.graph.ir import Path as ModulePath
 from harness.sandbox.protocol import Confined
@@ -28,10 +29,6 @@ MAX_TEXT = 64 * 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Request(Confined):
     """Build and export these variants of one submission; tracebacks show only frames below its root."""
 
@@ -46,7 +43,7 @@ class Request(Confined):
     out: Path
 
 
-class Answer(_Frozen):
+class Answer(Frozen):
     """What the child says of one variant. Text is for display; `stage` names where it stopped.
 
     `seeds_differ` is a claim of the child: it only ever leads to a warning.

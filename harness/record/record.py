@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from harness.base.errors import UsageError
+from harness.base.frozen import Frozen
 
 SCHEMA: Literal["harness/record/1"] = "harness/record/1"
 WILSON_Z = 1.959963984540054
@@ -30,11 +31,7 @@ Augmented = Literal["one by one", "in batches"]
 """Whether Albumentations ran on each image, or its distribution was drawn for a batch at a time."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Where(_Frozen):
+class Where(Frozen):
     """A place in the submission: layer path, source line, operator. Text to show."""
 
     layer: str
@@ -42,7 +39,7 @@ class Where(_Frozen):
     op: str = ""
 
 
-class Finding(_Frozen):
+class Finding(Frozen):
     """The verdict of one rule on one variant.
 
     `cause` says whose fault it is when `status` is not_judged, and is None otherwise. `points` is
@@ -66,7 +63,7 @@ class Finding(_Frozen):
     """Place of its advice in the order of work, from 1; 0 where there is none, or it comes last."""
 
 
-class StridedConvolution(_Frozen):
+class StridedConvolution(Frozen):
     """One executed convolution that raises the jump."""
 
     where: str
@@ -75,7 +72,7 @@ class StridedConvolution(_Frozen):
     dilation: tuple[int, ...]
 
 
-class ReceptiveFieldRow(_Frozen):
+class ReceptiveFieldRow(Frozen):
     """One layer of the receptive-field table, in input pixels (the smaller side of a non-square one)."""
 
     layer: str
@@ -88,7 +85,7 @@ class ReceptiveFieldRow(_Frozen):
     jump_out: int
 
 
-class SecondMeasurement(_Frozen):
+class SecondMeasurement(Frozen):
     """The receptive field once more, by gradients: whether it agrees with the one computed from the graph.
 
     `px` is the measured number, None where the border of the image hides it; `note` says why there is
@@ -100,7 +97,7 @@ class SecondMeasurement(_Frozen):
     note: str = ""
 
 
-class Facts(_Frozen):
+class Facts(Frozen):
     """What was measured on the executed graph; None where it could not be measured."""
 
     parameters: int | None = None
@@ -121,7 +118,7 @@ class Facts(_Frozen):
     warnings: tuple[str, ...] = ()
 
 
-class EpochLog(_Frozen):
+class EpochLog(Frozen):
     """One epoch: mean training loss and accuracy, test loss and accuracy, last learning rate."""
 
     epoch: int
@@ -132,7 +129,7 @@ class EpochLog(_Frozen):
     lr: float
 
 
-class DataUsed(_Frozen):
+class DataUsed(Frozen):
     """Which data set was used; `mini` is an embedded preview set, never graded."""
 
     name: str
@@ -144,7 +141,7 @@ class DataUsed(_Frozen):
     classes: tuple[str, ...]
 
 
-class Training(_Frozen):
+class Training(Frozen):
     """One seeded training of one variant. `confusion[i][j]`: images of class i called class j."""
 
     seed: int
@@ -167,7 +164,7 @@ class Training(_Frozen):
         return sum(row[i] for i, row in enumerate(self.confusion))
 
 
-class Problem(_Frozen):
+class Problem(Frozen):
     """Why a variant could not be taken in; `traceback` holds the student's own frames."""
 
     cause: Cause
@@ -176,7 +173,7 @@ class Problem(_Frozen):
     ending: Ending = "crashed"
 
 
-class VariantRecord(_Frozen):
+class VariantRecord(Frozen):
     """Everything about one variant of a submission. `full` says that training was part of it.
 
     `more_trainings` are those with further seeds, where the first came close to the line.
@@ -210,7 +207,7 @@ class VariantRecord(_Frozen):
         return (() if self.training is None else (self.training,)) + self.more_trainings
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """One graded submission."""
 
     schema_: Literal["harness/record/1"] = Field(default=SCHEMA, alias="schema")

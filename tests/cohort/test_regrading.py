@@ -17,7 +17,7 @@ from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
 from harness.cohort.cached import Intake, Taken, load_intake, loads_of, probes_of
-from harness.cohort.ingest import hand_in
+from harness.cohort.ingest import ingest
 from harness.cohort.keys import GradingConfig
 from harness.cohort.models import CACHED, Row
 from harness.cohort.objects import tree_sha256
@@ -252,7 +252,7 @@ def stored(tmp_path, graded, assignment):
                 submission.mkdir(parents=True)
                 shutil.copyfile(REFERENCE / "model.py", submission / "model.py")
                 (submission / "name.txt").write_text(student)
-                handed_in = hand_in(Listed(student, str(submission), student), config, store.objects)
+                handed_in = ingest(Listed(student, str(submission), student), config, store.objects)
                 key = enter_submission(store, handed_in, config)
                 folder = store.objects.adopt(row.folder)
                 stage = "trained" if row.stage == "full" else "judged"
@@ -351,7 +351,7 @@ def test_grading_the_class_again_takes_the_regraded_grade_for_its_own(stored, to
     with opened_store(str(path)) as store:
         (row,) = rows(store)
         listed = Listed("ada", str(tmp_path / "submissions" / "ada"), "ada")
-        handed_in = hand_in(listed, config, store.objects)
+        handed_in = ingest(listed, config, store.objects)
         assert config.key(handed_in.sources_sha256, handed_in.recipe_sha256) == row.key
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from harness.base.errors import DataUnavailableError, UsageError
 from harness.cohort.cached import load_intake, loaded_of
-from harness.cohort.ingest import hand_in
+from harness.cohort.ingest import ingest
 from harness.cohort.leases import claim
 from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Listed
 from harness.cohort.store import opened_store
-from harness.cohort.tasks import Means, judge_rules, source_of_training, task_of
+from harness.cohort.tasks import WorkerConfig, judge_rules, source_of_training, task_of
 from harness.graph.naming import with_lines
 from harness.loader.load import Loaded
 from harness.pipeline.loading import in_sandbox, load
@@ -35,12 +35,12 @@ def judged(store, config, reference, sandbox, tmp_path):
     (tmp_path / "eve.zip").write_text("not a zip")
     listed = [Listed("ada", str(reference), "ada"), Listed("eve", str(tmp_path / "eve.zip"), "eve.zip")]
     enter_config(store, config)
-    keys = {enter(store, hand_in(one, config, store.objects), config): one.student for one in listed}
+    keys = {enter(store, ingest(one, config, store.objects), config): one.student for one in listed}
     works = claim(store, config.run_key, "rules", 9, "one", 60)
     with closing(Child()) as child:
         return {
             keys[work.key]: (work, outcome)
-            for work, outcome in judge_rules(works, config, Means(), store.objects, sandbox, child)
+            for work, outcome in judge_rules(works, config, WorkerConfig(), store.objects, sandbox, child)
         }
 
 
@@ -68,7 +68,7 @@ def test_a_training_begins_with_what_the_rules_have_left_and_builds_anew_for_ano
 ):
     work, outcome = judged["ada"]
     source = source_of_training(store.objects.path(outcome.folder_sha256), config)
-    task = task_of(work, config, Means(), store.objects, tmp_path, source)
+    task = task_of(work, config, WorkerConfig(), store.objects, tmp_path, source)
     first, again = (load(one).variants["basic"] for one in (task, task.with_seed("basic", 2)))
     assert again.sha256 == first.sha256
     assert again.weights.read_bytes() != first.weights.read_bytes()
@@ -94,8 +94,8 @@ def test_a_folder_without_artefacts_is_said(tmp_path: Path):
 
 def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, config, reference, tmp_path):
     enter_config(store, config)
-    enter(store, hand_in(Listed("ada", str(reference), "ada"), config, store.objects), config)
+    enter(store, ingest(Listed("ada", str(reference), "ada"), config, store.objects), config)
     (work,) = claim(store, config.run_key, "rules", 1, "one", 60)
-    task = task_of(work, config, Means(), store.objects, tmp_path, in_sandbox())
+    task = task_of(work, config, WorkerConfig(), store.objects, tmp_path, in_sandbox())
     with pytest.raises(DataUnavailableError, match=r"^no data\.$"):
         task.listen("basic", DataEvent(name="mini", root="", message="no data. A short preview follows"))

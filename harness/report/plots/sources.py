@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.base.files import write_text
+from harness.base.frozen import Frozen
 
 SAMPLES = "samples.npz"
 """In a variant's folder: images that show what its training did."""
@@ -20,15 +19,13 @@ Interval = tuple[float, float]
 Weights = Literal["initial", "trained"]
 
 
-class EffectiveField(BaseModel):
+class EffectiveField(Frozen):
     """The mean absolute input gradient of one position, and the interval it can see, in pixels.
 
     `heat` is rows of pixels, its largest value 1; `rows` and `columns` are (first pixel, length), and
     may reach beyond it. `image` is (first row, first column, height, width) of the network's own image
     around that position, placed so that the position is the one nearest to the middle of that image.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     heat: tuple[tuple[float, ...], ...]
     rows: tuple[float, float]
