@@ -38,7 +38,7 @@ class Taken(Frozen):
     output: str = ""
     seeds_differ: bool = True
     notes: tuple[str, ...] = ()
-    lines: dict[str, str] = {}
+    lines: dict[str, str] = Field(default_factory=dict)
     """Where its layers are constructed, by their paths."""
     probe: Probe | None = None
     not_run: str = ""
