@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.machine import Check
-from harness.record.record import Training, wilson_interval
+from harness.record.record import Training, accuracy_of
 from harness.rules.judging import judge_trainings
 
 
@@ -30,9 +30,9 @@ def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
     """Return a training with another accuracy, in each of the recipe's epochs."""
     images, classes = training.data.test_images, spec.data.num_classes
     right = round(share * images)
-    wrong = images - right
     confusion = [[0] * classes for _ in range(classes)]
-    confusion[0][0], confusion[0][1] = right, wrong
+    confusion[0][0], confusion[0][1] = right, images - right
+    accuracy, interval = accuracy_of(confusion)
     log = training.epochs[-1].model_copy(update={"train_acc": share, "test_acc": share})
     epochs = spec.recipe.epochs
     return training.model_copy(
@@ -40,8 +40,8 @@ def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
             "epochs": tuple(log.model_copy(update={"epoch": number + 1}) for number in range(epochs)),
             "best_epoch": epochs,
             "confusion": tuple(map(tuple, confusion)),
-            "accuracy": right / images,
-            "accuracy_interval": wilson_interval(right, images),
+            "accuracy": accuracy,
+            "accuracy_interval": interval,
         }
     )
 

@@ -58,5 +58,5 @@ class Answer(Frozen):
     seeds_differ: bool = True
     notes: Annotated[tuple[Annotated[str, Field(max_length=MAX_NOTE)], ...], Field(max_length=20)] = ()
     """What was built, of which file and with which arguments; what was left out."""
-    lines: Annotated[dict[ModulePath, Source], Field(default_factory=dict, max_length=MAX_NODES)]
+    lines: dict[ModulePath, Source] = Field(default_factory=dict, max_length=MAX_NODES)
     """Where layers are constructed, by their paths."""

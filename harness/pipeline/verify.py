@@ -28,7 +28,7 @@ from harness.pipeline.recording import (
 )
 from harness.pipeline.task import Task
 from harness.record import record as records
-from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
+from harness.record.record import Finding, Record, Training, VariantRecord, accuracy_of
 from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
 from harness.rules.untrained import untrainable
@@ -142,11 +142,10 @@ def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]
     if doubt := _confusion_doubt(training, spec):
         yield doubt
         return
-    correct = sum(row[i] for i, row in enumerate(confusion))
-    total = training.data.test_images
-    if abs(training.accuracy - correct / total) > 1e-9:
-        yield f"its accuracy is not that of its confusion matrix: {training.accuracy} and {correct / total}"
-    if max(map(abs, _differences(training.accuracy_interval, wilson_interval(correct, total)))) > 1e-9:
+    accuracy, interval = accuracy_of(confusion)
+    if abs(training.accuracy - accuracy) > 1e-9:
+        yield f"its accuracy is not that of its confusion matrix: {training.accuracy} and {accuracy}"
+    if max(map(abs, _differences(training.accuracy_interval, interval))) > 1e-9:
         yield "its interval is not the 95 % Wilson interval of its accuracy"
     possible = counts if training.notes else counts[:1]
     if [log.epoch for log in training.epochs] not in [list(range(1, count + 1)) for count in possible]:

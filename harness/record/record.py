@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from harness.base.errors import UsageError
 from harness.base.frozen import Frozen
+from harness.datasets.confusion import Confusion, correct_of, total_of
 
 SCHEMA: Literal["harness/record/1"] = "harness/record/1"
 WILSON_Z = 1.959963984540054
@@ -161,7 +162,7 @@ class Training(Frozen):
     @property
     def correct(self) -> int:
         """Test images that the last epoch's network calls by their own class."""
-        return sum(row[i] for i, row in enumerate(self.confusion))
+        return correct_of(self.confusion)
 
 
 class Problem(Frozen):
@@ -249,6 +250,21 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def accuracy_of(confusion: Confusion) -> tuple[float, tuple[float, float]]:
+    """Return the accuracy of a confusion matrix and its 95 % Wilson interval, as shares in [0, 1]."""
+    correct, total = correct_of(confusion), total_of(confusion)
+    return correct / total, wilson_interval(correct, total)
+
+
+def mean_interval(correct: int, trainings: Sequence[Training]) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of the mean of trainings that have so many images right together.
+
+    It is that of a single measurement: all trainings are measured on the same test images, so more of them do
+    not make those images say more.
+    """
+    return wilson_interval(round(correct / len(trainings)), trainings[0].data.test_images)
+
+
 def in_percent(share: float, digits: int = 2) -> str:
     """Write a share in [0, 1] in percent; 100 stands only for all of it, whatever rounding would say."""
     text = f"{100 * share:.{digits}f}"
@@ -257,14 +273,10 @@ def in_percent(share: float, digits: int = 2) -> str:
 
 
 def mean_accuracy(trainings: Sequence[Training]) -> tuple[float, tuple[float, float]]:
-    """Return the mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
-
-    The interval is that of a single measurement: all trainings are measured on the same test images, so
-    more of them do not make those images say more.
-    """
-    images, number = trainings[0].data.test_images, len(trainings)
+    """Return the mean accuracy of one training or more, and its `mean_interval`, as shares in [0, 1]."""
     correct = sum(training.correct for training in trainings)
-    return correct / (number * images), wilson_interval(round(correct / number), images)
+    share = correct / (len(trainings) * trainings[0].data.test_images)
+    return share, mean_interval(correct, trainings)
 
 
 def sealed(record: Record) -> Record:

@@ -18,7 +18,7 @@ from harness.base.errors import GraphError, UsageError
 from harness.base.seeds import seed_for
 from harness.base.tables import content_hash
 from harness.datasets.images import Data
-from harness.record.record import Augmented, EpochLog, Training, wilson_interval
+from harness.record.record import Augmented, EpochLog, Training, accuracy_of
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
@@ -297,7 +297,7 @@ def _result(
     manner: Augmented,
 ) -> Training:
     confusion = progress.confusion
-    correct, total = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
+    accuracy, interval = accuracy_of(confusion)
     return Training(
         seed=job.seed,
         device=inputs.device.type,
@@ -306,8 +306,8 @@ def _result(
         epochs=progress.logs,
         best_epoch=progress.best_epoch,
         confusion=confusion,
-        accuracy=correct / total,
-        accuracy_interval=wilson_interval(correct, total),
+        accuracy=accuracy,
+        accuracy_interval=interval,
         initial_sha256=initial_sha256,
         weights_sha256=weights_sha256(inputs.network),
         augmented=manner,
