@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
-from harness.base.installation import versions
-from harness.base.machine import cpu_features
 from harness.base.secret import seal_key
 from harness.base.tables import content_hash
 from harness.pipeline.task import Listener, Settings, Task
@@ -25,9 +23,6 @@ from harness.training.events import (
 from harness.training.jobs import AugmentJob, EvaluateJob, FieldJob, TrainJob
 from harness.training.progress import PROGRESS, ProgressLog
 from harness.training.runner import Child
-
-DECISIVE = ("harness", "torch", "torchvision", "albumentations", "numpy", "opencv-python-headless")
-"""Packages on which the bytes of a training depend."""
 
 
 def run_training(task: Task, variant: str, recipe: RecipeSpec, worker: Child) -> TrainedEvent | DivergedEvent:
@@ -167,13 +162,11 @@ def run_augmentation(
 
 
 def _seal_key(task: Task) -> str:
-    """Return the key of checkpoints that this task alone goes on from, by this software on this machine."""
+    """Return the key of checkpoints that this submission under this assignment alone goes on from."""
     decides = {
         "assignment": content_hash(task.assignment),
         "submission": task.submission.sha256,
         "seed": task.seed,
-        "versions": versions(DECISIVE),
-        "processor": sorted(cpu_features()),
     }
     return seal_key(f"checkpoint: {json.dumps(decides, sort_keys=True)}")
 

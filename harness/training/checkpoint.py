@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -114,6 +115,14 @@ def resume(path: Path, trained: Trained, identity: Identity) -> Progress:
     content = _read(path)
     _check_same_training(path, content["identity"], identity)
     return _loaded(content, trained)
+
+
+def bound(seal_key: str, fingerprint: Mapping[str, str]) -> str:
+    """Derive the key for what is computed under a fingerprint: under another one the bytes may be others."""
+    if not seal_key:
+        return ""
+    said = json.dumps(dict(fingerprint), sort_keys=True).encode()
+    return hmac.new(bytes.fromhex(seal_key), said, hashlib.sha256).hexdigest()
 
 
 def continued(folder: Path, trained: Trained, identity: Identity, seal_key: str) -> Progress | None:

@@ -24,6 +24,7 @@ from harness.training import checkpoint
 from harness.training.batches import Batch, Batches, stream
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
 from harness.training.events import ContinuedEvent, DivergedEvent, Emit, EpochEvent, StepEvent
+from harness.training.fingerprint import fingerprint
 from harness.training.jobs import TrainJob
 from harness.training.measure import Measured, arithmetic, measure
 from harness.training.muon import Muon
@@ -79,7 +80,8 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     identity = _identity(job, inputs, initial_sha256)
     trained = optimised(network, recipe, steps)
     checkpoint.clear(job.checkpoints)
-    progress = _begun(job, trained, identity, emit)
+    seal_key = checkpoint.bound(job.seal_key, fingerprint(inputs.device))
+    progress = _begun(job, trained, identity, seal_key, emit)
     pixels = Pixels(inputs.stats, inputs.device, plan.memory_format)
     measured: Measured | None = None
     stretch = stream(batches, progress.epoch * batches.steps_per_epoch, steps, job.workers)
@@ -90,7 +92,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, trained, pixels, emit)
         log, measured = run.run(stretch, inputs.data)
         progress = Progress((*progress.logs, log), measured.confusion)
-        checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every, job.seal_key)
+        checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every, seal_key)
         emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
     training = _result(job, inputs, asked, plan.notes, progress, initial_sha256, batches.augmented)
     if job.samples is not None:
@@ -145,13 +147,13 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
 # Private functions
 
 
-def _begun(job: TrainJob, trained: Trained, identity: Identity, emit: Emit) -> Progress:
+def _begun(job: TrainJob, trained: Trained, identity: Identity, seal_key: str, emit: Emit) -> Progress:
     """Go on from the job's checkpoint, or from one that it finds where it may; else begin."""
     progress = None
     if job.resume is not None:
         progress = checkpoint.resume(job.resume, trained, identity)
     elif job.continues:
-        progress = checkpoint.continued(job.checkpoints, trained, identity, job.seal_key)
+        progress = checkpoint.continued(job.checkpoints, trained, identity, seal_key)
     if progress is None:
         return Progress((), ())
     emit(ContinuedEvent(logs=progress.logs, epochs=job.recipe.epochs))

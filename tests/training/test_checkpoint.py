@@ -15,6 +15,7 @@ from harness.training.checkpoint import (
     Identity,
     Progress,
     Trained,
+    bound,
     clear,
     continued,
     resume,
@@ -105,6 +106,12 @@ def test_weights_that_were_trained_elsewhere_are_not_gone_on_from(
     content["model"][name] = weights + 1e-6
     torch.save(content, sealed / "last.pth")
     assert continued(sealed, optimised(tiny(), recipe, 10), IDENTITY, KEY) is None
+
+
+def test_a_key_is_bound_to_the_fingerprint_it_is_used_under() -> None:
+    keys = {bound(KEY, {"torch": "2"}), bound(KEY, {"torch": "3"}), bound(OTHER_KEY, {"torch": "2"})}
+    assert len(keys - {KEY, OTHER_KEY}) == 3
+    assert bound("", {"torch": "2"}) == ""
 
 
 def test_without_a_checkpoint_or_with_a_broken_one_it_begins_anew(trained: Trained, tmp_path: Path) -> None:
