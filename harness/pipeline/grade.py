@@ -41,7 +41,7 @@ def grade_variants(task: Task, to_train: frozenset[str] = frozenset(), *, fields
     if to_train:
         check_before(task.assignment.data, task.settings.data)
     with closing(Child()) as worker:
-        worker.start()
+        worker.start(task.assignment.data)
         loads = load(task)
         probes = probe(task, loads, worker)
         return Graded(loads.backend, train_judged(task, probes, to_train, worker, fields=fields))

@@ -64,7 +64,7 @@ def verify(task: Task, uploaded: Record | None, why_none: str, publish: Publish)
     found = {name: _pending(task, name) for name in task.submission.variants}
     record = published(found)
     with closing(Child()) as worker:
-        worker.start()
+        worker.start(task.assignment.data)
         for name in task.submission.variants:
             live = _live(task.alone(name), name, worker)
             found |= {name: _completed(task, name, live, uploaded, why_none)}

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from harness.base.errors import TrainingError
 from harness.datasets.registry import environment
+from harness.datasets.spec import DataSpec
 from harness.training.events import (
     ERRORS,
     EVENTS,
@@ -88,9 +89,9 @@ class Child:
         """Whether there is a process, from an earlier job."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start the process, so that it has loaded what takes long by the time of its first job."""
-        self._started()
+    def start(self, data: DataSpec) -> None:
+        """Start the process: what takes long to load for a probe on `data` is there when there is a job."""
+        self._started(data.model_dump_json())
 
     def run(
         self, job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None
@@ -127,13 +128,13 @@ class Child:
             self._process = None
             self._log.close()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         if self._process is not None and self.is_alive:
             return self._process
         self.close()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
+            [sys.executable, "-P", "-s", "-m", "harness.training.engine", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
