@@ -17,6 +17,8 @@ from harness.report.plots.sources import EffectiveField, Weights
 from harness.training.events import FieldEvent
 from harness.training.runner import Child
 
+DECIMALS = 6
+"""Of the gradient that is drawn and kept; its largest value is 1."""
 IMAGES = 32
 """Random images that the effective receptive field of a graded network is averaged over."""
 
@@ -119,7 +121,7 @@ def _effective(view: View, measured: FieldEvent, weights: Weights) -> EffectiveF
         corner.append(float((position - own) * span.jump))
         size.append(side)
     return EffectiveField(
-        heat=measured.heat,
+        heat=tuple(tuple(round(value, DECIMALS) for value in row) for row in measured.heat),
         rows=_interval(field.h, measured.position[0]),
         columns=_interval(field.w, measured.position[1]),
         image=(corner[0], corner[1], size[0], size[1]),

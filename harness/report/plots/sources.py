@@ -35,12 +35,11 @@ class EffectiveField(Frozen):
 
 
 def write_effective_field(folder: Path, field: EffectiveField | None) -> None:
-    """Write ``effective_field.json`` into a variant's folder, the heat with six decimals; None removes it."""
+    """Write ``effective_field.json`` into a variant's folder; None removes what is there."""
     if field is None:
         (folder / EFFECTIVE_FIELD).unlink(missing_ok=True)
         return
-    heat = tuple(tuple(round(value, 6) for value in row) for row in field.heat)
-    write_text(folder / EFFECTIVE_FIELD, field.model_copy(update={"heat": heat}).model_dump_json() + "\n")
+    write_text(folder / EFFECTIVE_FIELD, field.model_dump_json() + "\n")
 
 
 def read_effective_field(folder: Path) -> EffectiveField | None:
