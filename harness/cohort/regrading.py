@@ -244,7 +244,7 @@ def _trained(record: Record, task: Task, before: AssignmentSpec) -> tuple[dict[s
 
 
 def _untrained(record: Record, task: Task, config: GradingConfig, lost: Mapping[str, str]) -> tuple[str, ...]:
-    """Say which variants have to be trained, and why: none where the rules do not hold."""
+    """Return which variants have to be trained, and why: none where the rules do not hold."""
     if _rules_verdict(record, config) != "passed":
         return ()
     wanted = variants_to_train(task, config.variants)
@@ -271,7 +271,7 @@ def _short(value: object) -> str:
 
 
 def _rules_verdict(record: Record, config: GradingConfig) -> Status:
-    """Give the verdict of what counts in a record without its trainings."""
+    """Return the verdict of what counts in a record without its trainings."""
     by_rules = {
         name: variant.model_copy(
             update={"verdict": combined(f.status for f in variant.findings if not f.measured)}
@@ -300,7 +300,7 @@ def _of_trainings(_: str, names: list[str]) -> list[str]:
 
 
 def _linked(source: str, target: str) -> None:
-    """Give a file a second name: what is written beside it takes its place, and is never written into it."""
+    """Link a file under a second name: what is written later takes its place, and never goes into it."""
     try:
         link(source, target)
     except OSError:  # another file system

@@ -79,7 +79,7 @@ def work(job: Job, owner: str | None = None) -> int:
 
 
 def config_of(job: Job, store: Store) -> GradingConfig:
-    """Say what decides the grades of a job."""
+    """Return what decides the grades of a job."""
     assignment = assignment_of(store, job.assignment_sha256)
     return GradingConfig(assignment, job.seed, preview=job.mini, variants=job.variants)
 

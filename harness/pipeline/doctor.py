@@ -80,7 +80,7 @@ def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
 
 
 def _bfloat16(assignment: AssignmentSpec) -> Check:
-    """Say what a processor without products of bfloat16 means for the recipes of an assignment."""
+    """Check what a processor without products of bfloat16 means for the recipes of an assignment."""
     asked = {name: assignment.recipe_for(name).precision for name in assignment.variants}
     if computes_bfloat16():
         return Check("bfloat16", "PASS", "computed natively")

@@ -1,6 +1,6 @@
 """One submission, start to end: load -> probe -> judge -> train -> record, each from values to a value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -12,11 +12,9 @@ from harness.pipeline.probing import Probes, probe
 from harness.pipeline.receptive_field import with_effective_field
 from harness.pipeline.recording import Graded, GradedVariant, record
 from harness.pipeline.task import Task
-from harness.pipeline.training import Trained, train
+from harness.pipeline.training import train
 from harness.record.record import Record
 from harness.training.runner import Child
-
-NOT_TRAINED: Mapping[str, Trained] = {}
 
 
 def grade(task: Task, to_train: frozenset[str] = frozenset()) -> Record:

@@ -38,7 +38,7 @@ class FieldReport:
 
     @property
     def doubtful(self) -> bool:
-        """Tell whether a second measurement was asked for and does not agree."""
+        """Return whether a second measurement was asked for and does not agree."""
         return self.check is not None and self.check.status != "agrees"
 
 

@@ -105,7 +105,7 @@ def sealed_record(task: Task, variants: Mapping[str, VariantRecord], provenance:
 
 
 def variant_record(task: Task, name: str, graded: GradedVariant) -> VariantRecord:
-    """Say what was found on one variant."""
+    """Write down what was found on one variant."""
     judged, spec = graded.judged, task.assignment
     if isinstance(judged, LoadFailure):
         problem = records.Problem(
@@ -174,7 +174,7 @@ def with_accuracy(facts: Facts, trainings: Sequence[Training]) -> Facts:
 
 
 def provenance(task: Task, graded: Graded) -> dict[str, Any]:
-    """Say where, when and with what a submission was graded: nothing of it is part of the result."""
+    """Return where, when and with what a submission was graded: nothing of it is part of the result."""
     trained = [one.trained for one in graded.variants.values() if one.trained is not None]
     earlier = graded.earlier
     return {
@@ -256,7 +256,7 @@ def _scored(
 
 
 def _tried(judged: Judged) -> str:
-    """Say what of a variant was changed to see whether the logits move, and what moves them least."""
+    """Return what of a variant was changed to see whether the logits move, and what moves them least."""
     probe = judged.probed.probe
     effects = {} if probe is None else probe.evidence.effects
     if not effects:

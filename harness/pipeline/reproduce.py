@@ -6,32 +6,23 @@ Everything after that is `harness.pipeline.grade`, as for the first time; the fi
 ends it.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harness.assignment.gallery import shipped
 from harness.assignment.spec import AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
 from harness.base.machine import computes_bfloat16, cpu_features
-from harness.base.tables import content_hash, validate
-from harness.graph.ir import MAX_JSON_BYTES, parse_architecture
-from harness.loader.load import Loaded, LoadFailure
-from harness.loader.protocol import ARCHITECTURE, WEIGHTS
+from harness.base.tables import content_hash
 from harness.pipeline.grade import grade
-from harness.pipeline.task import Listener, Loads, Settings, Stage, Task
+from harness.pipeline.results import task_of_record
+from harness.pipeline.task import Listener, Settings, Stage, Task
 from harness.record.record import Record
-from harness.report.folders import variant_folders
-from harness.settings.recipe import RecipeChanges, RecipeOverride
-from harness.sources.requested import Requested
-from harness.sources.submission import Answered, Submission
 from harness.training.events import DataEvent, EpochEvent, Event, ReadyEvent
-
-ADVICE = "Copy the whole results folder, or reproduce the record where it was made."
 
 SHOWN = 200
 """Characters of a value that are shown."""
@@ -77,7 +68,7 @@ def reproduce(
         HarnessError: it could not be graded again: no data, or a child that died.
     """
     watch = _Watch(record, listen)
-    task = _task(record, beside, assignment, settings, watch)
+    task = task_of_record(record, beside, assignment, settings, watch)
     try:
         _check_recipes(record, task)
         again = grade(task, frozenset(name for name, variant in record.variants.items() if variant.full))
@@ -110,7 +101,7 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
 
 
 def foreseen(record: Record) -> tuple[str, ...]:
-    """Say what the processor will change: other bytes, or a training that takes long."""
+    """Return what the processor will change: other bytes, or a training that takes long."""
     kept = record.provenance.get("fingerprint")
     before = kept.get("cpu_features") if isinstance(kept, dict) else None
     trainings = [training for variant in record.variants.values() for training in variant.trainings]
@@ -173,100 +164,6 @@ def _require_same(where: str, recorded: Any, now: Any) -> None:
         raise _Differs(_difference(where, recorded, now))
 
 
-def _task(
-    record: Record, beside: Path, assignment: AssignmentSpec, settings: Settings, watch: _Watch
-) -> Task:
-    folders = variant_folders(record, beside)
-    answered = {
-        name: Answered(
-            Requested(file=beside, class_name=variant.class_name),
-            folders[name].name,
-            _override(record, name, assignment),
-        )
-        for name, variant in record.variants.items()
-        if not variant.is_missing
-    }
-    missing = tuple(name for name in record.variants if name not in answered)
-    same = replace(settings, self_check=record.self_check)
-    for training in (training for variant in record.variants.values() for training in variant.trainings[:1]):
-        data = "mini" if training.data.name == "mini" else settings.data
-        device: Literal["cpu", "cuda"] = "cuda" if training.device == "cuda" else "cpu"
-        same = replace(same, seed=training.seed, device=device, data=data)
-    submission = Submission(beside, record.submission_sha256, answered, missing=missing)
-
-    def source(asked: Task) -> Loads:
-        below = "" if asked.seed == task.seed else f"seed_{asked.seed}"
-        most_mib = assignment.limits.intake_output_mib
-        return Loads(
-            "",
-            {
-                name: _from_results(record, name, folders[name] / below, most_mib)
-                for name in asked.submission.variants
-            },
-        )
-
-    task = Task(submission, assignment, same, source, watch)
-    return task
-
-
-def _from_results(record: Record, name: str, folder: Path, most_mib: int) -> Loaded | LoadFailure:
-    """Load what lies beside the record; a variant that could not be loaded stays so."""
-    variant = record.variants[name]
-    if (problem := variant.problem) is not None:
-        return LoadFailure(
-            variant.class_name, problem.ending, problem.cause, problem.message, problem.traceback, ""
-        )
-    graph = _read(folder / ARCHITECTURE, MAX_JSON_BYTES)
-    found = hashlib.sha256(graph).hexdigest()
-    if found != variant.graph_sha256:
-        raise UsageError(
-            f"{folder / ARCHITECTURE}: not the graph that was graded; expected SHA-256 "
-            f"{variant.graph_sha256}, got {found}. {ADVICE}"
-        )
-    _read(folder / WEIGHTS, most_mib * 2**20)
-    return Loaded(
-        class_name=variant.class_name,
-        architecture=parse_architecture(graph),
-        text=graph.decode(),
-        weights=folder / WEIGHTS,
-        summary=variant.summary,
-        output="",
-        seeds_differ=_intake(record, name).get("seeds_differ") is not False,
-        notes=variant.taken_in,
-        lines=_intake(record, name).get("lines") or {},
-    )
-
-
-def _read(path: Path, most_bytes: int) -> bytes:
-    if not path.is_file():
-        raise UsageError(f"{path}: missing; expected what was graded, beside its record. {ADVICE}")
-    if (size := path.stat().st_size) > most_bytes:
-        raise UsageError(f"{path}: too large; expected at most {most_bytes:,} bytes, got {size:,}. {ADVICE}")
-    return path.read_bytes()
-
-
-def _intake(record: Record, name: str) -> Mapping[str, Any]:
-    """Look up what the record keeps of a variant's intake; nothing, in an older record."""
-    intake = record.provenance.get("intake")
-    found = intake.get(name) if isinstance(intake, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _override(record: Record, name: str, assignment: AssignmentSpec) -> RecipeChanges:
-    """Find out what the manifest changed of the recipe, and in which precision the training ran.
-
-    In an older record it is taken from the recipe that ran.
-    """
-    training = record.variants[name].training
-    override = _intake(record, name).get("recipe")
-    if override is None and training is not None:
-        override = {key: training.recipe.get(key) for key in RecipeOverride.model_fields}
-    changes = validate(RecipeChanges, override or {}, f"provenance.intake.{name}.recipe")
-    if training is None or assignment.recipe_for(name).precision != "auto":
-        return changes
-    return changes.model_copy(update={"precision": training.recipe.get("precision")})
-
-
 def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
     kept = record.provenance.get("assignment")
     if isinstance(kept, dict):
@@ -289,7 +186,7 @@ def _check_recipes(record: Record, task: Task) -> None:
 
 
 def _check_trained(record: Record, again: Record) -> None:
-    """Tell a training that did not come about on this machine from one that came out differently."""
+    """Raise where a training did not come about on this machine, which is no difference."""
     for name, variant in again.variants.items():
         if len(variant.trainings) < len(record.variants[name].trainings) and any(
             finding.cause in ("infrastructure", "harness", "resource") for finding in variant.findings
@@ -299,7 +196,7 @@ def _check_trained(record: Record, again: Record) -> None:
 
 
 def _result(record: Record) -> dict[str, Any]:
-    """Give the result as plain data; why there was no real data is a matter of the machine."""
+    """Return the result as plain data; why there was no real data is a matter of the machine."""
     result = record.model_dump(mode="json", by_alias=True, exclude={"provenance", "result_sha256"})
     for variant in result["variants"].values():
         for finding in variant["findings"]:

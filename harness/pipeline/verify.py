@@ -75,7 +75,7 @@ def verify(task: Task, uploaded: Record | None, why_none: str, publish: Publish)
 def doubts(
     name: str, live: VariantRecord, uploaded: Record, assignment: AssignmentSpec, recipe: RecipeSpec
 ) -> Iterator[str]:
-    """Say everything that speaks against the training of one variant in an uploaded record."""
+    """Yield everything that speaks against the training of one variant in an uploaded record."""
     if uploaded.assignment_sha256 != content_hash(assignment):
         yield f"the record is of another edition of the assignment ({uploaded.assignment})"
     theirs = uploaded.variants.get(name)
@@ -129,7 +129,7 @@ def _data_doubts(training: Training, spec: DataSpec) -> Iterator[str]:
 
 
 def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
-    """Give the recipes that networks follow which cannot run at some of its sizes."""
+    """Yield the recipes that networks follow which cannot run at some of its sizes."""
     sizes = {stage.size_px for stage in recipe.stages}
     for count in range(1, len(sizes) + 1):
         for refused in combinations(sorted(sizes), count):
@@ -137,7 +137,7 @@ def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
 
 
 def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]) -> Iterator[str]:
-    """Say what is odd about a training's numbers; `counts` are the epochs it may have, the recipe's first."""
+    """Yield what is odd about a training's numbers; `counts` are epochs it may have, the recipe's first."""
     confusion = training.confusion
     if doubt := _confusion_doubt(training, spec):
         yield doubt
@@ -159,7 +159,7 @@ def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]
 
 
 def _confusion_doubt(training: Training, spec: DataSpec) -> str:
-    """Say which test images a confusion matrix should count and does not; "" where it counts them."""
+    """Return which test images a confusion matrix should count and does not; "" where it counts them."""
     confusion, classes, per_class = training.confusion, spec.num_classes, spec.test_per_class
     square = len(confusion) == classes
     square = square and all(len(row) == classes and min(row, default=-1) >= 0 for row in confusion)

@@ -97,7 +97,7 @@ def do(job: Job, emit: Emit) -> None:
 
 
 def error_event(error: HarnessError) -> ErrorEvent:
-    """Say an expected error as an event; `kind` names its class."""
+    """Return an expected error as an event; `kind` names its class."""
     kind = next((kind for kind, cls in ERRORS.items() if isinstance(error, cls)), "training")
     return ErrorEvent.model_validate({"kind": kind, "message": str(error)})
 
@@ -116,7 +116,7 @@ def _done(line: bytes, emit: Emit) -> int:
 
 
 def _give_back() -> None:
-    """Give the memory that a job has freed back to the system: the allocator is told to keep it."""
+    """Return the memory that a job has freed back to the system: the allocator is told to keep it."""
     gc.collect()
     with suppress(OSError, AttributeError):  # a C library without it
         ctypes.CDLL(None).malloc_trim(0)

@@ -198,7 +198,7 @@ class _Deadline:
         self._begin(timeout_s)
 
     def restart(self, timeout_s: float) -> None:
-        """Give it this much time from now on."""
+        """Allow it this much time from now on."""
         self.cancel()
         self._begin(timeout_s)
 
@@ -252,7 +252,7 @@ def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
 
 
 def _data_mib(pid: int) -> int:
-    """Say how much memory of its own a process has taken, touched or not."""
+    """Return how much memory of its own a process has taken, touched or not."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[5])
     except OSError:  # it has just ended
