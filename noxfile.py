@@ -62,6 +62,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def gpu(session: nox.Session) -> None:
+    """Measure on one GPU what no CPU shows: build/gpu/gpu.json and gpu.md."""
+    _run("benchmarks/gpu.py", *session.posargs)
+
+
+@nox.session
 def gradescope(_: nox.Session) -> None:
     """Build the autograder that is uploaded to Gradescope: build/gradescope.zip."""
     path = Path("build") / "gradescope.zip"
@@ -96,7 +102,12 @@ def _trained_weights(out: Path, arguments: list[str]) -> str:
 
 def _harness(*args: str) -> None:
     """Run the harness and leave with its own exit code: 1 is graded and failed, 3 is not judged."""
-    with subprocess.Popen([sys.executable, "-m", "harness", *args]) as child:
+    _run("-m", "harness", *args)
+
+
+def _run(*args: str) -> None:
+    """Run Python and leave with its exit code if that is not 0."""
+    with subprocess.Popen([sys.executable, *args]) as child:
         while child.returncode is None:
             with contextlib.suppress(KeyboardInterrupt):  # the terminal has sent it to the child as well
                 child.wait()

@@ -1,5 +1,6 @@
 """The documentation names what exists."""
 
+import cuda_table
 import pytest
 from checkout import REPOSITORY
 
@@ -91,3 +92,8 @@ def test_every_data_set_and_how_to_get_it_is_in_the_data_page(dataset):
 @pytest.mark.parametrize("key", [key for key in DataSpec.model_fields if key not in ("dataset", "stored")])
 def test_every_key_of_the_data_table_is_in_the_data_page(key):
     assert f"{key} = " in (REPOSITORY / "docs" / "data.md").read_text()
+
+
+def test_the_page_about_cuda_has_every_operator():
+    said = (REPOSITORY / "docs" / "cuda.md").read_text()
+    assert cuda_table.tables() in said, "run: python benchmarks/cuda_table.py"

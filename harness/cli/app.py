@@ -5,12 +5,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from harness.base.errors import HarnessError
+from harness.base.installation import VERSION
 from harness.cli import (
     assignment,
     cohort,
@@ -22,6 +24,8 @@ from harness.cli import (
     verifying,
     watching,
 )
+from harness.cli.commands import QuietOption, add_commands, silence
+from harness.cli.defaults import take_defaults
 from harness.report.visible import visible
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -50,17 +54,37 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
 )
 """Name, function, and an example for --help."""
 
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if asked:
+        typer.echo(f"grading-harness {VERSION} from {Path(__file__).parents[1]}")
+        raise typer.Exit
+
+
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Grade a PyTorch submission: rules on the graph that really executes, seeded training, a scorecard.",
 )
-for _name, _command, _example in COMMANDS:
-    app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)
+add_commands(app, COMMANDS)
 app.add_typer(assignment.app, name="assignment")
 app.add_typer(cohort.app, name="cohort")
+
+
+@app.callback()
+def harness(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 - the callback does it
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Grade a PyTorch submission: rules on the graph that really executes, seeded training, a scorecard."""
+    if quiet:
+        context.with_resource(silence())
+    take_defaults()
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from harness.cli import authoring
+from harness.cli.commands import add_commands
 
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("new", authoring.new, "harness assignment new my-assignment --dataset mnist"),
@@ -23,5 +24,4 @@ def assignment() -> None:
     """Write an assignment: begin one, try it, see those there are."""
 
 
-for _name, _command, _example in COMMANDS:
-    app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)
+add_commands(app, COMMANDS)

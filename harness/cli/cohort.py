@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from harness.cli import cohort_deadlines, cohort_grading, cohort_reports
+from harness.cli.commands import add_commands
 
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("grade", cohort_grading.grade, "harness cohort grade submissions --store cohort.db --data ./data"),
@@ -28,7 +29,6 @@ def cohort() -> None:
     """Grade a whole class: resumable, by several graders at once."""
 
 
-for _name, _command, _example in COMMANDS:
-    app.command(_name, epilog=f"Example: [bold]{_example}[/]")(_command)
+add_commands(app, COMMANDS)
 # The name before 2026-12; scripts of courses may have it.
 app.command("rejudge", hidden=True)(cohort_reports.regrade)

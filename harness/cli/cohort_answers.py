@@ -8,7 +8,7 @@ from rich.table import Table
 from harness.assignment.points import SHORT, named
 from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
-from harness.cli.screen import output, say, screen
+from harness.cli.screen import output, say, screen, verdicts
 from harness.cohort.models import Row, outcome
 from harness.cohort.standing import standing
 from harness.record.record import Finding
@@ -28,7 +28,7 @@ def show_summary(by_cause: Mapping[str, Sequence[Row]]) -> None:
     table.columns[1].justify = "right"
     for what in sorted(by_cause):
         table.add_row(what, str(len(by_cause[what])))
-    screen.print(table)
+    verdicts.print(table)
     for what, rows in sorted(by_cause.items()):
         if what.startswith("not judged"):
             show_failures(what, rows)

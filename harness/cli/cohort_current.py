@@ -16,17 +16,18 @@ def assignment_for(given: Path | None, store: str, files: Path | None) -> "Assig
     Raises:
         UsageError: the store is graded by another one than the one that is named.
     """
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
+    from harness.cli.options import default_assignment
     from harness.cohort.current import require_current
     from harness.cohort.repository import current_spec
     from harness.cohort.store import opened_store
 
     spec = None if given is None else load_assignment(given)
     if "://" not in store and not Path(store).is_file():
-        return spec or load_assignment(DEFAULT_ASSIGNMENT)
+        return spec or load_assignment(default_assignment())
     with opened_store(store, files) as opened:
         if spec is None:
-            return current_spec(opened) or load_assignment(DEFAULT_ASSIGNMENT)
+            return current_spec(opened) or load_assignment(default_assignment())
         require_current(opened, spec, f"--assignment {given} --store {store}")
     return spec
 

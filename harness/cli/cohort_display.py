@@ -101,6 +101,8 @@ def show_forecast(forecast: Forecast) -> None:
     say(f"rules: {len(rules)}, {_time(len(rules), forecast.rules_s)}{_who(rules)}", output)
     time_s = _time(len(training), forecast.training_at_most_s)
     say(f"training: at most {len(training)}, {time_s}{_who(training)}", output)
+    if forecast.on_gpus:
+        say(f"graders: {', '.join(f'{count} on {name}' for name, count in forecast.on_gpus)}", output)
     for student, problem in forecast.unreadable:
         say(f"cannot be opened: {student}: {problem}", output)
 

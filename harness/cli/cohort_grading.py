@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 StoreOption = Annotated[
     str,
-    typer.Option("--store", metavar="FILE|URL", help="SQLite file, or postgresql://user@host/name."),
+    typer.Option(
+        "--store",
+        metavar="FILE|URL",
+        help="SQLite file, or postgresql://user@host/name.",
+        envvar="HARNESS_STORE",
+    ),
 ]
 FilesOption = Annotated[
     Path | None,
@@ -46,7 +51,7 @@ RosterOption = Annotated[
 ]
 GradersOption = Annotated[
     int,
-    typer.Option("--workers", min=0, help="Graders at once; 0: as many as this machine has room for."),
+    typer.Option("--graders", "--workers", min=0, help="Graders at once; 0: as many as there is room for."),
 ]
 EngineOption = Annotated[
     Literal["local", "ray"], typer.Option(help="Graders on this machine, or on those of a Ray cluster.")

@@ -33,7 +33,10 @@ def table(
         ),
     ] = "html",
     out: Annotated[
-        Path, typer.Option(metavar="DIR|-", help="Folder for the files; - is standard output.")
+        Path,
+        typer.Option(
+            metavar="DIR|-", help="Folder for the files; - is standard output.", envvar="HARNESS_RESULTS"
+        ),
     ] = DEFAULT_OUT,
     assignment: AssignmentOption = None,
     roster: RosterOption = None,

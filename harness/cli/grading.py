@@ -150,7 +150,7 @@ def train(
     sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
-    from harness.cli.screen import Display, say
+    from harness.cli.screen import Display, say, verdicts
     from harness.datasets.loading import check_before
     from harness.pipeline.grade import variants_to_train
     from harness.pipeline.task import Settings
@@ -183,7 +183,8 @@ def train(
         say(
             f"{model}, seeds {tasks[0].seed} to {tasks[-1].seed}: mean {statistics.mean(accuracies):.2%}, "
             f"standard deviation {100 * statistics.stdev(accuracies):.2f} points, "
-            f"min {min(accuracies):.2%}, max {max(accuracies):.2%}"
+            f"min {min(accuracies):.2%}, max {max(accuracies):.2%}",
+            verdicts,
         )
 
 
@@ -209,7 +210,7 @@ def finish(record: "Record", json: str | None) -> None:
 def _practised(task: "Task", model: str, recipe: "RecipeSpec", worker: "Child") -> "Training":
     """Load a variant, train it, and write what is known of the training."""
     from harness.base.files import write_text
-    from harness.cli.screen import say
+    from harness.cli.screen import say, verdicts
     from harness.pipeline.loading import load, required
     from harness.pipeline.running import run_training
     from harness.report.files import write_training
@@ -231,6 +232,7 @@ def _practised(task: "Task", model: str, recipe: "RecipeSpec", worker: "Child") 
     low, high = training.accuracy_interval
     say(
         f"{model}, seed {training.seed}: {training.accuracy:.2%} after {len(training.epochs)} epochs "
-        f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}"
+        f"(95 % interval {low:.2%} to {high:.2%}); results in {folder}",
+        verdicts,
     )
     return training

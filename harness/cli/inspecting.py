@@ -1,13 +1,15 @@
 """rf, explain, doctor: commands that look at a network, a rule or this machine, and judge nothing."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.base.errors import UsageError
+from harness.cli.defaults import NAME, VARIABLES, defaults_file
 from harness.cli.options import (
     EXIT,
     AssignmentOption,
@@ -16,8 +18,12 @@ from harness.cli.options import (
     DataOption,
     PathArgument,
     VariantOption,
+    default_assignment,
     opened,
 )
+
+if TYPE_CHECKING:
+    from harness.base.machine import Check
 
 
 def rf(
@@ -98,15 +104,27 @@ def doctor(
     from dataclasses import asdict
     from json import dumps
 
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
     from harness.cli.screen import say, show_checks
     from harness.pipeline.doctor import examine
 
     say("looking at this machine; torch takes some seconds to start …")
-    checks = examine(load_assignment(assignment or DEFAULT_ASSIGNMENT), data)
+    checks = (_defaults(), *examine(load_assignment(assignment or default_assignment()), data))
     if json:
         typer.echo(dumps([asdict(check) for check in checks], indent=2))
     else:
         show_checks(checks)
     if any(check.level == "FAIL" for check in checks):
         raise typer.Exit(EXIT["not_judged"])
+
+
+# Private functions
+
+
+def _defaults() -> "Check":
+    """Say which file of defaults counts here, and what the variables are that it stands for."""
+    from harness.base.machine import Check
+
+    file = defaults_file()
+    used = ", ".join(f"{key} {value}" for key in VARIABLES if (value := os.environ.get(VARIABLES[key])))
+    return Check("defaults", "PASS", f"{file or f'no {NAME} from here upwards'}{f': {used}' if used else ''}")

@@ -95,15 +95,16 @@ def reproduce(
     Exits with 0 if every byte of the result is the same, 1 if not, 2 if a file is missing or was changed,
     3 if it could not be trained again.
     """
-    from harness.cli.screen import Display, show_reproduction
-    from harness.pipeline.reproduce import assignment_of, foreseen, reproduce
+    from harness.cli.screen import Display, say, show_reproduction
+    from harness.pipeline.foreseen import foreseen
+    from harness.pipeline.reproduce import assignment_of, reproduce
     from harness.pipeline.task import Settings
     from harness.record.record import load_record
 
     loaded = load_record(record)
     spec = assignment_of(loaded, assignment)
     for warning in foreseen(loaded):
-        typer.echo(warning, err=True)
+        say(warning)
     with TemporaryDirectory(prefix="harness-") as temporary, alone_in(out or Path(temporary)):
         folder = out or Path(temporary)
         settings = Settings(out=folder, workers=workers, data=data, stats_cache=folder / "stats.json")

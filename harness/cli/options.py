@@ -1,5 +1,6 @@
 """The options that commands share, and the task they describe."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -38,6 +39,18 @@ def assignment_file(given: str) -> Path:
     return located(given)
 
 
+def default_assignment() -> Path:
+    """Return the assignment that counts where none is named: that of the variable, or the shipped one.
+
+    Raises:
+        UsageError: the variable names none.
+    """
+    from harness.assignment.spec import DEFAULT_ASSIGNMENT
+
+    named = os.environ.get("HARNESS_ASSIGNMENT")
+    return assignment_file(named) if named else DEFAULT_ASSIGNMENT
+
+
 AssignmentOption = Annotated[
     Path | None,
     typer.Option(
@@ -71,7 +84,9 @@ SandboxOption = Annotated[
     Literal["auto", "bwrap", "lock"],
     typer.Option(help="What holds the submission's code; auto takes the strongest that works."),
 ]
-OutOption = Annotated[Path, typer.Option(help="Folder for the results.", metavar="DIR")]
+OutOption = Annotated[
+    Path, typer.Option(help="Folder for the results.", metavar="DIR", envvar="HARNESS_RESULTS")
+]
 SeedOption = Annotated[int | None, typer.Option(help="Base seed; the assignment's if not given.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Data-loading processes; the result is the same.")]
@@ -111,13 +126,13 @@ def opened(
     Raises:
         UsageError, AssignmentError: one of the options does not make sense.
     """
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
     from harness.pipeline.loading import in_sandbox
     from harness.pipeline.task import Task
     from harness.sources.submission import open_submission
 
     check_writable(settings.out)
-    spec = load_assignment(assignment or DEFAULT_ASSIGNMENT)
+    spec = load_assignment(assignment or default_assignment())
     submission = open_submission(
         path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
     )

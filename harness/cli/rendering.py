@@ -19,6 +19,7 @@ from harness.cli.options import (
     OutOption,
     RecordArgument,
     SeedOption,
+    default_assignment,
     opened,
 )
 from harness.cli.outputs import check_writable
@@ -36,7 +37,7 @@ def augment(
     assignment: AssignmentOption = None,
 ) -> None:
     """Show what the recipe's augmentation does: training images beside what four epochs make of them."""
-    from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+    from harness.assignment.spec import load_assignment
     from harness.base.files import write_bytes
     from harness.cli.screen import Display, say
     from harness.pipeline.running import run_augmentation
@@ -47,7 +48,7 @@ def augment(
     from harness.training.runner import Child
 
     check_writable(out)
-    spec, settings = load_assignment(assignment or DEFAULT_ASSIGNMENT), Settings(seed=seed, data=data)
+    spec, settings = load_assignment(assignment or default_assignment()), Settings(seed=seed, data=data)
     with TemporaryDirectory(prefix="harness-") as folder, Display() as display, closing(Child()) as worker:
         samples = Path(folder) / SAMPLES
         classes = run_augmentation(spec, settings, n_samples, samples, display.show, worker)
@@ -59,7 +60,9 @@ def augment(
 
 def readme(
     path: Annotated[Path, typer.Argument(metavar="README.md", help="The file whose blocks are filled.")],
-    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder with the record.")] = DEFAULT_OUT,
+    results: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the record.", envvar="HARNESS_RESULTS")
+    ] = DEFAULT_OUT,
     rf: Annotated[
         list[str],
         typer.Option(

@@ -24,6 +24,7 @@ from harness.training.events import (
     EpochEvent,
     Event,
     MeasuredEvent,
+    SlowerEvent,
     StepEvent,
 )
 
@@ -47,6 +48,8 @@ STAGES = {
 }
 
 screen = Console(stderr=True, highlight=False, emoji=False)
+verdicts = Console(stderr=True, highlight=False, emoji=False)
+"""The line that a command ends with, which --quiet leaves."""
 output = Console(highlight=False, emoji=False)
 """Standard output: what a command was asked to print."""
 
@@ -76,7 +79,7 @@ def show_record(record: Record) -> None:
     for sentence in stated(record):
         say(f"note: {sentence}")
     scored = total_of(record)
-    screen.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
+    verdicts.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
 
 
 def show_field(report: "FieldReport") -> None:
@@ -142,6 +145,7 @@ def show_checks(checks: "Sequence[Check]") -> None:
     """Print what was found of this machine."""
     colours = {"PASS": "green", "CAUTION": "yellow", "FAIL": "red"}
     table = Table("check", "", "found", "what to do")
+    table.columns[2].overflow = "fold"
     for check in checks:
         level = f"[{colours[check.level]}]{check.level}[/]"
         table.add_row(check.name, level, plain(check.found), plain(check.fix))
@@ -188,7 +192,7 @@ class Display:
             case str():
                 self._clear()
                 say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
-            case DataEvent():
+            case DataEvent() | SlowerEvent():
                 say(event.message)
             case DownloadEvent():
                 total = event.total or event.done

@@ -1,5 +1,6 @@
 """watch: the command that shows a class, or a run, in a browser as it is graded."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +65,9 @@ def _view(what: str | None, files: Path | None, *, names: bool) -> "View":
     from harness.watch.run_view import RunView
 
     if what is None:
-        what = DEFAULT_STORE if Path(DEFAULT_STORE).is_file() else str(DEFAULT_OUT)
+        store = os.environ.get("HARNESS_STORE") or DEFAULT_STORE
+        out = os.environ.get("HARNESS_RESULTS") or str(DEFAULT_OUT)
+        what = store if "://" in store or Path(store).is_file() else out
     if "://" in what or Path(what).is_file():
         return ClassView(open_for_reading(what, files), names=names)
     if not Path(what).is_dir():

@@ -49,7 +49,7 @@ class Pool:
     size: int
     """Most graders at once."""
     gpus: tuple[str, ...] = ()
-    """The GPUs, one a grader; none: they train on processors."""
+    """The device of each grader; none: they train on processors."""
     graders: list[_Grader] = field(default_factory=list)
     in_vain: int = 0
 
@@ -156,16 +156,6 @@ def cores_of(place: int, size: int, usable: list[int]) -> tuple[int, ...]:
     each = max(1, len(usable) // size)
     first = place * each % len(usable)
     return tuple(usable[first : first + each])
-
-
-def gpus_here(device: str) -> tuple[str, ...]:
-    """Name the GPUs that may be trained on, one slot each."""
-    if device == "cpu":
-        return ()
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return tuple(name for name in visible.split(",") if name and name != "-1")
-    cards = Path("/proc/driver/nvidia/gpus")
-    return tuple(str(number) for number, _ in enumerate(cards.iterdir())) if cards.is_dir() else ()
 
 
 # Private functions

@@ -2,18 +2,21 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from harness.base.gpus import Gpu, gpus
 from harness.cohort.current import require_current
 from harness.cohort.ingest import PROBLEM, ingest
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import release_dead
-from harness.cohort.local import Pool, gpus_here
+from harness.cohort.local import Pool
 from harness.cohort.models import Row
 from harness.cohort.objects import Objects
+from harness.cohort.placing import graders_that_fit, largest_need_mib, placed
 from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
 from harness.cohort.queries import Counts, rows, submissions
 from harness.cohort.ray_engine import Cluster, RayPool
@@ -49,7 +52,8 @@ class Plan:
     job: Job
     """What each grader does; the runner sets the stage."""
     workers: int = 0
-    """Graders at once; 0: as many as there are processors, in a training as many as its threads allow."""
+    """Graders at once; 0: as many as there are processors, in a training as many as its threads allow, or as
+    have room on the GPUs."""
     rules_only: bool = False
     train_all: bool = False
     """Train those too that can pass no more, for their points."""
@@ -70,6 +74,8 @@ class Forecast:
     """Whose submission cannot be opened, and why."""
     rules_s: float | None
     training_at_most_s: float | None
+    on_gpus: tuple[tuple[str, int], ...] = ()
+    """How many graders would train on which kind of GPU or slice; none where they train on processors."""
 
 
 @dataclass(frozen=True)
@@ -152,22 +158,24 @@ def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: P
     may_train = not _rules_alone(config, plan)
     trained = [student for student, one in stages.items() if may_train and _may_be_trained(*one, plan)]
     rules, training = (len({keys[student] for student in some}) for some in (new, trained))
+    at = _places(where, config, plan) if trained else ()
     return Forecast(
         submissions=len(roster.listed),
         rules=tuple(new),
         training_at_most=tuple(trained),
         unreadable=tuple(unreadable.items()),
         rules_s=_duration(rules, seconds.get("rules"), graders(plan, "rules", config)),
-        training_at_most_s=_duration(training, seconds.get("full"), graders(plan, "training", config)),
+        training_at_most_s=_duration(
+            training, seconds.get("full"), len(at) or graders(plan, "training", config)
+        ),
+        on_gpus=tuple(Counter(gpu.name for gpu in at).items()),
     )
 
 
 def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
-    """Say how many graders work at once in a stage."""
+    """Say how many graders work at once in a stage on processors."""
     processors = len(os.sched_getaffinity(0))
     if stage == "training":
-        if slots := gpus_here(plan.job.device):
-            return min(plan.workers or len(slots), len(slots))
         processors = max(1, processors // config.assignment.recipe.threads)
     return plan.workers or processors
 
@@ -215,8 +223,25 @@ def _engine(store: Store, config: GradingConfig, plan: Plan, stage: Stage) -> Po
     if plan.cluster is not None:
         cpus = config.assignment.recipe.threads if stage == "training" else 1
         return RayPool(store, config.run_key, job, plan.cluster, cpus, plan.workers)
-    gpus = gpus_here(plan.job.device) if stage == "training" else ()
-    return Pool(store, config.run_key, job, graders(plan, stage, config), gpus)
+    at = _places(store, config, plan) if stage == "training" else ()
+    size = len(at) or graders(plan, stage, config)
+    return Pool(store, config.run_key, job, size, tuple(gpu.id for gpu in at))
+
+
+def _places(where: Store | None, config: GradingConfig, plan: Plan) -> Sequence[Gpu]:
+    """Return the GPU of each grader that trains; unless a number is asked for, as many as have room.
+
+    Each has a processor too, which feeds the GPU.
+    """
+    here = () if plan.job.device == "cpu" else gpus()
+    if not here:
+        return ()
+    handed_in = () if where is None else submissions(where, config.assignment_sha256)
+    found = [row for some in handed_in for row in some if row.state in ("waiting", "running")]
+    folders = {row.folder for row in found if row.folder is not None}
+    need_mib = largest_need_mib(folders, config.assignment)
+    fit = min(graders_that_fit(here, need_mib), len(os.sched_getaffinity(0)))
+    return placed(here, need_mib, plan.workers or fit)
 
 
 def _rules_alone(config: GradingConfig, plan: Plan) -> bool:

@@ -2,6 +2,7 @@
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, SandboxError
+from harness.base.gpus import gpus
 from harness.base.installation import how_to_install, pinned, versions
 from harness.base.machine import Check, computes_bfloat16, now
 from harness.datasets.dataset import Public
@@ -69,6 +70,7 @@ def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
     return (
         Check("torch", "PASS", f"{torch['torch']}, {torch['blas']}, {torch['cpu_kernels']} kernels"),
         Check("device", "PASS", f"{torch['device']}, {torch['cpu']}"),
+        _gpus(is_used=torch["device"] != "cpu"),
         Check(
             "determinism",
             "FAIL" if wrong else "PASS",
@@ -77,6 +79,26 @@ def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
         ),
         _data(found, assignment.data),
     )
+
+
+def _gpus(*, is_used: bool) -> Check:
+    """List the GPUs and their slices, and say why torch cannot use them or what is not known of them."""
+    found = gpus()
+    if not found:
+        return Check("GPUs", "PASS", "none: networks are trained on the processor")
+    said = "; ".join(
+        f"{gpu.name} ({'memory not known' if gpu.free_mib is None else f'{gpu.free_mib:,} MiB free'})"
+        for gpu in found
+    )
+    if not is_used:
+        fix = (
+            "Install torch for CUDA and a driver that is new enough for it; the processor is used till then."
+        )
+        return Check("GPUs", "CAUTION", f"torch can use none of {said}", fix)
+    if any(gpu.free_mib is None for gpu in found):
+        fix = "Make nvidia-smi work for this user: until then a class has one grader a GPU."
+        return Check("GPUs", "CAUTION", said, fix)
+    return Check("GPUs", "PASS", f"{said}; driver {found[0].driver}")
 
 
 def _bfloat16(assignment: AssignmentSpec) -> Check:

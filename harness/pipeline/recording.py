@@ -16,6 +16,7 @@ from harness.assignment.starter import is_starter
 from harness.base.installation import versions
 from harness.base.machine import now
 from harness.base.tables import content_hash
+from harness.graph.cuda import not_on_cuda
 from harness.graph.ir import Architecture
 from harness.graph.naming import counted
 from harness.loader.load import Loaded, LoadFailure
@@ -227,14 +228,16 @@ def _output(judged: Judged | LoadFailure) -> str:
 
 
 def _with_doubts(facts: Facts, architecture: Architecture) -> Facts:
-    """Notice the network that `harness new` writes."""
-    if not is_starter(architecture):
-        return facts
-    doubt = (
-        "This is the starter that `harness new` writes, its network unchanged: it keeps the rules, and is"
-        " nobody's own work."
-    )
-    return facts.model_copy(update={"warnings": (*facts.warnings, doubt)})
+    """Warn of the network that `harness new` writes, and of one that a GPU cannot train."""
+    doubts = []
+    if is_starter(architecture):
+        doubts.append(
+            "This is the starter that `harness new` writes, its network unchanged: it keeps the rules, and is"
+            " nobody's own work."
+        )
+    if why := not_on_cuda(architecture):
+        doubts.append(f"Trained on a CPU only (--device cpu or auto): {why}.")
+    return facts.model_copy(update={"warnings": (*facts.warnings, *doubts)})
 
 
 def _scored(

@@ -16,7 +16,6 @@ from typing import Any
 from harness.assignment.gallery import shipped
 from harness.assignment.spec import AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
-from harness.base.machine import computes_bfloat16, cpu_features
 from harness.base.tables import content_hash
 from harness.pipeline.grade import grade
 from harness.pipeline.results import task_of_record
@@ -98,23 +97,6 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
         f"{where}: not the assignment that was judged by; expected {record.assignment} with SHA-256 "
         f"{record.assignment_sha256}. Name the very file with --assignment."
     )
-
-
-def foreseen(record: Record) -> tuple[str, ...]:
-    """Return what the processor will change: other bytes, or a training that takes long."""
-    kept = record.provenance.get("fingerprint")
-    before = kept.get("cpu_features") if isinstance(kept, dict) else None
-    trainings = [training for variant in record.variants.values() for training in variant.trainings]
-    on_cpu = [training for training in trainings if training.device == "cpu"]
-    said = []
-    if on_cpu and before is not None and set(str(before).split()) != cpu_features():
-        said.append("This processor has other instructions than the recorded one: expect other bytes.")
-    if any(one.recipe.get("precision") == "bfloat16" for one in on_cpu) and not computes_bfloat16():
-        said.append(
-            "The record was trained in bfloat16, which this processor does not compute natively: "
-            "expect 7 to 12 times the time of float32."
-        )
-    return tuple(said)
 
 
 # Private functions

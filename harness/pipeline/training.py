@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from harness.base.errors import DataUnavailableError, GraphError, TrainingError
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
+from harness.graph.cuda import not_on_cuda
 from harness.loader.load import Loaded
 from harness.pipeline.loading import load
 from harness.pipeline.probing import Probed
@@ -56,6 +57,9 @@ def train(task: Task, name: str, probed: Probed, worker: Child) -> Trained:
         unknown = "the network could not be rebuilt from its graph"
         verdict = untrainable("student" if probed.not_run else "harness", probed.not_run or unknown)
         return _trained(task, name, [Attempt(None, verdict)])
+    cannot = not_on_cuda(probed.loaded.architecture) if task.settings.device == "cuda" else None
+    if cannot:
+        return _trained(task, name, [Attempt(None, untrainable("harness", f"{cannot}; use --device cpu"))])
     if task.settings.data == PREVIEW:
         return _preview(task, name, "the embedded mini set was asked for", worker)
     try:

@@ -28,8 +28,9 @@ Ending = Literal[
     "ok", "crashed", "killed", "timed_out", "over_memory", "over_output", "bad_output", "harness_error"
 ]
 """How the process that ran a submission ended; `harness.loader.load` says which is whose fault."""
-Augmented = Literal["one by one", "in batches"]
-"""Whether Albumentations ran on each image, or its distribution was drawn for a batch at a time."""
+Augmented = Literal["one by one", "in batches", "on the device"]
+"""Whether Albumentations ran on each image, or its distribution was drawn for a batch at a time, of which
+OpenCV made the images or the device did."""
 
 
 class Where(Frozen):

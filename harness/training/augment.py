@@ -4,14 +4,13 @@ import random
 import warnings
 from collections.abc import Iterable
 
-import albumentations
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.errors import UsageError
 from harness.record.record import Augmented
 from harness.settings.recipe import TransformSpec
+from harness.training.libraries import albumentations, cv2
 
 Images = NDArray[np.uint8]
 
@@ -73,7 +72,7 @@ def for_channels(transforms: Iterable[TransformSpec], channels: int) -> tuple[Tr
     return tuple(_in_grey(spec) for spec in transforms if spec.name != "ToGray")
 
 
-def build(spec: TransformSpec) -> albumentations.BasicTransform:
+def build(spec: TransformSpec) -> "albumentations.BasicTransform":
     """Build one transform of Albumentations.
 
     Raises:

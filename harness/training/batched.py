@@ -3,20 +3,24 @@
 Albumentations spends nearly all of its time on one image's bookkeeping. Here the parameters of a whole
 epoch are drawn at once, and OpenCV is called as Albumentations calls it. A pipeline that holds anything
 else than the three transforms below is left to `harness.training.augment`.
+
+Each transform has a second form for images that lie on a device: the same parameters, worked out here, and
+operators of torch in place of OpenCV. The pixels differ by one grey level at most.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import albumentations
-import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from harness.record.record import Augmented
 from harness.settings.recipe import TransformSpec
 from harness.training.augment import Augmenter, Images, build, for_channels
+from harness.training.libraries import albumentations, cv2
+from harness.training.warp import BORDERS, INTERPOLATIONS, colour, inverted, warped
 
 Uniform = NDArray[np.float64]
 Range = tuple[float, float]
@@ -43,8 +47,18 @@ class BatchTransform(Protocol):
     def draws(self) -> int:
         """How many uniform numbers each image takes."""
 
+    @property
+    def has_device_form(self) -> bool:
+        """Whether `on_device` can be called."""
+
     def __call__(self, images: Images, uniform: Uniform) -> None:
         """Change images (N, H, W, C) in place; `uniform` is (N, draws), in [0, 1)."""
+
+    def parameters(self, uniform: Uniform, height: int, width: int) -> Uniform:
+        """Work out the (N, k) numbers that `on_device` takes for each image."""
+
+    def on_device(self, images: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
+        """Return the images (N, H, W, C) uint8 changed; `parameters` is (N, k) float32."""
 
 
 class BatchAugmenter:
@@ -53,7 +67,8 @@ class BatchAugmenter:
     manner: Augmented = "in batches"
 
     def __init__(self, transforms: Sequence[BatchTransform], seed: int) -> None:
-        cv2.setNumThreads(0)
+        if transforms:
+            cv2.setNumThreads(0)
         self._transforms = transforms
         self._seed = seed
         self._drawn: tuple[int, int, list[Uniform]] = (-1, 0, [])
@@ -65,6 +80,25 @@ class BatchAugmenter:
         for transform, uniform in zip(self._transforms, self._numbers(epoch, int(places.max())), strict=True):
             transform(out, uniform[places])
         return out
+
+    @property
+    def has_device_form(self) -> bool:
+        """Whether every transform can run on a device."""
+        return all(transform.has_device_form for transform in self._transforms)
+
+    def parameters(self, epoch: int, images: int, height: int, width: int) -> list[torch.Tensor]:
+        """Return for each transform the (images, k) float32 numbers of an epoch, by place in the split."""
+        drawn = zip(self._transforms, self._numbers(epoch, images - 1), strict=True)
+        return [
+            torch.from_numpy(transform.parameters(uniform[:images], height, width).astype(np.float32))
+            for transform, uniform in drawn
+        ]
+
+    def on_device(self, images: torch.Tensor, parameters: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Augment images (N, H, W, C) uint8 where they lie; `parameters` are theirs, a row an image."""
+        for transform, numbers in zip(self._transforms, parameters, strict=True):
+            images = transform.on_device(images, numbers)
+        return images
 
     def _numbers(self, epoch: int, last: int) -> list[Uniform]:
         """Draw for every image of an epoch up to `last`: row i is the same however many rows there are."""
@@ -85,11 +119,20 @@ class Flip:
 
     p: float
     draws: int = 1
+    has_device_form: bool = True
 
     def __call__(self, images: Images, uniform: Uniform) -> None:
         """Change images in place."""
         chosen = uniform[:, 0] < self.p
         images[chosen] = images[chosen, :, ::-1]
+
+    def parameters(self, uniform: Uniform, height: int, width: int) -> Uniform:  # noqa: ARG002
+        """Return (N, 1): 1 for an image to mirror, else 0."""
+        return (uniform[:, :1] < self.p).astype(np.float64)
+
+    def on_device(self, images: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
+        """Return the images changed."""
+        return torch.where(parameters[:, :, None, None] > 0, images.flip(2), images)
 
 
 @dataclass(frozen=True)
@@ -116,6 +159,20 @@ class Affine:
                 flags=self.interpolation, borderMode=self.border_mode, borderValue=self.fill,
             )  # fmt: skip
             images[row] = moved.reshape(images.shape[1:])  # OpenCV drops the one channel of a grey image
+
+    @property
+    def has_device_form(self) -> bool:
+        """Whether the interpolation and the border are among those of `harness.training.warp`."""
+        return self.interpolation in INTERPOLATIONS and self.border_mode in BORDERS
+
+    def parameters(self, uniform: Uniform, height: int, width: int) -> Uniform:
+        """Return (N, 6): the matrix from target to source, the identity for an image to leave as it is."""
+        inverse = inverted(self.matrices(uniform, height, width)).reshape(-1, 6)
+        return np.where(uniform[:, :1] < self.p, inverse, [1, 0, 0, 0, 1, 0])
+
+    def on_device(self, images: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
+        """Return the images changed."""
+        return warped(images, parameters.view(-1, 2, 3), self.interpolation, self.border_mode, self.fill)
 
     def matrices(self, uniform: Uniform, height: int, width: int) -> Uniform:
         """Give the (N, 2, 3) matrices from source to target, in pixels (x, y)."""
@@ -144,20 +201,37 @@ class Dropout:
     widths: tuple[int, int]
     fill: tuple[int, ...]
     draws: int = 5
+    has_device_form: bool = True
 
     def __call__(self, images: Images, uniform: Uniform) -> None:
         """Change images in place."""
+        top, bottom, left, right = self.parameters(uniform, *images.shape[1:3]).T[:, :, None]
+        y, x = np.arange(images.shape[1]), np.arange(images.shape[2])
+        rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
+        images[rows[:, :, None] & columns[:, None, :]] = np.array(self.fill[: images.shape[3]], np.uint8)
+
+    def parameters(self, uniform: Uniform, height: int, width: int) -> Uniform:
+        """Return (N, 4): the hole's top, bottom, left and right, the ends not included; 0 for no hole."""
         chosen, *place = uniform.T
-        rows = _stretch(place[0], place[1], self.heights, images.shape[1])
-        columns = _stretch(place[2], place[3], self.widths, images.shape[2])
-        hole = rows[:, :, None] & columns[:, None, :] & (chosen < self.p)[:, None, None]
-        images[hole] = np.array(self.fill[: images.shape[3]], np.uint8)
+        sides = (
+            *_stretch(place[0], place[1], self.heights, height),
+            *_stretch(place[2], place[3], self.widths, width),
+        )
+        return np.where((chosen < self.p)[:, None], np.stack(sides, axis=1), 0)
+
+    def on_device(self, images: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
+        """Return the images changed."""
+        top, bottom, left, right = parameters[:, :, None].unbind(1)
+        y, x = (torch.arange(side, device=images.device) for side in images.shape[1:3])
+        rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
+        hole = (rows[:, :, None] & columns[:, None, :])[..., None]
+        return torch.where(hole, colour(self.fill, images), images)
 
 
 # Private functions
 
 
-def _batched(transform: albumentations.BasicTransform) -> BatchTransform | None:
+def _batched(transform: "albumentations.BasicTransform") -> BatchTransform | None:
     """Translate one transform of Albumentations; None if it does what the ones above do not."""
     kind = type(transform)
     if kind is albumentations.HorizontalFlip:
@@ -171,7 +245,7 @@ def _batched(transform: albumentations.BasicTransform) -> BatchTransform | None:
     return None
 
 
-def _affine(affine: albumentations.Affine) -> Affine | None:
+def _affine(affine: "albumentations.Affine") -> Affine | None:
     if affine.translate_percent is None or (np.ndim(affine.fill) > 0 and len(affine.fill) != 3):
         return None
     return Affine(
@@ -186,7 +260,7 @@ def _affine(affine: albumentations.Affine) -> Affine | None:
     )
 
 
-def _dropout(dropout: albumentations.CoarseDropout) -> Dropout | None:
+def _dropout(dropout: "albumentations.CoarseDropout") -> Dropout | None:
     heights, widths = dropout.hole_height_range, dropout.hole_width_range
     # Sizes below one are shares of a side; a fill that is a word is a method.
     if isinstance(dropout.fill, str) or heights[1] < 1 or widths[1] < 1:
@@ -208,11 +282,9 @@ def _stack(rows: Sequence[Sequence[Uniform]]) -> Uniform:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _stretch(length: Uniform, start: Uniform, lengths: tuple[int, int], side: int) -> NDArray[np.bool_]:
-    """Mark (N, side) positions: a length drawn from `lengths`, then a start so that it fits."""
+def _stretch(length: Uniform, start: Uniform, lengths: tuple[int, int], side: int) -> tuple[Uniform, Uniform]:
+    """Draw a length from `lengths` and a start so that it fits: the first place, the one after the last."""
     shortest, longest = lengths[0], min(lengths[1], side)
     drawn = shortest + np.floor(length * (longest - shortest + 1))
     first = np.floor(start * (side - drawn + 1))
-    places = np.arange(side)
-    marked: NDArray[np.bool_] = (places >= first[:, None]) & (places < (first + drawn)[:, None])
-    return marked
+    return first, first + drawn

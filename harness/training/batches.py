@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from harness.base.seeds import seed_for
 from harness.datasets.images import Split
 from harness.settings.recipe import RecipeSpec
-from harness.training.batched import augmenter
+from harness.training.batched import BatchAugmenter, augmenter
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -24,25 +24,33 @@ class Batches(Dataset[Batch]):
     """
 
     def __init__(self, split: Split, recipe: RecipeSpec, seed: int) -> None:
-        self._split = split
+        self.split = split
         self._size = recipe.batch_size
         self._shuffle_seed = seed_for(seed, "shuffle")
-        self._augment = augmenter(recipe.augmentation, seed_for(seed, "augment"), split.images.shape[3])
-        self.augmented = self._augment.manner
+        self.augment = augmenter(recipe.augmentation, seed_for(seed, "augment"), split.images.shape[3])
         self._order: tuple[int, NDArray[np.int64]] | None = None
         self.steps_per_epoch = len(split.labels) // recipe.batch_size
 
     def __getitem__(self, step: int) -> Batch:
         """Return the batch of one step of the whole training, counted from 0."""
         epoch, k = divmod(step, self.steps_per_epoch)
-        chosen = self._permutation(epoch)[k * self._size : (k + 1) * self._size]
-        images = self._augment(self._split.images[chosen], epoch=epoch, indices=chosen)
-        return torch.from_numpy(images), torch.from_numpy(self._split.labels[chosen])
+        chosen = self.order(epoch)[k]
+        images = self.augment(self.split.images[chosen], epoch=epoch, indices=chosen)
+        return torch.from_numpy(images), torch.from_numpy(self.split.labels[chosen])
 
-    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the (steps_per_epoch, batch size) places in the split of an epoch's images."""
         if self._order is None or self._order[0] != epoch:
-            self._order = (epoch, permutation(len(self._split.labels), self._shuffle_seed, epoch))
+            order = permutation(len(self.split.labels), self._shuffle_seed, epoch)
+            full = order[: self.steps_per_epoch * self._size]
+            self._order = (epoch, full.reshape(self.steps_per_epoch, self._size))
         return self._order[1]
+
+    @property
+    def device_augmenter(self) -> BatchAugmenter | None:
+        """The augmentation, if it can run on images that lie on a device."""
+        found = self.augment if isinstance(self.augment, BatchAugmenter) else None
+        return found if found is not None and found.has_device_form else None
 
 
 def permutation(images: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from torch import nn
 from harness.base.errors import UsageError
 from harness.base.files import atomic_file
 from harness.record.record import EpochLog
+from harness.training.muon import Muon
 
 FORMAT = "harness/checkpoint/1"
 LAST = "last.pth"
@@ -60,7 +61,7 @@ class Trained:
     """What changes while training; the position in the random streams is a function of the epoch."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Muon
     schedule: torch.optim.lr_scheduler.LRScheduler
 
 

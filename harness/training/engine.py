@@ -91,7 +91,7 @@ def do(job: Job, emit: Emit) -> None:
         make_deterministic(job.threads)
         emit(_examined(job))
         return
-    from harness.training.on_data import do_on_data  # Albumentations comes with it, which takes a while
+    from harness.training.on_data import do_on_data  # what reads images takes a while to import
 
     do_on_data(job, emit)
 

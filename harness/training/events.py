@@ -80,6 +80,13 @@ class EpochEvent(Table):
     seconds: float
 
 
+class SlowerEvent(Table):
+    """A training takes longer than it could, and why: to tell the user, and part of no result."""
+
+    event: Literal["slower"] = "slower"
+    message: str
+
+
 class Probe(Table):
     """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
 
@@ -221,6 +228,7 @@ Event = Annotated[
         ContinuedEvent,
         StepEvent,
         EpochEvent,
+        SlowerEvent,
         StartedEvent,
         CheckedEvent,
         ProbedEvent,

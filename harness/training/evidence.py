@@ -24,6 +24,7 @@ from harness.training.apart import apart
 from harness.training.copies import moved_copies
 from harness.training.effects import effects_of, others_in_question
 from harness.training.network import one_line
+from harness.training.philox import Moment
 from harness.training.pools import smooth_maxima
 from harness.training.program import compiled
 from harness.training.steps import nearly_constant, steps
@@ -98,12 +99,13 @@ def _stepped(
     chosen = [
         owned[t.name].requires_grad_() for t in architecture.tensors if t.trainable and t.tied_to is None
     ]
-    torch.manual_seed(0)
     for step in range(STEPS if chosen else 0):
         batch = slice(step * IMAGES, (step + 1) * IMAGES)
         # Unequal, so that steps forth and back do not end where they began.
         length = STEP_SIZE * (1 + GOLDEN * step % 1)
-        loss = nn.functional.cross_entropy(program.run(images[batch], held), labels[batch])
+        loss = nn.functional.cross_entropy(
+            program.run(images[batch], held, moment=Moment(step=step)), labels[batch]
+        )
         gradients = torch.autograd.grad(loss, chosen, allow_unused=True)
         with torch.no_grad():
             for parameter, gradient in zip(chosen, gradients, strict=True):

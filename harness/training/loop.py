@@ -4,14 +4,12 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from torch.optim.lr_scheduler import OneCycleLR
 
 from harness.base.errors import GraphError, UsageError
@@ -21,18 +19,22 @@ from harness.datasets.images import Data
 from harness.record.record import Augmented, EpochLog, Training, accuracy_of
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
-from harness.training.batches import Batch, Batches, stream
+from harness.training.batches import Batches
+from harness.training.capture import Execution, Repeated, execution_on
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
 from harness.training.events import ContinuedEvent, DivergedEvent, Emit, EpochEvent, StepEvent
+from harness.training.feed import feed
 from harness.training.fingerprint import fingerprint
 from harness.training.jobs import TrainJob
-from harness.training.measure import Measured, arithmetic, measure
+from harness.training.measure import Measured, measure
 from harness.training.muon import Muon
-from harness.training.network import Network, in_layout, running
+from harness.training.network import Network, in_layout
 from harness.training.pixels import Pixels
 from harness.training.plan import planned
 from harness.training.samples import augmented, write_samples
 from harness.training.stats import Stats, used
+from harness.training.tally import Means, Tally
+from harness.training.training_step import TrainingStep
 
 STEP_EVENT_S = 0.2
 """Least time between two progress events."""
@@ -54,6 +56,8 @@ class Inputs:
     data: Data
     stats: Stats
     device: torch.device
+    execution: Execution | None = None
+    """How its steps run; None: as suits the device."""
 
 
 def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
@@ -76,25 +80,30 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
             f"{len(inputs.data.train.labels)}, got {recipe.batch_size}."
         )
     steps = recipe.epochs * batches.steps_per_epoch
+    execution = inputs.execution or execution_on(inputs.device)
     initial_sha256 = weights_sha256(network)
     identity = _identity(job, inputs, initial_sha256)
-    trained = optimised(network, recipe, steps)
+    trained = optimised(network, recipe, steps, capturable=execution.recorder is not None)
     checkpoint.clear(job.checkpoints)
     seal_key = checkpoint.bound(job.seal_key, fingerprint(inputs.device))
     progress = _begun(job, trained, identity, seal_key, emit)
     pixels = Pixels(inputs.stats, inputs.device, plan.memory_format)
     measured: Measured | None = None
-    stretch = stream(batches, progress.epoch * batches.steps_per_epoch, steps, job.workers)
+    left = range(progress.epoch * batches.steps_per_epoch, steps)
+    batch_feed = feed(batches, left, job.workers, inputs.device, resident=execution.resident)
+    tally = Tally(recipe.batch_size, inputs.device)
+    step = TrainingStep(recipe.label_smoothing, plan.precision, network, trained, pixels, batch_feed, tally)
     for epoch in range(progress.epoch + 1, recipe.epochs + 1):
         started = time.monotonic()
         side_px = plan.sizes_px[epoch - 1]
         network.pools_globally = side_px in plan.pooled_px
-        run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, trained, pixels, emit)
-        log, measured = run.run(stretch, inputs.data)
+        repeated = step.at(side_px, execution, emit)
+        run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, step, repeated, emit)
+        log, measured = run.run(inputs.data)
         progress = Progress((*progress.logs, log), measured.confusion)
         checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every, seal_key)
         emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
-    training = _result(job, inputs, asked, plan.notes, progress, initial_sha256, batches.augmented)
+    training = _result(job, inputs, asked, plan.notes, progress, initial_sha256, batch_feed.augmented)
     if job.samples is not None:
         # A training resumed at its very end has measured nothing by itself.
         last = measured or measure(network, pixels, inputs.data.test, job.data.num_classes)
@@ -102,12 +111,13 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     return training
 
 
-def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
+def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable: bool = False) -> Trained:
     """Give a network its optimiser and its schedule over `steps` batches.
 
     Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
     says so; weight decay on weights only, which are the parameters of more than one dimension.
-    As the learning rate rises to its peak the momentum falls, and the other way round.
+    As the learning rate rises to its peak the momentum falls, and the other way round. A step of a
+    `capturable` optimiser can be recorded, see `harness.training.capture`.
 
     Raises:
         GraphError: no parameter is trainable.
@@ -128,6 +138,7 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int) -> Trained:
         lr=recipe.lr,
         momentum=at_ends,
         nesterov=True,
+        capturable=capturable,
     )
     # OneCycleLR divides by the steps of the warm-up less one: a warm-up of exactly one is made a hair longer.
     nudge = 1e-6 if recipe.warmup * steps == 1 else 0.0
@@ -173,23 +184,6 @@ def _identity(job: TrainJob, inputs: Inputs, initial_sha256: str) -> Identity:
     )
 
 
-class _Tally:
-    """Running sums of an epoch, kept on the device: reading them is what makes it wait."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)
-        self._correct = torch.zeros((), dtype=torch.int64, device=device)
-        self._images = 0
-
-    def add(self, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
-        self._loss += loss.detach() * len(labels)
-        self._correct += (logits.detach().argmax(1) == labels).sum()
-        self._images += len(labels)
-
-    def means(self) -> tuple[float, float]:
-        return self._loss.item() / self._images, self._correct.item() / self._images
-
-
 @dataclass
 class _Epoch:
     """One epoch of a training, counted from 1."""
@@ -199,66 +193,62 @@ class _Epoch:
     size_px: int
     precision: Precision
     steps: int
-    trained: Trained
-    pixels: Pixels
+    step: TrainingStep
+    repeated: Repeated
     emit: Emit
     shown_s: float = 0.0
 
-    def run(self, stretch: Iterator[Batch], data: Data) -> tuple[EpochLog, Measured]:
-        # From the epoch too, so that a resumed training draws what an unbroken one draws.
-        torch.manual_seed((seed_for(self.job.seed, "dropout") + self.epoch) % 2**63)
-        self.trained.model.train()
-        tally, lr = _Tally(self.pixels.device), 0.0
+    def run(self, data: Data) -> tuple[EpochLog, Measured]:
+        network, trained, tally = self.step.network, self.step.trained, self.step.tally
+        network.train()
+        tally.begin()
+        self.step.feed.begin(self.epoch - 1)
+        seed, lr = seed_for(self.job.seed, "dropout"), 0.0
         for step in range(1, self.steps + 1):
-            lr = float(self.trained.schedule.get_last_lr()[0])
-            self._step(next(stretch), tally)
+            lr = float(trained.schedule.get_last_lr()[0])
+            # Nothing in a training draws from torch's own generator, so that one is not seeded.
+            network.draw(seed, self.epoch, step)
+            self.step.feed.advance()
+            trained.optimizer.set_rates()
+            self.repeated()
+            trained.schedule.step()
             self._show(step, tally)
-        loss, accuracy = self._checked(self.steps, tally)
+        means = self._checked(tally.means(self.steps))
         # At the size of the epoch, which costs less and says more of how it goes on. The last epoch's
         # accuracy is the grade: at full size, and always float32.
         precision = self.precision if self.epoch < self.job.recipe.epochs else "float32"
         measured = measure(
-            self.trained.model, self.pixels, data.test, self.job.data.num_classes, precision, self.size_px
+            network, self.step.pixels, data.test, self.job.data.num_classes, precision, self.size_px
         )
         self._check(self.steps, measured.loss, "test")
         log = EpochLog(
             epoch=self.epoch,
-            train_loss=round(loss, 6),
-            train_acc=round(accuracy, 6),
+            train_loss=round(means.loss, 6),
+            train_acc=round(means.accuracy, 6),
             test_loss=round(measured.loss, 6),
             test_acc=round(measured.correct / measured.total, 6),
             lr=round(lr, 6),
         )
         return log, measured
 
-    def _step(self, batch: Batch, tally: _Tally) -> None:
-        images, labels = self.pixels(batch[0], self.size_px), batch[1].to(self.pixels.device)
-        with running():
-            with arithmetic(self.precision, self.pixels.device):
-                logits = self.trained.model(images).float()
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.job.recipe.label_smoothing)
-            self.trained.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.trained.optimizer.step()
-        self.trained.schedule.step()
-        tally.add(loss, logits, labels)
-
-    def _show(self, step: int, tally: _Tally) -> None:
+    def _show(self, step: int, tally: Tally) -> None:
         if time.monotonic() - self.shown_s < STEP_EVENT_S:
             return
         self.shown_s = time.monotonic()
-        loss, accuracy = self._checked(step, tally)
+        arrived = tally.arrived(step)
+        if arrived is None:
+            return
+        means = self._checked(arrived)
         self.emit(
             StepEvent(
                 epoch=self.epoch, epochs=self.job.recipe.epochs,
-                step=step, steps=self.steps, loss=loss, accuracy=accuracy,
+                step=means.step, steps=self.steps, loss=means.loss, accuracy=means.accuracy,
             )
         )  # fmt: skip
 
-    def _checked(self, step: int, tally: _Tally) -> tuple[float, float]:
-        loss, accuracy = tally.means()
-        self._check(step, loss, "training")
-        return loss, accuracy
+    def _checked(self, means: Means) -> Means:
+        self._check(means.step, means.loss, "training")
+        return means
 
     def _check(self, step: int, loss: float, which: Literal["training", "test"]) -> None:
         # Only when the sums are read anyway: the step reported is the last one of those it may be.

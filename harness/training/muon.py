@@ -1,6 +1,6 @@
 """Muon: Nesterov SGD whose steps on matrices are orthogonalised, so that no direction lags behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -20,11 +20,32 @@ class Muon(torch.optim.SGD):
     ``orthogonal`` is the length of such a step as a share of the group's learning rate; a parameter is
     taken as the matrix (its first dimension, all others). Weight decay acts on the weights alone, by the
     same amount as in SGD.
+
+    A `capturable` one takes its learning rate and its momentum, one for all groups, from the memory of the
+    device, where `set_rates` puts them: a step that is recorded does not know what Python says later.
     """
+
+    def __init__(
+        self, params: Iterable[torch.Tensor] | Iterable[Group], *, capturable: bool = False, **settings: Any
+    ) -> None:
+        """Take what SGD takes."""
+        super().__init__(params, **settings)
+        device = next(p.device for group in self.param_groups for p in group["params"])
+        self._rates = torch.zeros(2, device=device) if capturable else None
+
+    def set_rates(self) -> None:
+        """Bring the learning rate and the momentum that the groups have now to where a step reads them."""
+        if self._rates is not None:
+            for place, key in enumerate(("lr", "momentum")):
+                self._rates[place].fill_(self.param_groups[0][key])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Take one step; the gradients of orthogonalised parameters are used up."""
+        if self._rates is not None:
+            for group in self.param_groups:
+                self._captured_step(group, *self._rates.unbind())
+            return None
         for group in self.param_groups:
             for parameter in group["params"] if group.get("orthogonal") else ():
                 if parameter.grad is not None:
@@ -36,16 +57,40 @@ class Muon(torch.optim.SGD):
     def _orthogonal_step(
         self, parameter: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any]
     ) -> None:
+        momentum = self._buffer(parameter).mul_(group["momentum"]).add_(gradient)
+        ahead = gradient.add(momentum, alpha=group["momentum"])
+        matrix = orthogonalised(ahead.reshape(len(ahead), -1))
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        parameter.add_(matrix.view(parameter.shape), alpha=-group["lr"] * _length(matrix, group))
+
+    def _captured_step(self, group: Group, lr: torch.Tensor, momentum: torch.Tensor) -> None:
+        """Take the same step with rates that lie on the device, for all parameters of a group at once."""
+        parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+        if not parameters:
+            return
+        buffers = [self._buffer(parameter) for parameter in parameters]
+        gradients = tuple(parameter.grad for parameter in parameters if parameter.grad is not None)
+        orthogonal, decay = group.get("orthogonal"), group["weight_decay"]
+        if not orthogonal:
+            gradients = torch._foreach_add(gradients, parameters, alpha=decay)
+        torch._foreach_mul_(buffers, momentum)
+        torch._foreach_add_(buffers, gradients)
+        steps = torch._foreach_add(gradients, torch._foreach_mul(buffers, momentum))
+        if orthogonal:
+            matrices = [orthogonalised(step.reshape(len(step), -1)) for step in steps]
+            steps = tuple(
+                matrix.view(parameter.shape) * _length(matrix, group)
+                for matrix, parameter in zip(matrices, parameters, strict=True)
+            )
+            torch._foreach_mul_(parameters, 1 - lr * decay)
+        torch._foreach_sub_(parameters, torch._foreach_mul(steps, lr))
+
+    def _buffer(self, parameter: torch.Tensor) -> torch.Tensor:
         state = self.state[parameter]
         if state.get("momentum_buffer") is None:
             state["momentum_buffer"] = torch.zeros_like(parameter)
-        momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
-        ahead = gradient.add(momentum, alpha=group["momentum"])
-        matrix = orthogonalised(ahead.reshape(len(ahead), -1))
-        # A tall matrix has more rows than directions: its entries are as large as those of a square one.
-        length = group["orthogonal"] * max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(matrix.view(parameter.shape), alpha=-group["lr"] * length)
+        buffer: torch.Tensor = state["momentum_buffer"]
+        return buffer
 
 
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
@@ -59,3 +104,12 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
         polynomial = torch.addmm(square, square, square, beta=b, alpha=c)
         x = torch.addmm(x, polynomial, x, beta=a)
     return x if wide else x.T
+
+
+# Private functions
+
+
+def _length(matrix: torch.Tensor, group: Group) -> float:
+    # A tall matrix has more rows than directions: its entries are as large as those of a square one.
+    length: float = group["orthogonal"] * max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5
+    return length

@@ -18,6 +18,7 @@ from harness.base.errors import GraphError, HarnessError
 from harness.datasets.dataset import Shape
 from harness.graph import ir as plain
 from harness.training.any_size import at_any_size
+from harness.training.philox import Moment
 from harness.training.program import Watch, compiled
 
 
@@ -54,6 +55,7 @@ class Network(_Branch):
             for pooled, graphs in ((False, architecture), (True, small or architecture))
             for mode, graph in ((True, graphs.train), (False, graphs.eval))
         }
+        self._seed, self._epoch_and_step = 0, torch.zeros(2, dtype=torch.int64, device=device)
         owners: dict[str, torch.Tensor] = {}
         for spec in architecture.tensors:
             if spec.tied_to is None:
@@ -65,11 +67,21 @@ class Network(_Branch):
         """Map images (N, C, H, W) float32 to the graph's output, logits (N, classes)."""
         return self.run(images)
 
+    def draw(self, seed: int, epoch: int, step: int) -> None:
+        """Say of which step the random numbers are that the graphs draw: dropout's and all others'.
+
+        Epoch and step lie on the network's device, in one tensor for good: a captured CUDA graph reads it.
+        """
+        self._seed = seed
+        for place, number in zip(self._epoch_and_step, (epoch, step), strict=True):
+            place.fill_(number)
+
     def run(self, images: torch.Tensor, watch: Watch | None = None) -> torch.Tensor:
         """Run the graph of the mode the network is in; `watch` sees the value of every node."""
         tensors: dict[str, torch.Tensor] = dict(self.named_parameters(remove_duplicate=False))
         tensors.update(self.named_buffers(remove_duplicate=False))
-        return self._programs[self.pools_globally, self.training].run(images, tensors, watch)
+        moment = Moment(self._seed, *self._epoch_and_step)
+        return self._programs[self.pools_globally, self.training].run(images, tensors, watch, moment=moment)
 
 
 def read(architecture: Path, weights: Path) -> tuple[plain.Architecture, dict[str, torch.Tensor]]:

@@ -5,16 +5,20 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from harness.base.errors import UsageError
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.download import Progress
 from harness.datasets.images import Data
 from harness.datasets.label_server import data_with_label_server
 from harness.datasets.miniature import load_mini
+from harness.graph.cuda import not_on_cuda
+from harness.graph.ir import Architecture
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import device_of, make_deterministic
 from harness.training.evaluate import evaluate
 from harness.training.events import AugmentedEvent, DataEvent, DownloadEvent, Emit, ReadyEvent, TrainedEvent
+from harness.training.feed import RESIDENT_MIB
 from harness.training.fingerprint import fingerprint
 from harness.training.jobs import AugmentJob, EvaluateJob, TrainJob
 from harness.training.loop import Diverged, Inputs, train
@@ -56,13 +60,22 @@ def do_on_data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> None:
     emit(TrainedEvent(training=training, seconds=time.monotonic() - started))
 
 
+def gpu_share(memory_mib: int, total_mib: float) -> float:
+    """Return the most that a training may take of a GPU, in (0, 1].
+
+    The values of a batch twice, as steps from Python and as recorded ones, with the training images and what
+    operators need for themselves.
+    """
+    return min(1.0, (2 * memory_mib + RESIDENT_MIB + WORKSPACE_MIB) / total_mib)
+
+
 # Private functions
 
 
 def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
-    device = device_of(job.device)
     # Before the data: a graph that is refused should not cost a download.
     plan, tensors = read(job.model.architecture, job.model.weights)
+    device = _device(job, plan)
     network = Network(plan, tensors, device)
     data = _data(job, emit)
     check_memory(plan, tensors, (batch_size, *data.shape), job.memory_mib)
@@ -70,9 +83,26 @@ def _inputs(job: TrainJob | EvaluateJob, batch_size: int, emit: Emit) -> Inputs:
     return Inputs(network=network, data=data, stats=stats, device=device)
 
 
+def _device(job: TrainJob | EvaluateJob, plan: Architecture) -> torch.device:
+    """Choose the device; a CPU for a network that is not trained on CUDA, unless CUDA is asked for.
+
+    Raises:
+        UsageError: it is asked for, and there is none, or none that gives equal bytes for this network.
+    """
+    device = device_of(job.device)
+    why = not_on_cuda(plan) if device.type == "cuda" and isinstance(job, TrainJob) else None
+    if why and job.device == "cuda":
+        raise UsageError(f"--device cuda: {why}. Use --device cpu or auto.")
+    return torch.device("cpu") if why else device
+
+
 def _bounded(memory_mib: int, device: torch.device) -> AbstractContextManager[None]:
-    # A driver maps as much as a GPU has, and more; a GPU that is full says so itself.
-    return nullcontext() if device.type == "cuda" else bounded_memory(memory_mib + WORKSPACE_MIB)
+    if device.type != "cuda":
+        return bounded_memory(memory_mib + WORKSPACE_MIB)
+    # A driver maps as much as a GPU has, and more. Of the GPU itself others have their part.
+    total_mib = torch.cuda.get_device_properties(device).total_memory / 2**20
+    torch.cuda.set_per_process_memory_fraction(gpu_share(memory_mib, total_mib))
+    return nullcontext()
 
 
 def _ready(inputs: Inputs) -> ReadyEvent:

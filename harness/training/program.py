@@ -16,6 +16,9 @@ from harness.base.errors import GraphError
 from harness.graph import ir as plain
 from harness.graph.operators import OPS
 from harness.training.depthwise import grouped
+from harness.training.equal_forms import equal_form
+from harness.training.philox import Moment
+from harness.training.random_operators import Drawing, drawing
 
 _MAX_NUMBER = 2**63
 _MAX_EXPONENT = 64
@@ -43,6 +46,8 @@ _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
 }
 
 
+_START = Moment()
+
 Watch = Callable[[str, Any], None]
 Instead = Mapping[str, Callable[[Callable[..., Any], list[Any], dict[str, Any]], Any]]
 """By node: what is done in place of its call, given the operator and its arguments."""
@@ -54,7 +59,7 @@ class _Step:
 
     name: str
     layer: str
-    call: Callable[..., Any]
+    call: Callable[..., Any] | Drawing
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     spent: tuple[str, ...]
@@ -79,17 +84,18 @@ class Program:
         tensors: Mapping[str, torch.Tensor],
         watch: Watch | None = None,
         instead: Instead | None = None,
+        moment: Moment = _START,
     ) -> torch.Tensor:
         """Map images (N, C, H, W) to the graph's output; `tensors` are the network's, by name.
 
         `watch` gets the name and the value of every node as it is computed; what `instead` has for a node
-        takes the place of its operator.
+        takes the place of its operator. Random numbers are those of `moment`, on the device of the images.
         """
         values: dict[str, Any] = {value: tensors[name] for value, name in self.bindings.items()}
         # An in-place operator of the graph must not reach the caller's images.
         values[self.image] = images.clone()
         for step in self.steps:
-            _run(step, values, (instead or {}).get(step.name))
+            _run(step, values, (instead or {}).get(step.name), moment)
             if watch is not None:
                 watch(step.name, values[step.name])
             _forget(step, values)
@@ -114,13 +120,14 @@ def compiled(graph: plain.Graph, device: torch.device) -> Program:
         _Step(
             name=node.name,
             layer=node.layer,
-            call=call,
+            call=drawing(call, place),
             args=tuple(_constant(arg, node, device) for arg in node.args),
             kwargs={key: _constant(arg, node, device) for key, arg in node.kwargs.items()}
             | ({"device": device} if _is_made_somewhere(call) else {}),
             spent=spent.get(node.name, ()),
         )
-        for node, call in zip(graph.nodes, map(_callable, graph.nodes), strict=True)
+        for place, node in enumerate(graph.nodes)
+        for call in (_callable(node, device),)
     )
     return Program(graph.inputs[0], dict(graph.bindings), steps, graph.outputs[0])
 
@@ -157,7 +164,7 @@ def _last_uses(graph: plain.Graph) -> dict[str, tuple[str, ...]]:
     return spent
 
 
-def _callable(node: plain.Node) -> Callable[..., Any]:
+def _callable(node: plain.Node, device: torch.device) -> Callable[..., Any]:
     if node.op == "operator.getitem":
         return operator.getitem
     if node.op in _ARITHMETIC:
@@ -171,7 +178,7 @@ def _callable(node: plain.Node) -> Callable[..., Any]:
     if found is None:
         source = f" ({node.source})" if node.source else ""
         raise GraphError(f"{node.layer}{source}: the operator {node.op} is not on the allow-list.")
-    call: Callable[..., Any] = found
+    call: Callable[..., Any] = equal_form(node.op, device) or found
     return grouped(call) if _groups(node, found) != 1 else call
 
 
@@ -204,11 +211,12 @@ def _groups(node: plain.Node, call: Any) -> Any:
     return given.get("groups", 1) if "groups" in names else 1
 
 
-def _run(step: _Step, values: dict[str, Any], instead: Callable[..., Any] | None) -> None:
+def _run(step: _Step, values: dict[str, Any], instead: Callable[..., Any] | None, moment: Moment) -> None:
     args = [_value(arg, values) for arg in step.args]
     kwargs = {key: _value(arg, values) for key, arg in step.kwargs.items()}
+    call = step.call.at(moment) if isinstance(step.call, Drawing) else step.call
     try:
-        values[step.name] = instead(step.call, args, kwargs) if instead else step.call(*args, **kwargs)
+        values[step.name] = instead(call, args, kwargs) if instead else call(*args, **kwargs)
     except Exception as error:
         error.add_note(f"in layer {step.layer}")
         raise

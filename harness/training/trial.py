@@ -37,7 +37,6 @@ class Trial:
         self, images: torch.Tensor, watch: Watch | None = None, instead: Instead | None = None
     ) -> torch.Tensor:
         """Run the graph; equal calls give equal results, dropout and all."""
-        torch.manual_seed(0)
         fixed = {name: (lambda *_, x=value: x.clone()) for name, value in self.constants.items()}
         # Batch-norm in training changes its statistics.
         written = statistics(self.view.measured) | set(self.view.measured.flow.changed_tensors)

@@ -1,11 +1,13 @@
 """harness cohort grade, show, failures, retry: what they say, without grading anything."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cards import install
 from typer.testing import CliRunner
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
@@ -114,6 +116,27 @@ def test_a_dry_run_says_what_would_be_done_and_makes_no_store(harness, tmp_path)
         "note: not in the list of the class: bob",
     ]
     assert not (tmp_path / "new.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "visible", "said"),
+    [
+        (("--graders", "5"), "1", ["graders: 4 on NVIDIA A100-SXM4-40GB MIG 3g.20gb, "
+                                   "1 on NVIDIA A100-SXM4-40GB MIG 1g.5gb+me"]),
+        ((), "0", [f"graders: {len(os.sched_getaffinity(0))} on NVIDIA H100 80GB HBM3"]),
+        (("--device", "cpu"), "0", []),
+    ],
+)  # fmt: skip
+def test_a_dry_run_says_on_which_gpus_networks_would_be_trained(
+    harness, tmp_path, monkeypatch, options, visible, said
+):
+    install(tmp_path, monkeypatch)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "ada.py").write_text("x = 1\n")
+    store = str(tmp_path / "new.db")
+    found = harness("grade", str(tmp_path / "class"), "--store", store, "--dry-run", *options)
+    assert found.stdout.splitlines()[3:] == said
 
 
 def test_a_retry_says_who_is_graded_once_more_and_why_others_are_not(capsys):

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from harness.cli.screen import Display, _show_findings, plain, say
 from harness.record.record import EpochLog, Finding
-from harness.training.events import ContinuedEvent
+from harness.training.events import ContinuedEvent, SlowerEvent
 
 HOSTILE = "[red]a\x1b[2Jb\x9b31m\u202e[/]"
 SHOWN = "[red]a⟨U+001B⟩[2Jb⟨U+009B⟩31m⟨U+202E⟩[/]"
@@ -18,6 +18,11 @@ def test_text_of_a_submission_neither_marks_up_nor_steers_the_terminal() -> None
 def test_a_line_is_said_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     say(f"note: {HOSTILE}")
     assert capsys.readouterr().err == f"note: {SHOWN}\n"
+
+
+def test_what_makes_a_training_slower_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Display().show("basic", SlowerEvent(message="Trained without a CUDA graph, which is slower: no card."))
+    assert capsys.readouterr().err == "Trained without a CUDA graph, which is slower: no card.\n"
 
 
 def finding(rule: str, status: str, text: str) -> Finding:

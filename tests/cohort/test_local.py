@@ -7,7 +7,7 @@ from checkout import REPOSITORY
 
 from harness.base.errors import HarnessError, UsageError
 from harness.cohort import local
-from harness.cohort.local import Pool, cores_of, gpus_here
+from harness.cohort.local import Pool, cores_of
 from harness.cohort.queries import counts
 from harness.cohort.repository import enter, enter_config
 from harness.cohort.worker import Job
@@ -24,15 +24,6 @@ from harness.cohort.worker import Job
 )
 def test_processors_are_shared_equally_and_by_no_two_while_there_are_enough(size, usable, expected):
     assert [cores_of(place, size, usable) for place in range(size)] == expected
-
-
-@pytest.mark.parametrize(
-    ("device", "visible", "expected"),
-    [("auto", "0,2", ("0", "2")), ("cuda", "", ()), ("auto", "-1", ()), ("cpu", "0,1", ())],
-)
-def test_each_visible_gpu_is_a_slot(monkeypatch, device, visible, expected):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert gpus_here(device) == expected
 
 
 @pytest.fixture
@@ -82,6 +73,25 @@ def test_a_grader_is_told_its_processors_and_what_the_user_typed(pool, tmp_path)
     job = Job.model_validate_json(told.read_text())
     assert set(job.cores) == os.sched_getaffinity(0)
     assert (job.gpu, job.command) == (None, ("cohort",))
+
+
+def test_graders_are_started_each_on_its_own_device_as_many_as_there_is_work_for(pool, tmp_path):
+    program = (
+        "import json, pathlib, sys, time\n"
+        f"pathlib.Path({str(tmp_path)!r}, json.loads(sys.argv[1])['gpu']).touch()\n"
+        "time.sleep(60)\n"
+    )
+    one = pool(program)
+    one.size, one.gpus = 3, ("GPU-a", "MIG-b", "GPU-a")
+
+    def interrupt(_) -> None:
+        if (tmp_path / "GPU-a").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one.run(interrupt)
+    assert not (tmp_path / "MIG-b").exists()  # there is one submission
+    assert one.graders[0].place == 0
 
 
 def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, store, config):

@@ -8,9 +8,11 @@ import sys
 
 import pytest
 import torch
+from cards import install
 from checkout import REPOSITORY
 
 from harness.base import machine
+from harness.base.machine import Check
 from harness.pipeline import doctor
 from harness.pipeline.doctor import examine
 from harness.training.determinism import make_deterministic, switches
@@ -48,6 +50,29 @@ def test_what_torch_is_and_does_is_asked_of_a_training_child(poorly):
     assert checks["determinism"] == {
         "name": "determinism", "level": "PASS", "found": "7 switches are set", "fix": "",
     }  # fmt: skip
+
+
+def test_every_gpu_and_slice_is_shown(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch)
+    shown = (
+        "NVIDIA H100 80GB HBM3 (80,950 MiB free); NVIDIA A100-SXM4-40GB MIG 3g.20gb (17,400 MiB free); "
+        "NVIDIA A100-SXM4-40GB MIG 1g.5gb+me (4,350 MiB free)"
+    )
+    assert doctor._gpus(is_used=True) == Check("GPUs", "PASS", f"{shown}; driver 550.54.15")
+    unused = doctor._gpus(is_used=False)
+    assert (unused.level, unused.found) == ("CAUTION", f"torch can use none of {shown}")
+    assert unused.fix.startswith("Install torch for CUDA and a driver that is new enough")
+    install(tmp_path, monkeypatch, "exit 9\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    unknown = doctor._gpus(is_used=True)
+    assert (unknown.level, unknown.found) == ("CAUTION", "GPU (memory not known)")
+    assert unknown.fix.startswith("Make nvidia-smi work for this user")
+
+
+def test_a_machine_without_a_gpu_is_fit(poorly):
+    checks = {check["name"]: check for check in json.loads(poorly.stdout)}
+    assert checks["GPUs"]["found"] == "none: networks are trained on the processor"
+    assert checks["GPUs"]["level"] == "PASS"
 
 
 def test_a_switch_that_is_not_set_is_seen():

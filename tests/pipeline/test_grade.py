@@ -45,6 +45,12 @@ UNKNOWN_OP = """
             x = torch.special.bessel_j0(self.conv(x)) + self.conv(x)
             return self.fc(x.mean((2, 3)))
 """
+VOLUMES = """
+        def forward(self, x):
+            x = self.conv(x).unsqueeze(2)
+            grid = self.fc.weight[:3, :3].expand(x.shape[0], 1, 1, 3, 3)
+            return self.fc(nn.functional.grid_sample(x, grid).mean((2, 3, 4)))
+"""
 NAN = """
             nn.init.constant_(self.conv.weight, float("nan"))
 """
@@ -64,6 +70,7 @@ CASES = {
     "unknown": HEAD.format(name="Net") + UNKNOWN_OP,
     "nan": HEAD.format(name="Net") + NAN + FORWARD,
     "divides": HEAD.format(name="Net") + DIVIDES,
+    "volumes": HEAD.format(name="Net") + VOLUMES,
     "frozen": HEAD.format(name="Net") + FROZEN + FORWARD,
 }
 
@@ -72,11 +79,11 @@ CASES = {
 def judged(tmp_path, assignment):
     """Grade one source, in full when asked, on the embedded set."""
 
-    def run(case: str, *, full: bool = False):
+    def run(case: str, *, full: bool = False, **changes: object):
         file = tmp_path / "model.py"
         file.write_text(dedent(CASES[case]))
         submission = open_submission(file, assignment, class_name="Net")
-        settings = Settings(out=tmp_path / "out", data="mini", stats_cache=tmp_path / "stats.json")
+        settings = Settings(tmp_path / "out", data="mini", stats_cache=tmp_path / "stats.json", **changes)
         task = Task(submission, assignment, settings, in_sandbox())
         record = grade(task, frozenset({"basic"}) if full else frozenset())
         return record.variants["basic"], {f.rule: f for f in record.variants["basic"].findings}
@@ -125,6 +132,16 @@ def test_a_check_parses_a_graph_once_and_says_which_layer_matters_least(plain_ta
     assert said.partition("what moves the logits least is conv, by ")[2].endswith(
         "% of what tells images apart"
     )
+
+
+def test_a_network_that_no_gpu_trains_is_not_judged_on_one_and_is_told_so_by_its_rules(judged):
+    variant, findings = judged("volumes", full=True, device="cuda")
+    accuracy, why = findings["min_accuracy"], "which has no repeatable gradient on CUDA"
+    assert (accuracy.status, accuracy.cause, variant.trainings) == ("not_judged", "harness", ())
+    assert accuracy.actual.startswith("not trained: grid_sampler (model.py:")
+    assert accuracy.actual.endswith(f"samples volumes by a grid, {why}; use --device cpu")
+    (warning,) = variant.facts.warnings
+    assert warning.startswith("Trained on a CPU only (--device cpu or auto): grid_sampler (model.py:")
 
 
 def test_an_output_that_depends_on_its_batch_mates_fails(judged):

@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
-from harness.base import machine
 from harness.base.errors import DataUnavailableError, UsageError
 from harness.base.tables import content_hash
 from harness.pipeline.grade import grade
 from harness.pipeline.loading import in_sandbox
-from harness.pipeline.reproduce import Reproduction, assignment_of, foreseen, reproduce
+from harness.pipeline.reproduce import Reproduction, assignment_of, reproduce
 from harness.pipeline.task import Settings, Task
 from harness.record.record import Record, load_record, sealed, to_json
 from harness.sources.submission import open_submission
@@ -145,22 +144,6 @@ def test_what_changed_in_the_fingerprint_is_named_even_where_the_bytes_are_the_s
     assert {(part.where, part.recorded) for part in found.changed} == {
         ("threads", "16"), ("cpu", "another"), ("torch", "1.0"),
     }  # fmt: skip
-
-
-def test_what_the_processor_will_change_is_said_before_anything_is_trained(graded, monkeypatch):
-    record = load_record(graded / "scorecard.json")
-    features = record.provenance["fingerprint"]["cpu_features"]
-    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": features})
-    assert foreseen(record) == ()
-    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": "sse2"})
-    (said,) = foreseen(record)
-    assert said == "This processor has other instructions than the recorded one: expect other bytes."
-
-    def in_bfloat16(data):
-        data["variants"]["basic"]["training"]["recipe"]["precision"] = "bfloat16"
-
-    _, slow = foreseen(changed(graded, in_bfloat16))
-    assert slow.endswith("expect 7 to 12 times the time of float32.")
 
 
 @pytest.mark.slow

@@ -2,7 +2,8 @@
 
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,22 @@ class Tiny(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.act(self.bn(self.conv(x)))
         return self.fc(self.drop(x.mean((2, 3))))
+
+
+@pytest.fixture(scope="session")
+def algorithms() -> Callable[[str], AbstractContextManager[None]]:
+    """Run in one of torch's modes, "default" or "error": a training leaves the latter on, which is strict."""
+
+    @contextmanager
+    def mode(name: str) -> Iterator[None]:
+        before = torch.get_deterministic_debug_mode()
+        torch.set_deterministic_debug_mode(name)
+        try:
+            yield
+        finally:
+            torch.set_deterministic_debug_mode(before)
+
+    return mode
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import albumentations
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from harness.assignment.spec import AssignmentSpec
@@ -42,6 +43,20 @@ def test_pixel_means_and_variances_are_those_of_albumentations(
 ) -> None:
     z, variance = differences(*both)
     # Of 3,072 pixels, whose means are normal; 5.5 standard errors would be chance once in 10,000 times.
+    assert z < 5.5
+    assert variance < 0.2
+
+
+@pytest.mark.slow
+def test_on_a_device_they_are_those_of_albumentations_too(
+    assignment: AssignmentSpec, both: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    augment = augmenter(assignment.recipe.augmentation, 3, 3)
+    assert isinstance(augment, BatchAugmenter)
+    images = torch.from_numpy(image).expand(DRAWS, -1, -1, -1)
+    found = augment.on_device(images, augment.parameters(0, DRAWS, 32, 32)).numpy()
+    z, variance = differences(found, both[1])
     assert z < 5.5
     assert variance < 0.2
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import harness
 from harness.base.machine import processor
 from harness.training import fingerprint as module
 from harness.training.determinism import make_deterministic
-from harness.training.fingerprint import code_sha256, fingerprint
+from harness.training.fingerprint import Card, code_sha256, described, fingerprint
 
 CPU = torch.device("cpu")
+CARD = Card("NVIDIA H200", (9, 0), 132, 2048, "570.86.15", "12.8", "91002", ":4096:8")
 
 
 def test_it_names_the_versions_the_processor_and_the_threads():
@@ -53,7 +55,32 @@ def test_another_number_of_threads_is_another_fingerprint():
 
 def test_every_key_is_documented():
     text = (REPOSITORY / "docs" / "reproducibility.md").read_text()
-    assert [key for key in fingerprint(CPU) if f"`{key}`" not in text] == []
+    assert [key for key in fingerprint(CPU) | described(CARD) if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"capability": (10, 0)}, "gpu_capability"),
+        ({"multiprocessors": 114}, "gpu_multiprocessors"),
+        ({"threads_each": 1536}, "gpu_threads_each"),
+        ({"name": "NVIDIA H200 MIG 1g.18gb"}, "gpu_slice"),
+        ({"driver": "580.65.06"}, "gpu_driver"),
+        ({"cuda": "13.0"}, "gpu_cuda"),
+        ({"cudnn": "91300"}, "gpu_cudnn"),
+        ({"cublas_workspace": ":16:8"}, "gpu_cublas_workspace"),
+    ],
+)
+def test_another_gpu_slice_driver_or_library_is_another_fingerprint(change, key):
+    one, other = described(CARD), described(replace(CARD, **change))
+    assert [name for name in one if one[name] != other[name]] == [key]
+
+
+def test_what_a_gpu_does_not_tell_is_said():
+    found = described(replace(CARD, driver="", cublas_workspace=""))
+    assert (found["gpu_driver"], found["gpu_cublas_workspace"]) == ("unknown", "not set")
+    assert found["gpu_slice"] == "the whole card"
+    assert described(replace(CARD, name="NVIDIA H200 MIG 1g.18gb"))["gpu_slice"] == "1g.18gb"
 
 
 @pytest.mark.parametrize(

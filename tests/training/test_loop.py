@@ -114,6 +114,37 @@ def test_state_outside_of_the_state_dict_survives_resuming(
     assert trained(job.model_copy(update={"resume": job.checkpoints / "epoch_001.pth"}), few) == unbroken
 
 
+class Draws(nn.Module):
+    """Draws in every way that students do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.dropout2d(
+            nn.functional.rrelu(self.conv(x), training=self.training), 0.2, self.training
+        )
+        x = nn.functional.alpha_dropout(x, 0.1, self.training)
+        if self.training:
+            x = x + 0.1 * torch.randn_like(x) * torch.bernoulli(torch.rand_like(x))
+        x = x.mean(2).transpose(1, 2)
+        x = nn.functional.scaled_dot_product_attention(x, x, x, dropout_p=0.1 if self.training else 0.0)
+        return self.fc(nn.functional.dropout(x.mean(1), 0.2, self.training))
+
+
+def test_all_that_is_drawn_is_drawn_again_after_resuming_whatever_torch_has_drawn(
+    job: TrainJob, few: Data, exported: Export
+) -> None:
+    job = job.model_copy(update={"model": exported(Draws()), "save_every": 1})
+    torch.manual_seed(4)
+    unbroken = trained(job, few)
+    torch.manual_seed(5)
+    assert trained(job.model_copy(update={"resume": job.checkpoints / "epoch_002.pth"}), few) == unbroken
+    assert trained(job, few) == unbroken
+
+
 def test_the_result_describes_the_training(job: TrainJob, few: Data) -> None:
     result = trained(job, few)
     correct = sum(row[i] for i, row in enumerate(result.confusion))

@@ -37,6 +37,36 @@ def test_without_orthogonal_steps_it_is_sgd() -> None:
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
+def test_rates_on_the_device_give_the_same_steps_and_follow_the_groups() -> None:
+    torch.manual_seed(0)
+    one = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2))
+    other = copy.deepcopy(one)
+    settings = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-2}
+    optimizers = [
+        Muon(
+            [
+                {"params": list(network[0].parameters())[:1], "orthogonal": 0.5},
+                {"params": [*list(network[0].parameters())[1:], *network[2].parameters()]},
+            ],
+            capturable=capturable,
+            **settings,
+        )
+        for network, capturable in ((one, False), (other, True))
+    ]
+    for step in range(4):
+        for network, optimizer in zip((one, other), optimizers, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"], group["momentum"] = 0.1 / (step + 1), 0.9 - 0.1 * step
+            optimizer.set_rates()
+            optimizer.zero_grad()
+            network(torch.ones(2, 3, 8, 8)).square().sum().backward()
+            optimizer.step()
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+    for mine, theirs in zip(*(list(o.state_dict()["state"].values()) for o in optimizers), strict=True):
+        assert torch.allclose(mine["momentum_buffer"], theirs["momentum_buffer"], rtol=1e-4, atol=1e-6)
+
+
 def test_a_first_step_is_as_long_as_it_says_whatever_the_gradient() -> None:
     weight = nn.Parameter(torch.zeros(8, 2, 2, 2))
     optimizer = Muon([{"params": [weight], "orthogonal": 0.5}], lr=0.1, momentum=0.9, nesterov=True)

@@ -1,3 +1,4 @@
+import copy
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -92,11 +93,27 @@ def test_bfloat16_changes_no_gradient_by_more_than_its_rounding() -> None:
     assert 0 < error < 0.05
 
 
-def test_dropout_draws_the_same_as_in_the_student_s_own(tiny: type[nn.Module], recipe: RecipeSpec) -> None:
-    student = tiny()
-    network = rebuilt(student)
-    student.to(memory_format=torch.channels_last)
-    assert trained_bytes(network, recipe, images(8)) == trained_bytes(student, recipe, images(8))
+class DropsTwice(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        once = F.dropout(torch.ones_like(x), 0.5, self.training)
+        return torch.cat([once.flatten(1), F.dropout(torch.ones_like(x), 0.5, self.training).flatten(1)], 1)
+
+
+def test_a_mask_is_that_of_its_step_and_its_place_in_the_graph() -> None:
+    network = rebuilt(DropsTwice())
+
+    def masks(*moment: int, n: int = 4) -> torch.Tensor:
+        network.draw(*moment)
+        return network(images(n))
+
+    first = masks(1, 1, 1)
+    torch.manual_seed(5)
+    assert torch.equal(first, masks(1, 1, 1))
+    assert torch.equal(first[:3], masks(1, 1, 1, n=3))
+    assert torch.equal(first, copy.deepcopy(network)(images()))
+    one, other = first.chunk(2, 1)
+    assert not torch.equal(one, other)
+    assert not any(torch.equal(first, masks(*moment)) for moment in ((2, 1, 1), (1, 2, 1), (1, 1, 2)))
 
 
 def test_train_and_eval_run_their_own_graph(tiny: type[nn.Module]) -> None:
