@@ -15,8 +15,9 @@ from typing import Any
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.installation import package_data
-from harness.loader.load import Traced
-from harness.pipeline.run import Listener, Run, Settings, take_in
+from harness.loader.load import Loaded
+from harness.pipeline.loading import in_sandbox, load
+from harness.pipeline.task import Listener, Settings, Task
 from harness.rules.base import NetworkRule
 from harness.rules.judging import judge
 from harness.rules.network import Network
@@ -46,13 +47,12 @@ def exported(spec: AssignmentSpec, listen: Listener) -> tuple[Opponent, ...]:
         SandboxError: no process can be locked on this machine.
     """
     with TemporaryDirectory(prefix="harness-") as out:
-        run = Run(_submission(spec), spec, Settings(out=Path(out)), listen)
-        take_in(run)
+        loads = load(Task(_submission(spec), spec, Settings(out=Path(out)), in_sandbox(), listen))
     said, data = _what_they_do(), spec.data
     return tuple(
-        Opponent(said[name], Network(traced.architecture, data.input_shape, data.num_classes, spec.recipe))
-        for name, traced in run.traced.items()
-        if isinstance(traced, Traced)
+        Opponent(said[name], Network(loaded.architecture, data.input_shape, data.num_classes, spec.recipe))
+        for name, loaded in loads.variants.items()
+        if isinstance(loaded, Loaded)
     )
 
 

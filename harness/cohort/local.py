@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError, UsageError
 from harness.cohort.leases import dead_letter, release_dead
 from harness.cohort.queries import Counts, counts
 from harness.cohort.store import Store
-from harness.cohort.worker import INTERRUPTED, Shift
+from harness.cohort.worker import INTERRUPTED, Job
 
 LOOK_S = 0.5
 """Seconds between two looks at the store."""
@@ -44,7 +44,7 @@ class Pool:
 
     store: Store
     run_key: str
-    shift: Shift
+    job: Job
     """What each of them does, but for its place."""
     size: int
     """Most graders at once."""
@@ -72,7 +72,7 @@ class Pool:
         dead_letter(self.store, self.run_key, HOPELESS)
         now = counts(self.store, self.run_key)
         watch(now)
-        waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
+        waiting, running = now.waiting.get(self.job.stage, 0), now.running.get(self.job.stage, 0)
         while len(self.graders) < min(self.size, len(self.graders) + waiting):
             self._start()
             waiting -= 1
@@ -82,9 +82,9 @@ class Pool:
         place = min(set(range(self.size)) - {grader.place for grader in self.graders})
         cores = cores_of(place, self.size, sorted(os.sched_getaffinity(0)))
         gpu = self.gpus[place] if self.gpus else None
-        shift = self.shift.model_copy(update={"cores": cores, "gpu": gpu})
+        job = self.job.model_copy(update={"cores": cores, "gpu": gpu})
         log = tempfile.TemporaryFile()  # noqa: SIM115 - until it is reaped
-        self.graders.append(_Grader(start_grader(shift, log), log, place))
+        self.graders.append(_Grader(start_grader(job, log), log, place))
 
     def _reap(self) -> None:
         for grader in [one for one in self.graders if one.process.poll() is not None]:
@@ -114,10 +114,10 @@ class Pool:
             release_dead(self.store)
 
 
-def start_grader(shift: Shift, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def start_grader(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start a grader that writes to `log`; it ends when its standard input is closed."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", shift.model_dump_json()],
+        [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", job.model_dump_json()],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=subprocess.STDOUT,

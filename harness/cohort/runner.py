@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from harness.base.gpus import Gpu, gpus
 from harness.cohort.current import require_current
-from harness.cohort.ingest import PROBLEM, hand_in
+from harness.cohort.ingest import PROBLEM, ingest
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import release_dead
 from harness.cohort.local import Pool
@@ -24,7 +24,7 @@ from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Roster
 from harness.cohort.scheduling import begin_anew, schedule
 from harness.cohort.store import Store
-from harness.cohort.worker import Shift
+from harness.cohort.worker import Job
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
 from harness.record.record import Cause
@@ -49,7 +49,7 @@ class Watcher(Protocol):
 class Plan:
     """The plan of how a class is graded; none of it decides a grade."""
 
-    shift: Shift
+    job: Job
     """What each grader does; the runner sets the stage."""
     workers: int = 0
     """Graders at once; 0: as many as there are processors, in a training as many as its threads allow, or as
@@ -97,11 +97,11 @@ def grade_class(
     """
     require_current(store, config.assignment)
     if not _rules_alone(config, plan):
-        check_before(config.assignment.data, PREVIEW if config.preview else plan.shift.data)
+        check_before(config.assignment.data, PREVIEW if config.preview else plan.job.data)
     enter_config(store, config)
     keys = set()
     for number, listed in enumerate(roster.listed, start=1):
-        keys.add(enter(store, hand_in(listed, config, store.objects), config))
+        keys.add(enter(store, ingest(listed, config, store.objects), config))
         watcher.handed_in(number, len(roster.listed))
     finish_class(store, config, plan, watcher)
     return tuple(row for row in rows(store, config.assignment_sha256) if row.key in keys)
@@ -147,7 +147,7 @@ def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: P
     """Return what a run would do; nothing is entered and nothing is graded."""
     with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
         objects = Objects(Path(folder))
-        entered = [hand_in(listed, config, objects) for listed in roster.listed]
+        entered = [ingest(listed, config, objects) for listed in roster.listed]
     keys = {one.student: config.key(one.sources_sha256, one.recipe_sha256) for one in entered}
     known = progress_of(where, config.run_key) if where is not None else {}
     seconds = typical_seconds(where, config.run_key) if where is not None else {}
@@ -219,13 +219,13 @@ def _run(store: Store, config: GradingConfig, plan: Plan, stage: Stage, watcher:
 
 
 def _engine(store: Store, config: GradingConfig, plan: Plan, stage: Stage) -> Pool | RayPool:
-    shift = plan.shift.model_copy(update={"stage": stage})
+    job = plan.job.model_copy(update={"stage": stage})
     if plan.cluster is not None:
         cpus = config.assignment.recipe.threads if stage == "training" else 1
-        return RayPool(store, config.run_key, shift, plan.cluster, cpus, plan.workers)
+        return RayPool(store, config.run_key, job, plan.cluster, cpus, plan.workers)
     at = _places(store, config, plan) if stage == "training" else ()
     size = len(at) or graders(plan, stage, config)
-    return Pool(store, config.run_key, shift, size, tuple(gpu.id for gpu in at))
+    return Pool(store, config.run_key, job, size, tuple(gpu.id for gpu in at))
 
 
 def _places(where: Store | None, config: GradingConfig, plan: Plan) -> Sequence[Gpu]:
@@ -233,7 +233,7 @@ def _places(where: Store | None, config: GradingConfig, plan: Plan) -> Sequence[
 
     Each has a processor too, which feeds the GPU.
     """
-    here = () if plan.shift.device == "cpu" else gpus()
+    here = () if plan.job.device == "cpu" else gpus()
     if not here:
         return ()
     handed_in = () if where is None else submissions(where, config.assignment_sha256)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from harness.base.tables import Positive, Share
-from harness.record.record import Status, Training, in_percent, wilson_interval
+from harness.record.record import Status, Training, in_percent, mean_interval
 from harness.rules.base import RuleSettings, TrainingRule, rule
 from harness.rules.verdicts import Verdict
 
@@ -122,7 +122,7 @@ def _correct(training: Training, settings: Settings) -> int:
 def _interval(trainings: Sequence[Training], settings: Settings) -> tuple[float, float]:
     """Return the 95 % interval of one measurement: all trainings are measured on the same images."""
     correct = sum(_correct(training, settings) for training in trainings)
-    return wilson_interval(round(correct / len(trainings)), trainings[0].data.test_images)
+    return mean_interval(correct, trainings)
 
 
 def _said(trainings: Sequence[Training], settings: Settings, correct: int) -> str:

@@ -12,7 +12,7 @@ import pytest
 from harness.base.errors import UsageError
 from harness.cohort import gathering
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.ingest import hand_in
+from harness.cohort.ingest import ingest
 from harness.cohort.names import Identity
 from harness.cohort.objects import Objects
 from harness.cohort.roster import read_roster
@@ -63,7 +63,7 @@ def handed_in_from(tmp_path, config):
     objects = Objects(tmp_path / "files")
 
     def taken(path: Path, **options) -> dict[str, list[str] | str]:
-        found = [hand_in(one, config, objects) for one in read_roster(path, **options).listed]
+        found = [ingest(one, config, objects) for one in read_roster(path, **options).listed]
         return {
             one.student: one.problem or sorted(p.name for p in objects.path(one.sources_sha256).iterdir())
             for one in found
