@@ -264,7 +264,7 @@ def job_of(
     sandbox: "BackendChoice",
     lease_s: float,
 ) -> "Job":
-    """Say what each grader is to do, as the options say."""
+    """Return what each grader is to do, as the options say."""
     from harness.cohort.worker import Job
     from harness.sources.files import printable
 

@@ -1,4 +1,4 @@
-"""What a grade leaves beside its record, so that it can be judged again without the submission or torch."""
+"""The cache of a grade, beside its record: enough to judge it again without the submission or torch."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ SCHEMA: Literal["harness/intake/1"] = "harness/intake/1"
 
 
 class Taken(Frozen):
-    """What is known of one variant before it is judged."""
+    """The facts of one variant before it is judged."""
 
     class_name: str
     folder: str
@@ -47,7 +47,7 @@ class Taken(Frozen):
     @field_validator("probe", mode="before")
     @classmethod
     def _of_an_older_harness(cls, probe: Any) -> Any:
-        """Leave out what is no longer measured; a class keeps what it was graded from for years."""
+        """Remove what is no longer measured; a class keeps what it was graded from for years."""
         if not isinstance(probe, dict):
             return probe
         return {key: value for key, value in probe.items() if key != "logits_shape"}

@@ -65,7 +65,7 @@ def reopened(work: Claimed, config: GradingConfig, objects: Objects) -> Submissi
 
 
 def ingest_again(row: Row, config: GradingConfig, objects: Objects) -> Ingested:
-    """Hand a stored submission in under another config; what is wrong with it is said, as by `ingest`."""
+    """Ingest a stored submission again under another config; a problem is recorded, as by `ingest`."""
     assert row.sources is not None
     again = Ingested(
         student=row.student,
@@ -132,7 +132,7 @@ def _ingested(listed: Listed, config: GradingConfig, objects: Objects, folder: P
 
 
 def _as_listed(problem: str, listed: Listed) -> str:
-    """Name a submission as the roster does, not by where its parts were put together."""
+    """Replace the name of the folder in a message by that in the roster."""
     if listed.parts:
         return re.sub(r"\S*/unfinished/[0-9a-f]+/parts\b", lambda _: listed.source, problem)
     return problem.replace(listed.given, listed.source)

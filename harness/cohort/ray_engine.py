@@ -56,7 +56,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a grader ended: where, its exit code, and the end of its messages."""
+    """The ending of a grader: where, its exit code, and the end of its messages."""
 
     host: str
     code: int
@@ -123,7 +123,7 @@ class RayPool:
         self.graders.append(begin.remote(job.model_dump_json(), VERSION, environment))
 
     def _job(self) -> Job:
-        """Say what each grader does, wherever it stands."""
+        """Return what each grader does, wherever it runs."""
         store, data = self.job.store, self.job.data
         return self.job.model_copy(
             update={
@@ -164,7 +164,7 @@ class RayPool:
 def needs_of(
     job: Job, cluster: Cluster, cpus: int, nodes: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, float]:
-    """Say what a grader needs of a machine, in Ray's words: CPU, GPU, memory in bytes.
+    """Return what a grader needs of a machine, in Ray's words: CPU, GPU, memory in bytes.
 
     All trainings of a class run on GPUs if any machine has one, unless the CPU is asked for.
     """
@@ -219,7 +219,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """See whether anything answers at ``host:port``; Ray by itself waits for minutes.
+    """Check that something answers at ``host:port``; Ray by itself waits for minutes.
 
     Raises:
         OSError: nothing does.
@@ -261,12 +261,12 @@ def _shown(resources: Mapping[str, float]) -> str:
 
 
 def _ended(ray: Any, graders: list[Any], timeout_s: float) -> tuple[list[Any], list[Any]]:
-    """Tell the graders that have ended within some time from the others."""
+    """Split the graders into those that have ended within some time, and the others."""
     return ray.wait(graders, num_returns=len(graders), timeout=timeout_s) if graders else ([], [])
 
 
 def _result(ray: Any, grader: Any) -> Ended:
-    """Say how a grader ended.
+    """Return how a grader ended.
 
     Raises:
         HarnessError: it could not be started on a machine.

@@ -47,7 +47,7 @@ from harness.sources.submission import Answered, Submission, missing_variants
 
 @dataclass(frozen=True)
 class Regraded:
-    """What the grade of a submission becomes. `to_train` says why it has to be trained; else empty."""
+    """The grade that a submission gets instead. `to_train` is why it has to be trained, or empty."""
 
     row: Row
     record: Record
@@ -62,7 +62,7 @@ class Regraded:
 
     @property
     def after(self) -> Row:
-        """What the submission's row becomes."""
+        """The submission's row afterwards."""
         if self.there is not None:
             return replace(self.there, until=self.row.until)
         trained = any(variant.full for variant in self.record.variants.values())
@@ -77,7 +77,7 @@ class Regraded:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What differs from the grade that is there, rule by rule."""
+        """The differences from the grade that is there, rule by rule."""
         assert self.row.record is not None
         return tuple(rule_changes(self.row.record, self.record))
 
@@ -91,7 +91,7 @@ class NotRegraded:
 
     @property
     def after(self) -> Row:
-        """What the submission's row becomes."""
+        """The submission's row afterwards."""
         return replace(self.row, record=None, state="waiting", problem="")
 
 
@@ -115,7 +115,7 @@ def regrade_class(
 
 
 def new_config(now: GradingConfig, assignment: AssignmentSpec) -> GradingConfig:
-    """Put another assignment, and this harness, in place of what a class was graded by.
+    """Return the settings of a class with another assignment, and this harness.
 
     Raises:
         UsageError: the new assignment has another seed.
@@ -219,7 +219,7 @@ def _task(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Ta
 
 
 def _trained(record: Record, task: Task, before: AssignmentSpec) -> tuple[dict[str, Trained], dict[str, str]]:
-    """Keep the trainings that count under the new assignment; of the others, say why they do not."""
+    """Return the trainings that count under the new assignment, and why the others do not."""
     kept: dict[str, Trained] = {}
     lost: dict[str, str] = {}
     if task.assignment.policy.rules_only:
@@ -253,12 +253,12 @@ def _untrained(record: Record, task: Task, config: GradingConfig, lost: Mapping[
 
 
 def _of(finding: Finding) -> Verdict:
-    """Take from a finding why there is no accuracy: whatever is asked for, that stays."""
+    """Return a finding's verdict on why there is no accuracy: whatever is asked for, that stays."""
     return Verdict(finding.status, "", finding.actual, help=finding.help, cause=finding.cause)
 
 
 def _recipe_changes(name: str, task: Task, before: AssignmentSpec) -> str:
-    """Name what the new assignment trains a variant with and the old one did not; "" for nothing."""
+    """Return what the new assignment trains a variant with and the old one did not; "" for nothing."""
     override = task.submission.variants[name].recipe
     old = before.recipe_with(name, override, name).model_dump(mode="json")
     new = task.recipe(name).model_dump(mode="json")
@@ -293,7 +293,7 @@ def _has_its_trainings(one: Regraded) -> bool:
 
 
 def _of_trainings(_: str, names: list[str]) -> list[str]:
-    """Leave out what a training that does not count any more has left: all but what was taken in."""
+    """Remove what a training that no longer counts has left: all but what was loaded."""
     return [name for name in names if "." in name and name not in (CACHED, ARCHITECTURE, WEIGHTS)] + [
         name for name in names if name in ("checkpoints", "plots")
     ]

@@ -39,7 +39,7 @@ from harness.training.runner import Child
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a grader grades with; none of it decides a grade."""
+    """The settings that a grader grades with; none of it decides a grade."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     data: str | None = None

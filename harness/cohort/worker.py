@@ -40,7 +40,7 @@ INTERRUPTED = 130
 
 
 class Job(Frozen):
-    """What one grader is to do, and with what."""
+    """The work of one grader, and its settings."""
 
     store: str
     files: Path | None

@@ -187,7 +187,7 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
 
 
 def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> LoadFailure:
-    """Say why the child could not export the model, in its own words; whatever they are, it is to blame."""
+    """Return why the child could not export the model, in its own words; it is to blame in any case."""
     ending: Ending = "crashed"
     if answer.out_of_memory:
         ending = "over_memory"

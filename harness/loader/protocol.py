@@ -44,7 +44,7 @@ class Request(Confined):
 
 
 class Answer(Frozen):
-    """What the child says of one variant. Text is for display; `stage` names where it stopped.
+    """The child's answer on one variant. Text is for display; `stage` names where it stopped.
 
     `seeds_differ` is a claim of the child: it only ever leads to a warning.
     """

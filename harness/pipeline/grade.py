@@ -27,7 +27,7 @@ def grade(task: Task, to_train: frozenset[str] = frozenset()) -> Record:
 
 
 def grade_variants(task: Task, to_train: frozenset[str] = frozenset(), *, fields: bool = False) -> Graded:
-    """Take every variant through the stages, in one worker; nothing is recorded yet.
+    """Run every variant through the stages, in one worker; nothing is recorded yet.
 
     `fields` asks for the effective receptive fields too, which pictures show.
 

@@ -43,7 +43,7 @@ SMALLEST_SHOWN = 0.01
 
 @dataclass(frozen=True)
 class GradedVariant:
-    """What the stages gave for one variant."""
+    """The results of the stages for one variant."""
 
     judged: Judged | LoadFailure
     full: bool = False
@@ -57,7 +57,7 @@ class GradedVariant:
 
 @dataclass(frozen=True)
 class Graded:
-    """What the stages gave for a submission: all that a record is made of."""
+    """The results of the stages for a submission: all that a record is made of."""
 
     backend: str
     """What held the submission's code: a backend of the sandbox, or none in a self-check."""
@@ -67,7 +67,7 @@ class Graded:
 
     @property
     def measured(self) -> dict[str, Measured]:
-        """What pictures of the networks are made from, by variant."""
+        """The values that pictures of the networks are made from, by variant."""
         return {
             name: Measured(one.judged.network.evaluation, one.field)
             for name, one in self.variants.items()
@@ -76,7 +76,7 @@ class Graded:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be measured for the pictures."""
+        """The values that could not be measured for the pictures."""
         return tuple(note for one in self.variants.values() for note in one.notes)
 
 
@@ -279,12 +279,12 @@ def _machine(task: Task) -> dict[str, str]:
 
 @cache
 def _versions() -> Mapping[str, str]:
-    """Look the versions up once: a class judged again has hundreds of records."""
+    """Read the versions once: a class judged again has hundreds of records."""
     return {"python": platform.python_version(), **versions(PACKAGES)}
 
 
 def _loaded(task: Task, name: str, graded: GradedVariant) -> dict[str, Any]:
-    """Keep what a graph and its weights do not say of a variant, and its grade or its place depends on."""
+    """Return what a graph and its weights do not say of a variant, and its grade or its place depends on."""
     judged, answered = graded.judged, task.submission.variants[name]
     loaded: Loaded | None = judged.probed.loaded if isinstance(judged, Judged) else None
     return {

@@ -38,7 +38,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of it: the first difference, if there is one, and what changed in the fingerprint."""
+    """The result: the first difference, if there is one, and what changed in the fingerprint."""
 
     first: Difference | None
     changed: tuple[Difference, ...]

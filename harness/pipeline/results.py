@@ -103,7 +103,7 @@ def _read(path: Path, most_bytes: int) -> bytes:
 
 
 def _intake(record: Record, name: str) -> Mapping[str, Any]:
-    """Look up what the record keeps of a variant's intake; nothing, in an older record."""
+    """Return what the record holds of a loaded variant; nothing, in an older record."""
     intake = record.provenance.get("intake")
     found = intake.get(name) if isinstance(intake, dict) else None
     return found if isinstance(found, dict) else {}

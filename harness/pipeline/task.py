@@ -1,4 +1,4 @@
-"""What is to be graded and how: one submission under one assignment. Frozen: every stage is a function of it.
+"""A task: one submission to be graded under one assignment. Frozen: every stage is a function of it.
 
 load -> probe -> judge -> train -> record
 
@@ -35,7 +35,7 @@ Listener = Callable[[str, Event | Stage], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line decides about a grade, besides the submission and the assignment."""
+    """The settings of a grade by the command line, besides the submission and the assignment."""
 
     out: Path = RESULTS
     seed: int | None = None
@@ -61,7 +61,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Loads:
-    """What came of loading the variants of a submission.
+    """The results of loading the variants of a submission.
 
     `backend` is what held the submission's code: a backend of the sandbox, or none in a self-check.
     """
@@ -88,7 +88,7 @@ class Task:
 
     @property
     def stats_cache(self) -> Path:
-        """Where the mean and standard deviation of the training images are kept."""
+        """The file that stores the mean and standard deviation of the training images."""
         return self.settings.stats_cache or RESULTS / self.assignment.data.stats_file
 
     def folder(self, variant: str) -> Path:
@@ -111,12 +111,12 @@ class Task:
         return self.assignment.recipe_with(variant, override, f"submission.toml: variants.{variant}")
 
     def alone(self, variant: str) -> "Task":
-        """Leave one variant of the submission."""
+        """Return the task of one variant of the submission."""
         only = replace(self.submission, variants={variant: self.submission.variants[variant]})
         return replace(self, submission=only)
 
     def with_seed(self, variant: str, seed: int) -> "Task":
-        """Leave one variant, with another seed; its files go below the variant's folder.
+        """Return the task of one variant with another seed; its files go below the variant's folder.
 
         Nothing of it is loaded: the initial weights depend on the seed.
         """

@@ -100,7 +100,7 @@ class SecondMeasurement(Frozen):
 
 
 class Facts(Frozen):
-    """What was measured on the executed graph; None where it could not be measured."""
+    """The measurements of the executed graph; None where something could not be measured."""
 
     parameters: int | None = None
     receptive_field_px: int | None = None
@@ -132,7 +132,7 @@ class EpochLog(Frozen):
 
 
 class DataUsed(Frozen):
-    """Which data set was used; `mini` is an embedded preview set, never graded."""
+    """The data set that was used; `mini` is an embedded preview set, never graded."""
 
     name: str
     train_images: int
@@ -167,7 +167,7 @@ class Training(Frozen):
 
 
 class Problem(Frozen):
-    """Why a variant could not be taken in; `traceback` holds the student's own frames."""
+    """The reason that a variant could not be loaded; `traceback` holds the student's own frames."""
 
     cause: Cause
     message: str

@@ -1,4 +1,4 @@
-"""What the pictures of a variant are made from: values that are known already, or files read once."""
+"""The material of a variant's pictures: values that are known already, or files read once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the process that measured a network knows of it: the eval graph, the effective receptive field."""
+    """The measurements by the process that ran a network: the eval graph, the effective receptive field."""
 
     view: View
     field: EffectiveField | None
@@ -29,7 +29,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Material:
-    """What the pictures of one variant are made from; each file of its folder is read when it is asked for.
+    """The material of one variant's pictures; each file of its folder is read when it is asked for.
 
     `known` stands for the files, where this process has what they hold.
     """

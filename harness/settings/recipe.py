@@ -89,7 +89,7 @@ class RecipeSpec(Table):
         return validate(RecipeSpec, {**self.model_dump(), "stages": stages, **changes}, where)
 
     def differences(self, trained: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the keys in which the recipe that a training ran with, as plain data, is not this one.
+        """Return the keys in which the recipe that a training ran with, as plain data, is not this one.
 
         A training says in which precision it ran: any is that of `auto`.
         """
@@ -111,7 +111,7 @@ class RecipeSpec(Table):
 
 
 class RecipeOverride(Table):
-    """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
+    """The changes that a manifest may make to the recipe, within the assignment's `[overrides]`."""
 
     epochs: int | None = None
     batch_size: int | None = None
@@ -122,7 +122,7 @@ class RecipeOverride(Table):
 
 
 class RecipeChanges(RecipeOverride):
-    """What a variant of the assignment may change of the recipe."""
+    """The changes that a variant of the assignment may make to the recipe."""
 
     muon: float | None = None
     precision: AskedPrecision | None = None
@@ -133,6 +133,6 @@ class RecipeChanges(RecipeOverride):
 
 
 def _scaled(recipe: RecipeSpec, epochs: int) -> tuple[dict[str, int], ...]:
-    """Keep each stage's share of the training when the number of epochs changes."""
+    """Return the stages with the same shares of the training when the number of epochs changes."""
     scaled = ((stage.epochs * epochs // recipe.epochs, stage.size_px) for stage in recipe.stages)
     return tuple({"epochs": count, "size_px": size} for count, size in scaled if count > 0)

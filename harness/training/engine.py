@@ -32,7 +32,7 @@ from harness.training.probe import probe_all
 
 
 def main() -> int:
-    """Do the jobs on standard input, one after the other. Returns the exit code: that of the last job.
+    """Run the jobs on standard input, one after the other. Returns the exit code: that of the last job.
 
     A job that comes to no result leaves those after it; an error that nobody expected ends the process.
     """
@@ -68,7 +68,7 @@ def warm_up(data: DataSpec) -> None:
 
 
 def do(job: Job, emit: Emit) -> None:
-    """Do one job; the last event emitted is its result.
+    """Run one job; the last event emitted is its result.
 
     Raises:
         HarnessError: no result could be reached, for a reason with a message of its own.
@@ -106,7 +106,7 @@ def error_event(error: HarnessError) -> ErrorEvent:
 
 
 def _done(line: bytes, emit: Emit) -> int:
-    """Do one job; an expected error is an event. Returns the exit code that stands for it."""
+    """Run one job; an expected error is an event. Returns the exit code that stands for it."""
     try:
         do(_job(line), emit)
     except HarnessError as error:
@@ -123,7 +123,7 @@ def _give_back() -> None:
 
 
 def _events_only() -> BinaryIO:
-    """Take standard output for the events; what libraries print goes to standard error from here on."""
+    """Redirect standard output: it is for the events, and what libraries print goes to standard error."""
     own = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(own, "wb")

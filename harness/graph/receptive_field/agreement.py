@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 
 class Extent(Frozen):
-    """What one position of a feature map was seen to look at.
+    """The pixels that one position of a feature map was measured to see.
 
     Pairs are (h, w); `rows` and `columns` are first and last pixel, both included.
     """
