@@ -1,6 +1,6 @@
 """Hostile works: what a student might try against the grader, the others, or whoever reads the table.
 
-Nothing of it may ever run outside the box. What would do harm if it got through is in its mildest form.
+Nothing of it may ever run outside the sandbox. What would do harm if it got through is in its mildest form.
 """
 
 import io

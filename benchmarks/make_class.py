@@ -5,7 +5,7 @@
 writes ``DIR/class`` (one folder, file, notebook or archive a student), ``DIR/LIST.csv`` (the same works under
 the students' real names, with instants, and some earlier works of ``DIR/earlier``), ``DIR/assignment.toml``
 (the shipped assignment, with limits that suit a class) and ``DIR/truth.json``. Equal arguments give
-equal files. A hostile work is only ever to be run in the box.
+equal files. A hostile work is only ever to be run in the sandbox.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""What the box costs, and what its zygote saves: a submission alone, many in one box, one without a box.
+"""The cost of the sandbox, and what its fork server saves: one submission, many in a sandbox, one without.
 
 ``make bench ARGS="-k intake_speed"``. The kinds take turns, and the medians of their ratios are printed: of
 processor time, which other work on the machine moves little, and of wall time. A fresh submission is what a
-user waits for who has one: a box is opened, torch is loaded, the submission is traced, the box is closed.
+user waits for who has one: a sandbox is opened, torch loaded, the submission traced, the sandbox closed.
 """
 
 import resource
@@ -22,7 +22,7 @@ from harness.sources.requested import Requested
 SUBMISSION = Path(__file__).parents[1] / "submission"
 ROUNDS = 5
 MORE = 10
-"""Submissions that follow the first one in the same box."""
+"""Submissions that follow the first one in the same sandbox."""
 
 Spent = tuple[float, float]
 """Seconds of the processor, of this process and all it waited for, and of the clock."""
@@ -35,7 +35,7 @@ def variant(request):
 
 @pytest.fixture
 def take_in(tmp_path, variant):
-    """Take in the reference submission some times in one box, or without; returns what it took."""
+    """Take in the reference submission some times in one sandbox, or without; returns what it took."""
     assignment = load_assignment(DEFAULT_ASSIGNMENT)
     limits = assignment.limits
     network = {"basic": "Net", "dilated": "NetDilated"}[variant]
@@ -79,7 +79,7 @@ def said(capsys, what: str, rounds: list[tuple[Spent, Spent]]) -> float:
     return statistics.median(pair[0][0] / pair[1][0] for pair in rounds)
 
 
-def test_intake_speed_of_a_zygote_against_a_fresh_process(take_in, variant, capsys):
+def test_intake_speed_of_a_fork_server_against_a_fresh_process(take_in, variant, capsys):
     rounds = []
     for _ in range(ROUNDS):
         fresh, many = take_in(sandboxed, 1), take_in(sandboxed, 1 + MORE)
@@ -88,7 +88,7 @@ def test_intake_speed_of_a_zygote_against_a_fresh_process(take_in, variant, caps
     assert said(capsys, f"{variant}: fresh, and each that follows", rounds) > 10
 
 
-def test_intake_speed_of_a_box_against_a_process_without(take_in, variant, capsys):
-    """Without a box is as in a self-check: the same steps in a plain process."""
+def test_intake_speed_of_a_sandbox_against_a_process_without(take_in, variant, capsys):
+    """Without a sandbox is as in a self-check: the same steps in a plain process."""
     rounds = [(take_in(sandboxed, 1), take_in(without_sandbox, 1)) for _ in range(ROUNDS)]
-    assert said(capsys, f"{variant}: boxed, and without a box", rounds) < 1.1
+    assert said(capsys, f"{variant}: boxed, and without a sandbox", rounds) < 1.1

@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """Take the record that was given, or judge the submission once, rules only."""
+    """Return the record that was given, or check the submission once, rules only."""
     if LOADED in pytestconfig.stash:
         return pytestconfig.stash[LOADED]
     assignment, submission = pytestconfig.stash[OPENED]
@@ -57,7 +57,7 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def finding(record: Record, variant: str, rule: str) -> Finding:
-    """Pick what one rule found on one variant."""
+    """Return what one rule found on one variant."""
     if variant not in record.variants:
         pytest.fail(f"{variant}: asked for, and nothing of the submission could be read", pytrace=False)
     return next(f for f in record.variants[variant].findings if f.rule == rule)

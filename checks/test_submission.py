@@ -9,7 +9,7 @@ from harness.record.record import Finding, Record
 
 
 def test_rule(record: Record, finding: Finding, variant: str) -> None:
-    """The rule named in the test's id holds for the variant."""
+    """Check that the rule named in the test's id holds for the variant."""
     if finding.status == "passed":
         return
     problem = record.variants[variant].problem

@@ -1,9 +1,13 @@
 """The documentation names what exists."""
 
+import re
+
 import cuda_table
 import pytest
 from checkout import REPOSITORY
+from typer.main import get_command
 
+from harness.cli.app import app
 from harness.cli.cohort import COMMANDS
 from harness.cli.cohort_reports import table_formats
 from harness.datasets.dataset import Public
@@ -31,6 +35,40 @@ MODELS = [
     DataUsed, EpochLog, Facts, Finding, Problem, ReceptiveFieldRow, Record, StridedConvolution, Training,
     VariantRecord, Where,
 ]  # fmt: skip
+
+
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading_of_it(page):
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
+    for file, anchor in links:
+        target = page.parent / file if file else page
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target.read_text()), f"{file}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_one_page():
+    assert len((REPOSITORY / "README.md").read_text().splitlines()) <= 100
+
+
+def test_the_glossary_has_at_most_twenty_words():
+    rows = re.findall(
+        r"^\| (?!word |:)", (REPOSITORY / "docs" / "glossary.md").read_text(), flags=re.MULTILINE
+    )
+    assert 10 < len(rows) <= 20
+
+
+@pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.name)
+def test_every_command_is_on_the_page_of_commands(command):
+    assert f"harness {command.name} " in (REPOSITORY / "docs" / "commands.md").read_text()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -97,3 +135,15 @@ def test_every_key_of_the_data_table_is_in_the_data_page(key):
 def test_the_page_about_cuda_has_every_operator():
     said = (REPOSITORY / "docs" / "cuda.md").read_text()
     assert cuda_table.tables() in said, "run: python benchmarks/cuda_table.py"
+
+
+@pytest.mark.parametrize("name", ["", "cohort", "assignment"])
+def test_help_shows_every_word_in_brackets(name):
+    """Rich takes a word in brackets for a style, and shows nothing of it, unless it is escaped."""
+    group = get_command(app).commands[name] if name else get_command(app)
+    texts = [
+        (command.name, text)
+        for command in group.commands.values()
+        for text in (command.help or "", *(getattr(one, "help", None) or "" for one in command.params))
+    ]
+    assert [(command, text) for command, text in texts if re.search(r"(?<!\\)\[[@a-z_.]+\]", text)] == []

@@ -21,8 +21,8 @@ from checkout import REPOSITORY
 from torch import nn
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
-from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.graph.view import views_of
 from harness.loader.export import architecture_of

@@ -15,7 +15,7 @@ MAX_BYTES = 64 * 1024
 
 
 class Submitted(Table):
-    """Where a variant of a submission lives and how it is built."""
+    """The place of a submission's variant, and the arguments to build it."""
 
     file: str
     class_name: Annotated[Identifier, Field(alias="class")]

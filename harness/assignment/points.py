@@ -17,7 +17,7 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class Total:
-    """What a submission has reached of the most there is, and what is still open."""
+    """The points of a submission, the most there are, and those still open."""
 
     verdict: Status
     points: int
@@ -160,12 +160,8 @@ def _merit(variant: VariantRecord) -> tuple[int, int]:
 
 
 def _loss(variant: VariantRecord) -> tuple[int, bool, bool]:
-    return _lost(variant), variant.verdict == "not_judged", variant.full
+    return _judged(variant) - variant.points, variant.verdict == "not_judged", variant.full
 
 
 def _judged(variant: VariantRecord) -> int:
     return sum(finding.max_points for finding in variant.findings if finding.points is not None)
-
-
-def _lost(variant: VariantRecord) -> int:
-    return _judged(variant) - variant.points

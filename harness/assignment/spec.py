@@ -63,7 +63,7 @@ class Overrides(Table):
 
 
 class Seeds(Table):
-    """How many trainings decide about the accuracy, each with a seed of its own: seed, seed + 1, ..."""
+    """The trainings that decide about the accuracy, each with a seed of its own: seed, seed + 1, ..."""
 
     first: Positive = 1
     """Trainings of every variant."""
@@ -81,7 +81,7 @@ class Seeds(Table):
 
 
 class Limits(Table):
-    """What the child processes may use. The defaults of the shipped assignment pass every honest model."""
+    """The limits of the child processes. The defaults of the shipped assignment pass every honest model."""
 
     intake_s: Positive = 120
     """Wall-clock seconds to import, build and export a model."""

@@ -64,7 +64,7 @@ def _keys(model: type[BaseModel], without: Iterable[str] = ()) -> str:
             f"`{key}`",
             _value(one, schema),
             "required" if key in required else _default(one),
-            _cell(one.get("description", "")),
+            " ".join(one.get("description", "").replace("``", "`").replace("|", "\\|").split()),
         )
         for key, one in schema.get("properties", {}).items()
         if key not in skipped
@@ -163,10 +163,6 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("``", "`").replace("|", "\\|").split())
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
-from harness.authoring import imagined
-from harness.authoring.data import data_path
 from harness.authoring.forecast import forecast, in_words
+from harness.authoring.listing import data_path
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
 from harness.authoring.remarks import remarks
 from harness.base.errors import DataUnavailableError, HarnessError, UsageError
@@ -25,14 +24,31 @@ from harness.pipeline.loading import in_sandbox
 from harness.pipeline.recording import Graded, record
 from harness.pipeline.running import run_training
 from harness.pipeline.task import Listener, Settings, Stage, Task
-from harness.record.record import Finding, Record, Training
+from harness.record.record import Finding, Record, Training, accuracy_of
+from harness.rules.judging import judge_trainings
 from harness.sources.submission import open_submission
 from harness.training.events import EpochEvent, Event, TrainedEvent
 from harness.training.runner import Child
 
+
+def judged(spec: AssignmentSpec, variant: str, training: Training) -> Iterator[Check]:
+    """Judge what a perfect network and one that guesses would have reached in place of `training`."""
+    rules = spec.rules_for(variant)
+    perfect = judge_trainings(_several(spec, variant, _with(spec, training, 1.0)), rules)
+    guessing = judge_trainings(_several(spec, variant, _with(spec, training, spec.data.chance)), rules)
+    for best, worst in zip(perfect, guessing, strict=True):
+        name = f"{variant}: {best.rule}"
+        if best.status != "passed":
+            yield Check(name, "FAIL", f"nobody can pass: expected {best.expected}", "Ask for less.")
+        elif worst.status != "failed":
+            yield Check(name, "CAUTION", "a network that guesses passes", "Is it what you meant?")
+        else:
+            yield Check(name, "PASS", "fails for a network that guesses, passes for a perfect one")
+
+
 Checks = Iterator[Check]
 NOT_JUDGED = "reference"
-"""The check that fails where the reference could not be taken in."""
+"""The check that fails where the reference could not be loaded."""
 
 
 def try_out(spec: AssignmentSpec, submission: Path | None, settings: Settings, listen: Listener) -> Checks:
@@ -69,6 +85,32 @@ def outcome(checks: tuple[Check, ...]) -> int:
 # Private functions
 
 
+def _with(spec: AssignmentSpec, training: Training, share: float) -> Training:
+    """Return a training with another accuracy, in each of the recipe's epochs."""
+    images, classes = training.data.test_images, spec.data.num_classes
+    right = round(share * images)
+    confusion = [[0] * classes for _ in range(classes)]
+    confusion[0][0], confusion[0][1] = right, images - right
+    accuracy, interval = accuracy_of(confusion)
+    log = training.epochs[-1].model_copy(update={"train_acc": share, "test_acc": share})
+    epochs = spec.recipe.epochs
+    return training.model_copy(
+        update={
+            "epochs": tuple(log.model_copy(update={"epoch": number + 1}) for number in range(epochs)),
+            "best_epoch": epochs,
+            "confusion": tuple(map(tuple, confusion)),
+            "accuracy": accuracy,
+            "accuracy_interval": interval,
+        }
+    )
+
+
+def _several(spec: AssignmentSpec, variant: str, training: Training) -> list[Training]:
+    """Repeat a training with as many seeds as decide."""
+    count = spec.seeds_needed((), variant)
+    return [training.model_copy(update={"seed": spec.seed + number}) for number in range(count)]
+
+
 def _data(spec: AssignmentSpec, folder: str | None) -> Check:
     where = data_path(spec.data, folder)
     if where is not None:
@@ -95,7 +137,7 @@ def _answered(variant: str, record: Record) -> Checks:
         found = "asked for, and the reference does not answer it"
         yield Check(variant, "FAIL", found, "Add it to the submission.toml.")
     elif (problem := record.variants[variant].problem) is not None:
-        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Mend the submission.")
+        yield Check(NOT_JUDGED, "FAIL", f"{variant}: {problem.message}", "Correct the submission.")
 
 
 def _findings(record: Record, variant: str) -> dict[str, Finding]:
@@ -144,13 +186,15 @@ def _training(task: Task, graded: Graded) -> Checks:
     try:
         training, seconds = _one_epoch(task, variant)
     except DataUnavailableError as error:
-        yield Check("epoch", "CAUTION", "nothing was trained, and nobody knows how long it takes", str(error))
+        yield Check(
+            "epoch", "CAUTION", "nothing was trained, so it is not known how long a grade takes", str(error)
+        )
         return
     except HarnessError as error:
-        yield Check("epoch", "FAIL", f"{variant}: {error}", "Mend what the message says.")
+        yield Check("epoch", "FAIL", f"{variant}: {error}", "Do what the message says.")
         return
     yield Check("epoch", "PASS", _reached(variant, training, seconds))
-    yield from imagined.judged(spec, variant, training)
+    yield from judged(spec, variant, training)
     yield _how_long(task, variant, training, seconds)
 
 

@@ -28,7 +28,7 @@ EPOCHS_AND_BATCH = ((5_000, (12, 128)), (1_000, (20, 64)), (0, (40, 16)))
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the assignment, its reference, and every file."""
+    """The result of writing: the assignment, its reference, and every file."""
 
     assignment: Path
     reference: Path

@@ -41,7 +41,7 @@ class SandboxError(HarnessError):
 
 
 class GraphError(HarnessError):
-    """What the intake child handed back is not a graph that the harness accepts."""
+    """The loader's child returned something that is not a graph that the harness accepts."""
 
     exit_code = 3
 

@@ -1,4 +1,4 @@
-"""What is installed here: the harness's own files, the versions of packages, and how to add one."""
+"""The installation: the harness's own files, the versions of packages, and how to add one."""
 
 import importlib.metadata
 import re

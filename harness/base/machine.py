@@ -26,7 +26,7 @@ NATIVE_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found, and what to do about it if it did not pass.
+    """The result of one check, and what to do about it if it did not pass.
 
     PASS: nothing to do. CAUTION: grades are right, but slower, weaker contained or other bytes than
     elsewhere. FAIL: nothing can be graded until it is mended.

@@ -178,14 +178,12 @@ def _keys_at(model: type[BaseModel], loc: list[str]) -> list[str]:
             by_alias = {f.alias or name: f.annotation for name, f in here.model_fields.items()}
             here = _strip_optional(by_alias.get(part))
         else:
-            here = _strip_optional(typing.get_args(here)[-1] if _is_dict(here) else typing.get_args(here)[0])
+            here = _strip_optional(
+                typing.get_args(here)[-1] if typing.get_origin(here) is dict else typing.get_args(here)[0]
+            )
     if isinstance(here, type) and issubclass(here, BaseModel):
         return [f.alias or name for name, f in here.model_fields.items()]
     return []
-
-
-def _is_dict(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is dict
 
 
 def _strip_optional(annotation: Any) -> Any:

@@ -20,7 +20,7 @@ def check(
     data: DataOption = None,
     sandbox: SandboxOption = "auto",
 ) -> None:
-    """Say everything that is wrong with an assignment, and try it: its reference, wrong networks, an epoch.
+    """Check an assignment for everything that is wrong, and try it: its reference, wrong networks, an epoch.
 
     Exits with 0 if it can be graded by, 1 if its reference does not pass, 2 if it is not valid, 3 if it could
     not be tried.

@@ -1,4 +1,4 @@
-"""What the terminal shows to who writes an assignment."""
+"""The terminal output of the commands for authors of assignments."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def show_trial(title: str, checks: Sequence[Check]) -> None:
     show_checks(checks)
     failed, cautions = (sum(check.level == level for check in checks) for level in ("FAIL", "CAUTION"))
     if failed:
-        said = f"[red]not ready[/]: {failed} to mend"
+        said = f"[red]not ready[/]: {failed} to correct"
     else:
         said = "[green]ready[/]" + (f", {cautions} to look at" if cautions else "")
     output.print(f"{plain(title)}: {said}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What `harness cohort` says of what was graded: the summary, who has no verdict, and one student."""
+"""The answers of `harness cohort` on what was graded: the summary, who has no verdict, and one student."""
 
 from collections.abc import Mapping, Sequence
 
@@ -66,7 +66,7 @@ def show_row(row: Row, spec: AssignmentSpec, same: Sequence[str]) -> None:
 
 
 def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[str, ...]:
-    """Answer why a submission has the verdict it has, in at most `LINES` lines.
+    """Return why a submission has the verdict it has, in at most `LINES` lines.
 
     The rules that failed come first, two lines each; what there is no room for is counted.
     """
@@ -94,7 +94,7 @@ def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[st
 
 
 def _open_rules(row: Row) -> list[tuple[str, ...]]:
-    """Say of each rule that did not pass what was expected and found, and what to do: failed rules first."""
+    """Yield what was expected and found of each rule that did not pass, and what to do: failed ones first."""
     if row.record is None:
         return []
     found = [

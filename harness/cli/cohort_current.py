@@ -1,4 +1,4 @@
-"""Which assignment a command of a class uses, and whose grade it has changed."""
+"""The assignment that a command of a class uses, and the grades it has changed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ def every_submission(store: "Store") -> "list[Row]":
 
 
 def show_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
-    """Name everyone whose final grade is another one now."""
+    """Print everyone whose final grade has changed."""
     from harness.cli.reports_display import show_differences
     from harness.cli.screen import say, screen
     from harness.cohort.differences import differences

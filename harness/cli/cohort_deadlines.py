@@ -17,7 +17,7 @@ def extend(
     store: StoreOption = DEFAULT_STORE,
     files: FilesOption = None,
 ) -> None:
-    """Let students hand in later than [policy] due of the assignment says, and say whose grade that changes.
+    """Extend the deadline of students beyond that of the assignment, and print whose grade changes.
 
     An empty instant takes an extension back. Nothing is graded anew: lateness is no part of a record.
     """

@@ -1,4 +1,4 @@
-"""What `harness cohort` shows while it grades: a live table on a terminal, a line now and then elsewhere."""
+"""The display of `harness cohort` while it grades: a live table on a terminal, else a line now and then."""
 
 import time
 from collections.abc import Sequence
@@ -50,12 +50,12 @@ class ClassDisplay(Watcher):
     def handed_in(self, done: int, total: int) -> None:
         """Show how many submissions are in the store."""
         if screen.is_terminal:
-            self._live.update(f"handing in: {done} of {total}")
+            self._live.update(f"ingesting: {done} of {total}")
         elif done == total:
-            say(f"handed in: {total} submissions")
+            say(f"ingested: {total} submissions")
 
     def graded(self, student: str, verdict: str) -> None:
-        """Remember who was graded, to be named with the next line."""
+        """Record who was graded, to be named with the next line."""
         self._graded.append(f"{student} {verdict.replace('_', ' ')}")
 
     def stage(self, stage: Stage, counts: Counts) -> None:
@@ -85,7 +85,7 @@ class ClassDisplay(Watcher):
         return table
 
     def _speed(self, counts: Counts) -> str:
-        """Say how fast it goes, and how long it takes at that speed."""
+        """Return how fast it goes, and how long it takes at that speed."""
         assert self._stage is not None
         done, seconds = counts.graded - self._graded_before, time.monotonic() - self._since
         if not done or not seconds:
@@ -108,7 +108,7 @@ def show_forecast(forecast: Forecast) -> None:
 
 
 def show_roster(roster: Roster, listed: ClassList | None) -> Roster:
-    """Tell what was left out of a roster and why, and who of the class is not in it."""
+    """Print what was left out of a roster and why, and who of the class is not in it."""
     joined = join(listed, {one.student: one.identity for one in roster.listed}) if listed else None
     for note in (*roster.notes, *(notes_on(joined) if joined else ())):
         say(f"note: {note}")

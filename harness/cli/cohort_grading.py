@@ -67,7 +67,7 @@ MemoryOption = Annotated[
 ]
 RulesOnlyOption = Annotated[bool, typer.Option("--rules-only", help="Stop before any training.")]
 LeaseOption = Annotated[
-    float, typer.Option(min=1, help="Seconds after which others take over what a dead grader had.")
+    float, typer.Option(min=1, help="Seconds after which others claim the tasks of a dead grader.")
 ]
 LayoutName = Literal["auto", "moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
 DEFAULT_STORE = "cohort.db"
@@ -82,7 +82,7 @@ def grade(
             metavar="DIR|ALL.zip|LIST.csv",
             help="What Moodle, Canvas, Gradescope, GitHub Classroom, Classroom 50 or nbgrader hand out, or a "
             "folder with one folder, archive, notebook or .py file a student; or a list: student, "
-            "path-or-git-url[@commit], submitted_at.",
+            "path-or-git-url\\[@commit], submitted_at.",
         ),
     ],
     store: StoreOption = DEFAULT_STORE,
@@ -98,10 +98,13 @@ def grade(
         bool, typer.Option("--train-all", help="Train those too that can pass no more, for their points.")
     ] = False,
     dry_run: Annotated[  # noqa: FBT002
-        bool, typer.Option("--dry-run", help="Say what would be graded and how long it should take.")
+        bool, typer.Option("--dry-run", help="Show what would be graded and how long it should take.")
     ] = False,
     layout: Annotated[
-        LayoutName, typer.Option(help="Whose folder or zip it is; auto: by the names in it, and it is said.")
+        LayoutName,
+        typer.Option(
+            help="The platform of the folder or zip; auto: recognised by the names in it, and shown."
+        ),
     ] = "auto",
     task: Annotated[
         str | None, typer.Option(metavar="NAME", help="nbgrader: which of several assignments.")
@@ -176,10 +179,9 @@ def show(
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
     from harness.cli.cohort_answers import show_row
     from harness.cohort.current import current_assignment
-    from harness.cohort.lookup import row_of
     from harness.cohort.repository import assignment_of
     from harness.cohort.store import opened_store
-    from harness.cohort.twins import with_the_same_bytes
+    from harness.cohort.students import row_of, with_the_same_bytes
 
     with opened_store(store, files, must_exist=True) as opened:
         row = row_of(opened, student)
@@ -285,7 +287,7 @@ def job_of(
 def cluster_of(
     engine: Literal["local", "ray"], address: str, gpus: float, memory_mib: int
 ) -> "Cluster | None":
-    """Say which cluster the graders run on, as the options say; None: on none."""
+    """Return the cluster that the graders run on, as the options say; None: on none."""
     from harness.cohort.ray_engine import Cluster
 
     return Cluster(address, gpus, memory_mib) if engine == "ray" else None

@@ -86,7 +86,7 @@ def feedback(
     files: FilesOption = None,
     layout: Annotated[
         Literal["auto", "moodle", "canvas", "gradescope", "plain"],
-        typer.Option(help="Whose folders; auto: of the platform that named what was handed in."),
+        typer.Option(help="The platform of the folders; auto: the one that named the submissions."),
     ] = "auto",
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder.")] = Path("feedback"),
     assignment: AssignmentOption = None,
@@ -129,7 +129,7 @@ def similar(
     ] = False,
     out: OutOption = DEFAULT_OUT,
 ) -> None:
-    """Point at submissions that are alike: by the graphs they execute and by passages of their sources.
+    """Find submissions that are alike: by the graphs they execute and by passages of their sources.
 
     What the starter and most of the class have counts for nothing. It points, it never grades.
     """
@@ -258,7 +258,7 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
 
 
 def _of_class_list(table: "ClassTable") -> "Iterator[str]":
-    """Say what is to be told of the list of the class: who is who, and what was not filled."""
+    """Yield the notes on the list of the class: who is who, and what was not filled."""
     from harness.cohort.attendance import notes_on
     from harness.cohort.table import in_class_list
 
@@ -286,7 +286,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _show_left_out(table: "ClassTable") -> None:
-    """Name everyone who has no number in a gradebook, and what would give them one."""
+    """Print everyone who has no number in a gradebook, and what would give them one."""
     from harness.cli.screen import say
 
     for reason, students in table.left_out().items():

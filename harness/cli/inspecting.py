@@ -85,7 +85,7 @@ def rf(
 def explain(
     rule: Annotated[str | None, typer.Argument(help="A rule's name; all are listed without one.")] = None,
 ) -> None:
-    """Say what a rule measures, what it allows, what not, and why."""
+    """Explain what a rule measures, what it allows, what not, and why."""
     from harness.cli.screen import show_page
     from harness.rules.explain import overview, page
 
@@ -97,7 +97,7 @@ def doctor(
     assignment: AssignmentOption = None,
     json: Annotated[bool, typer.Option("--json", help="Write what was found as JSON.")] = False,  # noqa: FBT002
 ) -> None:
-    """Say whether this machine is fit for reproducible grading: PASS, CAUTION or FAIL, and the fix.
+    """Check whether this machine is fit for reproducible grading: PASS, CAUTION or FAIL, and the fix.
 
     Exits with 3 if anything fails: nothing can be graded here.
     """
@@ -108,7 +108,7 @@ def doctor(
     from harness.cli.screen import say, show_checks
     from harness.pipeline.doctor import examine
 
-    say("looking at this machine; torch takes some seconds to start …")
+    say("checking this machine; torch takes some seconds to start …")
     checks = (_defaults(), *examine(load_assignment(assignment or default_assignment()), data))
     if json:
         typer.echo(dumps([asdict(check) for check in checks], indent=2))

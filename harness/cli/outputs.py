@@ -1,4 +1,4 @@
-"""Where a command writes: looked at before the work, left to one run at a time; no grade is lost."""
+"""Output folders of commands: checked before the work, used by one run at a time; no grade is lost."""
 
 import errno
 import os
@@ -70,7 +70,7 @@ def clear_file(file: Path | None, option: str) -> None:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a results folder while this one writes to it.
+    """Lock a results folder against other runs while this one writes to it.
 
     Raises:
         UsageError: another run is at it, or it cannot be written.
@@ -125,7 +125,7 @@ def nothing_lost(record: "Record", to: str | Path) -> Iterator[None]:
 
 
 def _mode(path: Path) -> int:
-    """Give the kind and rights of what is at a path; 0 where nothing is."""
+    """Return the kind and rights of what is at a path; 0 where nothing is."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:

@@ -161,7 +161,7 @@ def report(
 
 def schema() -> None:
     """Print the JSON Schema of a record."""
-    from harness.report.schema import record_schema
+    from harness.report.report import record_schema
 
     sys.stdout.write(record_schema())
 

@@ -1,4 +1,4 @@
-"""What `harness cohort regrade` and `similar` show: whose grade changes and why, and who is alike."""
+"""The output of `harness cohort regrade` and `similar`: whose grade changes and why, and who is alike."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar

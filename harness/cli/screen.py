@@ -1,4 +1,4 @@
-"""What the terminal shows: findings as tables, progress as bars, or plain lines where there is no terminal.
+"""The terminal's content: findings as tables, progress as bars, or plain lines where there is no terminal.
 
 Everything goes to standard error, so that ``--json -`` has standard output to itself.
 """
@@ -55,7 +55,7 @@ output = Console(highlight=False, emoji=False)
 
 
 def plain(text: str) -> str:
-    """Show text of a submission as it is: no markup of ours, and none of the terminal's."""
+    """Return text of a submission to be shown as it is: no markup of ours, and none of the terminal's."""
     return escape(visible(text))
 
 
@@ -233,13 +233,13 @@ class Display:
 
 
 def _counting(record: Record, scored: "Total") -> str:
-    """Name the variant that counts, where there are others."""
+    """Return the variant that counts, where there are others."""
     return "" if len(scored.counted) == len(record.variants) else f", those of {', '.join(scored.counted)}"
 
 
 def _show_variant(name: str, variant: VariantRecord) -> None:
     if variant.problem:
-        screen.print(f"[bold]{plain(name)}: not taken in[/] (cause: {variant.problem.cause})")
+        screen.print(f"[bold]{plain(name)}: not loaded[/] (cause: {variant.problem.cause})")
         say(variant.problem.message)
         say(variant.problem.traceback)
         return

@@ -59,7 +59,7 @@ def watch(
 
 
 def _view(what: str | None, files: Path | None, *, names: bool) -> "View":
-    """Tell a store from a results folder, and open it."""
+    """Open a store or a results folder, whichever it is."""
     from harness.cohort.store import open_for_reading
     from harness.watch.class_view import ClassView
     from harness.watch.run_view import RunView

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.cohort.class_list import ClassList, Person
-from harness.cohort.identity import Identity
 from harness.cohort.joining import Joined, join
 from harness.cohort.models import Row
-from harness.cohort.names import in_order
+from harness.cohort.names import Identity, in_order
 
 
 def joined_to(listed: ClassList, rows: Sequence[Row]) -> Joined:
@@ -33,7 +32,7 @@ def with_missing(listed: ClassList | None, rows: Sequence[Row]) -> tuple[Row, ..
 
 
 def once_a_group(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Make one row of those who have handed in one work together, as the platform says."""
+    """Make one row of those who have submitted together, as the platform says."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         group = row.identity.group if row.identity else ""
@@ -46,7 +45,7 @@ def once_a_group(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def notes_on(joined: Joined) -> tuple[str, ...]:
-    """Say who could not be joined, and who has handed in nothing."""
+    """Return notes on who could not be joined, and who has submitted nothing."""
     said = []
     if joined.missing:
         taken = Counter((*joined.students.values(), *(person.name for person in joined.missing)))
@@ -61,7 +60,7 @@ def notes_on(joined: Joined) -> tuple[str, ...]:
 
 
 def _called(person: Person, taken: Counter[str]) -> str:
-    """Tell two of one name apart by what else the list says of them."""
+    """Return a person's name, with what else the list says where two have the same."""
     if taken[person.name] == 1:
         return person.name
     numbers = (person.of(kind) for kind in ("participant", "id", "sid", "login", "email"))

@@ -6,6 +6,7 @@ It is read as spreadsheets and platforms of several languages write it, and writ
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +14,55 @@ from pathlib import Path
 from typing import Literal
 
 from harness.base.errors import UsageError
-from harness.cohort.headings import Kind, kind_of, plainly
 from harness.cohort.names import known_as
+
+Kind = Literal[
+    "name", "given", "family", "email", "login", "sid", "id", "participant", "group", "role",
+    "grade", "maximum", "changeable", "feedback",
+]  # fmt: skip
+"""What a column holds. `id` is a number of the platform or of whoever wrote the list; `sid` one of the
+university; `participant` Moodle's number in an assignment."""
+
+_WRITTEN: dict[Kind, str] = {
+    "name": "name, student, full name, fullname, student name, display name, participant name, user, "
+    "teilnehmer, teilnehmerin, teilnehmer/in, studierende, studierender, student/in, vollständiger name, "
+    "voller name, anzeigename, vor- und nachname, nachname vorname, nom complet, nombre completo, "
+    "nome completo, naam, volledige naam, etudiant, estudiante, alumno, studente, roster name, sortable name",
+    "given": "first name, firstname, given name, forename, first, vorname, vornamen, rufname, prénom, "
+    "nombre, nome, voornaam, student first",
+    "family": "last name, lastname, surname, family name, last, nachname, familienname, zuname, nom, "
+    "nom de famille, apellido, apellidos, apellido(s), cognome, achternaam, student last",
+    "email": "email, e-mail, mail, email address, e-mail address, emailaddress, mail address, "
+    "e-mail-adresse, mailadresse, adresse de courriel, courriel, dirección de correo, correo electrónico, "
+    "correo, indirizzo email, e-mailadres, student email, school email",
+    "login": "login, username, user name, login id, sis login id, user id, userid, account, anmeldename, "
+    "benutzername, benutzerkennung, kennung, nutzername, loginname, github username, github, github login, "
+    "nom d'utilisateur, nombre de usuario, gebruikersnaam, unix login, netid, uni-id, uid",
+    "sid": "sid, sis user id, sis id, student id, id number, idnumber, student number, "
+    "matriculation number, matriculation no, matrikelnummer, matrikelnr, matrikel, matr.nr., matnr, "
+    "immatrikulationsnummer, registration number, id-nummer, numéro d'identification, número de id, "
+    "university id, perm, perm #, integration id, lms_user_id, external id",
+    "id": "id, canvas id, canvas user id, moodle id, kennnummer, nummer, number, no, nr",
+    "participant": "identifier, participant id, participant, teilnehmernummer",
+    "group": "group, groups, gruppe, gruppen, team, submission group, group name, gruppenname, groupe, grupo",
+    "role": "role, rolle, roles, rollen",
+    "grade": "grade, bewertung, note, calificación",
+    "maximum": "maximum grade, bestwertung, max grade, höchste bewertung",
+    "changeable": "grade can be changed, bewertung kann geändert werden",
+    "feedback": "feedback comments, feedback als kommentar, feedback, comment, comments, kommentar",
+}
+
+
+def plainly(heading: str) -> str:
+    """Write a heading in small letters without accents, spaces and signs."""
+    letters = unicodedata.normalize("NFKD", heading.casefold())
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+def kind_of(heading: str) -> Kind | None:
+    """Return the kind of a column, by its heading; None for any other."""
+    return _KINDS.get(plainly(heading))
+
 
 Platform = Literal["canvas", "moodle", "gradescope", "plain"]
 MAX_BYTES = 16 * 2**20
@@ -45,7 +93,7 @@ class Person:
     """What the list says, by the kind of its columns."""
 
     def of(self, kind: Kind) -> str:
-        """Give what the list says, "" where it does not."""
+        """Return what the list says, "" where it does not."""
         return self.known.get(kind, "")
 
 
@@ -64,7 +112,7 @@ class ClassList:
 
     @cached_property
     def kinds(self) -> Mapping[Kind, int]:
-        """Which column is of which kind: the first of each."""
+        """The column of each kind: the first one."""
         found: dict[Kind, int] = {}
         for column, heading in enumerate(self.head):
             kind = kind_of(heading)
@@ -74,7 +122,7 @@ class ClassList:
 
     @cached_property
     def platform(self) -> Platform:
-        """Whose list it is."""
+        """The platform that the list comes from."""
         words = {plainly(heading) for heading in self.head}
         if {"id", "section"} <= words and words & {"student", "lastname"}:
             return "canvas"
@@ -168,8 +216,16 @@ def decoded(data: bytes) -> str:
 # Private functions
 
 
+_KINDS: Mapping[str, Kind] = {
+    plainly(way): kind
+    for kind, headings in _WRITTEN.items()
+    for heading in headings.split(", ")
+    for way in (heading, heading.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue"))
+}
+
+
 def _is_no_person(cells: Sequence[str]) -> bool:
-    """Tell whether a line of Canvas' is that of the points, or of the student whom a teacher can play."""
+    """Return whether a line of Canvas' is that of the points, or of the test student."""
     return _TOTALS in "".join(cells[:1]) or any(tuple(cells[: len(name)]) == name for name in _TEST_STUDENT)
 
 

@@ -26,12 +26,12 @@ def switch_to(store: Store, assignment_sha256: str) -> None:
 
 
 def current_sha256(session: Session) -> str | None:
-    """Give the hash of the assignment that counts; None in a store where nothing was entered."""
+    """Return the hash of the assignment that counts; None in a store where nothing was entered."""
     return session.scalar(select(CurrentTable.assignment_sha256).order_by(CurrentTable.id.desc()).limit(1))
 
 
 def current_assignment(store: Store) -> str:
-    """Give the hash of the assignment that counts.
+    """Return the hash of the assignment that counts.
 
     Raises:
         UsageError: nothing has been handed in.

@@ -21,7 +21,7 @@ _CLONE = ".git"
 
 @dataclass(frozen=True)
 class Delivery:
-    """Where a class lies, and what is in it."""
+    """A platform's download of a class: its place, and what is in it."""
 
     path: Path
     """A folder, or a zip file."""
@@ -38,7 +38,7 @@ class Delivery:
 
 
 def open_delivery(path: Path, layout: Layout | None = None) -> Delivery:
-    """Look at what lies in a folder or a zip file.
+    """Open a folder or a zip file, and list what lies in it.
 
     One folder around all of it is not the class: in a zip file, and where a `layout` is asked for that its
     contents have. Else it may be a student's, who must not hand in for others.

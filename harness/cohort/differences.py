@@ -1,4 +1,4 @@
-"""Whose grade has changed, from what to what, and by which rules: no grade changes without being said."""
+"""Differences between grades: whose has changed, from what to what, and by which rules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Difference:
     rules: tuple[str, ...]
     """What differs, rule by rule, in the submission that counts."""
     was_final: bool = False
-    """Whether the grade before could have been handed in."""
+    """Whether the grade before was final."""
 
     @property
     def is_one(self) -> bool:
@@ -40,14 +40,14 @@ def differences(
 
 
 def may_count(rows: Iterable[Row], spec: AssignmentSpec) -> frozenset[str]:
-    """Give the keys of the submissions that count, or may come to: all of them where the best one does."""
+    """Return the keys of the submissions that count, or may come to: all of them where the best one does."""
     listed = list(rows)
     chosen = listed if spec.policy.counts == "best" else _counting(listed, spec).values()
     return frozenset(row.key for row in chosen)
 
 
 def rule_changes(old: Record, new: Record) -> Iterator[str]:
-    """Say which verdicts and points of rules differ between two records."""
+    """Yield which verdicts and points of rules differ between two records."""
     for name, variant in new.variants.items():
         if variant.is_missing:
             if name not in old.variants:
@@ -81,7 +81,7 @@ def _difference(
 
 
 def _grade(row: Row | None, spec: AssignmentSpec) -> str | None:
-    """Say a grade in a phrase: verdict, points, and what lateness has taken off."""
+    """Return a grade as a phrase: verdict, points, what lateness has taken off; None before there is one."""
     if row is None or row.record is None:
         return None
     return f"{VERDICTS[row.record.verdict]}, {_with_lateness(standing(row, spec))}"
@@ -92,7 +92,7 @@ def _with_lateness(one: Standing) -> str:
 
 
 def _verdicts(variant: VariantRecord | None) -> Mapping[str, str]:
-    """Say the verdict of every rule, and its points."""
+    """Return the verdict of every rule, with its points, by the rule's name."""
     return {
         finding.rule: f"{finding.status} {finding.points or 0} of {finding.max_points}"
         for finding in (variant.findings if variant else ())

@@ -1,4 +1,4 @@
-"""What is compared of a submission, read from the store; and of the starter, which counts for nothing."""
+"""The documents that are compared: submissions as the store has them, and the starter, which is ignored."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ _WIDTHS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 @dataclass(frozen=True)
 class Bar:
-    """How many networks reach an accuracy from `low` to `high` percent."""
+    """The number of networks that reach an accuracy from `low` to `high` percent."""
 
     x: float
     y: float
@@ -101,7 +101,7 @@ def histogram(networks: Sequence[Measured], threshold: float | None) -> Drawn:
 
 
 def scatter(networks: Sequence[Measured], threshold: float | None, below: int | None) -> Drawn:
-    """Lay out parameters against accuracy; `threshold` is in percent, `below` a number of parameters."""
+    """Draw parameters against accuracy; `threshold` is in percent, `below` a number of parameters."""
     known = [(one, one.parameters) for one in networks if one.parameters is not None]
     most = max([*_known(below), *(count for _, count in known)]) * 1.04
     values = [*_known(threshold), *(one.accuracy for one, _ in known)]

@@ -1,4 +1,4 @@
-"""Who may hand in later: a list of students and instants, kept in the store beside the assignment's own."""
+"""Extended deadlines: a list of students and instants, stored beside the assignment's own."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ def read_extensions(path: Path) -> tuple[Extension, ...]:
 
 
 def enter_extensions(store: Store, extensions: tuple[Extension, ...], by: str) -> None:
-    """Keep who may hand in until when; what was kept before is not changed."""
+    """Store until when students may submit; earlier entries are not changed."""
     now = datetime.now(UTC)
 
     def enter(session: Session) -> None:
@@ -65,7 +65,7 @@ def enter_extensions(store: Store, extensions: tuple[Extension, ...], by: str) -
 
 
 def extensions_in(session: Session) -> Mapping[str, datetime]:
-    """Give until when students may hand in, by name; those who may not hand in later are left out."""
+    """Return until when students may submit, by name; those without an extension are left out."""
     entered = session.scalars(select(ExtensionTable).order_by(ExtensionTable.id))
     last = {one.student: one.until for one in entered}
     return {student: until for student, until in last.items() if until is not None}
@@ -75,7 +75,7 @@ def extensions_in(session: Session) -> Mapping[str, datetime]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give the lines that have something in them, with their numbers, the heading left out."""
+    """Yield the lines that are not empty, with their numbers, without the heading."""
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True))
     except FileNotFoundError:

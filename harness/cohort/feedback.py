@@ -48,13 +48,13 @@ class Feedback:
 
 
 def layout_of(rows: Iterable[Row]) -> Layout:
-    """Say which platform has named most of what was handed in; plain if none has."""
+    """Return the platform that has named most of what was submitted; plain if none has."""
     named = Counter(map(_named_by, rows))
     return max(named, key=lambda layout: named[layout], default="plain")
 
 
 def place_of(row: Row, layout: Layout) -> PurePosixPath | None:
-    """Say where a platform expects a student's feedback; None where the name that was handed in has no id.
+    """Return where a platform expects a student's feedback; None where the submitted name has no id.
 
     Source: Moodle, mod/assign/feedback/file/importziplib.php (``NAME_ID_assignsubmission_file_/``); Canvas,
     Assignment#infer_comment_context_from_filename (``NAME_USER_ATTACHMENT_FILE``).
@@ -92,7 +92,7 @@ def render_feedback(row: Row, record: Record, folder: Path, spec: AssignmentSpec
 
 
 def handed_in_as(row: Row) -> str:
-    """Name what a student has handed in as the student knows it: without what a platform has put in front."""
+    """Return the name of a submission as the student knows it: without what a platform has put in front."""
     if "://" in row.source:
         return row.source.partition(" at commit ")[0]
     name = PurePosixPath(row.source).name
@@ -154,7 +154,7 @@ def _canvas(row: Row) -> PurePosixPath | None:
 
 
 def _users(row: Row) -> frozenset[str]:
-    """Give Canvas' number of the student, where the store knows it, to read names with."""
+    """Return Canvas' number of the student, where the store knows it, to read names with."""
     return frozenset({row.identity.user} if row.identity else ()) - {""}
 
 
@@ -184,13 +184,13 @@ def _free(place: PurePosixPath, taken: set[str]) -> PurePosixPath:
 
 
 def _only_file(row: Row) -> str:
-    """Name the one file of a submission; a dot, the folder one is in, where there are several."""
+    """Return the name of the one file of a submission; a dot, its folder, where there are several."""
     files = [file for file in row.sources.rglob("*") if file.is_file()] if row.sources else []
     return files[0].name if len(files) == 1 else "."
 
 
 def _assignment_option(spec: AssignmentSpec) -> str:
-    """Name the assignment as a student has it: with the harness, or as the file that the course gives out."""
+    """Return the option that names the assignment for a student: its id, or the course's file."""
     file = shipped().get(spec.id)
     if file is None or content_hash(load_assignment(file)) != content_hash(spec):
         return f" --assignment {spec.id}.toml"

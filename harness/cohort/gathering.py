@@ -48,7 +48,7 @@ def gather(listed: Listed, to: Path) -> Path:
 def _copy(path: Path, to: Path, source: str) -> None:
     file = open_regular(path)
     if file is None:
-        raise UsageError(f"{source}: a link; expected the work itself. Put the file or folder there.")
+        raise UsageError(f"{source}: a link; expected the submission itself. Put the file or folder there.")
     with file, to.open("xb") as copy:
         if os.fstat(file.fileno()).st_size > (MAX_UNPACKED if is_archive(path) else MAX_BYTES):
             raise UsageError(too_much(source))

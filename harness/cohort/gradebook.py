@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.base.errors import UsageError
-from harness.cohort.class_list import ClassList
-from harness.cohort.headings import kind_of, plainly
+from harness.cohort.class_list import ClassList, kind_of, plainly
 from harness.cohort.joining import Joined
 
 NOTHING = "Nothing was handed in."
@@ -27,7 +26,7 @@ _NO = frozenset({"no", "nein", "non", "nee"})
 
 @dataclass(frozen=True)
 class Mark:
-    """What is entered for one student."""
+    """The value to enter for one student."""
 
     points: float
     feedback: str
@@ -35,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Task:
-    """What the column is for, as the assignment calls it."""
+    """The task of a column, as the assignment calls it."""
 
     names: tuple[str, ...]
     """The first is the one of a new column; any of them is that of one that is there."""
@@ -133,7 +132,7 @@ def _titles(heading: str) -> set[str]:
 
 
 def _place(listed: ClassList) -> int:
-    """Say where a new column goes: last, in Canvas before its own totals."""
+    """Return where a new column goes: last, in Canvas before its own totals."""
     own = (
         at
         for at, heading in enumerate(listed.head)
@@ -150,7 +149,7 @@ def _beside(listed: ClassList, number: int, task: Task) -> str:
 
 
 def _other_maximum(listed: ClassList, at: int, task: Task) -> list[str]:
-    """Tell where the platform counts to another number."""
+    """Return the note that the platform counts to another number of points, if it does."""
     found = set()
     for line in listed.lines[listed.head_at + 1 :]:
         if listed.platform == "canvas" and line and "Points Possible" in line[0] and at < len(line):

@@ -106,7 +106,9 @@ def _ingested(listed: Listed, config: GradingConfig, objects: Objects, folder: P
         (folder / "parts").mkdir()
         path = gather(listed, folder / "parts")
     if path.is_symlink():
-        raise UsageError(f"{listed.source}: a link; expected the work itself. Put the file or folder there.")
+        raise UsageError(
+            f"{listed.source}: a link; expected the submission itself. Put the file or folder there."
+        )
     file = name_in_copy(Path(path.name)).name if is_program(path) and path.is_file() else ""
     if file:
         if path.stat().st_size > MAX_BYTES:

@@ -1,17 +1,19 @@
-"""Who of a class list handed in which submission: joined by the platform's numbers, else by names.
+"""Join a class list with its submissions: by the platform's numbers, else by names.
 
-What could mean several is named and never guessed.
+What could mean several is named and never guessed. `students` names the students of a delivery.
 """
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.cohort.class_list import ClassList, Person
-from harness.cohort.headings import Kind
-from harness.cohort.identity import Identity
+from harness.base.errors import UsageError
+from harness.cohort.class_list import ClassList, Kind, Person
+from harness.cohort.layouts import Laid
+from harness.cohort.names import Identity
 
 _NUMBER = re.compile(r"\d+$")
 _HIDDEN = re.compile(r"(anon|user|participant|participante?|teilnehmer\S*)\b.*")
@@ -74,7 +76,7 @@ class Lookup:
         return people[0] if len(people) == 1 else None
 
     def candidates(self, student: str, identity: Identity | None) -> tuple[Sequence[Person], bool]:
-        """Give all that a student could be by the strongest evidence there is, and whether it is a group."""
+        """Return all that a student could be by the strongest evidence, and whether it is a group."""
         identity = identity or Identity(name=student)
         by_number = self.by_number(identity)
         if len(by_number) == 1:
@@ -93,7 +95,7 @@ class Lookup:
         return members, bool(members)
 
     def by_number(self, identity: Identity) -> Sequence[Person]:
-        """Give those who have a number of the platform's, of the university's, a login or an address."""
+        """Return those with a number of the platform's or the university's, a login or an address."""
         for said, kinds in _BY_NUMBER:
             value = getattr(identity, said).casefold()
             for kind in kinds if value else ():
@@ -106,7 +108,7 @@ class Lookup:
         return ()
 
     def _may_be(self, person: Person, identity: Identity, by_number: Sequence[Person]) -> bool:
-        """Tell whether no number speaks against what the names say."""
+        """Return whether no number speaks against what the names say."""
         if by_number:
             return person in by_number
         own: list[tuple[str, Kind]] = [("sid", "sid")]
@@ -145,6 +147,37 @@ def join(listed: ClassList, students: Mapping[str, Identity | None]) -> Joined:
     )
 
 
+_WITHOUT_NAMES = ("canvas", "classroom50", "nbgrader")
+"""Layouts that have no full names: Canvas leaves out spaces and capitals, the others have logins."""
+
+
+def students(laid: Laid, class_list: ClassList | None, known: Mapping[str, Identity]) -> tuple[str, ...]:
+    """Return the student of each submission, each with another name.
+
+    Who is `known` by a number of the platform keeps the name. Two of one name are told apart by numbers.
+
+    Raises:
+        UsageError: two of one name, and no number.
+    """
+    found = [_known(one.identity, known) for one in laid.handed]
+    who = [one.identity for one in laid.handed]
+    lookup = Lookup(class_list) if class_list is not None and laid.layout in _WITHOUT_NAMES else None
+    requested = [name or _name(one, lookup) for name, one in zip(found, who, strict=True)]
+    taken = Counter(requested)
+    taken.update(name for name, one in known.items() if one.number and name not in found)
+    names = [
+        name if is_known or taken[name] == 1 else f"{name} {one.number}".strip()
+        for is_known, name, one in zip(found, requested, who, strict=True)
+    ]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UsageError(
+                f"{name}: {count} submissions of that name; expected one, or numbers that tell them apart. "
+                "Remove one, or write a .csv file of them."
+            )
+    return tuple(names)
+
+
 # Private functions
 
 
@@ -156,7 +189,7 @@ def _values(person: Person, kind: Kind) -> set[str]:
 
 
 def _agrees(identity: Identity, person: Person) -> bool:
-    """Tell whether the names do not speak against it; hidden ones say nothing."""
+    """Return whether the names do not speak against it; hidden ones say nothing."""
     hidden = _HIDDEN.fullmatch(identity.name.casefold())
     if hidden or not identity.name or not (person.of("name") or person.of("family")):
         return True
@@ -168,7 +201,7 @@ def _groups(person: Person) -> set[str]:
 
 
 def _names(person: Person, form: Callable[[str], frozenset[str]]) -> frozenset[str]:
-    """Give every way in which a person's name may be written, and what may stand for it."""
+    """Return every way in which a person's name may be written, and what may stand for it."""
     given, family, email = person.of("given"), person.of("family"), person.of("email")
     ways = [person.name, f"{given} {family}", f"{family} {given}", person.of("login"), person.of("sid")]
     ways += [email, email.partition("@")[0]]
@@ -191,7 +224,7 @@ def _folded(name: str) -> frozenset[str]:
 
 
 def _orders(name: str) -> frozenset[str]:
-    """Give the letters of a name, family name first and last; Canvas leaves out all that is none."""
+    """Return the letters of a name, family name first and last; Canvas leaves out all other characters."""
     family, comma, given = name.partition(",")
     ways: Iterable[str] = (name, given + family) if comma else (name, *_turned(name))
     return frozenset("".join(letter for letter in way if letter.isalnum()) for way in ways) - {""}
@@ -209,3 +242,12 @@ def _several(student: str, people: Sequence[Person]) -> str:
 
 def _claimed(person: Person, students: Sequence[str]) -> str:
     return f"{' and '.join(students)} could both be {person.name} (line {person.line + 1})"
+
+
+def _known(identity: Identity, known: Mapping[str, Identity]) -> str:
+    return next((name for name, one in known.items() if one.is_same_as(identity)), "")
+
+
+def _name(identity: Identity, lookup: Lookup | None) -> str:
+    person = lookup.person(identity.name, identity) if lookup else None
+    return person.name if person else identity.name

@@ -1,4 +1,4 @@
-"""What decides a grade, and the hash by which it is known: done work is never done again."""
+"""Keys of grades: the hash of what decides a grade, so that what is graded is never graded again."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from harness.datasets.dataset import PREVIEW
 
 @dataclass(frozen=True)
 class GradingConfig:
-    """What all works of one command have in common."""
+    """The settings that all tasks of one run have in common."""
 
     assignment: AssignmentSpec
     seed: int
@@ -30,7 +30,7 @@ class GradingConfig:
 
     @property
     def content(self) -> dict[str, Any]:
-        """All of them as plain data, the assignment by its hash."""
+        """The settings as plain data, the assignment by its hash."""
         return {
             "assignment": self.assignment_sha256,
             "seed": self.seed,
@@ -41,7 +41,7 @@ class GradingConfig:
 
     @property
     def run_key(self) -> str:
-        """Hash of all of them."""
+        """Hash of all settings."""
         return digest(self.content)
 
     def key(self, submission_sha256: str, recipe_sha256: str) -> str:
@@ -50,6 +50,6 @@ class GradingConfig:
 
 
 def digest(data: Any) -> str:
-    """SHA-256 (hex) of plain data."""
+    """Return the SHA-256 (hex) of plain data."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What course platforms write into files beside the submissions, and in the names of clones."""
+"""Facts that course platforms write into files beside the submissions, and into the names of clones."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Fact:
-    """What a platform says of one submission."""
+    """A platform's statement on one submission."""
 
     people: tuple[tuple[str, str, str], ...] = ()
     """Of each member: name, student number, address."""
@@ -92,7 +92,7 @@ def clone_prefix(called: str, folders: Sequence[str], *, surely: bool) -> str | 
 
 
 def _common(names: Sequence[str]) -> str:
-    """Give what all names begin with, up to a hyphen."""
+    """Return what all names begin with, up to a hyphen."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     begin = "".join(letters[0] for letters in alike)
     return begin[: begin.rfind("-") + 1]

@@ -1,4 +1,4 @@
-"""What course platforms say in the names of the files that they hand out."""
+"""Names that course platforms give to the files that they hand out."""
 
 import re
 from collections import Counter
@@ -78,19 +78,19 @@ def canvas_name(written: str, users: Container[str] = ()) -> CanvasName | None:
 
 
 def without_number(written: str) -> str:
-    """Take off the number that a browser or system puts behind a name that is there already: ``x (1)``."""
+    """Remove the number that a browser or system adds to a name that is there already: ``x (1)``."""
     found = _AGAIN.fullmatch(written)
     return found["name"] if found else written
 
 
 def without_instant(written: str) -> str:
-    """Take off the instant that Otter puts behind the name of an exported notebook."""
+    """Remove the instant that Otter adds to the name of an exported notebook."""
     found = _EXPORTED.fullmatch(written)
     return found["name"] if found else written
 
 
 def resubmissions(handed: Mapping[str, Sequence[str]]) -> dict[str, int | None]:
-    """Say of each student's files, named as Canvas gives them out, how often they were replaced.
+    """Return how often each student's files, as Canvas names them, were replaced.
 
     Canvas writes ``model-1.py`` for the second ``model.py`` of a student. Where most of a class has one name
     with one number, the number is the file's own.
@@ -111,7 +111,7 @@ def own_numbers(handed: Iterable[Sequence[str]]) -> frozenset[str]:
 
 
 def original_names(files: Sequence[str], own: Container[str] = ()) -> tuple[str, ...]:
-    """Name files as their author did: without the numbers of replaced and of twice downloaded ones.
+    """Return the names that files had for their author: without numbers of replaced or doubled ones.
 
     A name that another file of the submission has already is left as it is.
     """
@@ -126,7 +126,7 @@ def original_names(files: Sequence[str], own: Container[str] = ()) -> tuple[str,
 
 
 def _is_user(parts: Sequence[str], place: int) -> bool:
-    """Tell whether a part can be a student's number: an attachment's, or what was typed in, is behind it."""
+    """Return whether a part can be a student's number: an attachment's, or typed text, is behind it."""
     if not _is_number(parts[place]):
         return False
     if place == len(parts) - 2:

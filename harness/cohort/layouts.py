@@ -1,4 +1,4 @@
-"""How course platforms lay out the submissions of a class: who handed in what, read from names alone.
+"""Layouts of course platforms: who submitted what, read from the names in a delivery alone.
 
 A layout is read from the paths in a folder or a zip file; a folder's path ends in "/". What a submission
 holds is not looked at here.
@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from harness.base.errors import UsageError
-from harness.cohort.identity import Identity
 from harness.cohort.layout_facts import clone_prefix, of_metadata, of_scores, of_timestamp
 from harness.cohort.layout_names import (
     canvas_name,
@@ -23,7 +22,7 @@ from harness.cohort.layout_names import (
     without_instant,
     without_number,
 )
-from harness.cohort.names import known_as
+from harness.cohort.names import Identity, known_as
 from harness.sources.archives import ARCHIVES, OTHER_ARCHIVES
 from harness.sources.files import PROGRAMS, printable
 
@@ -80,7 +79,7 @@ class Laid:
 
 @dataclass(frozen=True)
 class Contents:
-    """What lies in a delivery: paths from its root, what they are called, how texts in it are read."""
+    """The contents of a delivery: paths from its root, what they are called, how texts in it are read."""
 
     paths: tuple[str, ...]
     called: str = ""
@@ -91,12 +90,12 @@ class Contents:
 
     @property
     def top(self) -> tuple[str, ...]:
-        """What lies at the top, folders with a "/" behind them."""
+        """The entries at the top, folders with a "/" behind them."""
         found = dict.fromkeys(path[: path.find("/") + 1] or path for path in self.paths)
         return tuple(found)
 
     def below(self, folder: str) -> "Contents":
-        """Take a folder for the whole."""
+        """Return the contents of a folder, as if it were the whole."""
         paths = tuple(
             path[len(folder) :] for path in self.paths if path.startswith(folder) and path != folder
         )
@@ -104,7 +103,7 @@ class Contents:
 
 
 def recognise(contents: Contents) -> Layout:
-    """Say which platform has laid out a delivery: the one whose names most of it has, else plain."""
+    """Return the platform that has laid out a delivery: the one whose names most of it has, else plain."""
     top = contents.top
     if METADATA in top:
         return "gradescope"
@@ -284,7 +283,7 @@ def _plain(contents: Contents) -> Laid:
 
 
 def _student(one: str, *, is_link: bool) -> str:
-    """Name the student whose entry it is; "" for what is nobody's submission."""
+    """Return the student whose entry it is; "" for what is nobody's submission."""
     if one[-1] == "/":
         return _called(one[:-1])
     suffix = next((end for end in _LONGEST_FIRST if one.lower().endswith(end)), "")

@@ -1,4 +1,4 @@
-"""Who is at what: works are claimed for a while, and given back, finished or left to expire.
+"""Leases: tasks are claimed for a while, and released, finished or left to expire.
 
 A claim is an UPDATE that names the state it expects, in a short transaction: of two graders one changes a
 row, the other none. So it is on SQLite and on PostgreSQL alike.
@@ -25,9 +25,9 @@ from harness.record.record import Record
 LEASE_S = 60.0
 """How long a claim lasts unless it is renewed; a grader that is alive renews it four times as often."""
 MOST_ATTEMPTS = 5
-"""Graders that may die at one work before it is given up."""
+"""Graders that may die at one task before it is given up."""
 SUSPECT = 2
-"""Dead graders from which on a work is claimed alone, so that it takes no other with it."""
+"""Dead graders from which on a task is claimed alone, so that it takes no other with it."""
 NEXT = {"rules": "judged", "training": "trained"}
 GIVEN: dict[str, Stage] = {"rules": "rules", "training": "full"}
 """What the grade is called that ends a stage."""
@@ -35,7 +35,7 @@ GIVEN: dict[str, Stage] = {"rules": "rules", "training": "full"}
 
 @dataclass(frozen=True)
 class Claimed:
-    """One work that is ours until the lease ends."""
+    """One task that is ours until the lease ends."""
 
     key: str
     stage: str
@@ -52,7 +52,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a work: its record, and the hash of the folder with everything else."""
+    """The result of a task: its record, and the hash of the folder with everything else."""
 
     record: Record
     folder_sha256: str
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def this_process() -> str:
-    """Name this process so that no other has its name: ``user@host:pid`` and where that number holds."""
+    """Return a unique name of this process: ``user@host:pid`` and the namespace of that number."""
     return f"{getpass.getuser()}@{platform.node()}:{os.getpid()}/{_numbers()}/{uuid.uuid4().hex[:8]}"
 
 
@@ -70,14 +70,14 @@ def shown(owner: str) -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Tell whether an owner was a process of this machine that is no more; of others nothing is known."""
+    """Return whether an owner was a process of this machine that is no more; of others nothing is known."""
     name, numbers, _ = f"{owner}//".split("/", 2)
     pid = name.rpartition(":")[2]
     return numbers == _numbers() and pid.isdigit() and not Path(f"/proc/{pid}").exists()
 
 
 def claim(store: Store, run_key: str, stage: str, count: int, owner: str, lease_s: float) -> list[Claimed]:
-    """Claim up to `count` works of a stage that nobody is at, the most promising first."""
+    """Claim up to `count` tasks of a stage that nobody has claimed, the most promising first."""
     now = time.time()
     with store.writing() as session:
         requested = (
@@ -103,14 +103,14 @@ def claim(store: Store, run_key: str, stage: str, count: int, owner: str, lease_
 
 
 def renew(store: Store, owner: str, lease_s: float) -> None:
-    """Make all claims of an owner last from now on."""
+    """Extend all claims of an owner from now on."""
     with store.writing() as session:
         until = time.time() + lease_s
         session.execute(update(TaskTable).where(TaskTable.owner == owner).values(lease_until=until))
 
 
 def release(store: Store, owner: str, *, died: bool) -> int:
-    """Give back all that an owner has claimed; `died` counts against the works. Returns how many."""
+    """Release all that an owner has claimed; `died` counts against the tasks. Return how many there were."""
     with store.writing() as session:
         given_back = (
             update(TaskTable)
@@ -121,14 +121,14 @@ def release(store: Store, owner: str, *, died: bool) -> int:
 
 
 def release_dead(store: Store) -> int:
-    """Give back what processes of this machine have left that are no more; returns how many works."""
+    """Release what processes of this machine have claimed that are no more; return how many tasks."""
     with store.reading() as session:
         owners = session.scalars(select(TaskTable.owner).where(TaskTable.owner != "").distinct()).all()
     return sum(release(store, owner, died=True) for owner in owners if is_dead(owner))
 
 
 def dead_letter(store: Store, run_key: str, problem: str) -> int:
-    """Give up works at which too many graders have died; returns how many."""
+    """Move tasks at which too many graders have died to the dead letters; return how many."""
     hopeless = and_(
         TaskTable.run_key == run_key,
         TaskTable.stage.in_(NEXT),
@@ -140,13 +140,13 @@ def dead_letter(store: Store, run_key: str, problem: str) -> int:
 
 
 def finish(store: Store, task: Claimed, owner: str, outcome: Outcome) -> bool:
-    """Enter the grade of a claimed work, once; False if it was no longer ours, and nothing is entered.
+    """Store the grade of a claimed task, once; False if it was no longer ours, and nothing is stored.
 
     Raises:
-        HarnessError: the work is of no stage that ends with a grade.
+        HarnessError: the task is of no stage that ends with a grade.
     """
     if task.stage not in NEXT:
-        raise HarnessError(f"work {task.key}: expected stage {' or '.join(NEXT)}, got {task.stage}.")
+        raise HarnessError(f"task {task.key}: expected stage {' or '.join(NEXT)}, got {task.stage}.")
     with store.writing() as session:
         ended = (
             update(TaskTable)
@@ -179,7 +179,7 @@ def _is_free(now: float) -> ColumnElement[bool]:
 
 
 def _claim(session: Session, task: TaskTable, owner: str, attempts: int, until: float) -> bool:
-    """Take one work, if it still is as it was seen."""
+    """Claim one task, if it still is as it was seen."""
     taken = (
         update(TaskTable)
         .where(TaskTable.key == task.key, TaskTable.stage == task.stage)
@@ -207,6 +207,6 @@ def _claimed(task: TaskTable, submission: SubmissionTable, attempts: int) -> Cla
 
 
 def _numbers() -> str:
-    """Name the place where process numbers are those of this process: a boot, and a namespace in it."""
+    """Return an id of what gives process numbers their meaning: the boot, and a namespace in it."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
     return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"

@@ -1,4 +1,4 @@
-"""What is known of a class, one row a student: plain data, from which every table is made."""
+"""Models of a class: plain data, one row a student, from which every table is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from harness.cohort.identity import Identity
+from harness.cohort.names import Identity
 from harness.record.record import Cause, Record, Status
 
 State = Literal["waiting", "running", "graded", "failed", "missing"]
@@ -75,7 +75,7 @@ class Row:
     attempts: int = 0
     """How often it was begun without coming to an end."""
     problem: str = ""
-    """Why there is no verdict, or why nothing could be taken in."""
+    """Why there is no verdict, or why nothing could be loaded."""
     is_sealed: bool = True
     """Whether the record of the last grade is as it was written; where it is not, `record` is None."""
     until: datetime | None = None
@@ -89,7 +89,7 @@ class Row:
 
     @property
     def cause(self) -> Cause | None:
-        """Whose fault it is that something was not judged; None where all was, or nothing was tried."""
+        """The cause of what was not judged; None where all was, or nothing was tried."""
         if not self.is_sealed:
             return "infrastructure"
         found = None if self.record is None else cause_of(self.record)
@@ -97,7 +97,7 @@ class Row:
 
     @property
     def reason(self) -> str:
-        """Why it was not judged, in one line; "" where it was."""
+        """The reason that it was not judged, in one line; "" where it was."""
         if self.problem or self.record is None or self.record.verdict != "not_judged":
             return self.problem
         for variant in self.record.variants.values():
@@ -110,7 +110,7 @@ class Row:
 
 
 def cause_of(record: Record) -> Cause | None:
-    """Name the cause of what was not judged in a record; of several, the one furthest from the student."""
+    """Return the cause of what was not judged in a record; of several, the one furthest from the student."""
     found = set(_causes(record))
     return next((cause for cause in _WORST_FIRST if cause in found), None)
 
@@ -124,7 +124,7 @@ def by_cause(found: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
 
 
 def outcome(row: Row) -> str:
-    """Say what came of one submission in a word or two."""
+    """Return the outcome of one submission in a word or two."""
     if row.state in ("waiting", "running"):
         return row.state
     if row.state == "missing":

@@ -1,8 +1,10 @@
-"""One name for one student, however a list, a file system or a keyboard has written it."""
+"""Names and identities of students: one for each, however a list, a platform or a keyboard has written it."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from harness.base.errors import UsageError
 from harness.base.tables import meant
@@ -17,7 +19,7 @@ _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
 
 def known_as(written: str) -> str:
-    """Give the name under which a student is entered and looked up.
+    """Return the name under which a student is stored and looked up.
 
     Letters are composed (NFC), every kind of space is one space, and invisible characters are left out, but
     for those that belong to the spelling.
@@ -28,7 +30,7 @@ def known_as(written: str) -> str:
 
 
 def in_order(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Give the key that puts names in the order of a list of people: without accents, numbers as numbers.
+    """Return the sort key of a name in a list of people: without accents, numbers as numbers.
 
     A page that is opened puts them in the order of the reader's language.
     """
@@ -59,5 +61,50 @@ def one_of(written: str, names: Sequence[str]) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text may be a student's name: not empty, and no control character in it."""
+    """Return whether a text may be a student's name: not empty, and no control character in it."""
     return text != "" and _JOINER.sub("", text).isprintable()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A student's identity, and what the platform says of the submission. Empty: it does not say."""
+
+    name: str = ""
+    participant: str = ""
+    """Moodle's number of the student in the assignment, or of the group."""
+    user: str = ""
+    """Canvas' number of the student."""
+    sid: str = ""
+    login: str = ""
+    """Name on GitHub, or in nbgrader."""
+    email: str = ""
+    group: str = ""
+    """What the members of a group have in common: the name of it, or of the submission."""
+    late: bool | None = None
+    resubmission: int | None = None
+    """How often the submission was replaced."""
+
+    @property
+    def number(self) -> str:
+        """The platform's number of the student, "" where it does not say."""
+        return self.participant or self.user or self.sid or self.login
+
+    def is_same_as(self, other: "Identity") -> bool:
+        """Return whether two are one student: by a number that both have."""
+        pairs = (
+            (self.participant, other.participant),
+            (self.user, other.user),
+            (self.sid, other.sid),
+            (self.login.lower(), other.login.lower()),
+        )
+        return any(one == another != "" for one, another in pairs)
+
+
+def to_text(identity: Identity) -> str:
+    """Write an identity as JSON, with what the platform says alone."""
+    return json.dumps({name: value for name, value in asdict(identity).items() if value not in ("", None)})
+
+
+def from_text(text: str) -> Identity:
+    """Read an identity that `to_text` has written."""
+    return Identity(**json.loads(text))

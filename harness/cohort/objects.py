@@ -39,16 +39,16 @@ class Objects:
             raise UsageError(f"{root}: cannot be written ({reason}). Name another with --files.") from None
 
     def progress(self, key: str) -> Path:
-        """Say where the trainings of a work write how far they are."""
+        """Return the path where the trainings of a task write how far they are."""
         return self.root / "progress" / f"{key}.jsonl"
 
     def path(self, sha256: str) -> Path:
-        """Say where the folder of a hash is."""
+        """Return the path of the folder with a hash."""
         return self.root / sha256[:2] / sha256[2:]
 
     @contextmanager
     def unfinished(self) -> Iterator[Path]:
-        """Give an empty folder to fill; what `adopt` has not taken in the end is removed."""
+        """Yield an empty folder to fill; it is removed in the end unless `adopt` has moved it."""
         folder = self.root / "unfinished" / secrets.token_hex(8)
         folder.mkdir()
         try:
@@ -64,7 +64,7 @@ class Objects:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, folder: Path) -> str:
-        """Take a folder in, its files on the disk then; returns its hash. Then it is gone from there."""
+        """Move a folder into the store, its files synced to disk; return its hash."""
         sha256 = tree_sha256(folder)
         place = self.path(sha256)
         if place.exists():

@@ -42,7 +42,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown, what it is sorted by (None: last), and a status to mark it with."""
+    """A cell's text, what it is sorted by (None: last), and a status to mark it with."""
 
     text: str
     sort: str | float | None = None
@@ -64,7 +64,7 @@ class Line:
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How many of a variant passed a rule, failed it, or were not judged by it."""
+    """The number of submissions of a variant that passed a rule, failed it, or were not judged by it."""
 
     variant: str
     rule: str
@@ -73,7 +73,7 @@ class RuleCount:
 
 
 def heads(table: ClassTable) -> tuple[Head, ...]:
-    """Name the columns behind the student and the verdict."""
+    """Return the headings of the columns behind the student and the verdict."""
     return (
         Head("Points"),
         *(head for name, rules in table.variants.items() for head in _heads(table, name, rules)),
@@ -82,7 +82,7 @@ def heads(table: ClassTable) -> tuple[Head, ...]:
 
 
 def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, ...]:
-    """Lay out the class, in the order of its rows."""
+    """Return the lines of the class, in the order of its rows."""
     return tuple(
         Line(
             row.student,
@@ -96,7 +96,7 @@ def lines(table: ClassTable, scorecard: str = "scorecard.html") -> tuple[Line, .
 
 
 def state_of(row: Row) -> str:
-    """Say in one word how a submission stands, a key of `STATES`."""
+    """Return in one word how a submission stands, a key of `STATES`."""
     if row.record is not None:
         left = row.stage != "full" and not are_rules_alone(row.record)
         return "rules" if left and row.record.verdict == "passed" else row.record.verdict
@@ -177,7 +177,7 @@ def render_markdown(table: ClassTable, templates: Path = TEMPLATES) -> str:
 
 
 def _least_rem(columns: Sequence[Head]) -> int:
-    """Say how wide a window has to be for the table: student and verdict, numbers, and the marks of rules."""
+    """Return how wide a window has to be for the table, in rem: student, verdict, numbers, marks of rules."""
     return 27 + sum(2 if head.rule else 7 for head in columns)
 
 
@@ -191,7 +191,7 @@ def _heads(table: ClassTable, name: str, rules: tuple[str, ...]) -> Iterator[Hea
 
 
 def _asks(table: ClassTable, variant: str, rule: str) -> str:
-    """Say what a rule asks for, in a few words; empty for one that the assignment does not have."""
+    """Return what a rule asks for, in a few words; empty for one that the assignment does not have."""
     rules = table.assignment.rules_for(variant) if variant in table.assignment.variants else ()
     return next((one.asks for one in rules if one.name == rule), "")
 
@@ -240,7 +240,7 @@ def _mark(variant: VariantRecord | None, rule: str) -> Cell:
 
 
 def _remark(table: ClassTable, row: Row) -> str:
-    """Say why there is no verdict or no final total, and that work was late."""
+    """Return why there is no verdict or no final total, and that the submission was late."""
     one = table.standings[row.student]
     late = one.late.reason if one.late.is_late else ""
     if row.reason:

@@ -1,13 +1,16 @@
-"""How far the works of a scope are: who has just been graded, how long a grade takes."""
+"""Progress of a run: who has just been graded, how long a grade takes, and which rows have changed."""
 
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from harness.cohort.leases import is_dead
 from harness.cohort.queries import last_verdicts
-from harness.cohort.schema import GradeTable, SubmissionTable, TaskTable
+from harness.cohort.schema import GradeTable, LinkTable, SubmissionTable, TaskTable
 from harness.cohort.store import Store
 
 
@@ -21,13 +24,13 @@ class Given:
 
 
 def last_grade(store: Store) -> int:
-    """Give the number of the last grade, 0 where there is none."""
+    """Return the number of the last grade, 0 where there is none."""
     with store.reading() as session:
         return session.scalar(select(func.max(GradeTable.id))) or 0
 
 
 def graded_since(store: Store, run_key: str, number: int) -> Sequence[Given]:
-    """List the grades of a scope that were given after one, in their order."""
+    """List the grades of a run that were given after one, in their order."""
     with store.reading() as session:
         found = session.execute(
             select(GradeTable.id, SubmissionTable.student, GradeTable.verdict)
@@ -40,7 +43,7 @@ def graded_since(store: Store, run_key: str, number: int) -> Sequence[Given]:
 
 
 def typical_seconds(store: Store, run_key: str) -> Mapping[str, float]:
-    """Give the median seconds of a grade in a scope: ``rules`` and ``full``, where there is one."""
+    """Return the median seconds of a grade in a run: ``rules`` and ``full``, where there is one."""
     with store.reading() as session:
         measured = session.execute(
             select(GradeTable.stage, GradeTable.seconds)
@@ -54,10 +57,45 @@ def typical_seconds(store: Store, run_key: str) -> Mapping[str, float]:
 
 
 def progress_of(store: Store, run_key: str) -> Mapping[str, tuple[str, str]]:
-    """Say of each work of a scope, by key, its stage and its last verdict, "" where it has none."""
+    """Return the stage and the last verdict of each task of a run, by key; "" where it has none."""
     with store.reading() as session:
         tasks = session.execute(
             select(TaskTable.key, TaskTable.stage).where(TaskTable.run_key == run_key)
         ).all()
         verdicts, _ = last_verdicts(session, run_key)
     return {key: (stage, verdicts.get(key, "")) for key, stage in tasks}
+
+
+class Version(NamedTuple):
+    """One submission and what grades it: it changes whenever the student's row does."""
+
+    link: int
+    key: str
+    stage: str
+    owner: str
+    """Who is at it, as long as that process lives and its lease lasts; else ""."""
+    problem: str
+    grade: int | None
+    """Number of the last grade."""
+
+
+def versions(store: Store) -> Mapping[str, tuple[Version, ...]]:
+    """Return the versions of every student's submissions, oldest link first."""
+    now = time.time()
+    columns = TaskTable.key, TaskTable.stage, TaskTable.owner, TaskTable.lease_until, TaskTable.problem
+    last_grade = select(GradeTable.key, func.max(GradeTable.id)).group_by(GradeTable.key)
+    linked = (
+        select(SubmissionTable.student, LinkTable.id, LinkTable.key)
+        .join(LinkTable, LinkTable.submission_id == SubmissionTable.id)
+        .order_by(LinkTable.id)
+    )
+    with store.reading() as session:
+        tasks = {
+            key: (stage, owner if owner and until >= now and not is_dead(owner) else "", problem)
+            for key, stage, owner, until, problem in session.execute(select(*columns))
+        }
+        grades = dict(session.execute(last_grade).all())
+        found: dict[str, list[Version]] = {}
+        for student, link, key in session.execute(linked):
+            found.setdefault(student, []).append(Version(link, key, *tasks[key], grades.get(key)))
+    return {student: tuple(some) for student, some in found.items()}

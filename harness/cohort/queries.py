@@ -1,4 +1,4 @@
-"""What a store knows, as plain data: the rows of a class, how far a run is, how long things take."""
+"""Queries of a store, as plain data: the rows of a class, how far a run is, how long things take."""
 
 import time
 from collections import Counter
@@ -31,9 +31,9 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Counts:
-    """How far the works of a scope are: those that wait or run, by stage; those that are over, by verdict.
+    """The counts of a run's tasks: those that wait or run, by stage; those that are over, by verdict.
 
-    A work that is judged and waits for its training counts twice, as it is both.
+    A task that is judged and waits for its training counts twice, as it is both.
     """
 
     waiting: Mapping[str, int]
@@ -45,12 +45,12 @@ class Counts:
 
     @property
     def left(self) -> int:
-        """Works that somebody has to do something about."""
+        """Tasks that somebody still has to work on."""
         return sum(self.waiting.values()) + sum(self.running.values())
 
 
 def assignments(store: Store) -> Mapping[str, str]:
-    """Name the assignments that were graded under, by hash."""
+    """Return the names of the assignments that were graded under, by hash."""
     with store.reading() as session:
         return {found.sha256: found.name for found in session.scalars(select(AssignmentTable))}
 
@@ -58,7 +58,7 @@ def assignments(store: Store) -> Mapping[str, str]:
 def rows(
     store: Store, assignment_sha256: str | None = None, students: Collection[str] | None = None
 ) -> tuple[Row, ...]:
-    """Give one row a student, by name: the submission that counts under an assignment, the current if None.
+    """Return one row a student, by name: the submission that counts under an assignment, the current if None.
 
     `students` asks for the rows of some alone, by the names in the store.
 
@@ -80,7 +80,7 @@ def submissions(
     *,
     last_alone: bool = False,
 ) -> tuple[tuple[Row, ...], ...]:
-    """Give the submissions of each student under an assignment, in the order of time; students by name.
+    """Return the submissions of each student under an assignment, in the order of time; students by name.
 
     `students` asks for the rows of some alone, by the names in the store.
 
@@ -118,7 +118,7 @@ def submissions(
 
 
 def counts(store: Store, run_key: str) -> Counts:
-    """Count how far the works of a scope are."""
+    """Count the tasks of a run by how far they are."""
     now = time.time()
     with store.reading() as session:
         tasks = session.execute(
@@ -139,7 +139,7 @@ def counts(store: Store, run_key: str) -> Counts:
 
 
 def last_folder(store: Store, key: str) -> Path:
-    """Give the artefact folder of a work's last grade.
+    """Return the artefact folder of a task's last grade.
 
     Raises:
         HarnessError: it has none.
@@ -152,12 +152,12 @@ def last_folder(store: Store, key: str) -> Path:
             .limit(1)
         )
     if found is None:
-        raise HarnessError(f"work {key}: expected a grade by the rules, got none. Grade the class again.")
+        raise HarnessError(f"task {key}: expected a grade by the rules, got none. Grade the class again.")
     return store.objects.path(found)
 
 
 def last_verdicts(session: Session, run_key: str) -> tuple[dict[str, str], int]:
-    """Give the last verdict of each work, and how many grades there are."""
+    """Return the last verdict of each task, and how many grades there are."""
     given = session.execute(
         select(GradeTable.key, GradeTable.verdict)
         .join(TaskTable, TaskTable.key == GradeTable.key)
@@ -172,7 +172,7 @@ def last_verdicts(session: Session, run_key: str) -> tuple[dict[str, str], int]:
 
 
 def _links(session: Session, submissions: Sequence[int] | None) -> dict[int, list[str]]:
-    """Give the keys of submissions, of all if None, oldest link first."""
+    """Return the keys of submissions, of all if None, oldest link first."""
     asked = select(LinkTable).order_by(LinkTable.id)
     if submissions is not None:
         asked = asked.where(LinkTable.submission_id.in_(submissions))
@@ -188,7 +188,7 @@ def _tasks(session: Session, keys: Collection[str] | None) -> dict[str, TaskTabl
 
 
 def _grades(session: Session, keys: Collection[str] | None) -> dict[str, list[GradeTable]]:
-    """Give the grades of works, of all if None, oldest first and without their records."""
+    """Return the grades of tasks, of all if None, oldest first and without their records."""
     asked = select(GradeTable).options(defer(GradeTable.record)).order_by(GradeTable.id)
     if keys is not None:
         asked = asked.where(GradeTable.key.in_(keys))
@@ -203,7 +203,7 @@ def _instant(one: SubmissionTable) -> tuple[datetime, int]:
 
 
 def _under(assignment_sha256: str, keys: Iterable[str], tasks: Mapping[str, TaskTable]) -> str | None:
-    """Give the last of a submission's keys under an assignment."""
+    """Return the last of a submission's keys under an assignment."""
     return next(
         (key for key in reversed(list(keys)) if tasks[key].assignment_sha256 == assignment_sha256), None
     )
@@ -228,7 +228,7 @@ def _history(
 
 
 def _last_records(session: Session, grades: Iterable[Sequence[GradeTable]]) -> dict[int, str]:
-    """Load the last record of each work alone: they are large, and the history needs none."""
+    """Load the last record of each task alone: they are large, and the history needs none."""
     requested = [given[-1].id for given in grades]
     return dict(
         session.execute(select(GradeTable.id, GradeTable.record).where(GradeTable.id.in_(requested))).all()

@@ -1,4 +1,4 @@
-"""Who is in a class, as a store remembers it: the platform's list, and what it says of each student."""
+"""The register of a class, as a store remembers it: the platform's list, and each student's identity."""
 
 import json
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from harness.cohort.class_list import ClassList
-from harness.cohort.identity import Identity, from_text, to_text
+from harness.cohort.names import Identity, from_text, to_text
 from harness.cohort.schema import ClassListTable, IdentityTable
 from harness.cohort.store import Store
 
 
 def enter_identity(session: Session, student: str, identity: Identity) -> None:
-    """Keep what a platform says of a student, unless it is what it said last."""
+    """Store what a platform says of a student, unless it is what it said last."""
     content = to_text(identity)
     last = session.scalar(
         select(IdentityTable.content)
@@ -27,19 +27,19 @@ def enter_identity(session: Session, student: str, identity: Identity) -> None:
 
 
 def identities(store: Store) -> Mapping[str, Identity]:
-    """Give what platforms have said last of each student, by name."""
+    """Return what platforms have said last of each student, by name."""
     with store.reading() as session:
         return read_identities(session)
 
 
 def read_identities(session: Session) -> Mapping[str, Identity]:
-    """Give the same in a session that is open."""
+    """Return the same in a session that is open."""
     found = session.execute(select(IdentityTable.student, IdentityTable.content).order_by(IdentityTable.id))
     return {student: from_text(content) for student, content in found}
 
 
 def enter_class_list(store: Store, listed: ClassList) -> None:
-    """Remember the platform's list of the class, unless it is the last one."""
+    """Store the platform's list of the class, unless it is the last one."""
     content = json.dumps({"head_at": listed.head_at, "lines": listed.lines})
 
     def enter_once(session: Session) -> None:
@@ -51,7 +51,7 @@ def enter_class_list(store: Store, listed: ClassList) -> None:
 
 
 def class_list_of(store: Store) -> ClassList | None:
-    """Give the last list of the class; None where there is none."""
+    """Return the last list of the class; None where there is none."""
     with store.reading() as session:
         content = session.scalar(select(ClassListTable.content).order_by(ClassListTable.id.desc()).limit(1))
     if content is None:

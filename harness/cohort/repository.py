@@ -1,4 +1,4 @@
-"""What is entered in a store: assignments, submissions, what is to be graded, what is to be graded again."""
+"""Write to a store: assignments, submissions, what is to be graded, what is to be graded again."""
 
 import json
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from harness.assignment.spec import AssignmentSpec, parse_assignment
 from harness.base.errors import UsageError
 from harness.base.tables import content_hash
 from harness.cohort.current import as_current, current_assignment, current_sha256
-from harness.cohort.identity import Identity
 from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.models import Reason, Stage, cause_of
+from harness.cohort.names import Identity
 from harness.cohort.register import enter_identity
 from harness.cohort.schema import (
     AssignmentTable,
@@ -47,7 +47,7 @@ class Ingested:
 
 
 def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
-    """Keep an assignment as it is; the first one is the one that counts. Returns its hash."""
+    """Store an assignment as it is; the first one is the one that counts. Return its hash."""
     sha256 = content_hash(assignment)
 
     def enter(session: Session) -> None:
@@ -63,7 +63,7 @@ def enter_assignment(store: Store, assignment: AssignmentSpec) -> str:
 
 
 def enter_config(store: Store, config: GradingConfig) -> None:
-    """Keep what all works of one command have in common."""
+    """Store the settings that all tasks of one run have in common."""
     enter_assignment(store, config.assignment)
 
     def enter_once(session: Session) -> None:
@@ -77,14 +77,14 @@ def enter_config(store: Store, config: GradingConfig) -> None:
 
 
 def current_spec(store: Store) -> AssignmentSpec | None:
-    """Give the assignment that counts; None in a store where nothing was entered."""
+    """Return the assignment that counts; None in a store where nothing was entered."""
     with store.reading() as session:
         found = current_sha256(session)
     return None if found is None else assignment_of(store, found)
 
 
 def current_config(store: Store) -> GradingConfig:
-    """Give what the last submission was graded by under the current assignment.
+    """Return the settings of the last submission under the current assignment.
 
     Raises:
         UsageError: nothing has been handed in.
@@ -112,7 +112,7 @@ def current_config(store: Store) -> GradingConfig:
 
 
 def assignment_of(store: Store, sha256: str) -> AssignmentSpec:
-    """Give an assignment that was graded under.
+    """Return an assignment that was graded under.
 
     Raises:
         UsageError: the store has no such assignment.
@@ -159,7 +159,7 @@ def enter_regraded(
     folder_sha256: str,
     worker: str,
 ) -> str:
-    """Enter what a grade becomes under other terms, judged again from what is stored; returns its key.
+    """Store what a grade becomes under other settings, judged again from what is stored; return its key.
 
     Every submission that the old key grades is graded by the new one from now on. What is there already
     under the new key stays, and nothing is entered twice.
@@ -192,7 +192,7 @@ def enter_regraded(
 
 
 def link_again(store: Store, old_key: str, key: str) -> None:
-    """Have every submission that one key grades be graded by another from now on."""
+    """Link every submission that one key grades to another key from now on."""
 
     def enter_once(session: Session) -> None:
         _link_all(session, old_key, key)
@@ -284,7 +284,7 @@ def _link_all(session: Session, old_key: str, key: str) -> None:
 
 
 def _link(session: Session, submission_id: int, key: str) -> None:
-    """Have a submission graded by a key from now on."""
+    """Link a submission to a key, which grades it from now on."""
     last = session.scalar(
         select(LinkTable.key)
         .where(LinkTable.submission_id == submission_id)

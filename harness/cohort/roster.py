@@ -1,4 +1,4 @@
-"""Who handed in what, and when: what a platform hands out, a folder of the like, or a list in a CSV file."""
+"""Rosters: who submitted what, and when, by a platform's download, a folder of the like, or a CSV file."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,10 +10,9 @@ from types import MappingProxyType
 from harness.base.errors import UsageError
 from harness.cohort.class_list import ClassList
 from harness.cohort.delivery import Delivery, open_delivery
-from harness.cohort.identity import Identity
+from harness.cohort.joining import students
 from harness.cohort.layouts import EXPECTED, SAID, Handed, Laid, Layout, lay_out, recognise
-from harness.cohort.names import is_name, known_as
-from harness.cohort.naming import students
+from harness.cohort.names import Identity, is_name, known_as
 from harness.sources.archives import ZIP
 from harness.sources.files import on_disk, printable
 from harness.sources.repository import is_address, split_commit
@@ -182,7 +181,7 @@ def _of_list(path: Path, *, every: bool) -> Roster:
 
 
 def _rows(lines: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """Give the lines that have something in them, with their numbers, the heading left out."""
+    """Yield the lines that are not empty, with their numbers, without the heading."""
     for number, cells in lines:
         stripped = [cell.strip() for cell in cells]
         if any(stripped) and not (number == 1 and stripped[0].lower() == COLUMNS[0]):
@@ -238,7 +237,7 @@ def _instant(text: str) -> datetime | None:
 
 
 def _later(one: Listed, other: Listed, line: int) -> Listed:
-    """Give the later of two submissions of one student.
+    """Return the later of two submissions of one student.
 
     Raises:
         ValueError: it is not said which that is.

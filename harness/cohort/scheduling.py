@@ -14,11 +14,11 @@ from harness.cohort.store import Store
 from harness.record.record import Record
 
 OVER = ("judged", "trained", "dead")
-"""Stages of a work that nobody has to do anything about."""
+"""Stages of a task that is over."""
 
 
 def schedule(store: Store, run_key: str, keys: Collection[str], *, failed_too: bool) -> int:
-    """Have those trained that can still pass, or all that can be run; returns how many were added.
+    """Schedule a training for those that can still pass, or for all that can be run; return how many.
 
     Most promising first: by points, then by the number of parameters.
     """
@@ -41,7 +41,7 @@ def schedule(store: Store, run_key: str, keys: Collection[str], *, failed_too: b
 
 
 def begin_anew(store: Store, key: str, stage: str) -> bool:
-    """Have a work graded again from a stage on; what was graded stays in the history.
+    """Schedule a task again from a stage on; what was graded stays in the history.
 
     False if somebody is to do something about it anyway.
     """
@@ -58,7 +58,7 @@ def begin_anew(store: Store, key: str, stage: str) -> bool:
 
 
 def _last_record(session: Session, key: str) -> Record | None:
-    """Give the record of a work's last grade; None where it has none, or one that was changed."""
+    """Return the record of a task's last grade; None where it has none, or one that was changed."""
     grade = session.scalar(
         select(GradeTable).where(GradeTable.key == key).order_by(GradeTable.id.desc()).limit(1)
     )

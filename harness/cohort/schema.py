@@ -43,7 +43,7 @@ class AssignmentTable(Base):
 
 
 class CurrentTable(Base):
-    """Which assignment counts since when; of several, the last. Only ever added to."""
+    """The assignment that counts since an instant; of several, the last. Only ever added to."""
 
     __tablename__ = "current"
 
@@ -66,7 +66,7 @@ class ExtensionTable(Base):
 
 
 class RunTable(Base):
-    """What all works of one command have in common, see `harness.cohort.keys.GradingConfig`."""
+    """The settings that all tasks of one run have in common, see `harness.cohort.keys.GradingConfig`."""
 
     __tablename__ = "scope"
 
@@ -76,7 +76,7 @@ class RunTable(Base):
 
 
 class SubmissionTable(Base):
-    """What a student handed in, and when. Never changed."""
+    """A student's submission, and its instant. Never changed."""
 
     __tablename__ = "submission"
 
@@ -96,7 +96,7 @@ class SubmissionTable(Base):
 
 
 class TaskTable(Base):
-    """One thing to grade: how far it is, and who is at it. The only table whose rows change."""
+    """One task: a submission to grade, how far it is, and who has claimed it. Only its rows change."""
 
     __tablename__ = "work"
     __table_args__ = (Index("work_claimed_by", "scope", "stage", "lease_until"),)
@@ -124,7 +124,7 @@ class TaskTable(Base):
 
 
 class LinkTable(Base):
-    """Which work grades which submission; of several, the last. Only ever added to."""
+    """The task that grades a submission; of several, the last. Only ever added to."""
 
     __tablename__ = "link"
 
@@ -156,14 +156,14 @@ class GradeTable(Base):
 
 
 class IdentityTable(Base):
-    """What a platform has said of a student; of several, the last. Only ever added to."""
+    """A platform's statement on a student; of several, the last. Only ever added to."""
 
     __tablename__ = "identity"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     student: Mapped[str] = mapped_column(Text, index=True)
     content: Mapped[str] = mapped_column(Text)
-    """JSON, see `harness.cohort.identity`."""
+    """JSON, see `harness.cohort.names`."""
 
 
 class ClassListTable(Base):

@@ -1,4 +1,4 @@
-"""Which number stands for a student: the points after lateness, whether they are final, and why.
+"""The number that stands for a student: the points after lateness, whether they are final, and why.
 
 A pure function of the assignment, a student's submissions and the instant until which that student may hand
 them in. The record has no clock: what it says are the points before.
@@ -15,7 +15,7 @@ from harness.settings.policy import Lateness, lateness
 
 @dataclass(frozen=True)
 class Standing:
-    """What a submission is worth in the class. None where nothing was judged, which is never a zero."""
+    """The points of a submission in the class. None where nothing was judged, which is never a zero."""
 
     points: int | None
     """After lateness."""
@@ -24,13 +24,13 @@ class Standing:
     open_points: int
     late: Lateness
     is_final: bool
-    """Whether the points can be handed in: nothing that is still to be judged can change them."""
+    """Whether the points can be exported: nothing that is still to be judged can change them."""
     reason: str
     """Why they are final although something was not judged, or why they are not; "" where all was."""
 
     @property
     def in_words(self) -> str:
-        """Say the points in a phrase, those before lateness too where that has taken any off."""
+        """The points in a phrase, those before lateness too where that has taken any off."""
         if self.points is None:
             return f"all {self.max_points} points open"
         said = in_words(self.points, self.max_points, 0 if self.is_final else self.open_points)
@@ -38,7 +38,7 @@ class Standing:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Say in sentences what becomes of the points in the class; for a card."""
+        """Return in sentences what becomes of the points in the class; for a card."""
         late = self.late.reason
         said = [f"In the class: {self.in_words}."] if late or self.reason else []
         said += [f"{late[:1].upper()}{late[1:]}."] if late else []
@@ -47,7 +47,7 @@ class Standing:
 
 
 def standing(row: Row, spec: AssignmentSpec) -> Standing:
-    """Say what a submission is worth in the class."""
+    """Return what a submission is worth in the class."""
     marked = row.identity is not None and bool(row.identity.late)
     late = lateness(spec.policy, row.submitted_at, row.until, marked_late=marked)
     if row.state == "missing":
@@ -90,7 +90,7 @@ def counting(handed_in: Sequence[Row], spec: AssignmentSpec) -> Row:
 
 
 def _finality(row: Row, spec: AssignmentSpec, scored: Total, late: Lateness) -> tuple[bool, str]:
-    """Say whether a total can be handed in, and why, where something was not judged."""
+    """Return whether a total can be exported, and why, where something was not judged."""
     policy, still = spec.policy, f"{scored.open_points} points are open"
     if late.is_late and policy.counts == "last before due" and policy.late is None:
         return False, "handed in after it was due, which does not count"

@@ -37,7 +37,7 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """Give a session that sees one state of the store."""
+        """Yield a session that sees one state of the store."""
         options: dict[str, Any] = {"writes": False}
         if self.engine.dialect.name == "postgresql":
             options["isolation_level"] = "REPEATABLE READ"  # else every statement sees another state
@@ -46,7 +46,7 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
-        """Give a session whose changes are seen all at once, or not at all; keep it short."""
+        """Yield a session whose changes are seen all at once, or not at all; keep it short."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -168,7 +168,7 @@ def _engine(url: URL, connect: Mapping[str, Any] = MappingProxyType({})) -> Engi
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
-    """Let readers and one writer work side by side, and wait for one another."""
+    """Set SQLite up so that readers and one writer work side by side, and wait for one another."""
     connection.isolation_level = None  # transactions begin where we say, see `_begin_sqlite`
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
@@ -178,7 +178,7 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    """Take the lock at once where something may be written: who asks later may be refused it."""
+    """Lock the database at once where something may be written: a later request may be refused."""
     writes = connection.get_execution_options().get("writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -198,12 +198,12 @@ def _closed_on_error(engine: Engine, where: str) -> Iterator[None]:
 
 
 def _newest() -> str:
-    """Give the revision that this harness writes: the number of the last migration."""
+    """Return the revision that this harness writes: the number of the last migration."""
     return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
-    """Give the revision of a database, None where there is no table of ours; Alembic takes long to load."""
+    """Return the revision of a database, None where there is no table of ours; Alembic takes long to load."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -211,7 +211,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _migrate(engine: Engine, where: str) -> None:
-    """Bring the tables up to date. Of several processes that try, one does and the others see it."""
+    """Migrate the tables to this version. Of several processes that try, one does and the others see it."""
     newest, until = _newest(), time.monotonic() + _RACE_S
     while True:
         with engine.execution_options(writes=False).connect() as connection:

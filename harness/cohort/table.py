@@ -60,17 +60,17 @@ class ClassTable:
 
     @property
     def assignment_name(self) -> str:
-        """Name of the assignment, and the beginning of its hash."""
+        """The assignment's name, and the beginning of its hash."""
         return named(self.assignment)
 
     @property
     def stated(self) -> tuple[str, ...]:
-        """What counts, in sentences."""
+        """The assignment's statements on what counts, in sentences."""
         return stated_by(self.assignment)
 
     @cached_property
     def standings(self) -> dict[str, Standing]:
-        """What stands for each student."""
+        """The standing of each student."""
         return {row.student: standing(row, self.assignment) for row in self.rows}
 
     def final_points(self, row: Row) -> int | None:
@@ -79,7 +79,7 @@ class ClassTable:
         return one.points if one.is_final else None
 
     def left_out(self) -> dict[str, list[str]]:
-        """Name who has no number in a gradebook, by the reason."""
+        """Return who has no number in a gradebook, by the reason."""
         found: dict[str, list[str]] = {}
         for row in self.rows:
             one = self.standings[row.student]
@@ -89,23 +89,23 @@ class ClassTable:
 
     @cached_property
     def joined(self) -> Joined | None:
-        """Who of the list is who; None where there is none."""
+        """The students joined with the list; None where there is none."""
         return None if self.class_list is None else joined_to(self.class_list, self.rows)
 
     def scorecard(self, row: Row, name: str = "scorecard.html") -> str:
-        """Name the path of a student's scorecard from the table; "" where there is none."""
+        """Return the path of a student's scorecard from the table; "" where there is none."""
         path = row.folder / name if row.folder else None
         return os.path.relpath(path, self.out.absolute()) if path and path.is_file() else ""
 
 
 def seconds(row: Row) -> float | None:
-    """Say how long the last grade took that was not judged again from what is stored."""
+    """Return how many seconds the last grade took that was not judged again from what is stored."""
     given = (entry.seconds for entry in reversed(row.history) if entry.reason != "rejudged")
     return next(given, row.seconds)
 
 
 def columns(table: ClassTable) -> dict[str, Column]:
-    """Name what is said of each student, in order, and how to find it."""
+    """Return the columns of a student's row, in order: the name, and how to find the value."""
 
     def of(value: Callable[[Standing], Value]) -> Column:
         return lambda row: value(table.standings[row.student])
@@ -234,7 +234,7 @@ def to_csv(head: Sequence[str], lines: Sequence[Sequence[Value]]) -> str:
 
 
 def feedback(table: ClassTable, row: Row) -> str:
-    """Say in one line what was reached and lost, where, what lateness costs, and by which assignment."""
+    """Return in one line what was reached and lost, where, what lateness costs, and by which assignment."""
     one = table.standings[row.student]
     variants = row.record.variants.items() if row.record else ()
     lost = [f"{name}: not handed in" for name, variant in variants if variant.is_missing]

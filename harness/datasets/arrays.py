@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from harness.base.errors import DataError
 from harness.datasets.dataset import Requested
-from harness.datasets.images import Images, Labels, Split, Splits
-from harness.datasets.shaping import shaped
+from harness.datasets.images import Images, Labels, Split, Splits, shaped
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -111,7 +111,7 @@ class Own(Dataset):
 
 @dataclass(frozen=True)
 class Requested:
-    """What own images are read as: the classes by their number, (C, H, W), the side they are resized to."""
+    """The requested form of own images: the classes by number, (C, H, W), the side they are resized to."""
 
     classes: tuple[str, ...]
     shape: Shape

@@ -79,6 +79,6 @@ def _image(file: Path, requested: Requested) -> Images:
     elif picture.size != (width, height):
         raise DataError(
             f"{file}: another size; expected {width}x{height} px, got {picture.size[0]}x{picture.size[1]}. "
-            "Write resize = N into [data] of the assignment, or mend the file."
+            "Write resize = N into [data] of the assignment, or correct the file."
         )
     return np.asarray(picture)

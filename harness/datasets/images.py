@@ -1,4 +1,4 @@
-"""Images and labels in memory."""
+"""Images and labels in memory, and their shape."""
 
 import hashlib
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Measurable(Protocol):
 
 @dataclass(frozen=True)
 class Splits:
-    """What was read from files; label i is of class ``classes[i]``. `test` is None where there is none."""
+    """The splits read from files; label i is of class ``classes[i]``. `test` is None where there is none."""
 
     train: Split
     test: Split | None
@@ -86,3 +86,35 @@ class Data:
             sha.update(np.ascontiguousarray(split.images).data)
             sha.update(np.ascontiguousarray(split.labels).data)
         return sha.hexdigest()
+
+
+_LUMA = np.array([19_595, 38_470, 7_471], dtype=np.uint32)
+"""Shares of red, green and blue in grey, in 65,536ths. Source: ITU-R BT.601, as Pillow rounds it."""
+
+
+def shaped(images: Images, shape: Shape) -> Images:
+    """Resize images (N, H, W, C) and turn them grey or into RGB, so that one is of `shape` (C, H, W)."""
+    channels, height, width = shape
+    if images.shape[3] != channels:
+        images = _in_grey(images) if channels == 1 else np.repeat(images, channels, axis=3)
+    return images if images.shape[1:3] == (height, width) else _resized(images, height, width)
+
+
+# Private functions
+
+
+def _in_grey(images: Images) -> Images:
+    grey: Images = ((images.astype(np.uint32) @ _LUMA + 0x8000) >> 16).astype(np.uint8)
+    return grey[..., None]
+
+
+def _resized(images: Images, height: int, width: int) -> Images:
+    """Resize by averages of neighbours (a triangle filter that grows as the image shrinks)."""
+    from PIL import Image  # takes a while, and most data has its size
+
+    out = np.empty((len(images), height, width, images.shape[3]), np.uint8)
+    for row, image in enumerate(images):
+        picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
+        smaller = picture.resize((width, height), Image.Resampling.BILINEAR)
+        out[row] = np.asarray(smaller).reshape(out.shape[1:])
+    return out

@@ -2,9 +2,6 @@
 
 The server loads the data, sends all but those labels, and then answers logits with metrics.
 A graph that found a way to read the memory of the process it runs in would not find them there.
-
-The keeper loads the data, hands over all but those labels, and then answers with what it makes of logits.
-A graph that found a way to read the memory of the process it runs in would not find them there.
 """
 
 from dataclasses import dataclass, field, replace
@@ -41,7 +38,7 @@ class ServedSplit:
     def _asked(self, what: str, logits: NDArray[np.float32]) -> Any:
         assert self.server is not None
         try:
-            # Plain bytes: the keeper unpickles nothing from where a graph runs.
+            # Plain bytes: the server unpickles nothing from where a graph runs.
             self.server.send_bytes(what.encode())
             self.server.send_bytes(np.ascontiguousarray(logits, dtype=np.float32).tobytes())
             return self.server.recv()
@@ -55,15 +52,15 @@ class ServedSplit:
 def data_with_label_server(spec: DataSpec, folder: str | None, progress: Progress) -> Data:
     """Load the data as `harness.datasets.loading.load_data` does, its test labels in a label server.
 
-    The keeper ends with this process.
+    The server ends with this process.
 
     Raises:
         DataError, DataUnavailableError: as `load_data`.
-        TrainingError: the keeper died.
+        TrainingError: the server died.
     """
     context = get_context("spawn")
     mine, its = context.Pipe()
-    context.Process(target=_keep, args=(its, spec, folder), daemon=True).start()
+    context.Process(target=_serve, args=(its, spec, folder), daemon=True).start()
     its.close()
     try:
         while not isinstance(said := mine.recv(), Data):
@@ -75,7 +72,7 @@ def data_with_label_server(spec: DataSpec, folder: str | None, progress: Progres
     return replace(said, test=ServedSplit(said.test.images, mine))
 
 
-def _keep(out: Connection, spec: DataSpec, folder: str | None) -> None:
+def _serve(out: Connection, spec: DataSpec, folder: str | None) -> None:
     try:
         data = load_data(spec, folder, lambda *done: out.send(done))
     except HarnessError as error:

@@ -8,10 +8,9 @@ import numpy as np
 
 from harness.base.errors import DataError
 from harness.datasets.dataset import PREVIEW, Miniature, Public, Shape
-from harness.datasets.images import Data, Labels, Split, Splits
+from harness.datasets.images import Data, Split, Splits, shaped
 from harness.datasets.places import require_mini
 from harness.datasets.preparing import prepared
-from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
 
 DRAWN = 500
@@ -99,8 +98,4 @@ def _drawn(spec: DataSpec, split: str) -> Split:
     shapes = chance.integers(0, 256, (count, 4, 4, channels), dtype=np.uint8)
     noise = chance.integers(-32, 33, (count, height, width, channels), dtype=np.int16)
     images = np.clip(shaped(shapes, spec.input_shape) + noise, 0, 255).astype(np.uint8)
-    return Split(images, _in_turn(count, spec.num_classes))
-
-
-def _in_turn(count: int, classes: int) -> Labels:
-    return np.arange(count, dtype=np.int64) % classes
+    return Split(images, np.arange(count, dtype=np.int64) % spec.num_classes)

@@ -3,8 +3,7 @@
 import numpy as np
 
 from harness.base.errors import DataError
-from harness.datasets.images import Labels, Split, Splits
-from harness.datasets.shaping import shaped
+from harness.datasets.images import Labels, Split, Splits, shaped
 from harness.datasets.spec import DataSpec
 
 

@@ -40,7 +40,7 @@ def _names(schema: dict[str, Any]) -> None:
 
 
 class DataSpec(Table):
-    """Which images a network is trained on, and how they are made of what lies in the files."""
+    """The images a network is trained on, and how they are made from the files."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -72,7 +72,7 @@ class DataSpec(Table):
 
     @property
     def of(self) -> Dataset:
-        """What the harness knows of the data set."""
+        """The data set's description."""
         return DATASETS[self.dataset]
 
     @property
@@ -101,12 +101,12 @@ class DataSpec(Table):
 
     @property
     def stats_file(self) -> str:
-        """Name of the file that keeps the mean and standard deviation of the training images."""
+        """The name of the file that stores the mean and standard deviation of the training images."""
         return f"{self.dataset}_stats.json"
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return len(self.class_names)
 
     @property
@@ -116,12 +116,12 @@ class DataSpec(Table):
 
     @property
     def test_per_class(self) -> tuple[int, ...] | None:
-        """How many test images each class has; None where only the files say it."""
+        """The number of test images of each class; None where only the files say it."""
         return _counts(self, self.of.test_per_class) if isinstance(self.of, Public) else None
 
     @property
     def train_images(self) -> int | None:
-        """How many images are trained on; None where only the files say it."""
+        """The number of images to train on; None where only the files say it."""
         if not isinstance(self.of, Public):
             return None
         return sum(_counts(self, self.of.train_per_class)) - self.validation

@@ -2,17 +2,17 @@
 
 from typing import Protocol
 
-from harness.graph.evidence import Evidence
 from harness.graph.head import describe
 from harness.graph.maxima import find_maxima
 from harness.graph.naming import layers
 from harness.graph.parameters import Counted, numbers
+from harness.graph.probe import Evidence
 from harness.graph.view import View
 from harness.record.record import Facts, SecondMeasurement, StridedConvolution
 
 
 class Untrained(Protocol):
-    """What of an untrained network goes into the facts."""
+    """The measurements of an untrained network that go into the facts."""
 
     @property
     def accuracy_running(self) -> float:
@@ -24,7 +24,7 @@ class Untrained(Protocol):
 
     @property
     def evidence(self) -> Evidence:
-        """What of the graph has influence."""
+        """The influence of what is in the graph."""
 
 
 def measured_facts(

@@ -50,7 +50,7 @@ class Flow:
 
 @dataclass
 class _Names:
-    """Which values each name has at this point of the program.
+    """The values that each name has at this point of the program.
 
     Names of the same tensor in the same shape share one entry, under the first of them.
     """

@@ -1,4 +1,4 @@
-"""The executed graph as plain data: what the intake child hands over, validated before anything else sees it.
+"""The executed graph as plain data: what the loader child returns, validated before anything else sees it.
 
 `Architecture` is the schema of ``architecture.json``. Two graphs (train and eval) share one table of
 tensors. A node is one call of an ATen operator; an argument that is the value of another node is a
@@ -32,6 +32,8 @@ MAX_DEPTH = 10
 MAX_MESSAGE = 500
 MAX_DIM = 2**31 - 1
 
+Mode = Literal["train", "eval"]
+"""Of a network: both graphs are captured."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{0,300}$")]
 Op = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{1,120}$")]
@@ -108,7 +110,7 @@ class Node(_Strict):
 
     @property
     def layer(self) -> str:
-        """What to call this node in a message: its layer, else its own name."""
+        """The node's name in a message: its layer, else its own name."""
         return self.module or self.name
 
     def with_arguments(self, args: tuple[Arg, ...], kwargs: dict[str, Arg]) -> "Node":

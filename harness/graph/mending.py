@@ -23,7 +23,7 @@ _RANK = 4
 
 @dataclass(frozen=True)
 class _Part:
-    """What takes the place of a node: nodes, whose result is read in place of its own, and their weights."""
+    """A replacement of a node: nodes, whose result is read in place of its own, and their weights."""
 
     nodes: tuple[Node, ...]
     result: str

@@ -4,12 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from harness.graph.channelwise import channelwise
-from harness.graph.convolution import Convolution, find_convolutions
-from harness.graph.evidence import Mode
+from harness.graph.convolution import Convolution, channelwise, find_convolutions
 from harness.graph.flow import data_reads
 from harness.graph.head import Head, find_head
-from harness.graph.ir import Architecture, Graph, Node
+from harness.graph.ir import Architecture, Graph, Mode, Node
 from harness.graph.operators import OPS
 from harness.graph.receptive_field.engine import Measured, measure, smaller_axis
 from harness.graph.receptive_field.field import Field, Unknown
@@ -39,7 +37,7 @@ class View:
 
     @cached_property
     def head(self) -> Head:
-        """What leads from the last feature map to the output."""
+        """The head: the path from the last feature map to the output."""
         return find_head(self.measured)
 
     @cached_property
@@ -115,7 +113,7 @@ class View:
 
     @cached_property
     def unknown(self) -> Unknown | None:
-        """Why the receptive field at the head is not known, if it is not."""
+        """The reason that the receptive field at the head is not known, if it is not."""
         known = (field.unknown for field in self.final_maps)
         return next((reason for reason in known if reason is not None), None)
 

@@ -27,7 +27,7 @@ _UNFOLLOWED = frozenset({"squeeze_", "unsqueeze_", "transpose_", "detach_", "zer
 
 
 class _Unclear(Exception):  # noqa: N818 - not an error: the graph stays as it is
-    """What a write changes cannot be said."""
+    """The effect of a write is not known."""
 
 
 def without_view_writes(graph: Graph) -> Graph:

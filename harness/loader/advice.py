@@ -1,4 +1,4 @@
-"""What the usual mistakes of students mean, and what to do about each: one sentence."""
+"""Advice on the usual mistakes of students: what each means and what to do, in one sentence."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from harness.loader import shapes, surroundings
+from harness.loader import mistake
 from harness.loader.mistake import IMAGES, Mistake, is_out_of_memory
 
 USUAL_IMPORTS = {
@@ -51,7 +51,7 @@ _NEW_SYNTAX: Mapping[str, tuple[int, int]] = {
 
 
 def advice(one: Mistake) -> str:
-    """Say what an error of student code means and what to do."""
+    """Return what an error of student code means and what to do."""
     if is_out_of_memory(one.error):
         return "It asked for more memory than the assignment allows: make the layers smaller."
     for advise in _ADVISERS:
@@ -111,7 +111,7 @@ def _syntax(one: Mistake) -> str:
 
 
 def _newer(text: str, said: str) -> str:
-    """Say which version of Python a line is written for, where it is a newer one than this."""
+    """Return which version of Python a line is written for, where it is a newer one than this."""
     here = sys.version_info[:2]
     if said.startswith("f-string") and here < (3, 12):
         return (
@@ -201,7 +201,7 @@ def _forward_missing(one: Mistake) -> str:
 
 
 def _capture(one: Mistake) -> str:
-    """Say why a model that runs could not be captured."""
+    """Return why a model that runs could not be captured."""
     if one.stage != "export":
         return ""
     said = f"{type(one.error).__name__}: {one.error}"
@@ -236,18 +236,18 @@ def _script(one: Mistake) -> str:
 
 
 def _types(one: Mistake) -> str:
-    """Say what became of half precision without autocast."""
+    """Return what became of half precision without autocast."""
     said = str(one.error)
     if re.search(r"Half|BFloat16", said) and re.search(r"be the same|same dtype|but (got|found)", said):
         return (
-            "The model is taken in with float32: remove .half() and .bfloat16() (torch.autocast does nothing "
+            "The model is loaded in float32: remove .half() and .bfloat16() (torch.autocast does nothing "
             "here), and the types agree."
         )
     return ""
 
 
 _ADVISERS: tuple[Callable[[Mistake], str], ...] = (
-    surroundings.stand_in, _name, surroundings.missing_module, _syntax, _not_initialised, _script, _attribute,
-    _capture, _types, shapes.linear, shapes.convolution, shapes.others, _forward_missing, _arguments,
-    surroundings.files, surroundings.device, surroundings.ends,
+    mistake.stand_in, _name, mistake.missing_module, _syntax, _not_initialised, _script, _attribute,
+    _capture, _types, mistake.linear, mistake.convolution, mistake.others, _forward_missing, _arguments,
+    mistake.files, mistake.device, mistake.ends,
 )  # fmt: skip

@@ -72,7 +72,7 @@ class Calls:
 
 @dataclass
 class _Program:
-    """What one file gives names to, calls and defines."""
+    """One file's assignments, calls and definitions."""
 
     file: Path
     given: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
@@ -87,7 +87,7 @@ class _Program:
     aliases: dict[str, str] = field(default_factory=dict)
 
     def uses(self, name: str, modules: Set[str]) -> bool:
-        """Tell whether it takes a class from elsewhere, and does not define its own of that name."""
+        """Return whether it takes a class from elsewhere, and does not define its own of that name."""
         return name not in self.classes and bool({name, "*", *modules} & self.imported)
 
 
@@ -196,7 +196,7 @@ def _enter_class(node: ast.ClassDef, program: _Program) -> None:
 
 
 def _key(expression: ast.expr) -> str:
-    """Name what an expression reads or sets, as the tables of a program do; "" for anything else."""
+    """Return what an expression reads or sets, as the tables of a program name it; "" for anything else."""
     match expression:
         case ast.Name(id=name):
             return name

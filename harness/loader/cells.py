@@ -1,4 +1,4 @@
-"""What IPython makes of the cells of a notebook, as Python with every line at its number. Locked child only.
+"""Cells of a notebook converted to Python by IPython, every line at its number. Locked child only.
 
 IPython's own transformer finds what is not Python (magics, shell lines, help), and here ``pass`` takes its
 place: a model needs none of it.
@@ -31,7 +31,7 @@ class Cell:
 
 
 def python_of(source: str) -> Cell:
-    """Turn a cell into Python; lines keep their numbers."""
+    """Convert a cell to Python; lines keep their numbers."""
     lines = source.splitlines(keepends=True)
     above = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     first, _, body = "".join(lines[above:]).partition("\n")
@@ -47,7 +47,7 @@ def python_of(source: str) -> Cell:
 
 
 def modules_of(file: str) -> list[str]:
-    """Name all that a written file and the folders around it may be imported as: net, models, models.net."""
+    """List the names that a written file and its folders may be imported by: net, models, models.net."""
     parts = [part for part in PurePosixPath(file).with_suffix("").parts if part not in ("/", "..")]
     ends = range(1, len(parts) + 1)
     return [".".join(parts[start:end]) for end in ends for start in range(end)]
@@ -57,7 +57,7 @@ def modules_of(file: str) -> list[str]:
 
 
 def _written(arguments: str) -> str:
-    """Name the Python file that a %%writefile writes; "" where it writes another kind of file."""
+    """Return the name of the Python file that a %%writefile writes; "" for another kind of file."""
     words = [word.strip("\"'") for word in arguments.split() if word != "-a"]
     return words[0] if len(words) == 1 and words[0].endswith(".py") else ""
 
@@ -82,7 +82,7 @@ def _cleaned(lines: list[str]) -> list[str]:
 
 
 def _in_place(transformer: type[ipython.TokenTransformBase]) -> type[ipython.TokenTransformBase]:
-    """Have a transformer keep the number of lines, and a line that is a command do nothing."""
+    """Return a transformer that keeps the number of lines, and replaces a command by nothing."""
     is_command = transformer in (ipython.EscapedCommand, ipython.HelpEnd)
 
     class InPlace(transformer):  # type: ignore[valid-type, misc]
@@ -98,7 +98,7 @@ def _in_place(transformer: type[ipython.TokenTransformBase]) -> type[ipython.Tok
 
 
 def _instead(command: str) -> str:
-    """Give what takes the place of a command: nothing, or the statement that a %time runs."""
+    """Return what takes the place of a command: nothing, or the statement that a %time runs."""
     magic = re.fullmatch(r"%(\w+)\s+(.*\S)\s*", command)
     return magic[2] if magic and magic[1] in _TIMES else "pass"
 

@@ -49,7 +49,7 @@ def answers(data: bytes) -> Iterator[bytes]:
 def answer(request: Request, requested: Requested) -> tuple[bytes, bytes, bytes]:
     """Build and export one variant: `Answer`, ``architecture.json``, ``initial.safetensors`` as bytes.
 
-    The last two are empty where the submission's own code stopped the intake.
+    The last two are empty where the submission's own code stopped the loading.
     """
     try:
         found, notes = _find(request, requested)

@@ -108,7 +108,7 @@ def construct_with(factory: Factory, request: Request, arguments: Mapping[str, o
 
 
 def _hidden(model: nn.Module) -> str:
-    """Say which attribute of a model hides a method that torch calls; "" where none does."""
+    """Return which attribute of a model hides a method that torch calls; "" where none does."""
     waiting, seen = [model], set[int]()
     while waiting:
         module = waiting.pop()
@@ -166,7 +166,7 @@ def _question(factory: Factory, parameter: str, called: Values) -> StudentFailur
 
 
 def required(factory: Factory) -> list[str]:
-    """Name the parameters without a default."""
+    """List the parameters without a default."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [
         name for name, one in _signature(factory).items() if one.default is one.empty and one.kind in kinds
@@ -174,12 +174,12 @@ def required(factory: Factory) -> list[str]:
 
 
 def defaults(factory: Factory) -> Mapping[str, object]:
-    """Give the parameters that have a default, with it."""
+    """Return the parameters that have a default, with it."""
     return {name: one.default for name, one in _signature(factory).items() if one.default is not one.empty}
 
 
 def parameters(factory: Factory) -> list[str]:
-    """Name the parameters that a call may fill by their order."""
+    """List the parameters that a call may fill by their order."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [name for name, one in _signature(factory).items() if one.kind is kind]
 

@@ -1,6 +1,6 @@
 """Run of a program what defines something: imports, classes, functions, constants. Locked child only.
 
-It is how notebooks are taken in, and scripts that train, plot or download as they are imported: all of that
+It is how notebooks are loaded, and scripts that train, plot or download as they are imported: all of that
 is left out. A statement that fails is passed over, for a model may not need it; its error is kept, for a
 model may.
 """
@@ -15,7 +15,7 @@ _NOT_CONSTANT = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
 
 
 class Definitions:
-    """What ran of a program: the numbers of the pieces used, counted from 1, and what failed in them."""
+    """The parts of a program that ran: the numbers of the pieces, counted from 1, and what failed in them."""
 
     def __init__(self, pieces: Sequence[tuple[str, str]], module: ModuleType) -> None:
         """Run the definitions of `pieces`, each a name for messages and a source, in `module`."""
@@ -52,7 +52,7 @@ class Definitions:
 
 
 def _defines(statement: ast.stmt) -> bool:
-    """Tell a definition: it makes names, and calls nothing to do so."""
+    """Return whether a statement is a definition: it makes names, and calls nothing to do so."""
     match statement:
         case ast.If() | ast.Try():
             inner = [one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt)]
@@ -66,7 +66,7 @@ def _defines(statement: ast.stmt) -> bool:
 
 
 def _assigned(statement: ast.stmt) -> set[str]:
-    """Names that an assignment gives a value to."""
+    """Return the names that an assignment gives a value to."""
     match statement:
         case ast.Assign(targets=targets):
             return {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
@@ -77,7 +77,7 @@ def _assigned(statement: ast.stmt) -> set[str]:
 
 
 def _needed(statements: Iterable[ast.stmt]) -> set[str]:
-    """Names that the classes of a program read, and what these are made of in turn."""
+    """Return the names that the classes of a program read, and what these are made of in turn."""
     readers: dict[str, set[str]] = {}
     waiting: list[str] = []
     for statement in statements:

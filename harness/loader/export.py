@@ -1,4 +1,4 @@
-"""Turn a model into an `Architecture`: two exported graphs and one table of tensors."""
+"""Export a model as an `Architecture`: two exported graphs and one table of tensors."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ _NOWHERE = Path("/nonexistent")
 
 @dataclass
 class _Table:
-    """What the two graphs of a model share: its tensors, under collection, name -> (kind, tensor)."""
+    """The tensors that the two graphs of a model share, under collection, name -> (kind, tensor)."""
 
     rows: dict[str, tuple[plain.Kind, Tensor]] = field(default_factory=dict)
     blocks: Blocks | None = None
@@ -76,7 +76,7 @@ def clean_path(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Leave out characters that cannot be shown."""
+    """Remove characters that cannot be shown."""
     return "".join(c for c in text if c.isprintable())
 
 
@@ -115,7 +115,7 @@ def _bind(program: ExportedProgram, table: _Table) -> tuple[dict[str, str], list
 
 
 def _constants(program: ExportedProgram) -> dict[str, Tensor]:
-    """Give the tensors that are written in forward, by the placeholders of the graph."""
+    """Return the tensors that are written in forward, by the placeholders of the graph."""
     stored = program.constants
     return {
         spec.arg.name: stored[spec.target]
@@ -145,7 +145,7 @@ def _node(node: fx.Node) -> plain.Node:
 
 
 def _source(node: fx.Node) -> str:
-    """Give the student's line; what an export adds by itself has a stack of torch's own in its place."""
+    """Return the student's line; what an export adds by itself has a stack of torch's own in its place."""
     line = node.stack_trace or ""
     return "" if line.startswith('File "') else line
 
@@ -187,7 +187,7 @@ def _shape(tensor: Tensor) -> tuple[int | str, ...]:
 
 
 def _symbol(size: torch.SymInt) -> str:
-    """Name a symbolic size: the batch itself, or something computed from it."""
+    """Return the name of a symbolic size: the batch itself, or something computed from it."""
     return "batch" if str(size).isalnum() else "computed"
 
 
@@ -211,7 +211,7 @@ def _describe(table: _Table, trainable: set[str]) -> tuple[tuple[plain.Tensor, .
 
 
 def _same(one: tuple[plain.Kind, Tensor], other: tuple[plain.Kind, Tensor]) -> bool:
-    """Tell whether two tensors are one; a constant made in forward is a new one in each of the two graphs."""
+    """Return whether two tensors are one; a constant made in forward is a new one in each graph."""
     (kind, a), (other_kind, b) = one, other
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
@@ -224,7 +224,7 @@ def _module_path(path: str) -> str:
 
 
 def _dtype(value: torch.dtype) -> plain.Dtype:
-    """Name a dtype; one that the schema does not know is refused when the row is made."""
+    """Return the name of a dtype; one that the schema does not know is refused when the row is made."""
     return cast("plain.Dtype", _bare(value))
 
 

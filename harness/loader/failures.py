@@ -1,4 +1,4 @@
-"""Say in one sentence why a submission could not be taken in, with the student's own line."""
+"""Messages on why a submission could not be loaded, in one sentence, with the student's own line."""
 
 import re
 import sys
@@ -41,7 +41,7 @@ _PLACE_IN_TORCH = re.compile(r"\S+\.(?:cpp|cu|h):\d+,?:? ")
 
 
 class StudentFailure(Exception):  # noqa: N818 - an outcome to report, not an error
-    """The submission's own code stopped the intake; `stage` says where, `message` why."""
+    """The submission's own code stopped the loading; `stage` says where, `message` why."""
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ def explain(error: BaseException, stage: str, root: Path, class_name: str = "") 
 
 
 def said(error: BaseException, root: Path) -> str:
-    """Give an error's kind and the first line of what it says."""
+    """Return an error's kind and the first line of its message."""
     first_line = _placeless((_cut(str(error)).splitlines() or [""])[0], root).rstrip(".!")[:300]
     return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
 @contextmanager
 def stage(name: str, root: Path, class_name: str = "") -> Iterator[None]:
-    """Turn whatever student code raises, exits included, into a `StudentFailure` of this stage."""
+    """Convert whatever student code raises, exits included, into a `StudentFailure` of this stage."""
     try:
         yield
     except StudentFailure:
@@ -123,7 +123,7 @@ def current_line(root: Path, function: str | None = "forward") -> str:
 
 
 def is_students(filename: str, root: Path) -> bool:
-    """Tell the submission's own files from an environment that lies in its folder."""
+    """Return whether a file is the submission's own, and not of an environment that lies in its folder."""
     return Path(filename).is_relative_to(root) and "site-packages" not in Path(filename).parts
 
 
@@ -133,12 +133,12 @@ def _student_frames(error: BaseException, root: Path) -> list[tracebacks.FrameSu
 
 
 def _cut(text: str) -> str:
-    """Leave out what torch says to its own developers."""
+    """Remove what torch writes to its own developers."""
     return _PLACE_IN_TORCH.sub("", _NOT_FOR_STUDENTS.sub("", text)).strip()
 
 
 def _placeless(text: str, root: Path) -> str:
-    """Leave out what differs between equal runs: places on this machine, addresses in memory."""
+    """Remove what differs between equal runs: places on this machine, addresses in memory."""
     places = {str(root): ".", str(root.parent): "..", **dict.fromkeys(_LIBRARIES, ".")}
     for place, instead in places.items():
         if place != "/":

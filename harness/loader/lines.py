@@ -1,4 +1,4 @@
-"""Where layers are constructed: noted while a model is built, shown in findings. Locked child only.
+"""Lines where layers are constructed: noted while a model is built, shown in findings. Locked child only.
 
 Text for display: no rule asks what stands here, and a submission that writes it itself names a wrong line.
 """
@@ -22,7 +22,7 @@ _BLOCKS = (nn.Module, *(kind for kind in vars(container).values() if inspect.isc
 
 
 def note_lines(root: Path) -> None:
-    """Note from now on where each module is constructed: the innermost line of the submission in `root`."""
+    """Record from now on where each module is constructed: the innermost line of the submission in `root`."""
     construct = nn.Module.__init__
 
     @functools.wraps(construct)
@@ -52,7 +52,7 @@ def lines_of(model: nn.Module, root: Path) -> dict[str, str]:
 
 
 def _is_layer(module: nn.Module) -> bool:
-    """Tell whether a module is one of torch's layers, or derived from one."""
+    """Return whether a module is one of torch's layers, or derived from one."""
     return any(one.__module__.startswith("torch.nn.") and one not in _BLOCKS for one in type(module).__mro__)
 
 

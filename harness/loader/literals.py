@@ -47,7 +47,7 @@ class _Reading:
 
     @property
     def runs(self) -> Runs:
-        """Give the numbers in their order, equal ones together."""
+        """The numbers in their order, equal ones together."""
         numbers, counts = torch.unique_consecutive(self.value.flatten(), return_counts=True)
         return list(zip(counts.tolist(), numbers.tolist(), strict=True))
 
@@ -79,7 +79,7 @@ class _Known:
         return True
 
     def is_lost(self, node: fx.Node) -> bool:
-        """Tell whether an operator that could not be run writes to what is known; note what it may share."""
+        """Return whether an operator that was not run writes to a known value; record what it may share."""
         schema = getattr(node.target, "_schema", None)
         shared = [one for one in node.all_input_nodes if one in self.values or one in self.seen_through]
         if schema is not None and schema.is_mutable and node.args and node.args[0] in shared:

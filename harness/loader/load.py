@@ -1,4 +1,4 @@
-"""Take plain data from a submission: the only function through which the harness runs student code.
+"""Load plain data from a submission: the only function through which the harness runs student code.
 
 `trace` copies the submission to where a child of the sandbox can read it, has `harness.loader.child` run it,
 and parses what came back as hostile input. How a child ended is one word, `harness.record.record.Ending`:

@@ -32,7 +32,7 @@ class Elsewhere(importlib.abc.MetaPathFinder):
     """Finds a module that is not beside the file that imports it, but elsewhere in the submission.
 
     Notebooks and scripts add folders to the path by hand, or are started from another one. Of several modules
-    of that name none is taken. A folder that has been handed in under another name than it had is found by
+    of that name none is taken. A folder that was submitted under another name than it had is found by
     what is imported from it.
     """
 
@@ -49,7 +49,7 @@ class Elsewhere(importlib.abc.MetaPathFinder):
         path: Sequence[str] | None,  # noqa: ARG002 - importlib's signature
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
-        """Answer for a module that nobody else has found."""
+        """Return the spec of a module that nobody else has found."""
         top, dot, _ = name.partition(".")
         found = self._entries.get(top, [])
         if not dot and len(found) == 1:
@@ -175,7 +175,7 @@ class Loader:
         return opening
 
     def _forget(self, file: Path) -> None:
-        """Forget what another file has imported, and look beside this one first."""
+        """Remove what another file has imported, and look beside this one first."""
         sys.argv[:] = [str(file)]
         self._beside = (file.parent, self._root)
         sys.path[:] = [str(file.parent), str(self._root), *self._path]
@@ -207,7 +207,7 @@ class Loader:
 
 @cache
 def _newest_of_ours() -> str:
-    """Name the newest module there is before any of a submission; first asked for when none is loaded."""
+    """Return the newest module there is before any of a submission; first called when none is loaded."""
     return next(reversed(sys.modules))
 
 

@@ -1,4 +1,4 @@
-"""What a forward pass computes under `torch.no_grad()`, written with `detach`.
+"""The result of a forward pass under `torch.no_grad()`, written with `detach`.
 
 An export notes where gradients are switched off and on. Here these notes are taken out of the graph, and what
 leaves such a block is detached, so that the graph computes the same and has the same gradients.
@@ -46,7 +46,7 @@ def _without_gradient(graph: fx.Graph) -> list[tuple[fx.Node, bool]]:
 
 
 def _as_in(blocks: Blocks | None, found: Sequence[tuple[fx.Node, bool]]) -> Iterator[tuple[fx.Node, bool]]:
-    """Tell of each call whether that at its place, in another graph, was made while gradients were off."""
+    """Yield each call, and whether that at its place in another graph was made while gradients were off."""
     others = {place: iter(flags) for place, flags in (blocks or {}).items()}
     for node, is_inside in found:
         yield node, next(others.get(_place(node), iter(())), is_inside)
@@ -96,7 +96,7 @@ def _writes(node: fx.Node) -> bool:
 
 
 def _gives_back(node: fx.Node) -> bool:
-    """Tell whether a call returns its first argument itself: one in place, a cast to the type it has."""
+    """Return whether a call returns its first argument itself: one in place, a cast to the type it has."""
     if _writes(node):
         return True
     target: Any = node.target

@@ -34,10 +34,10 @@ _PACKAGES = STUBBED | STUBBED_IF_MISSING | frozenset(_OTHERS.split())
 
 
 def is_package(module: str) -> bool:
-    """Tell the name of a module that is a known package from one that a student may have made."""
+    """Return whether a module is a known package, and not one that a student may have made."""
     return module.partition(".")[0] in _PACKAGES
 
 
 def is_installed(package: str) -> bool:
-    """Tell whether a top-level module can be imported from where Python looks for modules."""
+    """Return whether a top-level module can be imported from where Python looks for modules."""
     return importlib.machinery.PathFinder.find_spec(package) is not None

@@ -1,4 +1,4 @@
-"""What the parent asks of the intake child and what comes back: plain data, no torch.
+"""The protocol of the parent and the loader child: what is requested and what comes back, as plain data.
 
 The child (`harness.loader.child`) reads one `Request` and answers over one pipe. For every variant the parent
 writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the model could be exported,

@@ -42,7 +42,7 @@ def sources(root: Path) -> list[Path]:
 
 
 def _defines(file: Path, class_name: str | None) -> bool:
-    """Tell whether a file holds the text of a class, or the definition of that name; nothing of it runs."""
+    """Return whether a file holds the text of a class, or the definition of that name; nothing of it runs."""
     # In a notebook the end of a line is written \\n.
     text = _text(file).replace("\\n", "\n")
     return class_name in _DEFINITION.findall(text) if class_name else _CLASS.search(text) is not None

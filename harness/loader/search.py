@@ -133,13 +133,13 @@ class Search:
         return [one for one in found if one.built.name not in parts] or found
 
     def _called(self, factory: Factory, file: Path) -> Mapping[str, Values]:
-        """Say what the submission gives a class or function that does not stand alone."""
+        """Return the arguments with which the submission calls a class or function."""
         if not set(required(factory)) - set(self._requested.arguments):
             return {}
         return self._calls.values(factory.__name__, parameters(factory), file)
 
     def otherwise_called(self, found: Found) -> list[str]:
-        """Say which defaults were left alone that the submission itself replaces by one other value."""
+        """List the defaults that were used although the submission itself passes one other value."""
         built = found.built
         called = self._calls.values(built.name, parameters(built.factory), found.file)
         return [
@@ -220,12 +220,12 @@ class Search:
         )
 
     def _only_network(self) -> Found | None:
-        """Take the one network there is although it does not give logits: that is for the rules to judge."""
+        """Return the one network there is, though it does not give logits: the rules will judge that."""
         whole = [one for one in self._misfits if not one.part]
         return whole[0].found if len(whole) == 1 else None
 
     def _story(self) -> StudentFailure:
-        """Say why there is no model: what stopped the one network there is, or else everything."""
+        """Return why there is no model: what stopped the one network there is, or else everything."""
         whole = [one for one in self._misfits if not one.part]
         first = [one for one in whole if one.file == whole[0].file]
         if len(first) == 1 and isinstance(first[0].why, StudentFailure):
@@ -293,7 +293,7 @@ def _own(module: ModuleType) -> Iterator[tuple[str, Factory]]:
 
 
 def _parts(classes: Sequence[type]) -> set[str]:
-    """Name the classes that others of them are made of."""
+    """Return the names of the classes that others of them are made of."""
     return {
         one.__name__
         for one in classes
@@ -303,7 +303,7 @@ def _parts(classes: Sequence[type]) -> set[str]:
 
 
 def _made_by(factories: Sequence[Factory]) -> set[str]:
-    """Name what functions among them use."""
+    """Return the names of what functions among them use."""
     return {name for one in factories if inspect.isfunction(one) for name in one.__code__.co_names}
 
 

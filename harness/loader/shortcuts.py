@@ -1,4 +1,4 @@
-"""What an export works out for every node and nobody here reads, left out.
+"""Shortcuts of an export: what it works out for every node and nobody here reads, left out.
 
 All that is changed in torch is changed here, and but for the shapes of batch-norms while a model is exported
 alone. The rules of a class of 24 (``benchmarks/make_class.py``, one grader) took 24.3 and 25.3 s of a
@@ -27,7 +27,7 @@ _Tracer = proxy_tensor._ModuleStackTracer
 
 @contextmanager
 def shortcuts(root: Path) -> Iterator[None]:
-    """Take them while a model is exported; `root` is the submission's folder.
+    """Apply the shortcuts while a model is exported; `root` is the submission's folder.
 
     A node's `stack_trace` is the student's line alone, "model.py:57"; there is no second description of every
     shape beside the one in `meta["val"]`, and no Python code is written for the steps in between.
@@ -62,7 +62,7 @@ def _replaced(owner: Any, name: str, value: object) -> Iterator[None]:
 
 
 def _shapes_of_batch_norm(mode: FakeTensorMode, x: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Say what shapes a batch-norm gives; torch would trace its parts for them."""
+    """Return the shapes that a batch-norm gives; torch would trace its parts for them."""
     with no_python_dispatcher(), in_kernel_invocation_manager(mode):
         given = torch.ops.aten.empty_like.default(x)
         mean, rest = (torch.ops.aten.new_empty.default(x, x.shape[1:2]) for _ in range(2))
@@ -82,7 +82,7 @@ for _operator in BATCH_NORMS:
 
 
 class _Detached:
-    """Takes the place of `Tensor.data`, which no export follows: for a reader it is `detach()`."""
+    """A replacement of `Tensor.data`, which no export follows: for a reader it is `detach()`."""
 
     _data: Any = Tensor.data
 

@@ -32,7 +32,7 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.folders: Sequence[Path] = ()
 
     def install(self) -> None:
-        """Come before every other finder, and forget what the harness itself has imported."""
+        """Register before every other finder, and remove what the harness itself has imported."""
         sys.meta_path.insert(0, self)
         # One by one first: there are thousands of modules, and mostly none of these.
         if any(name in sys.modules for name in STUBBED):
@@ -45,7 +45,7 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         path: Sequence[str] | None,  # noqa: ARG002 - importlib's signature
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
-        """Answer for a name of `STUBBED` and all below it."""
+        """Return the spec for a name of `STUBBED` and all below it."""
         top = name.partition(".")[0]
         if top not in STUBBED | STUBBED_IF_MISSING or any(
             (folder / f"{top}.py").exists() or (folder / top).is_dir() for folder in self.folders
@@ -71,7 +71,7 @@ class Stubs(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _Module(spec.name, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: there is nothing to run."""
+        """Run nothing: a stub has no code."""
 
 
 class _Module(ModuleType):
@@ -126,7 +126,7 @@ class _Thing:
 
 
 def _is_asked_by_a_package() -> bool:
-    """Tell whether the import that is going on is written in a file of an installed package.
+    """Return whether the import that is going on is written in a file of an installed package.
 
     torch's own files do not count: what they import on the way is for plots and logs.
     """

@@ -23,8 +23,8 @@ Note = Callable[[str], None]
 GPU = "moves to a GPU do nothing: there is none while a submission is graded"
 THREADS = "torch.set_num_threads does nothing: how many threads there are is no part of a model"
 AUTOCAST = "torch.autocast does nothing: the precision is chosen by the recipe"
-COMPILED = "torch.compile and torch.jit do nothing: the model is taken in as it is written"
-LOGGED = "log files are not written: a submission writes nothing while it is taken in"
+COMPILED = "torch.compile and torch.jit do nothing: the model is loaded as it is written"
+LOGGED = "log files are not written: a submission writes nothing while it is loaded"
 _DEVICES = frozenset({"cuda", "mps", "xpu", "hpu", "xla", "npu", "mtia", "privateuseone"})
 """Kinds of accelerators, as torch calls them."""
 _OPTIONS = {*inspect.signature(checkpoint.checkpoint).parameters, "preserve_rng_state"} - {"args", "kwargs"}
@@ -32,7 +32,7 @@ _OPTIONS = {*inspect.signature(checkpoint.checkpoint).parameters, "preserve_rng_
 
 
 def install(note: Note) -> None:
-    """Let all of it pass from now on, in this process; `note` is called with one of the sentences above."""
+    """Ignore these calls from now on, in this process; `note` is called with one of the sentences above."""
     _stay_on_the_cpu(note)
     _keep_threads(note)
     _keep_precision(note)
@@ -43,7 +43,7 @@ def install(note: Note) -> None:
 
 
 def in_mode(model: nn.Module, *, training: bool) -> nn.Module:
-    """Put a model in train or eval mode.
+    """Set a model to train or eval mode.
 
     Some classes have a method `train` that runs a whole training: then only the flag of every module is set.
     """
@@ -58,7 +58,7 @@ def in_mode(model: nn.Module, *, training: bool) -> nn.Module:
 
 
 def _has_usual_train(module: nn.Module) -> bool:
-    """Tell nn.Module's own kind of `train`, with one argument that is a mode, from one that trains."""
+    """Return whether a module has nn.Module's kind of `train`, with one argument that is a mode."""
     method = type(module).train
     if method is nn.Module.train:
         return "train" not in vars(module)
@@ -142,7 +142,7 @@ def _keep_activations() -> None:
 
 
 def _know_no_inference_mode() -> None:
-    """Take `torch.inference_mode` for `torch.no_grad`, which an export follows."""
+    """Replace `torch.inference_mode` by `torch.no_grad`, which an export follows."""
 
     def inference_mode(mode: Any = True) -> Any:  # noqa: FBT002 - torch's signature
         if callable(mode):

@@ -16,7 +16,7 @@ _DECISIVE = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-h
 
 
 def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
-    """Look at everything a grade depends on besides the submission; `data` as in `harness grade`."""
+    """Check everything a grade depends on besides the submission; `data` as in `harness grade`."""
     return (
         _versions(),
         _sandbox(),

@@ -1,4 +1,4 @@
-"""What `harness rf` shows of one network: the table of its layers, the second measurement, the picture."""
+"""The parts of `harness rf` for one network: the table of its layers, the second measurement, the picture."""
 
 from dataclasses import dataclass, replace
 

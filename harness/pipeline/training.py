@@ -14,8 +14,7 @@ from harness.pipeline.running import run_training
 from harness.pipeline.task import Stage, Task
 from harness.record.record import Finding, Training
 from harness.rules.judging import judge_trainings, not_trained
-from harness.rules.untrained import diverged, not_measured, untrainable
-from harness.rules.verdicts import Verdict
+from harness.rules.verdicts import Verdict, diverged, not_measured, untrainable
 from harness.settings.recipe import RecipeSpec
 from harness.training.events import DataEvent, DivergedEvent, Event, ReadyEvent
 from harness.training.runner import Child

@@ -31,7 +31,7 @@ from harness.record import record as records
 from harness.record.record import Finding, Record, Training, VariantRecord, accuracy_of
 from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
-from harness.rules.untrained import untrainable
+from harness.rules.verdicts import untrainable
 from harness.settings.recipe import RecipeSpec
 from harness.training.runner import Child
 

@@ -62,7 +62,7 @@ class Finding(Frozen):
     measured: bool = False
     """Whether the rule is about what trainings reach."""
     step: int = 0
-    """Place of its advice in the order of work, from 1; 0 where there is none, or it comes last."""
+    """Place of its advice in the order of steps, from 1; 0 where there is none, or it comes last."""
 
 
 class StridedConvolution(Frozen):
@@ -218,7 +218,7 @@ class Record(Frozen):
     assignment_sha256: str
     submission_sha256: str
     self_check: bool = False
-    """The submission ran on its author's own machine, without a box: never a grade."""
+    """The submission ran on its author's own machine, without a sandbox: never a grade."""
     verdict: Status
     points: int
     max_points: int

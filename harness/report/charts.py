@@ -59,7 +59,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Square:
-    """What one layer sees: a square around the middle of the image, in the image's pixels."""
+    """The part of the image that one layer sees: a square around its middle, in the image's pixels."""
 
     layer: str
     side: int

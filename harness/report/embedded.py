@@ -31,7 +31,7 @@ class TestImage:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one position does see, as a picture over the image, in the image's pixels from its corner.
+    """The part of the image that one position does see, as a picture over it, in pixels from its corner.
 
     The square from (`left`, `upper`) of side `side` holds most of it. `weights` says which ones were tried.
     """
@@ -49,7 +49,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What was found in a variant's folder; None or empty where there is none.
+    """The files of a variant's folder, embedded; None or empty where there is none.
 
     `background` is a test image, to show a receptive field on.
     """

@@ -11,7 +11,10 @@ def variant_folders(record: Record, results: Path) -> dict[str, Path]:
 
     Where none has it, the folder is the one that the record names, else that of the variant's name.
     """
-    graphs = {path.parent: _sha256(path) for path in sorted(results.glob("*/architecture.json"))}
+    graphs = {
+        path.parent: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.glob("*/architecture.json"))
+    }
     found: dict[str, Path] = {}
     for name, variant in record.variants.items():
         usual = results / _said(record, name)
@@ -27,7 +30,3 @@ def _said(record: Record, variant: str) -> str:
     taken = intake.get(variant) if isinstance(intake, dict) else None
     folder = taken.get("folder") if isinstance(taken, dict) else None
     return Path(str(folder or variant)).name or variant
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -20,12 +20,12 @@ from harness.assignment.points import SHORT, stated, total_of, variant_in_words
 from harness.datasets.spec import DataSpec
 from harness.record.record import Record, Training, VariantRecord, in_percent
 from harness.report import charts, words
-from harness.report.asked import accuracy_asked
 from harness.report.charts import Chart, FieldView, Strip
 from harness.report.embedded import Embedded, embedded_in
 from harness.report.markdown import TEMPLATES, in_words, percent, pretty_json
 from harness.report.plots.sources import SHARE
 from harness.report.visible import short, visible
+from harness.report.words import accuracy_asked
 
 CONFUSIONS = 5
 """Pairs of classes that are named as the most often confused."""
@@ -44,7 +44,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Drawings:
-    """What is drawn of one variant; None where there is nothing to draw."""
+    """The drawings of one variant; None where there is nothing to draw."""
 
     pictures: Embedded
     field: FieldView | None = None

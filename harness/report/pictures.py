@@ -6,7 +6,6 @@ from pathlib import Path
 
 from harness.base.files import write_bytes
 from harness.record.record import Record, Training, VariantRecord
-from harness.report.asked import accuracy_asked
 from harness.report.material import Material
 from harness.report.plots.architecture import architecture_svg
 from harness.report.plots.confusion import draw_confusion
@@ -19,6 +18,7 @@ from harness.report.plots.curves import (
 from harness.report.plots.field import draw_receptive_field
 from harness.report.plots.image_file import Samples
 from harness.report.plots.samples import draw_augmented, draw_classified
+from harness.report.words import accuracy_asked
 
 PLOTS = "plots"
 COMBINED = "combined"

@@ -58,7 +58,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Book:
-    """What the sections are rendered from. `record` is None where nothing has been graded.
+    """The sources of the sections. `record` is None where nothing has been graded.
 
     `home` is the README's folder, which links are relative to; `results` holds the record; `folders`
     are the variants' own; `fields` are receptive fields measured anew, by section.
@@ -267,7 +267,7 @@ class _Page:
     def _picture(self, path: Path, title: str, *, preview: bool = False) -> str:
         link = Path(os.path.relpath(path, self._book.home)).as_posix()
         if not path.is_file():
-            return self._missing(title, f"{link} has not been drawn; harness grade draws it.")
+            return self._missing(title, f"{link} has not been drawn: run harness grade.")
         return self._render("picture", title=title, link=quote(link), preview=preview)
 
     def _missing(self, what: str, why: str) -> str:
@@ -279,9 +279,9 @@ class _Page:
             return self._not_graded()
         variant = self._book.record.variants.get(role.variant)
         if variant is None:
-            return f"{role.variant} was not graded; harness grade --variant {role.variant} does it."
+            return f"{role.variant} was not graded: run harness grade --variant {role.variant}."
         if variant.problem is not None:
-            return "the submission could not be taken in; the scorecard says why."
+            return "the submission could not be loaded; the scorecard says why."
         return variant
 
     def _why_untrained(self, role: Role) -> str | None:
@@ -292,11 +292,11 @@ class _Page:
             return None
         if variant.full:
             return "the training ended without a result; the scorecard says why."
-        return f"{role.variant} has not been trained yet; harness grade --variant {role.variant} does it."
+        return f"{role.variant} has not been trained yet: run harness grade --variant {role.variant}."
 
     def _not_graded(self) -> str:
         link = Path(os.path.relpath(self._book.results / "scorecard.json", self._book.home)).as_posix()
-        return f"there is no {link} yet; harness grade writes it."
+        return f"there is no {link} yet: run harness grade."
 
     def _render(self, template: str, **values: object) -> str:
         return self._jinja.get_template(f"readme_{template}.md.j2").render(**values).strip("\n")

@@ -1,5 +1,6 @@
-"""Write a record again in any format: one table of formats, one place that names their files."""
+"""Write a record in any format: one table of formats and their files, and the record's JSON Schema."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from harness.base.errors import UsageError
 from harness.base.tables import meant
 from harness.record import record as records
-from harness.record.record import Record
+from harness.record.record import SCHEMA, Record
 from harness.report.formats.classroom50 import render_classroom50
 from harness.report.formats.github import render_github
 from harness.report.formats.gradescope import render_gradescope
@@ -17,7 +18,7 @@ from harness.report.scorecard import pictures_beside, render_scorecard
 
 @dataclass(frozen=True)
 class Sources:
-    """What a report may need besides the record.
+    """The sources of a report besides the record.
 
     The folders of the variants, the folder that the report goes to, the variables of the platform.
     """
@@ -29,7 +30,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Format:
-    """How a record becomes text; `holds_open` tells whether a rule can be neither passed nor a zero."""
+    """A format: how a record becomes text; `holds_open` if a rule can be neither passed nor a zero in it."""
 
     files: Callable[[Record, Sources], dict[str, str]]
     holds_open: bool = True
@@ -64,6 +65,18 @@ def chosen(names: str) -> list[str]:
     if not asked:
         raise UsageError(f"--format: expected at least one of {', '.join(known)}, got none.")
     return list(dict.fromkeys(asked))
+
+
+def record_schema() -> str:
+    """Write the JSON Schema (draft 2020-12) that every written record satisfies."""
+    schema = Record.model_json_schema(by_alias=True, mode="serialization")
+    described = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": SCHEMA,
+        "description": "One graded submission. Every key is explained in docs/record.md.",
+    }
+    return json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 # Private functions

@@ -1,8 +1,10 @@
-"""Plain words for what a record says in one: verdicts, causes, rules and pictures."""
+"""Plain words for what is a code in a record: verdicts, causes, rules and pictures; its assignment, read."""
 
 from collections.abc import Mapping, Sequence
 
-from harness.record.record import Cause, Finding, Status, VariantRecord
+from harness.assignment.spec import parse_assignment
+from harness.base.errors import AssignmentError
+from harness.record.record import Cause, Finding, Record, Status, VariantRecord
 
 VERDICTS: Mapping[Status, str] = {"passed": "passed", "failed": "failed", "not_judged": "not judged"}
 CAUSES: Mapping[Cause, str] = {
@@ -15,9 +17,9 @@ PICTURES: Mapping[str, str] = {
     "acc_curves.png": "Accuracy by epoch",
     "loss_curves.png": "Loss by epoch",
     "cm.png": "Confusion matrix",
-    "test_samples_grid.png": "Test images and what the network calls them",
-    "wrong_samples_grid.png": "Test images that the network gets wrong with most confidence",
-    "augmented_samples_grid.png": "Training images, and what the augmentation makes of them",
+    "test_samples_grid.png": "Test images and the network's predictions",
+    "wrong_samples_grid.png": "Misclassified test images, most confident first",
+    "augmented_samples_grid.png": "Training images, augmented",
     "receptive_field.png": "Theoretical and effective receptive field",
     "architecture.svg": "The graph that is executed",
 }
@@ -57,7 +59,7 @@ def by_worst(variants: Mapping[str, VariantRecord]) -> tuple[str, ...]:
 
 
 def to_change(variant: VariantRecord) -> tuple[Finding, ...]:
-    """List what did not pass in the order of work; where none is recorded, failed rules first."""
+    """List what did not pass in the order of steps; where none is recorded, failed rules first."""
     left = [finding for finding in variant.findings if finding.status != "passed"]
     last = len(variant.findings) + 1
     return tuple(sorted(left, key=lambda one: (one.step or last, one.status != "failed")))
@@ -68,3 +70,15 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def accuracy_asked(record: Record, variant: str) -> float | None:
+    """Return the accuracy that a variant had to reach, a share in [0, 1].
+
+    None where none was asked for, or where the record holds no assignment that can be read.
+    """
+    try:
+        assignment = parse_assignment(record.provenance.get("assignment", {}))
+        return assignment.accuracy_asked(variant)
+    except (AssignmentError, KeyError):
+        return None

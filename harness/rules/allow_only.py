@@ -29,7 +29,7 @@ _PLUMBING = frozenset(
 _IN_ATTENTION = frozenset({"matmul", "einsum", "softmax"})
 
 
-@rule(asks="no layers but those allowed", needs="graph")
+@rule(asks="allowed layers only", needs="graph")
 class AllowOnly(NetworkRule):
     """Check that only layers of the given families are executed."""
 

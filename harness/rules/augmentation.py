@@ -1,4 +1,4 @@
-"""The rule about how the training images are varied."""
+"""The rule about how the training images are augmented."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from harness.rules.verdicts import Verdict, failed, passed
 from harness.settings.recipe import TransformName
 
 
-@rule(asks="the training images are varied", needs="recipe")
+@rule(asks="the training images are augmented", needs="recipe")
 class Augmentation(NetworkRule):
     """Check that the training pipeline has every required transform."""
 

@@ -22,7 +22,7 @@ Needs = Literal["recipe", "graph", "influence", "probe", "training"]
 
 
 class RuleSettings(Table):
-    """What every rule can be given by an assignment."""
+    """The settings that an assignment can give every rule."""
 
     points: Annotated[int, Field(ge=0)] = 0
     """What it is worth: all of it when it passes."""

@@ -27,7 +27,7 @@ class Count(NetworkRule):
     counts_layers = True
 
     class Settings(RuleSettings, Layers, Limits):
-        """Which layers, where, and how many: `exactly`, or `at_least` and `at_most`."""
+        """The layers, where, and how many: `exactly`, or `at_least` and `at_most`."""
 
         where: Literal["network", "before_downsampling", "after_downsampling", "head"] = "network"
         nth: Positive | Literal["last"] | None = None

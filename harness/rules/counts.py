@@ -1,10 +1,13 @@
-"""A number that an assignment asks for: exactly so many, at least or at most."""
+"""Numbers that an assignment asks for: exactly so many, at least, at most, or within a budget."""
 
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.base.tables import Table
+from harness.base.tables import Positive, Table
+from harness.graph.ir import Node
+from harness.rules.base import RuleSettings
+from harness.rules.verdicts import Verdict, failed, passed
 
 COUNT = "expected a whole number or { at_least = 1 }"
 
@@ -89,3 +92,21 @@ class Count(Table):
     def allows(self, number: int) -> bool:
         """Return whether a number is allowed."""
         return number == self.smallest if self.exactly is not None else number >= self.smallest
+
+
+class Budget(RuleSettings):
+    """The largest number allowed."""
+
+    at_most: Positive
+
+
+def judged_by_budget(
+    limits: Budget, number: int, unit: str, largest: list[tuple[str, int]], *nodes: Node
+) -> Verdict:
+    """Judge a number; `largest` names what takes most of it, in the same unit."""
+    expected, actual = f"at most {limits.at_most:,} {unit}", f"{number:,} {unit}"
+    if number <= limits.at_most:
+        return passed(expected, actual, *nodes)
+    named = ", ".join(f"{name} ({size:,})" for name, size in largest[:3])
+    advice = f"Save at least {number - limits.at_most:,}; the largest are {named}."
+    return failed(expected, actual, *nodes, advice=advice)

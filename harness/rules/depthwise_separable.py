@@ -28,7 +28,7 @@ class DepthwiseSeparable(NetworkRule):
     """Check that depthwise-separable convolutions are used, and none in block 1 where it is kept free."""
 
     class Settings(RuleSettings):
-        """How many depthwise-separable convolutions there must be, and where block 1, free of them, ends."""
+        """The number of depthwise-separable convolutions, and where block 1, free of them, ends."""
 
         at_least: Annotated[int, Field(ge=0)] = 1
         block_1_ends: Literal["with_first_strided", "before_first_dilated"] | None = None
@@ -74,7 +74,7 @@ def _depthwise_separable(view: View, limits: Settings, apart: Mapping[str, str])
         first = "downsampling" if limits.block_1_ends == "with_first_strided" else "dilation"
         return not_judged(
             expected,
-            f"{actual}; but there is {what}, so nobody can say where block 1 ends (see {first})",
+            f"{actual}; but there is {what}, so it is not known where block 1 ends (see {first})",
             cause="student",
             advice=f"Make {first} pass first.",
         )

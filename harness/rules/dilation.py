@@ -23,7 +23,7 @@ class Dilation(NetworkRule):
     """Check that there are dilated convolutions, where and in which order the variant wants them."""
 
     class Settings(RuleSettings):
-        """How many different dilations > 1 there must be, and where or in which order."""
+        """The number of different dilations > 1, and where or in which order."""
 
         distinct_at_least: Annotated[int, Field(ge=0)]
         after_last_strided: bool = False

@@ -37,14 +37,12 @@ _TRIED = 8
 
 @rule(asks="the right strides, and nothing else that shrinks the maps", needs="influence")
 class Downsampling(NetworkRule):
-    """Check that the requested strided convolutions, and nothing else, raise the jump to the requested
-    value.
-    """
+    """Check that the requested strided convolutions, and nothing else, raise the jump as requested."""
 
     tells_variants_apart = True
 
     class Settings(RuleSettings):
-        """How many convolutions of which kernels and stride may raise the jump, and to what.
+        """The number, kernels and stride of convolutions that may raise the jump, and to what.
 
         Nothing else may change it. With ``{ at_least = 1 }`` strided convolutions and a jump of
         ``{ at_least = 2 }`` the last thing that raises the jump is a strided convolution, wherever it stands.

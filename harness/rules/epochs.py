@@ -11,7 +11,7 @@ class Epochs(NetworkRule):
     """Check how many epochs the network is trained for."""
 
     class Settings(RuleSettings, Limits):
-        """How many: `exactly`, or `at_least` and `at_most`."""
+        """The number of epochs: `exactly`, or `at_least` and `at_most`."""
 
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge the recipe that the network is trained with."""

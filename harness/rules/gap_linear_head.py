@@ -29,7 +29,7 @@ class GapLinearHead(NetworkRule):
     """Check that the head is one global average pool and one classifier, and nothing else."""
 
     class Settings(RuleSettings):
-        """Where the one classifier may stand: any of those listed. Linear and convolution go to the classes.
+        """The places of the one classifier: any of those listed. Linear and convolution go to the classes.
 
         ``linear_after_pool``: a Linear; ``convolution_after_pool``: a 1x1 convolution;
         ``convolution_before_pool``: the last convolution makes one map per class, which alone are averaged.
@@ -108,7 +108,7 @@ def _objection(view: View, limits: Settings, classes: int) -> tuple[tuple[Node, 
     if not averages(measured, head):
         return head.nodes[-1:], "no global average pool"
     if positions(measured, head.maps[0]) == 1:
-        return head.nodes[:1], "the last map has a single position, and the average of one number is none"
+        return head.nodes[:1], "the last map has a single position, so there is nothing to average"
     if classifiers(measured, head):
         return (), ""
     if "convolution_before_pool" not in limits.classifier:

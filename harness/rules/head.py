@@ -32,7 +32,7 @@ _MOVES = frozenset(
 )
 
 
-@rule(asks="the head holds what it may, and nothing else", needs="influence")
+@rule(asks="the head has allowed layers only", needs="influence")
 class Head(NetworkRule):
     """Check which steps lead from the last feature map to the logits."""
 

@@ -21,7 +21,7 @@ class Initial(NetworkRule):
     """Check that no trained weights come with a network, or allow them; no table of answers either way."""
 
     class Settings(RuleSettings):
-        """Whether weights must be random: then accuracy before training may not exceed `max_accuracy`."""
+        """The weights that are allowed: where they must be random, accuracy may not exceed `max_accuracy`."""
 
         weights: Literal["random", "pretrained_allowed"]
         max_accuracy: Share | None = None

@@ -58,7 +58,7 @@ def not_trained(why: Verdict, rules: Iterable[Asked]) -> tuple[Finding, ...]:
 
 def not_loaded(cause: Cause, rules: Iterable[Asked], *, full: bool) -> tuple[Finding, ...]:
     """Return open findings for a submission that could not be exported; `full` includes trainings."""
-    advice = "Mend what the message about the submission says; then every rule is judged."
+    advice = "Correct what the message about the submission says; then every rule is judged."
     expected = "a network that can be imported, built, run and exported"
     verdict = not_judged(expected, "no graph to look at", cause=cause, advice=advice)
     return tuple(finding_of(one, verdict) for one in rules if full or not one.is_measured)

@@ -141,9 +141,7 @@ def _without(kinds: Kinds, limits: Settings) -> tuple[str, ...]:
 def _deviates(kinds: Kinds, limits: Settings, number: int, node: Node, requested: str) -> Verdict:
     """Return the verdict on what stands where the path leaves the pattern, and what to do about it."""
     got = f"{described(kinds, node)} in {node.layer}" + (f" ({node.source})" if node.source else "")
-    advice = (
-        f"Let {requested} come there." if requested != "the end" else f"Remove what follows: {node.layer}."
-    )
+    advice = f"Put {requested} there." if requested != "the end" else f"Remove what follows: {node.layer}."
     return failed(limits.pattern, f"place {number}: expected {requested}, got {got}", node, advice=advice)
 
 

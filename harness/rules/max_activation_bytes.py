@@ -4,12 +4,12 @@ from harness.graph.cost import bytes_of, largest_memory, sizes_of_one
 from harness.graph.receptive_field.field import Unknown
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, rule
-from harness.rules.budgets import Budget, judged_by_budget
+from harness.rules.counts import Budget, judged_by_budget
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, unknown_operator
 
 
-@rule(asks="little memory for values", needs="graph")
+@rule(asks="activations take little memory", needs="graph")
 class MaxActivationBytes(NetworkRule):
     """Check that the values of one image take few enough bytes at the same time, in evaluation."""
 

@@ -16,7 +16,7 @@ from harness.rules.verdicts import Verdict
 Point = tuple[Share, Annotated[int, Field(ge=0)]]
 
 
-@rule(asks="enough test images are named rightly", needs="training")
+@rule(asks="test accuracy reaches the threshold", needs="training")
 class MinAccuracy(TrainingRule):
     """Check the accuracy on the test images, after the last epoch, against what is asked."""
 

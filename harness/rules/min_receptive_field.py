@@ -1,4 +1,4 @@
-"""The rule that the last map sees enough of the image."""
+"""The rule that the receptive field is large enough."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -13,7 +13,7 @@ from harness.rules.receptive_field import ReceptiveField, judged_by_size, mends_
 from harness.rules.verdicts import Verdict
 
 
-@rule(asks="the last map sees enough of the image", needs="influence", depends=("downsampling",))
+@rule(asks="the receptive field is large enough", needs="influence", depends=("downsampling",))
 class MinReceptiveField(NetworkRule):
     """Check that the last feature map sees enough of the image."""
 

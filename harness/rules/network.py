@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.graph.evidence import Evidence, Mode
-from harness.graph.ir import Architecture
+from harness.graph.ir import Architecture, Mode
 from harness.graph.joins import is_weighted
 from harness.graph.naming import layers
 from harness.graph.operators import unknown_nodes
 from harness.graph.parameters import Counted, count
-from harness.graph.probe import Probe
+from harness.graph.probe import Evidence, Probe
 from harness.graph.receptive_field.agreement import agreement
 from harness.graph.view import View
 from harness.record.record import SecondMeasurement
@@ -51,7 +50,7 @@ class Network:
 
     @cached_property
     def shown(self) -> Evidence:
-        """What running the network shows of its graph."""
+        """The results of running the network."""
         if self.assumed is not None:
             return self.assumed
         if self.probe is not None:
@@ -134,3 +133,27 @@ def doubted(verdict: Verdict, shown: Evidence, *, by_influence: bool) -> Verdict
             cause="harness", advice="Write it with standard layers, or ask the teacher to judge by hand.",
         )  # fmt: skip
     return verdict
+
+
+def no_number(expected: str) -> Verdict:
+    """Return the verdict on a network whose outputs are not numbers."""
+    return not_judged(
+        expected,
+        "the untrained network gives outputs that are not numbers",
+        cause="student",
+        advice="Look for a division by zero, a logarithm of zero, or weights that start far too large.",
+    )
+
+
+def not_run(expected: str, network: Network) -> Verdict:
+    """Return the verdict that says why a network was not run."""
+    if network.not_run:
+        images = "(N, {}, {}, {})".format(*network.input_shape)
+        advice = f"The network must map {images} images to logits, one per class; see the other rules."
+        return not_judged(expected, f"not run: {network.not_run}", cause="student", advice=advice)
+    return not_judged(
+        expected,
+        "the network could not be rebuilt from its graph and run",
+        cause="harness",
+        advice="See the other rules that were not judged; they name the operator.",
+    )

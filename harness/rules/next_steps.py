@@ -4,10 +4,6 @@ Rules are mended one after the other on paper, in the order of the advice: each 
 network that the advice before it would give. So nothing in the list contradicts what stands above it, and a
 rule that passes once another one is mended asks for nothing of its own. Where it leans on that one, it is
 not judged.
-
-Rules are mended one after the other on paper, in the order of work: each says what to do about the network
-that the advice before it would give. So nothing in the list contradicts what stands above it, and a rule that
-passes once another one is mended asks for nothing of its own. Where it leans on that one, it is not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +17,7 @@ from harness.rules.registry import RULES, Asked, leaned_on_first
 from harness.rules.verdicts import Verdict
 
 _STAGES = ("influence", "graph", "probe", "recipe", "training")
-"""The order of work, by what rules need: layers first, then how many numbers they have, then the rest."""
+"""The order of the steps, by what rules need: layers first, then their numbers, then the rest."""
 _DRAWN = ("influence", "graph")
 """What rules need that a network can be judged by that is only drawn."""
 _MOST_STEPS = 12
@@ -224,7 +220,7 @@ def _advised(plan: _Plan, one: Asked) -> Verdict:
             help=f"Nothing else to do: it passes when {leaned} does.",
         )  # fmt: skip
     return replace(
-        verdict, help=f"Nothing else to do: what {plan.steps[number - 1].rule} says mends this too."
+        verdict, help=f"Nothing else to do: what {plan.steps[number - 1].rule} says corrects this too."
     )
 
 

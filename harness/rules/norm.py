@@ -28,7 +28,7 @@ class Norm(NetworkRule):
     counts_layers = True
 
     class Settings(RuleSettings):
-        """Which normalisation is used, or none."""
+        """The normalisation that is used, or none."""
 
         kind: NormKind
 

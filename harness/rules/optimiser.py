@@ -52,7 +52,7 @@ class Optimiser(NetworkRule):
 
         @property
         def limits(self) -> dict[str, Between]:
-            """What is limited, by its name in the recipe."""
+            """The limits, by their names in the recipe."""
             given = {name: getattr(self, name) for name in _NAMES}
             return {name: between for name, between in given.items() if between is not None}
 

@@ -21,9 +21,7 @@ from harness.rules.verdicts import Verdict, failed, not_judged, passed, unknown_
 _Pixels = Annotated[int, Field(ge=0)]
 
 
-@rule(
-    asks="the last map sees as much of the image as asked for", needs="influence", depends=("downsampling",)
-)
+@rule(asks="the receptive field is within its limits", needs="influence", depends=("downsampling",))
 class ReceptiveField(NetworkRule):
     """Check that the receptive field of the last feature map lies within limits, or record it."""
 

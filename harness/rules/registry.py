@@ -100,7 +100,7 @@ class Asked:
 
     @property
     def asks(self) -> str:
-        """What it asks for, in a few words."""
+        """The rule's request, in a few words."""
         return self.settings.asks or self.rule.asks
 
     @property

@@ -25,7 +25,7 @@ class Residual(NetworkRule):
     counts_layers = True
 
     class Settings(RuleSettings):
-        """How many residual sums there must be, in all or at each resolution, and of which kind."""
+        """The number of residual sums, in all or at each resolution, and their kind."""
 
         adds: Limits | None = None
         """In the whole network."""

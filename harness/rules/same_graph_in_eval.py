@@ -4,8 +4,7 @@ from harness.graph import consistency
 from harness.graph.naming import layers
 from harness.graph.signs import signs_of_mode
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.network import Network
-from harness.rules.running import no_number, not_run
+from harness.rules.network import Network, no_number, not_run
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
 MAX_BATCH_DIFFERENCE = 1e-3

@@ -23,7 +23,7 @@ class SharedWeights(NetworkRule):
     counts_layers = True
 
     class Settings(RuleSettings, Limits):
-        """How many weights: `exactly`, or `at_least` and `at_most`."""
+        """The number of weights: `exactly`, or `at_least` and `at_most`."""
 
         times: Annotated[int, Field(ge=2)] = 2
         """A weight counts that so many layers use, or more."""

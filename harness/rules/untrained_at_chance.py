@@ -5,8 +5,7 @@ from harness.graph.lookups import lookups
 from harness.graph.naming import layers
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.network import Network
-from harness.rules.running import no_number, not_run
+from harness.rules.network import Network, no_number, not_run
 from harness.rules.verdicts import Verdict, failed, passed
 
 

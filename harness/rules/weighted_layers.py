@@ -18,7 +18,7 @@ class WeightedLayers(NetworkRule):
     counts_layers = True
 
     class Settings(RuleSettings, Limits):
-        """How many: `exactly`, or `at_least` and `at_most`."""
+        """The number of layers: `exactly`, or `at_least` and `at_most`."""
 
     def judge(self, network: Network, settings: Settings) -> Verdict:
         """Judge both graphs, and what has influence alone."""

@@ -23,7 +23,7 @@ from harness.sandbox.backends import COMMANDS, Backend, BackendChoice, command, 
 from harness.sandbox.protocol import ENDED, KILL, LOCKED, READY, RUN, UNFIT, UNLOCKED, Confined
 
 START_S = 120
-"""Most seconds for an intake process to be ready: it imports torch."""
+"""Most seconds for the process to be ready: it imports torch."""
 GRACE_S = 20
 """Most seconds for the end of a killed child to be reported."""
 
@@ -32,7 +32,7 @@ _ADVICE = "Remove training, downloads and endless loops from the file."
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended that did not end well: in a word, whose fault it is, and in a sentence."""
+    """The ending of a child that did not end well: in a word, whose fault it is, and in a sentence."""
 
     ending: Ending
     cause: Cause
@@ -41,7 +41,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a child said after it was locked, and how it ended, if not well."""
+    """A child's answer after it was locked, and how it ended, if not well."""
 
     said: bytes
     ended: Ended | None
@@ -56,7 +56,7 @@ def open_sandbox(program: str, requested: BackendChoice = "auto") -> Iterator["S
     Raises:
         SandboxError: none works; nothing of a submission has been run.
     """
-    with tempfile.TemporaryDirectory(prefix="harness-box-") as folder:
+    with tempfile.TemporaryDirectory(prefix="harness-sandbox-") as folder:
         Path(folder).chmod(0o755)
         sandbox = _first_that_works(program, requested, Path(folder))
         try:
@@ -97,11 +97,11 @@ class Sandbox:
                 said, ended = self._listen(reading, request.cpu_s, timeout_s, most_bytes)
         except ConnectionError:
             self.close()
-            broken = "the process that runs submissions ended before its time; grade the submission again."
+            broken = "the process that runs submissions ended unexpectedly; grade the submission again."
             return Reply(b"", Ended("harness_error", "infrastructure", broken))
         if not said.startswith(LOCKED):
             why = said.removeprefix(UNLOCKED) or printed.read_bytes()[-2000:]
-            raise SandboxError(f"{self.backend}: {_text(why) or 'no word from the child'}")
+            raise SandboxError(f"{self.backend}: {_text(why) or 'no answer from the child'}")
         return Reply(said.removeprefix(LOCKED), ended)
 
     def close(self) -> None:
@@ -141,13 +141,13 @@ class Sandbox:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end, or it hangs
                 self._process.wait(GRACE_S)
             self._log.seek(0)
-            why = _text(word.removeprefix(UNFIT)) or _text(self._log.read()[-2000:]) or "no word from it"
+            why = _text(word.removeprefix(UNFIT)) or _text(self._log.read()[-2000:]) or "no answer from it"
             self.close()
             raise SandboxError(f"{self.backend}: {why}")
 
     @contextlib.contextmanager
     def _sent(self, request: Confined, printed: int) -> Iterator[int]:
-        """Let a child run the request, and yield the descriptor that its answer is read from."""
+        """Send a request to a child, and yield the descriptor that its answer is read from."""
         told, (reading, writing) = os.memfd_create("request"), os.pipe()
         try:
             with os.fdopen(told, "r+b") as file, os.fdopen(writing, "wb"):

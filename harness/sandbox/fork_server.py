@@ -71,7 +71,7 @@ def _trial(hidden: Path | None) -> str:
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read().decode(errors="replace")
     os.waitpid(child, 0)
-    return "" if said == LOCKED.decode() else said.removeprefix(UNLOCKED.decode()) or "no word from it"
+    return "" if said == LOCKED.decode() else said.removeprefix(UNLOCKED.decode()) or "no answer from it"
 
 
 def _next(control: socket.socket) -> list[int]:

@@ -29,7 +29,7 @@ class LockError(Exception):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the locked process may use; `memory_mib` is counted from what it has mapped already."""
+    """The limits of the locked process; `memory_mib` is counted from what it has mapped already."""
 
     cpu_s: int
     memory_mib: int

@@ -1,4 +1,4 @@
-"""What counts: the ``[policy]`` table of an assignment, and what handing in late costs by it."""
+"""The policy: the ``[policy]`` table of an assignment, and what lateness costs by it."""
 
 import math
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ Instant = Annotated[datetime, BeforeValidator(instant), AfterValidator(_in_secon
 
 
 class Late(Table):
-    """What handing in late costs: a share of the points that were reached, for every day that has begun."""
+    """The cost of lateness: a share of the points that were reached, for every day that has begun."""
 
     per_day_percent: Annotated[float, Field(gt=0, le=100)]
     """Taken off for each day that has begun since it was due."""
@@ -50,7 +50,7 @@ class Late(Table):
 
 
 class Policy(Table):
-    """What counts as a student's grade."""
+    """The policy: what counts as a student's grade."""
 
     variants: Variants = "any"
     """Which variants are asked for: any one of them, all of them, or the best one of those handed in."""
@@ -79,7 +79,7 @@ class Policy(Table):
 
     @property
     def in_words(self) -> tuple[str, ...]:
-        """Say what counts, a sentence for each thing that is not as usual; the variants are left out."""
+        """Return what counts, a sentence for each thing that is not as usual; the variants are left out."""
         said = []
         if self.rules_only:
             said.append("The rules alone are the grade; nothing is trained.")
@@ -96,7 +96,7 @@ class Policy(Table):
 
 @dataclass(frozen=True)
 class Lateness:
-    """How late a submission is, and the share of its points, in percent, that this costs."""
+    """The lateness of a submission, and the share of its points, in percent, that this costs."""
 
     days: int = 0
     percent: float = 0.0
@@ -120,7 +120,7 @@ def lateness(
     *,
     marked_late: bool = False,
 ) -> Lateness:
-    """Say how late a submission is; `until` is the student's own instant, if it is later than `due`.
+    """Return how late a submission is; `until` is the student's own instant, if it is later than `due`.
 
     A day counts once it has begun, and days count from the instant itself: grace only forgives. A submission
     without an instant is taken as in time, unless its platform has `marked_late` what nobody has extended:
@@ -151,7 +151,7 @@ def _late(policy: Policy, days: int, said: str) -> Lateness:
 
 
 def policy_in(assignment: Any) -> Mapping[str, Any]:
-    """Look up the ``[policy]`` of an assignment that is plain data; nothing where it has none."""
+    """Return the ``[policy]`` of an assignment that is plain data; nothing where it has none."""
     found = assignment.get("policy") if isinstance(assignment, dict) else None
     return found if isinstance(found, dict) else {}
 

@@ -28,7 +28,7 @@ LEVELS_IN_WORDS: Mapping[Level, str] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """What two submissions have in common; `passages` is empty where no lines are shown."""
+    """The evidence that two submissions are alike; `passages` is empty where no lines are shown."""
 
     pair: Pair
     graphs: tuple[str, ...]

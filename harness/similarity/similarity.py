@@ -27,7 +27,7 @@ SHARE = 0.5
 
 @dataclass(frozen=True)
 class Outlined:
-    """What is compared of one graph; see `harness.similarity.graphs`."""
+    """The fingerprints of one graph; see `harness.similarity.graphs`."""
 
     levels: Mapping[Level, str]
     features: frozenset[str]
@@ -49,7 +49,7 @@ class Document:
 
 @dataclass(frozen=True)
 class GraphMatch:
-    """How two graphs of one variant are alike.
+    """The likeness of two graphs of one variant.
 
     `level` is the strictest at which they are equal, None if none is; `share`, in [0, 1], is that of what is
     special in both.
@@ -62,7 +62,7 @@ class GraphMatch:
 
 @dataclass(frozen=True)
 class Pair:
-    """How two submissions are alike. `source` is the share, in [0, 1], of the smaller one's own passages."""
+    """The likeness of two submissions. `source` is the share, in [0, 1], of the smaller one's passages."""
 
     one: str
     other: str
@@ -122,7 +122,7 @@ def common(sets: Iterable[Iterable[str]], size: int) -> frozenset[str]:
 
 
 class _Special:
-    """What is special in each student's set, and how much each element of it counts."""
+    """The elements that are special in each student's set, and how much each of them counts."""
 
     def __init__(self, sets: Mapping[str, frozenset[str]], given: frozenset[str]) -> None:
         shared = common(sets.values(), len(sets)) | given
@@ -142,7 +142,7 @@ class _Special:
 
 
 class _Own:
-    """What of each submission is neither the starter's nor the class's."""
+    """The parts of each submission that are neither the starter's nor the class's."""
 
     def __init__(self, documents: Sequence[Document], starter: Document | None, level: Level) -> None:
         self.level = level

@@ -151,7 +151,7 @@ class _Git:
                 said.seek(0)
                 words = said.read(2_000).decode(errors="replace")
         except FileNotFoundError:
-            raise UsageError("git: not found; expected it on this machine, got none. Install git.") from None
+            raise UsageError("git is not installed: install it and try again.") from None
         if running.returncode != 0:
             why = " ".join("".join(c if c.isprintable() else " " for c in words).split())
             raise _FailedError(_message(self.given, why or f"git ended with {running.returncode}"))

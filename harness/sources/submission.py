@@ -25,7 +25,7 @@ _HASHED = (*PROGRAMS, ".toml")
 
 @dataclass(frozen=True)
 class Answered:
-    """How one variant is answered: what to build, what the recipe changes, where results go."""
+    """The answer of a submission to one variant: what to build, what the recipe changes, where results go."""
 
     requested: Requested
     output: str
@@ -34,7 +34,7 @@ class Answered:
 
 
 class Copy:
-    """What was copied, unpacked or fetched; it is removed when nothing holds this any more."""
+    """A folder that was copied, unpacked or fetched; it is removed when nothing holds this any more."""
 
     def __init__(self, folder: Path) -> None:
         weakref.finalize(self, _remove, folder)
@@ -157,7 +157,7 @@ def _copied(path: Path, temporary: Path) -> Path:
     copy = to if path.is_dir() else to / name_in_copy(Path(path.name))
     if not copy.exists():
         raise UsageError(
-            f"{path.name}: not taken in; expected a plain file whose name does not begin with a dot, got "
+            f"{path.name}: not a submission; expected a plain file whose name does not begin with a dot, got "
             "another. Rename it."
         )
     if path.is_dir() and not manifest.exists() and not holds_program(to):

@@ -1,4 +1,4 @@
-"""Which 1x1 layers mix what was computed from neighbours channel by channel, without a depthwise layer.
+"""Find 1x1 layers that mix what was computed from neighbours channel by channel, without a depthwise layer.
 
 A sum of windows, weighed by learned numbers, or a convolution whose weight is masked, does what a depthwise
 one does. One channel of a map is changed after the other, in float64, and the channels that follow compared.
@@ -23,7 +23,7 @@ _NORMS = frozenset({"batch_norm", "norm"})
 
 
 def apart(trial: Trial, images: torch.Tensor) -> dict[str, str]:
-    """Name the 1x1 layers that mix channels which learned arithmetic computed apart, and from which map.
+    """Return the 1x1 layers that mix channels which learned arithmetic computed apart, and from which map.
 
     `images` (1, C, H, W) give the values around which channels are changed.
     """
@@ -70,7 +70,7 @@ def _own_weight(measured: Measured, node: Node) -> Tensor | None:
 
 
 def _is_weighed(measured: Measured, source: str, name: str) -> bool:
-    """Tell whether a map is computed from neighbours in another, by enough learned numbers."""
+    """Return whether a map is computed from neighbours in another, by enough learned numbers."""
     before, after = measured.fields[source], measured.fields[name]
     if _channel_dimension(measured, source) is None or _channel_dimension(measured, name) is None:
         return False

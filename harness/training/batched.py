@@ -175,7 +175,7 @@ class Affine:
         return warped(images, parameters.view(-1, 2, 3), self.interpolation, self.border_mode, self.fill)
 
     def matrices(self, uniform: Uniform, height: int, width: int) -> Uniform:
-        """Give the (N, 2, 3) matrices from source to target, in pixels (x, y)."""
+        """Return the (N, 2, 3) matrices from source to target, in pixels (x, y)."""
         columns = uniform.T
         share = [_between(columns[1 + n], self.shift[n]) for n in range(2)]
         scale = [_between(columns[3 + n], self.scale[n]) for n in range(2)]
@@ -278,7 +278,7 @@ def _between(uniform: Uniform, ends: Range) -> Uniform:
 
 
 def _stack(rows: Sequence[Sequence[Uniform]]) -> Uniform:
-    """Turn a matrix of (N,) arrays into N matrices."""
+    """Convert a matrix of (N,) arrays into N matrices."""
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 

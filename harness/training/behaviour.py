@@ -36,7 +36,7 @@ _PASSES_ON = frozenset(
 
 
 def head(trial: Trial, images: torch.Tensor) -> str:
-    """Say why the head is no average and linear layer, by what it does; empty if it may be one."""
+    """Return why the head is no average and linear layer, by what it does; empty if it may be one."""
     view = trial.view
     if view.head.unknown or len(view.head.maps) != 1:
         return ""
@@ -85,7 +85,7 @@ def _differs_when_moved(
     maps: tuple[torch.Tensor, torch.Tensor],
     others: Instead = MappingProxyType({}),
 ) -> bool:
-    """Tell whether the logits of two maps differ, what pads a map or is added to it left out."""
+    """Return whether the logits of two maps differ, what pads a map or is added to it left out."""
     plain = {**_plain_ends(trial.view.measured), **others}
     before, after = (_apart(_with(trial, images, {source: x}, plain)) for x in maps)
     scale = (before - before.mean(0)).abs().max().item() or 1.0
@@ -95,7 +95,7 @@ def _differs_when_moved(
 def _hardly_reads_some(
     trial: Trial, images: torch.Tensor, source: str, at: tuple[torch.Tensor, tuple[int, ...]]
 ) -> bool:
-    """Tell whether a position of a map counts next to nothing beside the others, all as it is."""
+    """Return whether a position of a map counts next to nothing beside the others, all as it is."""
     map_, places = at
     with torch.enable_grad():
         map_ = map_.requires_grad_()
@@ -106,7 +106,7 @@ def _hardly_reads_some(
 
 
 def _weighed_before_a_blur(trial: Trial, images: torch.Tensor, source: str) -> str:
-    """Say so where positions have different weights in front of fixed averages over neighbours."""
+    """Return a note where positions have different weights in front of fixed averages over neighbours."""
     measured = trial.view.measured
     blurs = {node.name for node in measured.nodes if _is_blur(trial, node)}
     if not blurs:
@@ -125,7 +125,7 @@ def _weighed_before_a_blur(trial: Trial, images: torch.Tensor, source: str) -> s
 
 
 def _is_blur(trial: Trial, node: Node) -> bool:
-    """Tell whether a node averages neighbours by weights that are not trained, and leaves the map's size."""
+    """Return whether a node averages neighbours by weights that are not trained, at the map's size."""
     measured, family = trial.view.measured, OPS.get(node.op)
     reads = node.refs[0] if node.refs else ""
     is_fixed = family == "avg_pool" or (family == "conv" and not is_learned(measured, node))
@@ -166,7 +166,7 @@ def _like(value: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
 
 
 def _apart(logits: torch.Tensor) -> torch.Tensor:
-    """Take the first logit from the others: a log-softmax changes nothing of that."""
+    """Subtract the first logit from the others: a log-softmax changes nothing of that."""
     return logits - logits[:, :1]
 
 
@@ -180,7 +180,7 @@ def _shuffled(value: torch.Tensor, places: tuple[int, ...], draw: torch.Generato
 
 
 def _comes_from_elsewhere(trial: Trial, images: torch.Tensor, last: str) -> bool:
-    """Tell whether the map carries next to nothing, and a value that is the same at all positions does."""
+    """Return whether the map carries next to nothing, and a value that is the same at all positions does."""
     measured = trial.view.measured
     leading, pending = {last}, [last]
     while pending:
@@ -204,7 +204,7 @@ def _is_everywhere_the_same(measured: Measured, name: str) -> bool:
 
 
 def _weighs_by_content(trial: Trial, images: torch.Tensor, last: str) -> bool:
-    """Tell whether a map that is averaged was multiplied by shares: values that add up to one same sum."""
+    """Return whether a map that is averaged was multiplied by shares: values that add up to one same sum."""
     measured, pending = trial.view.measured, [last]
     region: dict[str, tuple[int, ...]] = {}
     seen: set[str] = set()
@@ -258,7 +258,7 @@ def _made_by(measured: Measured, name: str, blurs: Collection[str] = ()) -> str:
 
 
 def _passed_on(measured: Measured, name: str, blurs: Collection[str]) -> set[str] | None:
-    """Name the maps that a value is made from position by position; None where it is made otherwise."""
+    """Return the maps that a value is made from position by position; None where it is made otherwise."""
     node = measured.by_name.get(name)
     if node is None:
         return None
@@ -270,6 +270,6 @@ def _passed_on(measured: Measured, name: str, blurs: Collection[str]) -> set[str
 
 
 def _is_local(measured: Measured, source: str, name: str) -> bool:
-    """Tell whether each position of a value is computed from its own position alone, as by a 1x1 layer."""
+    """Return whether each position of a value is computed from its own position alone, as by a 1x1 layer."""
     before, after = measured.fields[source], measured.fields[name]
     return after.is_map and (before.h, before.w) == (after.h, after.w) and name not in measured.seen_whole

@@ -1,4 +1,4 @@
-"""How much memory a graph takes: worked out before any of it is allocated, and bounded while it runs."""
+"""The memory a graph takes: computed before any of it is allocated, and bounded while it runs."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def run_on_meta(
 
 @contextmanager
 def bounded_memory(memory_mib: int) -> Iterator[None]:
-    """Let an allocation fail that takes the process `memory_mib` above what it has now.
+    """Make an allocation fail that takes the process `memory_mib` above what it has now.
 
     What a graph takes is worked out for one size of batch, and without what an operator needs for itself: one
     that takes far more ends with an error of its own, and not with the machine out of memory. Linux only.

@@ -24,7 +24,7 @@ BEST = "best.pth"
 
 @dataclass(frozen=True)
 class Identity:
-    """What a training must share with a checkpoint to continue it byte for byte."""
+    """The values that a training must share with a checkpoint to continue it byte for byte."""
 
     graph: str
     """SHA-256 of ``architecture.json``."""
@@ -40,7 +40,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come; `confusion` is that of the last epoch, rows are true classes."""
+    """The state of a training's progress; `confusion` is that of the last epoch, rows are true classes."""
 
     logs: tuple[EpochLog, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -58,7 +58,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """What changes while training; the position in the random streams is a function of the epoch."""
+    """The state that changes while training; the position in the random streams follows from the epoch."""
 
     model: nn.Module
     optimizer: Muon
@@ -153,7 +153,7 @@ def trained_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """SHA-256 (hex) over the state dict, sorted by name: name, dtype, shape and raw bytes of each tensor."""
+    """Return the SHA-256 (hex) of the state dict, sorted by name: name, dtype, shape, bytes of each."""
     sha = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         sha.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
@@ -209,7 +209,7 @@ def _bytes_of(tensor: torch.Tensor) -> bytes:
 
 
 def _unnamed(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Tensors that the state dict leaves out; a graph may write to them all the same."""
+    """Return the tensors that the state dict leaves out; a graph may write to them all the same."""
     named = model.state_dict()
     return {name: buffer for name, buffer in model.named_buffers() if name not in named}
 

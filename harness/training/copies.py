@@ -88,7 +88,7 @@ def _steps(measured: Measured, names: set[str]) -> list[tuple[int, int]]:
 def _is_moved(
     measured: Measured, base: Mapping[str, torch.Tensor], moved: Mapping[str, torch.Tensor], choice: _Choice
 ) -> bool:
-    """Tell whether something of the moved image is what something else is for the image as it was."""
+    """Return whether something of the moved image is what something else is for the image as it was."""
     field = measured.fields[choice.values[0]]
     still, shifted = _options(base, choice, field), _options(moved, choice, field)
     if still is None or shifted is None:
@@ -101,7 +101,7 @@ def _is_moved(
 
 
 def _options(values: Mapping[str, torch.Tensor], choice: _Choice, field: Field) -> torch.Tensor | None:
-    """Lay out what is chosen between: (channels, options, elements away from the border)."""
+    """Return what is chosen between: (channels, options, elements away from the border)."""
     places = place_dimensions(field)
     first = values[choice.values[0]]
     if places is None or any(values[name].shape != first.shape for name in choice.values):
@@ -120,7 +120,7 @@ def _options(values: Mapping[str, torch.Tensor], choice: _Choice, field: Field) 
 
 
 def _inner(value: torch.Tensor, places: tuple[int, ...]) -> torch.Tensor:
-    """Leave the border of a map out, where it is large enough and its rows and columns are apart."""
+    """Remove the border of a map, where it is large enough and its rows and columns are apart."""
     for dimension in places if len(places) > 1 else ():
         if (size := value.shape[dimension]) > 3 * BORDER:
             value = value.narrow(dimension, BORDER, size - 2 * BORDER)

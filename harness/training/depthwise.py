@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 
 def grouped(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a grouped convolution that may run under autocast; without autocast it is `call` itself.
+    """Return a grouped convolution that may run under autocast; without autocast it is `call` itself.
 
     A dilated depthwise one is folded, any other stays in float32.
     """
@@ -58,14 +58,14 @@ def _folded_conv2d(
 
 
 def _fold(image: torch.Tensor, d: int) -> torch.Tensor:
-    """Take (N, C, H, W) apart into (N * d * d, C, H / d, W / d), channels last."""
+    """Split (N, C, H, W) into (N * d * d, C, H / d, W / d), channels last."""
     n, c, h, w = image.shape
     rows = image.permute(0, 2, 3, 1).reshape(n, h // d, d, w // d, d, c)
     return rows.permute(0, 2, 4, 1, 3, 5).reshape(n * d * d, h // d, w // d, c).permute(0, 3, 1, 2)
 
 
 def _unfold(image: torch.Tensor, d: int) -> torch.Tensor:
-    """Put (N * d * d, C, h, w) together again: (N, C, h * d, w * d), channels last."""
+    """Join (N * d * d, C, h, w) again: (N, C, h * d, w * d), channels last."""
     n, c, h, w = image.shape
     rows = image.permute(0, 2, 3, 1).reshape(n // d**2, d, d, h, w, c)
     return rows.permute(0, 3, 1, 4, 2, 5).reshape(n // d**2, h * d, w * d, c).permute(0, 3, 1, 2)

@@ -32,7 +32,7 @@ def make_deterministic(threads: int) -> None:
 
 
 def switches(threads: int) -> dict[str, bool]:
-    """Tell of every switch whether it is as `make_deterministic` sets it."""
+    """Return of every switch whether it is as `make_deterministic` sets it."""
     return {
         "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG") == ":4096:8",
         "threads": torch.get_num_threads() == threads,

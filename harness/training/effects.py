@@ -1,4 +1,4 @@
-"""Which layers have influence: their weights are replaced, and the logits have to move."""
+"""Find the layers that have influence: their weights are replaced, and the logits have to move."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -83,7 +83,7 @@ def _tried(
 
 
 def _is_rounding(exact: float, single: float) -> bool:
-    """Tell whether a change in float64 is left by rounding, or is one that float32 loses by rounding."""
+    """Return whether a change in float64 is left by rounding, or is one that float32 loses by rounding."""
     if exact < SMALL_EFFECT:
         return single > ROUNDING * exact
     return single < exact / ROUNDING
@@ -109,7 +109,7 @@ def _effect_of_sharing(
 
 
 def _sharing(view: View) -> frozenset[str]:
-    """Name the layers whose weights are computed from stored tensors that another layer uses too."""
+    """Return the layers whose weights are computed from stored tensors that another layer uses too."""
     users: dict[str, set[str]] = {}
     for node in view.measured.nodes:
         if _has_weights(view, node):
@@ -119,14 +119,14 @@ def _sharing(view: View) -> frozenset[str]:
 
 
 def _owners(view: View, name: str) -> frozenset[str]:
-    """Name the stored tensors that a value is computed from; tied ones are one."""
+    """Return the stored tensors that a value is computed from; tied ones are one."""
     measured = view.measured
     found = (measured.architecture.tensor(measured.graph, value) for value in measured.leading_to(name))
     return frozenset(tensor.name for tensor in found if tensor is not None)
 
 
 def _has_weights(view: View, node: Node) -> bool:
-    """Tell whether a layer's weight is its second argument, and the image does not reach it."""
+    """Return whether a layer's weight is its second argument, and the image does not reach it."""
     weight = node.args[1] if len(node.args) > 1 else None
     if OPS.get(node.op) not in ("conv", "conv_transpose", "linear", "matmul") or not isinstance(weight, Ref):
         return False
@@ -166,7 +166,7 @@ def _with_noise(node: Node, named: Sequence[Any], args: Sequence[Any], name: str
 
 
 def _where_it_counts(weight: torch.Tensor, other: torch.Tensor, node: Node) -> torch.Tensor:
-    """Take only the other weights that make a layer what it is: beside the middle, or of further channels.
+    """Select the other weights that make a layer what it is: beside the middle, or of further channels.
 
     The middle of a kernel (k, ...) larger than 1x1 is left as it was, and so is, in a layer that mixes
     channels, the largest weight of each row: what is left of either is neither wider nor a mixture.

@@ -1,4 +1,4 @@
-"""What the training child answers, event by event: plain data, no torch; what it is asked is in `jobs`."""
+"""The training child's answers, event by event: plain data, no torch; what it is asked is in `jobs`."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, Union
@@ -14,13 +14,13 @@ from harness.base.errors import (
     UsageError,
 )
 from harness.base.tables import Table
-from harness.graph.evidence import Evidence
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.record.record import DataUsed, EpochLog, Training
 
 
 class DataEvent(Table):
-    """Which data is used, and what to tell the user about it.
+    """The data that is used, and what to tell the user about it.
 
     `name` is the data set's, or "mini" for an embedded sample; `root` is "" where the data cannot be had.
     """
@@ -88,7 +88,7 @@ class SlowerEvent(Table):
 
 
 class Probe(Table):
-    """What an untrained model does. Accuracies are shares in [0, 1]; differences are relative."""
+    """The measurements of an untrained model. Accuracies are shares in [0, 1]; differences are relative."""
 
     accuracy_running: float
     """With running statistics (eval graph)."""

@@ -13,10 +13,10 @@ from torch import nn
 
 from harness.graph.aliases import MAY_SHARE
 from harness.graph.consistency import difference
-from harness.graph.evidence import Evidence, Mode
-from harness.graph.ir import Architecture, Graph, Node
+from harness.graph.ir import Architecture, Graph, Mode, Node
 from harness.graph.operators import OPS, is_in_place
 from harness.graph.parameters import statistics
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.engine import Measured
 from harness.graph.view import View
 from harness.training import behaviour, rims
@@ -166,7 +166,7 @@ def _measured(
 
 
 def _differs_by_precision(both: Both, images: torch.Tensor) -> str:
-    """Say so where the network computes something else in float32, in which it is trained."""
+    """Return a note where the network computes something else in float32, in which it is trained."""
     exact, single = (one.run(images).double() for one in both)
     is_rounding = (single - exact).abs().max().item() <= LEAST_ROUNDING * exact.abs().max().item()
     if is_rounding or relative(single, exact) <= MOST_ROUNDING:
@@ -175,7 +175,7 @@ def _differs_by_precision(both: Both, images: torch.Tensor) -> str:
 
 
 def _differs_by_company(tried: Trial, images: torch.Tensor) -> bool:
-    """Tell whether, after some steps, an image's logits depend on the others of its batch."""
+    """Return whether, after some steps, an image's logits depend on the others of its batch."""
     together = tried.run(images)
     alone = torch.cat([tried.run(image[None]) for image in images])
     return relative(alone, together) > MOST_MIXED
@@ -183,7 +183,7 @@ def _differs_by_company(tried: Trial, images: torch.Tensor) -> bool:
 
 @torch.no_grad()
 def _switch(tried: Trial, images: torch.Tensor) -> bool:
-    """Tell whether a dropout decides what is computed: a small change of what it gives makes a large one."""
+    """Return whether a dropout decides what is computed: a small change of it makes a large one."""
     dropouts = [n.name for n in tried.view.measured.graph.nodes if OPS.get(n.op) == "dropout"]
     if not dropouts:
         return False
@@ -206,7 +206,7 @@ def _is_new(tensor: torch.Tensor) -> bool:
 
 
 def _misjudged(trial: Trial, images: torch.Tensor) -> str:
-    """Name a value that the analysis leaves out and that matters; empty if there is none."""
+    """Return a value that the analysis leaves out and that matters; "" if there is none."""
     measured = trial.view.measured
     zeros, live = measured.flow.zeros, measured.by_name
     fixed = {name for name in live if name not in measured.fields} - _read_statistics(measured)
@@ -234,7 +234,7 @@ def _misjudged(trial: Trial, images: torch.Tensor) -> str:
 
 
 def _read_statistics(measured: Measured) -> set[str]:
-    """Name what is computed from running statistics, which the batches of a training change."""
+    """Return what is computed from running statistics, which the batches of a training change."""
     found = {value for value, name in measured.graph.bindings.items() if name in statistics(measured)}
     for node in measured.flow.nodes:
         if not found.isdisjoint(node.refs):
@@ -250,7 +250,7 @@ def _noisy(call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) ->
 
 
 def _is_plain(node: Node) -> bool:
-    """Tell whether a node makes a tensor of its own, which may be changed without changing another."""
+    """Return whether a node makes a tensor of its own, which may be changed without changing another."""
     is_view = node.op in MAY_SHARE or OPS.get(node.op) in ("dropout", "check", "number")
     return node.shape is not None and not is_view and not is_in_place(node.op)
 

@@ -1,4 +1,4 @@
-"""What decides the bytes of a training, besides its graph, weights, recipe, seed and data."""
+"""The fingerprint: what decides the bytes of a training besides its graph, weights, recipe, seed and data."""
 
 import hashlib
 import os
@@ -83,7 +83,7 @@ def described(card: Card) -> dict[str, str]:
 
 
 def code_sha256() -> str:
-    """SHA-256 (hex) over the files that a training is made of, by name."""
+    """Return the SHA-256 (hex) over the files that a training is made of, by name."""
     sha = hashlib.sha256()
     for file in sorted(file for pattern in _CODE for file in _HARNESS.glob(pattern)):
         sha.update(f"{file.relative_to(_HARNESS).as_posix()}\0".encode())

@@ -35,7 +35,7 @@ _FIXED_SIZES = frozenset({"adaptive_avg_pool", "adaptive_max_pool", "resample"})
 
 
 def measure_field(job: FieldJob) -> FieldEvent:
-    """Do a field job.
+    """Run a field job.
 
     Raises:
         GraphError: the model cannot be read; its effective receptive field is asked for and cannot be had.
@@ -237,7 +237,7 @@ def _dimensions(field: Field) -> Pair:
 
 
 def _has_fixed_sizes(view: View, graph: Graph) -> bool:
-    """Tell whether an operator makes a map of a fixed size, whatever the image's."""
+    """Return whether an operator makes a map of a fixed size, whatever the image's."""
     fields = view.measured.fields
     maps = (node for node in graph.nodes if node.name in fields and fields[node.name].is_map)
     return any(OPS[node.op] in _FIXED_SIZES for node in maps)

@@ -1,4 +1,4 @@
-"""What the parent asks of the training child: plain data, no torch.
+"""The jobs that the parent gives the training child: plain data, no torch.
 
 The child (``python -m harness.training.engine``) reads jobs from standard input, each a line of JSON, and
 writes one event as a line of JSON to standard output for every step worth showing. The last event of a
@@ -117,7 +117,7 @@ class AugmentJob(Table):
 
 
 class DoctorJob(Table):
-    """Say what torch is and does on this machine, and whether the data that is here is the official one."""
+    """A job to report what torch is and does on this machine, and whether the data is the official one."""
 
     kind: Literal["doctor"] = "doctor"
     threads: int

@@ -28,7 +28,7 @@ class Measured(Metrics):
 
 
 def arithmetic(precision: Precision, device: torch.device) -> torch.autocast:
-    """Give the context in which a network of float32 weights computes in `precision`."""
+    """Return the context in which a network of float32 weights computes in `precision`."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 

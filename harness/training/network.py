@@ -171,7 +171,7 @@ def check_one_image(plan: plain.Architecture, network: Network, image: torch.Ten
 def obstacle(
     network: nn.Module, shape: Shape, classes: int, memory_format: torch.memory_format = torch.channels_last
 ) -> str | None:
-    """Say why the graphs cannot map two images of `shape` (C, H, W) to (2, classes) logits; None if they can.
+    """Return why the graphs cannot map two (C, H, W) images to (2, classes) logits; None if they can.
 
     A real pass on a copy: strides decide whether a view is possible, and a layer written for one size
     may show only in the shape of what comes out.
@@ -191,7 +191,7 @@ def obstacle(
 
 
 def in_layout(network: nn.Module, memory_format: torch.memory_format) -> nn.Module:
-    """Lay out what has four dimensions, parameters and buffers; others have one layout only."""
+    """Convert what has four dimensions to a layout, parameters and buffers; others have one layout only."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=memory_format)
@@ -245,7 +245,7 @@ def one_line(error: BaseException) -> str:
 
 
 def notes_of(error: BaseException) -> str:
-    """Say in which layer an exception was raised, if that is known."""
+    """Return in which layer an exception was raised, if that is known."""
     return "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
 
 
@@ -275,7 +275,7 @@ def _owned(spec: plain.Tensor, tensor: torch.Tensor, device: torch.device) -> to
 
 
 def _register(root: nn.Module, spec: plain.Tensor, tensor: torch.Tensor) -> None:
-    """Keep a tensor under its own name, which may be that of a method, an attribute or another's branch."""
+    """Register a tensor under its own name, which may be that of a method, an attribute or a branch."""
     *path, leaf = spec.name.split(".")
     if "" in (*path, leaf) or "training" in (*path, leaf):  # torch keeps the mode under that name
         raise GraphError(f"weights: {spec.name!r} cannot name a tensor (a part of it is empty, or training).")

@@ -31,7 +31,7 @@ DOWNLOAD_EVENT_S = 0.2
 
 
 def do_on_data(job: TrainJob | EvaluateJob | AugmentJob, emit: Emit) -> None:
-    """Do one job; the last event emitted is its result.
+    """Run one job; the last event emitted is its result.
 
     Raises:
         HarnessError: no result could be reached, for a reason with a message of its own.

@@ -12,14 +12,14 @@ class Pixels:
     def __init__(
         self, stats: Stats, device: torch.device, memory_format: torch.memory_format = torch.channels_last
     ) -> None:
-        """Normalise with `stats`; the batches come out on `device` in `memory_format`."""
+        """Set the `stats` to normalise with; the batches come out on `device` in `memory_format`."""
         self._mean = torch.tensor(stats.mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
         self._std = torch.tensor(stats.std, dtype=torch.float32, device=device).view(1, -1, 1, 1)
         self.memory_format = memory_format
         self.device = device
 
     def __call__(self, images: torch.Tensor, size_px: int | None = None) -> torch.Tensor:
-        """Turn (N, H, W, C) uint8 into (N, C, size_px, size_px) float32, by default of the same size."""
+        """Convert (N, H, W, C) uint8 into (N, C, size_px, size_px) float32, by default of the same size."""
         # A permuted NHWC batch already is channels_last: nothing is copied but to widen the numbers.
         x = images.permute(0, 3, 1, 2).to(self.device, torch.float32)
         x = x.div_(255).sub_(self._mean).div_(self._std)

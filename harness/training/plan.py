@@ -1,4 +1,4 @@
-"""How a training goes with the network at hand: which recipe it can follow, in which layout."""
+"""The plan of a training with the network at hand: which recipe it can follow, in which layout."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ def _found(trial: Trial, images: torch.Tensor, levels: tuple[Level, ...]) -> Ite
 
 
 def _with_other_numbers(trial: Trial) -> Iterator[Trial]:
-    """Give learned numbers in arithmetic (exponents, temperatures) values that training may reach."""
+    """Change learned numbers in arithmetic (exponents, temperatures) to values that training may reach."""
     measured = trial.view.measured
     bent = [node for node in measured.nodes if _is_bent(node, measured.fields)]
     weights = [ref for node in measured.nodes if OPS.get(node.op) in _WEIGHTED for ref in node.refs[1:]]
@@ -100,7 +100,7 @@ def _with_other_numbers(trial: Trial) -> Iterator[Trial]:
 
 
 def _is_bent(node: Node, values: Collection[str]) -> bool:
-    """Tell whether arithmetic on some values is more than an activation, a sum, or a product with others."""
+    """Return whether arithmetic on values is more than an activation, a sum, or a product with others."""
     name, reached = short_name(node.op).rstrip("_"), [ref for ref in node.refs if ref in values]
     if name in _PRODUCTS:
         return len(reached) > 1
@@ -114,7 +114,7 @@ def _is_bent(node: Node, values: Collection[str]) -> bool:
 
 
 def _gates_itself(measured: Measured, node: Node) -> bool:
-    """Tell whether a value is multiplied by a bounded function of itself: SiLU, written by hand."""
+    """Return whether a value is multiplied by a bounded function of itself: SiLU, written by hand."""
     if short_name(node.op).rstrip("_") not in ("mul", "multiply") or len(node.refs) != 2:
         return False
     gates = (
@@ -128,7 +128,7 @@ def _gates_itself(measured: Measured, node: Node) -> bool:
 
 
 def is_learned(measured: Measured, node: Node) -> bool:
-    """Tell whether a layer's weights are trained; fixed ones are arithmetic like any other."""
+    """Return whether a layer's weights are trained; fixed ones are arithmetic like any other."""
     if OPS.get(node.op) not in _LAYERS:
         return False
     weights = measured.leading_to(*(ref for ref in node.refs if ref not in measured.fields))
@@ -137,14 +137,14 @@ def is_learned(measured: Measured, node: Node) -> bool:
 
 
 def _sources(measured: Measured) -> tuple[list[str], list[str]]:
-    """Name the maps that learned layers make, and those whose size is made one."""
+    """Return the maps that learned layers make, and those whose size is made one."""
     maps = [node for node in measured.nodes if measured.fields[node.name].is_map]
     learned = [node.name for node in maps if is_learned(measured, node)]
     return learned, [node.name for node in maps if _is_normalised(measured, node)]
 
 
 def _is_normalised(measured: Measured, node: Node) -> bool:
-    """Tell whether a node's values have a size of their own, whatever that of what it reads is."""
+    """Return whether a node's values have a size of their own, whatever that of what it reads is."""
     is_divided = short_name(node.op).rstrip("_") in ("div", "divide", "true_divide")
     by_image = any(isinstance(arg, Ref) and arg.ref in measured.fields for arg in node.args[1:2])
     return OPS.get(node.op) == "norm" or (is_divided and by_image)
@@ -176,7 +176,7 @@ def _preferring(
 
 
 def _targets(measured: Measured, source: str) -> tuple[dict[str, str], set[str]]:
-    """Name what is summed over positions of a map, and bent on the way, and the learned layers on the way.
+    """Return what is summed over positions of a map, and bent on the way, and the learned layers on the way.
 
     Behind a learned layer that reads what was bent counts alone what is bent again: a root, a logarithm.
     """
@@ -230,7 +230,7 @@ def _weights(
     *,
     cut: bool = False,
 ) -> dict[str, Weights]:
-    """Give, for each target, the mean weight of the smaller and of the larger values, and its own size.
+    """Return, for each target, the mean weight of the smaller and of the larger values, and its own size.
 
     What other learned layers make keeps the values it has for the images, those of `held`. Gradients end
     where the network `cut`s them off, if they cannot be taken otherwise: ``heaviside`` has none.
@@ -291,7 +291,7 @@ def _run_on(
 def _reads_several(
     trial: Trial, images: torch.Tensor, source: str, name: str, held: Mapping[str, torch.Tensor]
 ) -> bool:
-    """Tell whether elements of a value are computed from several positions of a map, not always the same."""
+    """Return whether elements of a value come from several positions of a map, not always the same."""
     places = place_dimensions(trial.view.measured.fields[source])
     read: dict[int, set[int]] = {}
     for seed in range(ELEMENTS_SEEDS):
@@ -311,7 +311,7 @@ def _reads_several(
 
 
 def _passed_on(_: Any, args: list[Any], __: Any) -> Any:
-    """Let a gradient through that was cut off: what is computed stays the same."""
+    """Pass a gradient on that was cut off: what is computed stays the same."""
     return args[0]
 
 

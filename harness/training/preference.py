@@ -36,12 +36,12 @@ class Weights:
     value: float
 
     def prefers(self, times: float) -> bool:
-        """Tell whether the larger values weigh that much more; what the smaller take away is little too."""
+        """Return whether the larger values weigh that much more; what the smaller take away is little too."""
         return self.much > times * max(abs(self.few), 1e-300)
 
 
 def prefers_larger(found: Mapping[Level, Weights], kind: str) -> bool:
-    """Tell whether the larger values weigh more at enough of the levels that were tried."""
+    """Return whether the larger values weigh more at enough of the levels that were tried."""
     most = MOST_PREFERRED[kind]
     preferred = [
         sum(_counts(found, level) and found[level].prefers(most) for level in levels)

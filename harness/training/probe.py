@@ -1,4 +1,4 @@
-"""What an untrained model does: accuracy before training, and what its output depends on."""
+"""Probe an untrained model: accuracy before training, and what its output depends on."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +10,9 @@ import torch
 
 from harness.base.errors import GraphError
 from harness.datasets.images import Data, Split
-from harness.graph.evidence import Evidence, Mode
+from harness.graph.ir import Mode
 from harness.graph.operators import unknown_ops
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.graph.view import View, views_of
 from harness.training.budget import check_memory
@@ -46,7 +47,7 @@ LEAST_SPREAD = 0.01
 
 @dataclass(frozen=True)
 class _Means:
-    """What every model of a job is probed with."""
+    """The data and settings that every model of a job is probed with."""
 
     job: ProbeJob
     split: Split
@@ -126,7 +127,7 @@ def _said(error: Exception) -> str:
 
 
 def _mixed(split: Split) -> Split:
-    """Take `PROBED` images, the classes in turn: batch statistics over a single class would say nothing."""
+    """Select `PROBED` images, the classes in turn: batch statistics over a single class would say nothing."""
     turn = np.empty_like(split.labels)
     for label in np.unique(split.labels):
         of_class = split.labels == label
@@ -156,7 +157,7 @@ def _with_batch_statistics(
 
 
 def _spread(outputs: torch.Tensor) -> float:
-    """Give the share of the output that tells images apart; the rest is a bias, the same for all."""
+    """Return the share of the output that tells images apart; the rest is a bias, the same for all."""
     finite = outputs[outputs.flatten(1).isfinite().all(1)]
     if not finite.any():
         return 1.0
@@ -165,7 +166,7 @@ def _spread(outputs: torch.Tensor) -> float:
 
 
 def _difference(one: torch.Tensor, other: torch.Tensor, spread: float = 1.0) -> float:
-    """Largest difference relative to a share of the largest output; 1 where only one is finite."""
+    """Return the largest difference relative to the largest output; 1 where only one is finite."""
     scale = one[one.isfinite()].abs().max().item() if one.isfinite().any() else 0.0
     gap = (one - other).abs() / (scale * spread or 1.0)
     # Two outputs that are equally not a number do not differ.

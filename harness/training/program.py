@@ -104,7 +104,7 @@ class Program:
 
 
 def compiled(graph: plain.Graph, device: torch.device) -> Program:
-    """Look up every operator and turn every argument into what torch expects, for a model on `device`.
+    """Look up every operator and convert every argument to what torch expects, for a model on `device`.
 
     Raises:
         GraphError: an op is not on the allow-list, an argument is not what it says, or the graph is
@@ -154,7 +154,7 @@ def keeping_images_apart(nodes: Iterable[plain.Node], count: int) -> Watch:
 
 
 def _last_uses(graph: plain.Graph) -> dict[str, tuple[str, ...]]:
-    """For each node, the values that can be dropped once it has run."""
+    """Return, for each node, the values that can be dropped once it has run."""
     kept = set(graph.outputs)
     spent: dict[str, tuple[str, ...]] = {}
     for node in reversed(graph.nodes):
@@ -183,13 +183,13 @@ def _callable(node: plain.Node, device: torch.device) -> Callable[..., Any]:
 
 
 def _is_made_somewhere(call: Callable[..., Any]) -> bool:
-    """Tell whether an operator makes a tensor on a device it is told: unless told, on the CPU."""
+    """Return whether an operator makes a tensor on a device it is told: unless told, on the CPU."""
     arguments = call._schema.arguments if isinstance(call, torch._ops.OpOverload) else ()
     return any(argument.name == "device" and argument.kwarg_only for argument in arguments)
 
 
 def _on_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Hold arithmetic to numbers as large as sizes are: 9 ** 9 ** 9 or a list times 10 ** 9 would not end."""
+    """Limit arithmetic to numbers as large as sizes are: 9 ** 9 ** 9 or list * 10 ** 9 would not end."""
 
     def run(*numbers: Any) -> Any:
         too_high = name == "operator.pow" and len(numbers) == 2 and abs(numbers[1]) > _MAX_EXPONENT

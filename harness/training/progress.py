@@ -1,4 +1,4 @@
-"""How far trainings are, for whoever looks on: a file to which a line is added when something happens.
+"""The progress of trainings, for whoever looks on: a file that gets a line when something happens.
 
 It is no result: a line that cannot be written is left out, and half a line is not read.
 """

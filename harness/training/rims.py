@@ -1,4 +1,4 @@
-"""Whether a position of the last map depends on the pixels at the rim of its receptive field, by numbers.
+"""Test whether a position of the last map depends on the pixels at the rim of its receptive field.
 
 Rows and columns of pixels are changed, one image each, and the real operators are run in float64. What looks
 at the whole image beside its own place adds nothing by the rules, and so keeps the values it had.
@@ -143,7 +143,7 @@ class _Frozen:
 
     @staticmethod
     def _names(view: View) -> tuple[frozenset[str], frozenset[str]]:
-        """Name what has no rows and columns of its own, and the maps that what has none is joined to."""
+        """Return what has no rows and columns of its own, and the maps that what has none is joined to."""
         fields = view.measured.fields
         apart = {n for n, f in fields.items() if f.layout is not None and not f.is_map}
         by_name = view.measured.graph.by_name

@@ -203,7 +203,7 @@ class _Deadline:
         self._begin(timeout_s)
 
     def cancel(self) -> None:
-        """Let it live, unless its time is up by now."""
+        """Cancel the deadline, unless its time is up by now."""
         self._timer.cancel()
         self._timer.join()
 

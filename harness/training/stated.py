@@ -1,4 +1,4 @@
-"""Whether a graph is what it says: every shape and dtype computed once more, the stated ones only compared.
+"""Check that a graph is what it states: every shape and dtype is computed once more and compared.
 
 The rules rely on what a graph states of its values, and the child that wrote it may lie.
 """
@@ -50,7 +50,7 @@ def check_stated(
 
 
 def _computable(graph: plain.Graph) -> plain.Graph:
-    """Leave out what depends on an operator that is not on the allow-list."""
+    """Remove what depends on an operator that is not on the allow-list."""
     unknown: set[str] = set()
     nodes = []
     for node in graph.nodes:

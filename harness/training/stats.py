@@ -1,4 +1,4 @@
-"""What is measured of a data set in memory, and how a record names it."""
+"""The statistics of a data set in memory, and how a record names it."""
 
 import json
 import math
@@ -22,7 +22,7 @@ class Stats:
 
 
 def stats_of(data: Data, cache: Path, *, recompute: bool = False) -> Stats:
-    """Mean and standard deviation of the training split, read from `cache` if it is of this data.
+    """Return the mean and standard deviation of the training split, read from `cache` if it is of this data.
 
     A cache of other data, or one that cannot be read, is written anew. An embedded set has none: a
     preview must not replace the statistics of the real data.
@@ -51,7 +51,7 @@ def measured(images: Images) -> Stats:
 
 
 def used(data: Data, stats: Stats) -> DataUsed:
-    """Say which data was used, and how it was normalised, as a record does."""
+    """Return which data was used, and how it was normalised, as a record does."""
     return DataUsed(
         name=data.name,
         train_images=len(data.train.labels),

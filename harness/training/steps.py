@@ -1,4 +1,4 @@
-"""Which values of a network are steps, or nearly constant, whatever makes them."""
+"""Find values of a network that are steps, or nearly constant, whatever makes them."""
 
 import torch
 
@@ -18,7 +18,7 @@ NEAR = 1e-3
 
 
 def steps(trial: Trial, images: torch.Tensor) -> frozenset[str]:
-    """Name the nodes that make steps of images (N, C, H, W), where a table might be chosen from by them."""
+    """Return the nodes that make steps of images (N, C, H, W), where a table might be chosen from by them."""
     measured = trial.view.measured
     if not chosen_from(measured):
         return frozenset()
@@ -28,7 +28,7 @@ def steps(trial: Trial, images: torch.Tensor) -> frozenset[str]:
 
 
 def nearly_constant(trial: Trial, images: torch.Tensor) -> str:
-    """Name the layer of a batch-norm that reads what is nearly the same for all images; empty without any."""
+    """Return the layer of a batch-norm that reads what is nearly the same for all images; "" without any."""
     measured = trial.view.measured
     norms = {n.args[0].ref: n.layer for n in measured.nodes if OPS.get(n.op) == "batch_norm"}
     for name, value in values_of(trial, images, set(norms)).items():

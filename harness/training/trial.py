@@ -45,7 +45,7 @@ class Trial:
             return self.program.run(images.to(self.dtype), tensors, watch, {**fixed, **(instead or {})})
 
     def with_constants_of(self, other: "Trial", images: torch.Tensor) -> "Trial":
-        """Give what the image does not reach the values that another trial computes for it."""
+        """Return the trial with the values that another computes for what the image does not reach."""
         measured = self.view.measured
         names = {node.name for node in measured.flow.nodes if node.name not in measured.fields}
         found = {name: _wide(value) for name, value in values_of(other, images, names).items()}

@@ -6,19 +6,15 @@ numbers that are known beforehand, without a copy from the host, so that a CUDA 
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR)
-BORDERS = (
-    cv2.BORDER_CONSTANT,
-    cv2.BORDER_REPLICATE,
-    cv2.BORDER_REFLECT,
-    cv2.BORDER_WRAP,
-    cv2.BORDER_REFLECT_101,
-)
+# The numbers of OpenCV, which is not needed here.
+NEAREST, LINEAR = 0, 1
+CONSTANT, REPLICATE, REFLECT, WRAP, REFLECT_101 = range(5)
+INTERPOLATIONS = (NEAREST, LINEAR)
+BORDERS = (CONSTANT, REPLICATE, REFLECT, WRAP, REFLECT_101)
 
 
 def inverted(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -53,7 +49,7 @@ def warped(
     row_x, row_y = matrices[:, :, :, None, None].unbind(1)
     source_x, source_y = (x * row[:, 0] + (y * row[:, 1] + row[:, 2]) for row in (row_x, row_y))
     pixels = _Pixels(images, border_mode, colour(fill, images))
-    if interpolation == cv2.INTER_NEAREST:
+    if interpolation == NEAREST:
         return pixels.at(source_y.round(), source_x.round())
     top, left = source_y.floor(), source_x.floor()
     down, right = (source_y - top)[..., None], (source_x - left)[..., None]
@@ -83,18 +79,18 @@ class _Pixels:
         rows, columns = _inside(y, height, self._border_mode), _inside(x, width, self._border_mode)
         places = (rows * width + columns).view(n, -1, 1).expand(-1, -1, channels)
         found = self._images.view(n, -1, channels).gather(1, places).view(self._images.shape)
-        if self._border_mode != cv2.BORDER_CONSTANT:
+        if self._border_mode != CONSTANT:
             return found
         return torch.where(((rows == y) & (columns == x))[..., None], found, self._fill)
 
 
 def _inside(place: torch.Tensor, side: int, border_mode: int) -> torch.Tensor:
     """Map places outside of 0 ... side - 1 to the ones whose pixels stand there."""
-    if border_mode in (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE):
+    if border_mode in (CONSTANT, REPLICATE):
         return place.clamp(0, side - 1)
-    if border_mode == cv2.BORDER_WRAP:
+    if border_mode == WRAP:
         return place % side
-    if border_mode == cv2.BORDER_REFLECT:
+    if border_mode == REFLECT:
         place = place % (2 * side)
         return torch.minimum(place, 2 * side - 1 - place)
     period = max(1, 2 * side - 2)

@@ -142,7 +142,7 @@ def _bare(name: str) -> str:
 
 
 def _differences(own: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> Iterator[str]:
-    """Say what does not fit: first what is there and wrong, then what is missing, then what is too much."""
+    """Return what does not fit: first what is there and wrong, then what is missing, then too much."""
     for name, tensor in own.items():
         if name in found and (expected := _kind(tensor)) != (got := _kind(found[name])):
             yield f"{name[:120]}: expected {expected}, got {got}"

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.cohort.attendance import with_missing
-from harness.cohort.changes import Version, versions
 from harness.cohort.class_list import ClassList
 from harness.cohort.models import Row, by_cause
 from harness.cohort.names import in_order
 from harness.cohort.page import drawings, lines, rule_counts, state_of
-from harness.cohort.progress import typical_seconds
+from harness.cohort.progress import Version, typical_seconds, versions
 from harness.cohort.queries import counts, rows
 from harness.cohort.register import class_list_of
 from harness.cohort.repository import current_config
@@ -27,7 +26,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Grading:
-    """Who is being graded: by the rules, or in a training that has got somewhere."""
+    """One submission being graded: by the rules, or in a training that has got somewhere."""
 
     row: Row
     trainings: tuple[Training, ...]
@@ -171,7 +170,7 @@ def _owner(row: Row, its: Sequence[Version]) -> str:
 
 
 def _going_on(gradings: Sequence[Grading]) -> list[Progress]:
-    """List the trainings of which epochs are known, of each work the last one."""
+    """List the trainings of which epochs are known, of each task the last one."""
     last = (one.trainings[-1].progress for one in gradings if one.trainings)
     return [progress for progress in last if progress.seconds]
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 def conv(
     c_in: int, c_out: int, kernel: int = 3, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution that keeps the size but for its stride, batch-norm, ReLU."""
+    """Return a convolution that keeps the size but for its stride, batch-norm, ReLU."""
     padding = dilation * (kernel // 2)
     layer = nn.Conv2d(c_in, c_out, kernel, stride, padding, dilation, groups, bias=False)
     return nn.Sequential(layer, nn.BatchNorm2d(c_out), nn.ReLU())

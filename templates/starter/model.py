@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def conv(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolution, batch-norm, ReLU."""
+    """Return a 3x3 convolution, batch-norm, ReLU."""
     return nn.Sequential(
         nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(c_out),
@@ -16,7 +16,7 @@ def conv(c_in: int, c_out: int, stride: int = 1) -> nn.Sequential:
 
 
 def separable(c_in: int, c_out: int, dilation: int = 1) -> nn.Sequential:
-    """Depthwise 3x3 convolution and pointwise 1x1 convolution, batch-norm, ReLU."""
+    """Return a depthwise 3x3 convolution and a pointwise 1x1 convolution, batch-norm, ReLU."""
     return nn.Sequential(
         nn.Conv2d(c_in, c_in, 3, padding=dilation, dilation=dilation, groups=c_in, bias=False),
         nn.Conv2d(c_in, c_out, 1, bias=False),

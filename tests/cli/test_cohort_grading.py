@@ -250,7 +250,7 @@ def test_without_a_terminal_a_stage_begins_with_a_line_and_goes_on_now_and_then(
             display.graded("ada", "not_judged")
             display.stage("rules", Counts({"rules": 2 - graded}, {}, {"not_judged": graded}, graded))
     assert capsys.readouterr().err.splitlines() == [
-        "handed in: 2 submissions",
+        "ingested: 2 submissions",
         "rules: 2 left; 0 not judged; just graded: ada not judged",
     ]
 

@@ -211,7 +211,7 @@ UNREADABLE = (
     "model.py:3: the file could not be imported: NameError: name 'nn' is not defined. Import what is used at "
     "the head of the file; harness check shows the same on your own machine, before you hand in."
 )
-"""Why the code of one student could not be taken in, as its record says it."""
+"""Why the code of one student could not be loaded, as its record says it."""
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def unreadable() -> str:
 
 @pytest.fixture
 def class_table(row: Callable[..., Row], assignment: AssignmentSpec, tmp_path: Path) -> ClassTable:
-    """A class of everything: passed, failed, rules only, not taken in, waiting, dead, and a hostile name."""
+    """A class of everything: passed, failed, rules only, not loaded, waiting, dead, and a hostile name."""
     scorecards = tmp_path / "files" / "ab" / "c d"
     scorecards.mkdir(parents=True)
     (scorecards / "scorecard.html").write_text("<!doctype html><title>ada</title>")

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.errors import UsageError
-from harness.cohort.class_list import decoded, parse_class_list, read_class_list
-from harness.cohort.headings import kind_of
+from harness.cohort.class_list import decoded, kind_of, parse_class_list, read_class_list
 
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Task (7),Current Score,Final Score
 ,,,,,Manual Posting,,

@@ -12,8 +12,8 @@ import pytest
 from harness.base.errors import UsageError
 from harness.cohort import gathering
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.identity import Identity
 from harness.cohort.ingest import ingest
+from harness.cohort.names import Identity
 from harness.cohort.objects import Objects
 from harness.cohort.roster import read_roster
 from harness.sources import unpack

@@ -18,7 +18,7 @@ BASE = REPOSITORY / "submission" / "results" / "base_model" / "architecture.json
 
 @pytest.fixture
 def artefacts(tmp_path):
-    """An artefact folder with one graph and a variant that could not be taken in."""
+    """An artefact folder with one graph and a variant that could not be loaded."""
     folder = tmp_path / "artefacts"
     (folder / "base").mkdir(parents=True)
     shutil.copyfile(BASE, folder / "base" / "architecture.json")

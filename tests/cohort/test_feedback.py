@@ -15,7 +15,7 @@ from harness.base.files import write_text
 from harness.cli.app import app
 from harness.cohort.class_list import parse_class_list
 from harness.cohort.feedback import feedback, folder_name, handed_in_as, layout_of, place_of, render_feedback
-from harness.cohort.identity import Identity
+from harness.cohort.names import Identity
 from harness.cohort.register import enter_class_list
 from harness.cohort.repository import enter, enter_assignment, grade_row
 from harness.cohort.store import opened_store

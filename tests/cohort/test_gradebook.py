@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from harness.base.errors import UsageError
 from harness.cohort.class_list import ClassList, parse_class_list
 from harness.cohort.gradebook import Filled, Mark, Task, fill
-from harness.cohort.identity import Identity
 from harness.cohort.joining import join
+from harness.cohort.names import Identity
 
 TASK = Task(("Compact CNN", "compact-cnn"), 100)
 CANVAS = (

@@ -190,7 +190,7 @@ def test_a_link_is_not_followed_whatever_is_behind_it(tmp_path, given, behind):
     (tmp_path / "bob" / "model.py").write_text(NET)
     (tmp_path / "eve").symlink_to(tmp_path / behind)
     eve = given("eve")
-    assert eve.problem == "eve: a link; expected the work itself. Put the file or folder there."
+    assert eve.problem == "eve: a link; expected the submission itself. Put the file or folder there."
     assert eve.problem_cause == "student"
 
 

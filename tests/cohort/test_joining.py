@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from harness.cohort.attendance import joined_to, notes_on, once_a_group, with_missing
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.identity import Identity, from_text, to_text
 from harness.cohort.joining import Lookup, join
+from harness.cohort.names import Identity, from_text, to_text
 
 WORDS = st.text("abcdefghäöüßéñ'-", min_size=2, max_size=8).filter(lambda word: any(map(str.isalpha, word)))
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.base.errors import UsageError
-from harness.cohort.identity import Identity
 from harness.cohort.layouts import Contents, Handed, lay_out, recognise
+from harness.cohort.names import Identity
 
 METADATA = """submission_1:
   :submitters:

@@ -48,7 +48,7 @@ def test_what_one_has_claimed_no_other_gets(opened, run_key):
     assert len({task.key for task in one + other}) == 12
 
 
-def test_graders_that_claim_at_the_same_time_share_the_works_and_get_none_twice(opened, run_key):
+def test_graders_that_claim_at_the_same_time_share_the_tasks_and_get_none_twice(opened, run_key):
     def take_all(owner: str) -> list[str]:
         store, taken = opened(), []
         while tasks := claim(store, run_key, "rules", 2, owner, 60):
@@ -61,7 +61,7 @@ def test_graders_that_claim_at_the_same_time_share_the_works_and_get_none_twice(
     assert set(taken.values()) == {1}
 
 
-def test_a_lease_that_is_not_renewed_expires_and_the_work_is_another_s(store, run_key):
+def test_a_lease_that_is_not_renewed_expires_and_the_task_is_another_s(store, run_key):
     (task,) = claim(store, run_key, "rules", 1, "one", OVER)
     claimed = {taken.key: taken for taken in claim(store, run_key, "rules", 12, "other", 60)}
     assert (len(claimed), claimed[task.key].attempts) == (12, 1)
@@ -84,7 +84,7 @@ def test_a_grade_is_entered_once_by_whoever_has_the_lease(store, run_key, record
     assert (entry.worker, entry.seconds, entry.verdict, entry.stage) == ("other", 1.5, "passed", "rules")
 
 
-def test_a_work_of_a_stage_without_a_grade_cannot_be_finished(store, run_key, record):
+def test_a_task_of_a_stage_without_a_grade_cannot_be_finished(store, run_key, record):
     (task,) = claim(store, run_key, "rules", 1, "one", 60)
     with pytest.raises(HarnessError, match="expected stage rules or training, got judged"):
         finish(store, replace(task, stage="judged"), "one", Outcome(record(), "f" * 64, 1.0))
@@ -107,7 +107,7 @@ def test_what_graders_died_at_comes_last_and_then_alone(store, run_key):
     assert [one.attempts for one in claim(store, run_key, "rules", 12, "next", 60)] == [2]
 
 
-def test_a_work_at_which_too_many_graders_died_is_given_up_and_says_so(store, config, handed_in):
+def test_a_task_at_which_too_many_graders_died_is_given_up_and_says_so(store, config, handed_in):
     enter_config(store, config)
     key = enter(store, handed_in(), config)
     for _ in range(leases.MOST_ATTEMPTS):

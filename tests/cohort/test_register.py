@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.identity import Identity
-from harness.cohort.lookup import row_of
+from harness.cohort.names import Identity
 from harness.cohort.progress import graded_since, last_grade
 from harness.cohort.queries import rows
 from harness.cohort.register import class_list_of, enter_class_list, identities
 from harness.cohort.repository import enter, enter_config, grade_row
 from harness.cohort.schema import ClassListTable, IdentityTable
+from harness.cohort.students import row_of
 
 
 def test_the_last_class_list_is_remembered_with_every_cell(opened):

@@ -29,7 +29,7 @@ from harness.cohort.roster import Listed
 from harness.cohort.schema import SubmissionTable, TaskTable
 from harness.cohort.store import opened_store
 from harness.cohort.table import seconds
-from harness.graph.evidence import Evidence
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.judging import judge

@@ -8,7 +8,6 @@ from harness.base.errors import UsageError
 from harness.cohort.current import current_assignment, switch_to
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Outcome, claim, finish
-from harness.cohort.lookup import row_of
 from harness.cohort.progress import progress_of, typical_seconds
 from harness.cohort.queries import (
     assignments,
@@ -23,6 +22,7 @@ from harness.cohort.repository import (
     enter_config,
     enter_regraded,
 )
+from harness.cohort.students import row_of
 
 
 @pytest.fixture

@@ -266,7 +266,7 @@ def test_a_grader_that_is_killed_is_replaced(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_two_processes_on_one_store_share_the_works_and_do_none_twice(
+def test_two_processes_on_one_store_share_the_tasks_and_do_none_twice(
     undisturbed: tuple[str, Path], address: str, tmp_path: Path, class_folder: Path, quick: Path
 ) -> None:
     files = tmp_path / "files"

@@ -10,7 +10,7 @@ import pytest
 from harness.base.errors import UsageError
 from harness.cohort.attendance import with_missing
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.identity import Identity
+from harness.cohort.names import Identity
 from harness.cohort.table import (
     ClassTable,
     columns,

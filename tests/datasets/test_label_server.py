@@ -96,7 +96,7 @@ def test_all_but_the_test_labels_are_handed_over(held, open_data):
 
 @needs_cifar10
 @pytest.mark.slow
-def test_the_keeper_marks_as_the_split_itself_would(held, open_data, logits):
+def test_the_label_server_measures_as_the_split_itself_would(held, open_data, logits):
     assert held.test.measure(logits) == open_data.test.measure(logits)
     theirs, ours = held.test.classified(logits), open_data.test.classified(logits)
     assert theirs.keys() == ours.keys()
@@ -107,13 +107,13 @@ def test_the_keeper_marks_as_the_split_itself_would(held, open_data, logits):
 @pytest.mark.slow
 def test_the_labels_are_nowhere_in_the_memory_where_a_graph_runs(open_data):
     """A search of every mapping of such a process; where the labels are, it finds them."""
-    assert found_in(loading("keeper", "held_data(spec, root, print)"), open_data) == 0
+    assert found_in(loading("label_server", "data_with_label_server(spec, root, print)"), open_data) == 0
     assert found_in(loading("loading", "load_data(spec, root, print)"), open_data) > 0
 
 
 @needs_cifar10
 @pytest.mark.slow
-def test_a_keeper_that_dies_is_reported_and_never_a_wrong_mark(logits):
+def test_a_label_server_that_dies_is_reported_and_never_a_wrong_metric(logits):
     held = data_with_label_server(SPEC, ROOT, never)
     for server in active_children():
         os.kill(server.pid, signal.SIGKILL)
@@ -121,7 +121,7 @@ def test_a_keeper_that_dies_is_reported_and_never_a_wrong_mark(logits):
         held.test.measure(logits)
 
 
-def test_what_is_wrong_with_the_data_comes_out_of_the_keeper(tmp_path):
+def test_what_is_wrong_with_the_data_comes_out_of_the_label_server(tmp_path):
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(DataError, match=r"data_batch_1: missing"):
         data_with_label_server(SPEC, str(tmp_path), never)

@@ -5,9 +5,8 @@ import pytest
 from PIL import Image
 
 from harness.base.errors import DataError
-from harness.datasets.images import Split, Splits
+from harness.datasets.images import Split, Splits, shaped
 from harness.datasets.preparing import prepared
-from harness.datasets.shaping import shaped
 from harness.datasets.spec import DataSpec
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.graph.evidence import Evidence
+from harness.graph.probe import Evidence
 
 
 def network(sketch, size, **kinds):

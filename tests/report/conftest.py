@@ -1,4 +1,4 @@
-"""A record with one trained variant, one that failed a rule, and one that could not be taken in."""
+"""A record with one trained variant, one that failed a rule, and one that could not be loaded."""
 
 from collections.abc import Callable
 from pathlib import Path

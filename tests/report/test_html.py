@@ -9,9 +9,9 @@ import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.record.record import Problem, in_percent
-from harness.report.asked import accuracy_asked
 from harness.report.html import image_px, most_confused, render_html
 from harness.report.plots.sources import EffectiveField, write_effective_field
+from harness.report.words import accuracy_asked
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -68,7 +68,7 @@ def test_it_says_what_the_record_says(page):
         "1 1.5000 40.00 % 1.2000 60.00 % 0.1",
         "trained at full size",
         "frog called cat (5 of 10)",
-        "The submission could not be taken in. model.py:3: NameError",
+        "The submission could not be loaded. model.py:3: NameError",
         "Cause: something in the submission.",
         "harness grade submission",
         "python 3.11, torch 2",

@@ -17,7 +17,7 @@ CUT = """[...document.querySelectorAll("body *")]
 
 @pytest.fixture(params=["full", "failed", "hostile"])
 def card(request, tmp_path, full_record, record, hostile_record, folder_with_pictures) -> Path:
-    """A page of each kind; `record` has a failed variant and one that could not be taken in."""
+    """A page of each kind; `record` has a failed variant and one that could not be loaded."""
     chosen = {"full": full_record, "failed": record, "hostile": hostile_record}[request.param]
     path = tmp_path / "scorecard.html"
     path.write_text(render_html(chosen, {"basic": folder_with_pictures}), encoding="utf-8")

@@ -145,7 +145,7 @@ def folders(results: Path) -> dict[str, Path]:
 
 def test_without_results_every_block_says_that_nothing_has_been_graded(tmp_path):
     for name, text in render_sections(Book(tmp_path, tmp_path / "results", None)).items():
-        assert text.endswith("there is no results/scorecard.json yet; harness grade writes it.*"), name
+        assert text.endswith("there is no results/scorecard.json yet: run harness grade.*"), name
 
 
 def test_what_does_not_exist_yet_is_said_with_the_reason(record, tmp_path):
@@ -153,9 +153,9 @@ def test_what_does_not_exist_yet_is_said_with_the_reason(record, tmp_path):
     (tmp_path / "results/base_model/plots/cm.png").unlink()
     run(tmp_path)
     text = (tmp_path / "README.md").read_text(errors="replace")
-    assert r"base\_model/plots/cm.png has not been drawn; harness grade draws it." in inside(text, "CM_BASE")
+    assert r"base\_model/plots/cm.png has not been drawn: run harness grade." in inside(text, "CM_BASE")
     for name in ("MODEL_SUMMARY_DILATED", "RF_DILATED", "CM_DILATED", "CLS_REPORT_DILATED"):
-        assert "the submission could not be taken in; the scorecard says why." in inside(text, name)
+        assert "the submission could not be loaded; the scorecard says why." in inside(text, name)
     assert r"*`dilated_model` has not been trained: no accuracy.*" in inside(text, "COMBINED_SUMMARY_TABLE")
 
 
@@ -165,7 +165,7 @@ def test_a_picture_left_over_from_another_run_is_not_shown(both_trained, tmp_pat
     laid_out(both_trained.model_copy(update={"variants": variants}), tmp_path)
     run(tmp_path)
     block = inside((tmp_path / "README.md").read_text(errors="replace"), "CM_DILATED")
-    assert "dilated has not been trained yet; harness grade --variant dilated does it." in block
+    assert "dilated has not been trained yet: run harness grade --variant dilated." in block
     assert "<img" not in block
 
 
@@ -178,7 +178,7 @@ def test_a_preview_is_never_shown_as_a_grade(both_trained, tmp_path):
     text = (tmp_path / "README.md").read_text(errors="replace")
     assert "(preview on the embedded set, not a grade)" in inside(text, "CM_BASE")
     assert "Preview on the embedded set, not a grade." in inside(text, "CLS_REPORT_BASE")
-    assert "dilated was not graded; harness grade --variant dilated does it." in inside(text, "CM_DILATED")
+    assert "dilated was not graded: run harness grade --variant dilated." in inside(text, "CM_DILATED")
 
 
 def test_hostile_names_stay_text_and_cannot_close_a_block(both_trained, tmp_path):

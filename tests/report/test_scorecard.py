@@ -78,13 +78,13 @@ def test_what_is_not_judged_says_whose_fault_it_is_and_comes_after_what_failed(r
     assert card.index("1. ❌ failed `no_max_pool`") < card.index(said)
 
 
-def test_a_variant_that_could_not_be_taken_in_is_not_said_to_lack_accuracy(card):
-    assert "The submission could not be taken in." in card
+def test_a_variant_that_could_not_be_loaded_is_not_said_to_lack_accuracy(card):
+    assert "The submission could not be loaded." in card
     assert "Accuracy: no graph to look at" not in card
 
 
-def test_a_variant_that_could_not_be_taken_in_shows_the_reason_and_the_students_frames(card):
-    assert "could not be taken in** (cause: something in the submission). model.py:3: NameError" in card
+def test_a_variant_that_could_not_be_loaded_shows_the_reason_and_the_students_frames(card):
+    assert "could not be loaded** (cause: something in the submission). model.py:3: NameError" in card
     assert "```text\n  File …\n```" in card
 
 

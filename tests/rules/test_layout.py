@@ -78,7 +78,7 @@ def test_the_first_place_that_deviates_is_named(chain, by_layout, pattern):
 
 
 def test_help_says_what_belongs_there(chain, by_layout):
-    assert by_layout("C C P C GAP c10", chain).help == "Let P (max-pool with kernel 2) come there."
+    assert by_layout("C C P C GAP c10", chain).help == "Put P (max-pool with kernel 2) there."
     assert by_layout("C C c P C GAP", chain).help == "Remove what follows: last."
     assert by_layout("C C c P C GAP c10 F", chain).help == "Add F (linear layer)."
 

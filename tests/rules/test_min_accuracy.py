@@ -11,7 +11,7 @@ from harness.record.record import DataUsed, EpochLog, Finding, Training, mean_ac
 from harness.rules.judging import judge_trainings, not_trained
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.registry import asked
-from harness.rules.untrained import diverged, not_measured, untrainable
+from harness.rules.verdicts import diverged, not_measured, untrainable
 
 CLASSES = tuple("abcdefghij")
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.graph.evidence import Evidence
+from harness.graph.probe import Evidence
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.judging import judge
 from harness.rules.next_steps import in_order_of_advice
@@ -45,7 +45,7 @@ def test_a_rule_that_fails_for_the_cause_of_another_is_not_judged(pooled, judged
 def test_a_mistake_is_mended_once_and_every_rule_that_it_breaks_says_where(pooled, judged):
     found = judged(pooled())
     assert found.no_max_pool.help == "Remove pool (model.py:5) and give s1 (model.py:2) stride 2."
-    assert found.downsampling.help == "Nothing else to do: what no_max_pool says mends this too."
+    assert found.downsampling.help == "Nothing else to do: what no_max_pool says corrects this too."
     steps = {
         name: getattr(found, name).step for name in ("no_max_pool", "downsampling", "depthwise_separable")
     }

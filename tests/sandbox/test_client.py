@@ -49,7 +49,7 @@ needs_bwrap = pytest.mark.skipif(
 
 @pytest.fixture
 def take(tmp_path: Path, assignment: AssignmentSpec):
-    """Take in one source in a box that is given."""
+    """Load one source in a sandbox that is given."""
 
     def run(
         sandbox: Sandbox, source: str = TINY, *, intake_s: int = 120, cpu_s: int = 120
@@ -99,7 +99,7 @@ def test_a_backend_that_is_wanted_and_not_there_is_not_replaced(monkeypatch):
     assert "Nothing of the submission has run." in str(refused.value)
 
 
-def test_a_box_with_a_hole_is_not_used(monkeypatch):
+def test_a_sandbox_with_a_hole_is_not_used(monkeypatch):
     """The lock does not hide that a file exists: asked to, the trial finds that it does not."""
     monkeypatch.setitem(
         backends.COMMANDS,
@@ -135,7 +135,7 @@ def test_both_backends_hand_back_the_same_bytes(take):
 
 @pytest.mark.parametrize("backend", ["lock", pytest.param("bwrap", marks=needs_bwrap)])
 @pytest.mark.slow
-def test_a_box_that_was_killed_starts_again(take, backend: Backend):
+def test_a_sandbox_that_was_killed_starts_again(take, backend: Backend):
     with open_loader(backend) as sandbox:
         assert isinstance(take(sandbox), Loaded)
         dead = sandbox._process.pid
@@ -148,7 +148,7 @@ def test_a_box_that_was_killed_starts_again(take, backend: Backend):
         assert sandbox._process.pid != dead
 
 
-def test_nothing_stays_when_the_box_is_closed():
+def test_nothing_stays_when_the_sandbox_is_closed():
     with open_loader("lock") as sandbox:
         folder, number = sandbox.folder, sandbox._process.pid
         assert folder.is_dir()
@@ -231,5 +231,5 @@ def test_bubblewrap_hides_that_other_files_exist(take):
     assert "seen True True" in seen.output
 
 
-def test_the_intake_process_is_not_in_the_harnesss_process_group(sandbox):
+def test_the_sandbox_s_process_is_not_in_the_harnesss_process_group(sandbox):
     assert os.getpgid(sandbox._process.pid) != os.getpgid(0)

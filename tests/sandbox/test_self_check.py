@@ -49,14 +49,14 @@ def test_no_other_command_takes_it_for_a_grade(own, arguments):
 
 
 @pytest.mark.slow
-def test_its_graph_is_that_of_the_box(own, tmp_path):
+def test_its_graph_is_that_of_the_sandbox(own, tmp_path):
     boxed = tmp_path / "record.json"
     assert harness("check", "submission", "--variant", "basic", "--json", boxed).returncode == 0
     mine, theirs = (json.loads(file.read_text())["variants"]["basic"] for file in (own, boxed))
     assert mine == theirs
 
 
-def test_a_mistake_is_explained_as_in_the_box(tmp_path):
+def test_a_mistake_is_explained_as_in_the_sandbox(tmp_path):
     (tmp_path / "model.py").write_text(BROKEN)
     done = harness("check", tmp_path, "--self", "--json", "-")
     assert done.returncode == 3

@@ -167,7 +167,7 @@ def test_a_manifest_that_is_no_plain_file_is_not_read(write, assignment, make):
 
 def test_a_file_that_is_hidden_or_a_pipe_is_no_submission(tmp_path, assignment):
     (tmp_path / ".model.py").write_text("x = 1")
-    with pytest.raises(UsageError, match=r"\.model\.py: not taken in; expected a plain file"):
+    with pytest.raises(UsageError, match=r"\.model\.py: not a submission; expected a plain file"):
         open_submission(tmp_path / ".model.py", assignment)
     os.mkfifo(tmp_path / "pipe.py")
     with pytest.raises(UsageError, match=r"pipe\.py: expected a \.py file, a notebook, a folder"):

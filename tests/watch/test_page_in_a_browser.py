@@ -173,7 +173,7 @@ def test_a_class_is_followed_while_it_is_graded_killed_and_resumed(visit, tmp_pa
     for process in family(grading.pid):
         os.kill(process, signal.SIGKILL)
     grading.wait()
-    page.locator("#now", has_text="Nobody is being graded.").wait_for(timeout=2 * SOON)
+    page.locator("#now", has_text="Nothing is being graded.").wait_for(timeout=2 * SOON)
     grading = graded()
     page.locator("#now", has_text="trained").get_by_text("epoch 1 of 4").wait_for(timeout=300_000)
     page.get_by_text("Nothing is left to be graded.").wait_for(timeout=300_000)

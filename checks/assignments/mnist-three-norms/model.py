@@ -8,7 +8,7 @@ Norm = Callable[[int], nn.Module]
 
 
 def layer_norm(channels: int) -> nn.Module:
-    """Layer normalisation of an image's whole map: group normalisation with one group."""
+    """Return layer normalisation of an image's whole map: group normalisation with one group."""
     return nn.GroupNorm(1, channels)
 
 

@@ -11,7 +11,7 @@ from harness.graph.receptive_field.span import ONE_PIXEL, Span, whole
 
 @dataclass(frozen=True)
 class Unknown:
-    """Why a receptive field is not known: the first operator that could not be measured, and the reason."""
+    """The reason that a receptive field is not known, and the first operator that could not be measured."""
 
     node: Node
     why: str
@@ -19,7 +19,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Field:
-    """What the elements of one value see of the image, and which of its dimensions are h and w.
+    """The part of the image that the elements of one value see, and which of its dimensions are h and w.
 
     A layout without h or w is that of a value that has looked at the whole axis, as after a global pool.
     `layout` is None and `unknown` is set where nothing is known.
@@ -32,7 +32,7 @@ class Field:
 
     @property
     def axes(self) -> frozenset[str]:
-        """Which of h and w the value still holds."""
+        """Those of h and w that the value still holds."""
         return letters(self.layout or ()) & {"h", "w"}
 
     @property

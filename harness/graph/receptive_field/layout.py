@@ -27,7 +27,7 @@ MALFORMED = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError
 
 
 class Unmeasurable(Exception):  # noqa: N818 - not an error: the value is unknown, and says why
-    """What an operator does to the receptive field cannot be said; the message names the reason."""
+    """The effect of an operator on the receptive field is not known; the message has the reason."""
 
 
 def of_shape(shape: Shape, letters: str) -> Layout:

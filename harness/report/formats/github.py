@@ -33,7 +33,7 @@ class GithubTest(_Table):
 
 
 class GithubResult(_Table):
-    """What one step of the workflow hands to the reporter."""
+    """The result that one step of the workflow passes to the reporter."""
 
     max_score: int
     status: Literal["pass", "fail", "error"]

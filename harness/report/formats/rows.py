@@ -27,7 +27,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Name of the test: variant and rule."""
+        """The test's name: variant and rule."""
         return f"{self.variant}: {self.finding.rule}"
 
     @property

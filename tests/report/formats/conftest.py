@@ -146,8 +146,8 @@ TEN = {
     "accuracy not judged": a_record(
         basic=variant(findings(not_judged={"min_accuracy"}), training=a_training("mini"))
     ),
-    "not taken in": a_record(basic=not_loaded()),
-    "one variant not taken in": a_record(basic=variant(findings()), dilated=not_loaded(ARCHITECTURE)),
+    "not loaded": a_record(basic=not_loaded()),
+    "one variant not loaded": a_record(basic=variant(findings()), dilated=not_loaded(ARCHITECTURE)),
     "failed and not judged": a_record(
         basic=variant(findings(failed={"dilation"}, not_judged={"min_receptive_field", "min_accuracy"})),
         dilated=variant(findings(ARCHITECTURE, failed={"downsampling"})),

@@ -17,7 +17,7 @@ from harness.report.formats.github import render_github
 from harness.report.formats.gradescope import render_gradescope
 from harness.report.formats.junit import render_junit
 from harness.report.formats.rows import rows
-from harness.report.schema import record_schema
+from harness.report.report import record_schema
 from harness.report.visible import visible
 
 GRADESCOPE = json.loads((Path(__file__).parent / "gradescope.schema.json").read_text())

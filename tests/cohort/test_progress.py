@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.cohort.changes import versions
 from harness.cohort.leases import Outcome, claim, finish, release, this_process
+from harness.cohort.progress import versions
 from harness.cohort.repository import enter, enter_config
 
 

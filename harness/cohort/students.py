@@ -1,17 +1,43 @@
-"""Who has handed in the same bytes: the same files, whatever they are called."""
+"""One student of a store: the row, by a name as people write it, and who submitted the same bytes."""
 
 import hashlib
 from pathlib import Path
 
 from sqlalchemy import select
 
+from harness.base.errors import UsageError
+from harness.cohort.attendance import absent
 from harness.cohort.models import Row
+from harness.cohort.names import one_of
+from harness.cohort.queries import rows
+from harness.cohort.register import class_list_of, identities
 from harness.cohort.schema import SubmissionTable
 from harness.cohort.store import Store
 
 
+def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:
+    """Return one student's row: by the name, in small or capital letters, or by a beginning no other has.
+
+    Who is in the list of the class and has handed in nothing has a row that says so.
+
+    Raises:
+        UsageError: there is no such student, or there are several.
+    """
+    with store.reading() as session:
+        names = list(session.scalars(select(SubmissionTable.student).distinct()))
+    listed, said = class_list_of(store), identities(store)
+    missing = {row.student: row for row in absent(listed, {name: said.get(name) for name in names})}
+    name = one_of(student, [*names, *missing])
+    if name in missing:
+        return missing[name]
+    found = rows(store, assignment_sha256, [name])
+    if not found:
+        raise UsageError(f"{student}: handed in nothing under this assignment; expected who did.")
+    return found[0]
+
+
 def with_the_same_bytes(store: Store, row: Row) -> tuple[str, ...]:
-    """Name the other students who have handed in files of the same content as this submission's, by name.
+    """Return the other students whose submissions have the same content, by name.
 
     What could not be opened has no files to compare.
     """

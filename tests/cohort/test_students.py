@@ -2,10 +2,9 @@
 
 import pytest
 
-from harness.cohort.lookup import row_of
 from harness.cohort.repository import Ingested, enter, enter_config
 from harness.cohort.store import open_store
-from harness.cohort.twins import with_the_same_bytes
+from harness.cohort.students import row_of, with_the_same_bytes
 
 
 @pytest.fixture

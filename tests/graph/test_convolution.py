@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.graph.channelwise import channelwise
+from harness.graph.convolution import channelwise
 from harness.graph.view import View
 from harness.loader.export import architecture_of
 
