@@ -9,9 +9,9 @@ from harness.base.files import write_text
 from harness.record import record as records
 from harness.record.record import EpochLog, Record, Training
 from harness.report.embedded import embedded
-from harness.report.html import render_page
-from harness.report.material import Measured, materials
-from harness.report.pictures import COMBINED, write_pictures
+from harness.report.html import render_html, render_page
+from harness.report.material import Material, Measured, materials
+from harness.report.pictures import COMBINED, Pictures, write_pictures
 from harness.report.plots.sources import write_effective_field
 from harness.report.scorecard import pictures_beside, render_scorecard
 from harness.report.scores import class_scores
@@ -40,11 +40,7 @@ def write_reports(
         write_text(out / COMBINED / "summary.csv", summary_csv(record, folders))
     pictures, notes = write_pictures(record, made_of, out)
     write_text(out / "scorecard.md", render_scorecard(record, pictures_beside(out, folders)))
-    shown = {
-        name: embedded(variant, made_of[name], pictures[name].drawn)
-        for name, variant in record.variants.items()
-    }
-    write_text(out / "scorecard.html", render_page(record, shown))
+    write_text(out / "scorecard.html", _page(record, made_of, pictures, known=measured is not None))
     return notes
 
 
@@ -63,6 +59,19 @@ def train_log(epochs: Sequence[EpochLog]) -> str:
 def classification_report(training: Training) -> str:
     """Render precision, recall, F1 and support of each class, then accuracy and the two averages."""
     return _csv(*class_scores(training.confusion, training.data.classes))
+
+
+def _page(
+    record: Record, made_of: Mapping[str, Material], pictures: Mapping[str, Pictures], *, known: bool
+) -> str:
+    """Render the page with what was drawn; where networks are known by their files, with all of those."""
+    if not known:
+        return render_html(record, {name: material.folder for name, material in made_of.items()})
+    shown = {
+        name: embedded(variant, made_of[name], pictures[name].drawn)
+        for name, variant in record.variants.items()
+    }
+    return render_page(record, shown)
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -18,6 +18,7 @@ from harness.pipeline.reproduce import assignment_of, reproduce
 from harness.pipeline.task import Loads, Settings, Task
 from harness.record.record import load_record
 from harness.report.files import write_reports
+from harness.report.html import render_html
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission, open_submission
 
@@ -314,3 +315,5 @@ def test_a_grade_parses_a_graph_once_from_the_sandbox_to_the_page(plain_task, pa
     assert record.variants["basic"].training is not None
     assert (out / "basic" / "plots" / "receptive_field.png").is_file()
     assert parsed == [(out / "basic" / "architecture.json").read_bytes()]
+    # The page shows what was just drawn as it would from the files.
+    assert (out / "scorecard.html").read_text() == render_html(record, {"basic": plain_task.folder("basic")})

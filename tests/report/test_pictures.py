@@ -123,7 +123,9 @@ def test_the_effective_field_comes_back_as_it_was_written(folders, field):
 
 
 def test_the_summary_has_a_row_for_every_trained_variant(record, folders, tmp_path):
-    timed = without_graph(record).model_copy(update={"provenance": {"train_seconds": {"basic": 12.5}}})
+    timed = without_graph(record).model_copy(
+        update={"provenance": {**record.provenance, "train_seconds": {"basic": 12.5}}}
+    )
     write_reports(timed, tmp_path, folders)
     assert {path.name for path in (tmp_path / "combined" / "plots").iterdir()} == {
         "combined_acc.png", "combined_loss.png",
