@@ -80,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="every part small: to try the script itself")
     parser.add_argument("--out", type=Path, default=Path("build/gpu"), help="the folder of results")
     parser.add_argument("--pack", type=Path, default=Path("build/cifar10-pack"))
+    parser.add_argument("--patience", type=float, help="times every part's limit; 1, or 5 if it is quick")
     parser.add_argument("--part", choices=PARTS, help="this part alone, without a limit")
     parser.add_argument("--on-command", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -107,7 +108,8 @@ def _run_all(asked: argparse.Namespace) -> int:
 
 
 def _all_parts(asked: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
-    for part, (_, limit_s) in PARTS.items():
+    patience = (5 if asked.quick else 1) if asked.patience is None else asked.patience
+    for part, limit_s in ((part, seconds * patience) for part, (_, seconds) in PARTS.items()):
         file = asked.out / f"{part}.json"
         file.unlink(missing_ok=True)
         command = [sys.executable, __file__, "--part", part, "--device", asked.device]

@@ -49,7 +49,7 @@ def golden(bench: Bench) -> Results:
     """Compare the bytes of the first steps: recorded, recorded again, and from Python."""
     for variant in NETWORKS:
         recipe = bench.recipe(variant).changed({"epochs": 2, "stages": [{"epochs": 1, "size_px": 16}]})
-        data = bench.few((5 if bench.quick else STEPS) * recipe.batch_size)
+        data = bench.few((2 if bench.quick else STEPS) * recipe.batch_size)
         runs = [bench.train(variant, recipe, data, how) for how in (None, None, bench.plainly())]
         hashes = [run.training.weights_sha256 for run in runs]
         yield variant, runs[0].summary()

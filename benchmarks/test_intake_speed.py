@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
-from harness.loader.load import Traced, open_loader, trace
+from harness.loader.load import Loaded, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox.self_check import without_sandbox
 from harness.sources.requested import Requested
@@ -53,7 +53,7 @@ def take_in(tmp_path, variant):
                     cpu_s=limits.intake_cpu_s, memory_mib=limits.intake_memory_mib,
                     output_mib=limits.intake_output_mib, out=out,
                 )  # fmt: skip
-                assert isinstance(trace(request, limits, sandbox)[variant], Traced)
+                assert isinstance(trace(request, limits, sandbox)[variant], Loaded)
         return tuple(after - start for after, start in zip(spent(), before, strict=True))
 
     return taken

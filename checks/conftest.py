@@ -7,8 +7,10 @@ import pytest
 from harness.assignment.gallery import located
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.errors import HarnessError, UsageError
-from harness.pipeline.grade import HANDED_IN, grade
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.grade import grade
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.recording import HANDED_IN
+from harness.pipeline.task import Settings, Task
 from harness.record.record import Finding, Record, load_record
 from harness.sources.submission import Submission, open_submission
 
@@ -50,7 +52,7 @@ def record(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
         return pytestconfig.stash[LOADED]
     assignment, submission = pytestconfig.stash[OPENED]
     settings = Settings(out=tmp_path_factory.mktemp("results"))
-    return grade(Run(submission, assignment, settings, lambda *_: None))
+    return grade(Task(submission, assignment, settings, in_sandbox()))
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ cases are exported, each in a child of its own, and probed in one; then each is 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from itertools import chain
@@ -17,16 +18,16 @@ from checkout import REPOSITORY
 from pydantic import Field
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
-from harness.base.seeds import seed_for
 from harness.base.tables import Table, read_toml, validate
-from harness.loader import load as sandbox
-from harness.loader.load import Traced, Untraced, open_loader
-from harness.loader.protocol import Request
-from harness.pipeline.grade import judge
-from harness.pipeline.probing import probe
-from harness.pipeline.run import Run, Settings
+from harness.loader.load import open_loader
+from harness.pipeline.grade import judged_by_rules
+from harness.pipeline.loading import in_sandbox, load
+from harness.pipeline.probing import Probes, probe_together
+from harness.pipeline.recording import record as record_of_task
+from harness.pipeline.task import Loads, Settings, Task
 from harness.record.record import Facts, Finding, Record, Status, to_json
 from harness.sources.submission import Submission, open_submission
+from harness.training.runner import Child
 
 CORPUS = REPOSITORY / "tests" / "submissions"
 RULES = tuple(load_assignment(DEFAULT_ASSIGNMENT).rules)
@@ -99,62 +100,38 @@ def selected(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, selected: list[str]) -> Run:
-    """Take in and probe the cases, as if they were variants of one submission."""
+def corpus(
+    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, selected: list[str]
+) -> Mapping[str, tuple[Task, Probes]]:
+    """Load the cases in two sandboxes, and probe them in one worker."""
     out = tmp_path_factory.mktemp("corpus")
-    roomy = assignment.model_copy(
-        update={"limits": assignment.limits.model_copy(update={"intake_s": 900, "intake_output_mib": 1024})}
+    roomy = assignment.limits.model_copy(
+        update={"intake_s": 900, "intake_cpu_s": 900, "intake_output_mib": 1024}
     )
-    submissions = {case: opened(case) for case in selected}
-    answered = {}
-    for case, submission in submissions.items():
-        (one,) = submission.variants.values()
-        answered[case] = replace(one, output=f"{case}/{case}")
+    spec = assignment.model_copy(update={"limits": roomy})
 
-    def taken(cases: Sequence[str]) -> Iterator[Mapping[str, Traced | Untraced]]:
+    def loaded(cases: Sequence[str]) -> list[tuple[Task, Loads]]:
         with open_loader() as box:
-            for case in cases:
-                (out / case).mkdir()
-                wanted = {case: answered[case].requested}
-                request = intake_request(roomy, submissions[case].root, wanted, out / case)
-                yield sandbox.trace(request, roomy.limits, box)
+            tasks = [Task(opened(case), spec, Settings(out=out / case), in_sandbox(box)) for case in cases]
+            return [(task, load(task)) for task in tasks]
 
-    run = Run(Submission(CORPUS, "", answered), roomy, Settings(out=out), lambda *_: None)
-    with ThreadPoolExecutor(BOXES) as boxes:
-        halves = [selected[first::BOXES] for first in range(BOXES)]
-        for traced in chain.from_iterable(boxes.map(lambda cases: list(taken(cases)), halves)):
-            run.traced |= traced
-    probe(run)
-    return run
-
-
-def intake_request(assignment: AssignmentSpec, root: Path, variants: dict, out: Path) -> Request:
-    return Request(
-        root=root,
-        variants=variants,
-        input_shape=assignment.data.input_shape,
-        classes=assignment.data.num_classes,
-        init_seed=seed_for(assignment.seed, "init"),
-        other_init_seed=seed_for(assignment.seed + 1, "init"),
-        cpu_s=assignment.limits.intake_s,
-        memory_mib=assignment.limits.intake_memory_mib,
-        output_mib=assignment.limits.intake_output_mib,
-        out=out,
-    )
+    with ThreadPoolExecutor(BOXES) as boxes, closing(Child()) as worker:
+        parts = [selected[first::BOXES] for first in range(BOXES)]
+        submissions = list(chain.from_iterable(boxes.map(loaded, parts)))
+        probes = probe_together(submissions, worker)
+    cases = chain.from_iterable(parts)
+    return {case: (task, found) for case, (task, _), found in zip(cases, submissions, probes, strict=True)}
 
 
 @pytest.fixture(scope="session")
-def record_of(corpus: Run) -> Callable[[str], Record]:
+def record_of(corpus: Mapping[str, tuple[Task, Probes]]) -> Callable[[str], Record]:
     """Judge one case by its own assignment and manifest."""
 
     @cache
     def judged(case: str) -> Record:
-        name = expected_of(case).variant
-        run = Run(opened(case), assignment_of(case), corpus.settings, corpus.listen)
-        run.traced = {name: corpus.traced[case]}
-        run.probes = {name: corpus.probes[case]} if case in corpus.probes else {}
-        run.not_run = {name: corpus.not_run[case]} if case in corpus.not_run else {}
-        return judge(run)
+        task, probes = corpus[case]
+        own = replace(task, assignment=assignment_of(case))
+        return record_of_task(own, judged_by_rules(own, "", probes))
 
     return judged
 

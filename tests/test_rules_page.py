@@ -25,6 +25,7 @@ from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import Architecture
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
+from harness.graph.view import views_of
 from harness.loader.export import architecture_of
 from harness.record.record import Finding
 from harness.rules.explain import PAGES
@@ -165,7 +166,7 @@ def influence(architecture: Architecture, tensors: dict[str, torch.Tensor], *, e
     draw = torch.Generator().manual_seed(2)
     images = torch.randn(STEPS * IMAGES, 3, 32, 32, generator=draw)
     labels = torch.arange(len(images)) % 10
-    return evidence(architecture, tensors, images, labels, every_layer=every_layer)
+    return evidence(views_of(architecture), tensors, images, labels, every_layer=every_layer)
 
 
 def logits(output: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:

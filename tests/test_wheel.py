@@ -107,6 +107,7 @@ recipe = { epochs = 1, batch_size = 1000, lr = 0.1 }
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_without_albumentations_everything_works_but_a_recipe_that_asks_for_it(
     without_albumentations: Command, tmp_path: Path
 ) -> None:

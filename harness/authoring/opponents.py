@@ -16,8 +16,9 @@ from typing import Any
 from harness.assignment.spec import AssignmentSpec
 from harness.base.installation import package_data
 from harness.graph.cost import million_multiply_adds
-from harness.loader.load import Traced
-from harness.pipeline.run import Listener, Run, Settings, take_in
+from harness.loader.load import Loaded
+from harness.pipeline.loading import in_sandbox, load
+from harness.pipeline.task import Listener, Settings, Task
 from harness.rules.base import NetworkRule
 from harness.rules.judging import judge
 from harness.rules.network import Network
@@ -47,21 +48,20 @@ def exported(spec: AssignmentSpec, listen: Listener) -> tuple[Opponent, ...]:
         SandboxError: no process can be locked on this machine.
     """
     with TemporaryDirectory(prefix="harness-") as out:
-        run = Run(_submission(spec), spec, Settings(out=Path(out)), listen)
-        take_in(run)
+        loads = load(Task(_submission(spec), spec, Settings(out=Path(out)), in_sandbox(), listen))
     said, data = _what_they_do(), spec.data
     return tuple(
         Opponent(
             said[name],
             Network(
-                traced.architecture,
+                loaded.architecture,
                 data.input_shape,
                 data.num_classes,
-                spec.recipe.at_cost(million_multiply_adds(traced.architecture)),
+                spec.recipe.at_cost(million_multiply_adds(loaded.architecture)),
             ),
         )
-        for name, traced in run.traced.items()
-        if isinstance(traced, Traced)
+        for name, loaded in loads.variants.items()
+        if isinstance(loaded, Loaded)
     )
 
 

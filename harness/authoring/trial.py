@@ -4,6 +4,7 @@ Each step gives checks. CAUTION: it may not be what the teacher means. FAIL: it 
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,24 +18,27 @@ from harness.base.machine import Check
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
 from harness.graph.naming import counted
-from harness.loader.load import Traced
 from harness.pipeline.duration import in_words
-from harness.pipeline.grade import grade
-from harness.pipeline.run import Listener, Run, Settings, Stage, train
-from harness.record.record import Finding, Record, Training, wilson_interval
+from harness.pipeline.grade import grade_variants
+from harness.pipeline.judging import Judged
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.recording import Graded, record
+from harness.pipeline.running import run_training
+from harness.pipeline.task import Listener, Settings, Stage, Task
+from harness.record.record import Finding, Record, Training, accuracy_of
 from harness.rules.judging import judge_trainings
-from harness.rules.network import Network
+from harness.settings.recipe import RecipeSpec
 from harness.sources.submission import open_submission
 from harness.training.events import EpochEvent, Event, TrainedEvent
+from harness.training.runner import Child
 
 
 def judged(spec: AssignmentSpec, variant: str, training: Training, epochs: int) -> Iterator[Check]:
     """Judge what a perfect network and one that guesses would have reached in place of `training`."""
     rules = spec.rules_for(variant)
     perfect = judge_trainings(_several(spec, variant, _with(spec, training, epochs, 1.0)), rules)
-    guessing = judge_trainings(
-        _several(spec, variant, _with(spec, training, epochs, spec.data.chance)), rules
-    )
+    by_chance = _with(spec, training, epochs, spec.data.chance)
+    guessing = judge_trainings(_several(spec, variant, by_chance), rules)
     for best, worst in zip(perfect, guessing, strict=True):
         name = f"{variant}: {best.rule}"
         if best.status != "passed":
@@ -65,12 +69,14 @@ def try_out(spec: AssignmentSpec, submission: Path | None, settings: Settings, l
         for variant in spec.variants:
             yield from _rules(spec, variant, {}, opponents)
         return
-    run = _opened(spec, submission, settings, listen)
-    record = grade(run)
+    task = _opened(spec, submission, settings, listen)
+    graded = grade_variants(task)
+    found = record(task, graded)
     for variant in spec.variants:
-        yield from _answered(variant, record)
-        yield from _rules(spec, variant, _findings(record, variant), (*opponents, *_altered(run, variant)))
-    yield from _training(run)
+        yield from _answered(variant, found)
+        others = (*opponents, *_altered(graded, variant, spec))
+        yield from _rules(spec, variant, _findings(found, variant), others)
+    yield from _training(task, graded)
 
 
 def outcome(checks: tuple[Check, ...]) -> int:
@@ -86,17 +92,17 @@ def _with(spec: AssignmentSpec, training: Training, epochs: int, share: float) -
     """Return a training with another accuracy, in each of the recipe's epochs."""
     images, classes = training.data.test_images, spec.data.num_classes
     right = round(share * images)
-    wrong = images - right
     confusion = [[0] * classes for _ in range(classes)]
-    confusion[0][0], confusion[0][1] = right, wrong
+    confusion[0][0], confusion[0][1] = right, images - right
+    accuracy, interval = accuracy_of(confusion)
     log = training.epochs[-1].model_copy(update={"train_acc": share, "test_acc": share})
     return training.model_copy(
         update={
             "epochs": tuple(log.model_copy(update={"epoch": number + 1}) for number in range(epochs)),
             "best_epoch": epochs,
             "confusion": tuple(map(tuple, confusion)),
-            "accuracy": right / images,
-            "accuracy_interval": wilson_interval(right, images),
+            "accuracy": accuracy,
+            "accuracy_interval": interval,
         }
     )
 
@@ -114,13 +120,13 @@ def _data(spec: AssignmentSpec, folder: str | None) -> Check:
     return Check("data", "CAUTION", f"{spec.data.title} is not on this machine", how_to_get(spec.data))
 
 
-def _opened(spec: AssignmentSpec, path: Path, settings: Settings, listen: Listener) -> Run:
+def _opened(spec: AssignmentSpec, path: Path, settings: Settings, listen: Listener) -> Task:
     """Open the submission with those of the assignment's variants that it answers."""
     try:
         submission = open_submission(path, spec)
     except UsageError:
         submission = open_submission(path, spec, variants=tuple(spec.variants))
-    return Run(submission, spec, settings, listen)
+    return Task(submission, spec, settings, in_sandbox(), listen)
 
 
 def _answered(variant: str, record: Record) -> Checks:
@@ -163,31 +169,26 @@ def _rule(name: str, finding: Finding | None, opponent: str) -> Check:
     return Check(name, "PASS", f"{passes}fails for {opponent}")
 
 
-def _altered(run: Run, variant: str) -> Iterator[Opponent]:
-    network = _network(run, variant)
-    return iter(()) if network is None else altered(network, run.probes.get(variant), run.assignment)
+def _altered(graded: Graded, variant: str, spec: AssignmentSpec) -> Iterator[Opponent]:
+    one = graded.variants.get(variant)
+    if one is None or not isinstance(one.judged, Judged):
+        return iter(())
+    return altered(one.judged.network, one.judged.probed.probe, spec)
 
 
-def _network(run: Run, variant: str) -> Network | None:
-    traced = run.traced.get(variant)
-    if not isinstance(traced, Traced):
-        return None
-    data = run.assignment.data
-    recipe, probe = run.recipe(variant), run.probes.get(variant)
-    return Network(traced.architecture, data.input_shape, data.num_classes, recipe, probe)
-
-
-def _training(run: Run) -> Checks:
+def _training(task: Task, graded: Graded) -> Checks:
     """Train the default variant for an epoch, and say what it reached and how long a grade would take."""
-    if run.assignment.policy.rules_only:
+    if task.assignment.policy.rules_only:
         yield Check("time", "PASS", "a grade takes seconds: the rules alone are the grade")
         return
-    spec, variants = run.assignment, run.submission.variants
+    spec, variants = task.assignment, task.submission.variants
     variant = spec.default_variant if spec.default_variant in variants else next(iter(variants))
-    if not isinstance(run.traced[variant], Traced):
+    network = graded.variants[variant].judged
+    if not isinstance(network, Judged):
         return
+    recipe = task.recipe_of(variant, network.probed.loaded.architecture)
     try:
-        training, seconds = _one_epoch(run, variant)
+        training, seconds = _one_epoch(task, variant, recipe)
     except DataUnavailableError as error:
         yield Check(
             "epoch", "CAUTION", "nothing was trained, so it is not known how long a grade takes", str(error)
@@ -197,26 +198,27 @@ def _training(run: Run) -> Checks:
         yield Check("epoch", "FAIL", f"{variant}: {error}", "Do what the message says.")
         return
     yield Check("epoch", "PASS", _reached(variant, training, seconds))
-    yield from judged(spec, variant, training, run.recipe(variant).epochs)
-    yield _how_long(run, variant, training, seconds)
+    yield from judged(spec, variant, training, recipe.epochs)
+    yield _how_long(task, variant, recipe, training, seconds)
 
 
-def _one_epoch(run: Run, variant: str) -> tuple[Training, float]:
+def _one_epoch(task: Task, variant: str, recipe: RecipeSpec) -> tuple[Training, float]:
     """Train one epoch at full size, on the data that is here, else on the embedded sample."""
     epochs: list[EpochEvent] = []
 
     def listen(name: str, event: Event | Stage) -> None:
         if isinstance(event, EpochEvent):
             epochs.append(event)
-        run.listen(name, event)
+        task.listen(name, event)
 
-    data = run.assignment.data
-    is_here = data_path(data, run.settings.data) is not None
+    data = task.assignment.data
+    is_here = data_path(data, task.settings.data) is not None
     if not is_here and data.miniature is None:
         raise DataUnavailableError(f"{data.title} is not here, and no sample is embedded. {how_to_get(data)}")
-    settings = run.settings if is_here else replace(run.settings, data=PREVIEW)
-    once = run.recipe(variant).model_copy(update={"epochs": 1, "stages": ()})
-    final = train(replace(run, listen=listen, settings=settings), variant, once)
+    settings = task.settings if is_here else replace(task.settings, data=PREVIEW)
+    once = recipe.model_copy(update={"epochs": 1, "stages": ()})
+    with closing(Child()) as worker:
+        final = run_training(replace(task, listen=listen, settings=settings), variant, once, worker)
     if not isinstance(final, TrainedEvent):
         raise HarnessError(final.message)
     return final.training, epochs[-1].seconds
@@ -230,10 +232,9 @@ def _reached(variant: str, training: Training, seconds: float) -> str:
     )
 
 
-def _how_long(run: Run, variant: str, training: Training, seconds: float) -> Check:
-    images = run.assignment.data.train_images or training.data.train_images
-    epoch_s = seconds * images / training.data.train_images
-    found = forecast(run.assignment, variant, run.recipe(variant), epoch_s)
+def _how_long(task: Task, variant: str, recipe: RecipeSpec, training: Training, seconds: float) -> Check:
+    images = task.assignment.data.train_images or training.data.train_images
+    found = forecast(task.assignment, variant, recipe, seconds * images / training.data.train_images)
     if not found.trainings:
         return Check("time", "PASS", "a grade takes seconds: no rule is about trainings")
     said = f"a grade of {variant} takes about {in_words(found.first_s)} here, as busy as the machine is now"
@@ -241,7 +242,7 @@ def _how_long(run: Run, variant: str, training: Training, seconds: float) -> Che
     if found.most_trainings > found.trainings:
         close = in_words(found.borderline_s)
         said += f"; about {close} where it is close, and {found.most_trainings} trainings decide"
-    limit = run.assignment.limits.training_s
+    limit = task.assignment.limits.training_s
     if found.first_s / found.trainings > limit:
         fix = f"A training is stopped after limits.training_s = {limit}: allow more, or ask for less."
         return Check("time", "FAIL", said, fix)

@@ -40,5 +40,10 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file in UTF-8, or leave what is there; see `atomic_file`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file, or leave what is there; see `atomic_file`."""
     with atomic_file(path) as file:
-        file.write(text.encode())
+        file.write(content)

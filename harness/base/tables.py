@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.base.errors import AssignmentError
+from harness.base.frozen import Frozen
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
 
@@ -53,10 +54,10 @@ MAX_SHOWN = 200
 """Characters of a key or a value that a message shows."""
 
 
-class Table(BaseModel):
-    """A table that knows its keys and does not change."""
+class Table(Frozen):
+    """A table that a person may write: what its keys mean is in its schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 def content_hash(spec: BaseModel) -> str:

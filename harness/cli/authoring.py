@@ -30,7 +30,7 @@ def check(
     from harness.authoring.trial import outcome, try_out
     from harness.cli.authoring_display import show_trial
     from harness.cli.screen import Display
-    from harness.pipeline.run import Settings
+    from harness.pipeline.task import Settings
 
     spec, reference = load_assignment(assignment), submission or reference_of(assignment)
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:

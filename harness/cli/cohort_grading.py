@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.cohort.keys import GradingConfig
     from harness.cohort.models import Row
     from harness.cohort.ray_engine import Cluster
-    from harness.cohort.worker import Shift
+    from harness.cohort.worker import Job
     from harness.record.record import Cause
     from harness.sandbox.backends import BackendChoice
 
@@ -140,8 +140,8 @@ def grade(
         preview=data == "mini",
         variants=_known(variant, spec),
     )
-    shift = shift_of(config, store, files, device, data, sandbox, lease_s)
-    plan = Plan(shift, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
+    job = job_of(config, store, files, device, data, sandbox, lease_s)
+    plan = Plan(job, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
     listed = None if roster is None else read_class_list(roster)
     read = partial(
         read_roster,
@@ -246,16 +246,16 @@ def retry(
             )
         before = every_submission(opened)
         show_again(begin_again(opened, rows(opened), causes))
-        shift = shift_of(config, store, files, device, data, sandbox, lease_s)
+        job = job_of(config, store, files, device, data, sandbox, lease_s)
         machines = cluster_of(engine, cluster, gpus, memory_mib)
         with ClassDisplay() as display:
-            finish_class(opened, config, Plan(shift, workers, rules_only, cluster=machines), display)
+            finish_class(opened, config, Plan(job, workers, rules_only, cluster=machines), display)
         found = rows(opened)
         show_changes(before, every_submission(opened), config.assignment)
     _finish(found)
 
 
-def shift_of(
+def job_of(
     config: "GradingConfig",
     store: str,
     files: Path | None,
@@ -263,12 +263,12 @@ def shift_of(
     data: str | None,
     sandbox: "BackendChoice",
     lease_s: float,
-) -> "Shift":
+) -> "Job":
     """Return what each grader is to do, as the options say."""
-    from harness.cohort.worker import Shift
+    from harness.cohort.worker import Job
     from harness.sources.files import printable
 
-    return Shift(
+    return Job(
         store=store,
         files=files,
         stage="rules",

@@ -1,4 +1,4 @@
-"""What every command has: its example below the help, and --quiet."""
+"""The options that every command has: its example below the help, and --quiet."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ def silence() -> Iterator[None]:
 
 
 def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --quiet."""
+    """Add the option --quiet to a command."""
     known = inspect.signature(command, eval_str=True)
     reads_defaults = not known.parameters.keys().isdisjoint(("assignment", "data", "store", "out", "results"))
 
@@ -56,7 +56,7 @@ def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _name(file: Path) -> None:
-    """Say which file of defaults counts."""
+    """Return which file of defaults counts."""
     from harness.cli.screen import say
 
     say(f"defaults: {file}")

@@ -3,6 +3,7 @@
 import statistics
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.base.errors import HarnessError, UsageError
+from harness.base.errors import UsageError
 from harness.cli.options import (
     DEFAULT_OUT,
     EXIT,
@@ -32,11 +33,12 @@ from harness.cli.options import (
     WorkersOption,
     opened,
 )
-from harness.cli.outputs import alone_in, check_file, nothing_lost
+from harness.cli.outputs import alone_in, check_file, nothing_lost, unfinished
 
 if TYPE_CHECKING:
-    from harness.pipeline.run import Run
+    from harness.pipeline.task import Task
     from harness.record.record import Record, Training
+    from harness.training.runner import Child
 
 
 def check(
@@ -54,19 +56,21 @@ def check(
 ) -> None:
     """Judge the rules only: seconds, no training, no data needed."""
     from harness.cli.screen import Display, say
-    from harness.pipeline.grade import grade, variants_to_train
-    from harness.pipeline.run import Settings
+    from harness.pipeline.grade import grade_variants, variants_to_train
+    from harness.pipeline.recording import record
+    from harness.pipeline.task import Settings
     from harness.pipeline.tiers import foreseen
 
     check_file(json)
     with TemporaryDirectory(prefix="harness-") as out, Display() as display:
         settings = Settings(out=Path(out), sandbox=sandbox, self_check=self_check)
-        run = opened(path, assignment, variant, class_name, ctor, settings, display)
-        record = grade(run)
-        expected = [foreseen(run, name) for name in sorted(variants_to_train(run, variant))]
+        task = opened(path, assignment, variant, class_name, ctor, settings, display)
+        graded = grade_variants(task)
+        trained = graded.architectures(variants_to_train(task, variant))
+        expected = [foreseen(task, name, architecture) for name, architecture in trained]
     for said in filter(None, expected):
         say(said)
-    finish(record, json)
+    finish(record(task, graded), json)
 
 
 def grade(
@@ -84,16 +88,20 @@ def grade(
     stats_cache: CacheOption = None,
     recompute_stats: RecomputeOption = False,  # noqa: FBT002 - a flag of the command line
     sandbox: SandboxOption = "auto",
+    fresh: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--fresh", help="Train anew, whatever an interrupted grade has left in --out.")
+    ] = False,
 ) -> None:
     """Judge the rules, train, measure, and write the scorecard.
 
     Variants named with --variant are graded in full. Without it the assignment's default variant
-    is, and the others are judged by the rules alone.
+    is, and the others are judged by the rules alone. After an interruption the same command goes on
+    with the trainings from their last complete epoch, to the same bytes.
     """
     from harness.cli.screen import Display, say
-    from harness.pipeline.grade import grade, variants_to_train
-    from harness.pipeline.receptive_field import keep_effective_fields
-    from harness.pipeline.run import Settings
+    from harness.pipeline.grade import grade_variants, variants_to_train
+    from harness.pipeline.recording import record as record_of
+    from harness.pipeline.task import Settings
     from harness.report.files import write_reports
 
     settings = Settings(
@@ -105,17 +113,19 @@ def grade(
         stats_cache=stats_cache,
         recompute_stats=recompute_stats,
         sandbox=sandbox,
+        live=True,
     )
     check_file(json)
-    with alone_in(out), Display() as display:
-        run = opened(path, assignment, variant, class_name, ctor, settings, display)
-        record = grade(run, to_train=variants_to_train(run, variant))
-        folders = {name: run.folder(name) for name in record.variants}
+    with alone_in(out), unfinished(out) as interrupted, Display() as display:
+        settings = replace(settings, continues=interrupted and not fresh)
+        task = opened(path, assignment, variant, class_name, ctor, settings, display)
+        graded = grade_variants(task, variants_to_train(task, variant), fields=True)
+        record = record_of(task, graded)
+        task.listen("", "draw")
+        folders = {name: task.folder(name) for name in record.variants}
         with nothing_lost(record, out):
-            notes = keep_effective_fields(run, record)
-            run.listen("", "draw")
-            notes += write_reports(record, out, folders)
-    for note in notes:
+            not_drawn = write_reports(record, out, folders, graded.measured)
+    for note in (*graded.notes, *not_drawn):
         say(f"note: {note}")
     say(f"Scorecard: {out / 'scorecard.md'}, record: {out / 'scorecard.json'}")
     finish(record, json)
@@ -150,26 +160,36 @@ def train(
     from harness.cli.screen import Display, say, verdicts
     from harness.datasets.loading import check_before
     from harness.pipeline.grade import variants_to_train
-    from harness.pipeline.run import Settings, with_seed
+    from harness.pipeline.task import Settings
+    from harness.training.runner import Child
 
     if seeds > 1 and resume is not None:
         raise UsageError("--resume: continues one training; expected --seeds 1, got --seeds with more.")
     settings = Settings(
-        out, seed, device, workers, data, stats_cache, recompute_stats, resume, save_every, sandbox
+        out,
+        seed,
+        device,
+        workers,
+        data,
+        stats_cache,
+        recompute_stats,
+        resume,
+        live=True,
+        save_every=save_every,
+        sandbox=sandbox,
     )
-    with alone_in(out), Display() as display:
-        run = opened(path, assignment, [model] if model else [], class_name, ctor, settings, display)
-        model, *_ = sorted(variants_to_train(run, [model] if model else []))
-        alone = replace(run.submission, variants={model: run.submission.variants[model]})
-        run = replace(run, submission=alone)
-        check_before(run.assignment.data, data)
+    with alone_in(out), Display() as display, closing(Child()) as worker:
+        task = opened(path, assignment, [model] if model else [], class_name, ctor, settings, display)
+        model, *_ = sorted(variants_to_train(task, [model] if model else []))
+        task = task.alone(model)
+        check_before(task.assignment.data, data)
         changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr}
-        run.recipe(model).changed(changes)  # what cannot be is refused before anything is run
-        runs = [run] if seeds == 1 else [with_seed(run, model, run.seed + i) for i in range(seeds)]
-        accuracies = [_practised(one, model, changes).accuracy for one in runs]
+        task.recipe(model).changed(changes)  # what cannot be is refused before anything is run
+        tasks = [task] if seeds == 1 else [task.with_seed(model, task.seed + i) for i in range(seeds)]
+        accuracies = [_practised(one, model, changes, worker).accuracy for one in tasks]
     if seeds > 1:
         say(
-            f"{model}, seeds {runs[0].seed} to {runs[-1].seed}: mean {statistics.mean(accuracies):.2%}, "
+            f"{model}, seeds {tasks[0].seed} to {tasks[-1].seed}: mean {statistics.mean(accuracies):.2%}, "
             f"standard deviation {100 * statistics.stdev(accuracies):.2f} points, "
             f"min {min(accuracies):.2%}, max {max(accuracies):.2%}",
             verdicts,
@@ -195,30 +215,29 @@ def finish(record: "Record", json: str | None) -> None:
 # Private functions
 
 
-def _practised(run: "Run", model: str, changes: Mapping[str, float]) -> "Training":
+def _practised(task: "Task", model: str, changes: Mapping[str, float], worker: "Child") -> "Training":
     """Load a variant, train it, and write what is known of the training."""
     from harness.base.files import write_text
     from harness.cli.screen import say, verdicts
-    from harness.loader.load import Untraced
-    from harness.pipeline.run import take_in, train
+    from harness.pipeline.loading import load, required
+    from harness.pipeline.running import run_training, tell_duration
     from harness.report.files import write_training
     from harness.report.pictures import write_training_pictures
     from harness.training.events import TrainedEvent
 
-    take_in(run)
-    traced = run.traced[model]
-    if isinstance(traced, Untraced):
-        raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
-    final = train(run, model, run.recipe(model).changed(changes))
+    loaded = required(load(task).variants[model])
+    recipe = task.recipe_of(model, loaded.architecture).changed(changes)
+    tell_duration(task, model, loaded.architecture, recipe, worker)
+    final = run_training(task, model, recipe, worker)
     if not isinstance(final, TrainedEvent):
         say(final.message)
         raise typer.Exit(1)
-    training, folder = final.training, run.folder(model)
+    training, folder = final.training, task.folder(model)
     write_training(training, folder)
-    threshold = run.assignment.accuracy_asked(model)
-    for note in write_training_pictures(training, folder, f"{model}: {traced.class_name}", threshold):
+    threshold = task.assignment.accuracy_asked(model)
+    for note in write_training_pictures(training, folder, f"{model}: {loaded.class_name}", threshold):
         say(f"note: {note}")
-    write_text(folder / "model_summary.txt", traced.summary + "\n")
+    write_text(folder / "model_summary.txt", loaded.summary + "\n")
     write_text(folder / "training.json", training.model_dump_json(indent=2) + "\n")
     low, high = training.accuracy_interval
     say(

@@ -1,6 +1,7 @@
 """rf, explain, doctor: commands that look at a network, a rule or this machine, and judge nothing."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -46,24 +47,28 @@ def rf(
     ctor: CtorOption = [],  # noqa: B006
 ) -> None:
     """Print the receptive field of every layer; check it by gradients; draw the effective one."""
+    from harness.base.files import write_bytes
     from harness.cli.screen import Display, say, show_field
+    from harness.pipeline.loading import in_sandbox, load
     from harness.pipeline.receptive_field import report_field
-    from harness.pipeline.run import Settings, take_in
+    from harness.pipeline.task import Settings
     from harness.report.markdown import render_field
     from harness.report.plots.field import draw_receptive_field
+    from harness.training.runner import Child
 
     if input_shape is not None and min(input_shape) < 1:
         raise UsageError(
             f"--input {' '.join(map(str, input_shape))}: expected three positive numbers, C H W."
         )
-    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
-        run = opened(path, assignment, variant, class_name, ctor, Settings(out=Path(out)), display)
-        if erf is not None and len(run.submission.variants) > 1:
-            names = ", ".join(run.submission.variants)
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display, closing(Child()) as worker:
+        settings, source = Settings(out=Path(out)), in_sandbox(input_shape=input_shape)
+        task = opened(path, assignment, variant, class_name, ctor, settings, display, source)
+        if erf is not None and len(task.submission.variants) > 1:
+            names = ", ".join(task.submission.variants)
             raise UsageError(f"--erf: expected one network, got {names}. Name one with --variant.")
-        take_in(run, input_shape)
         reports = [
-            report_field(run, name, title, check=check, images=images if erf else 0) for name in run.traced
+            report_field(task, name, loaded, title, worker, check=check, images=images if erf else 0)
+            for name, loaded in load(task).variants.items()
         ]
     for report in reports:
         if markdown:
@@ -71,7 +76,7 @@ def rf(
         else:
             show_field(report)
         if erf is not None and report.effective is not None:
-            draw_receptive_field(erf, report.effective, report.title)
+            write_bytes(erf, draw_receptive_field(report.effective, report.title))
             say(f"Effective receptive field: {erf}")
     if any(report.before_pool_px is None or report.doubtful for report in reports):
         raise typer.Exit(EXIT["not_judged"])
@@ -117,7 +122,7 @@ def doctor(
 
 
 def _defaults() -> "Check":
-    """Say which file of defaults counts here, and what the variables are that it stands for."""
+    """Return which file of defaults counts here, and the variables that it stands for."""
     from harness.base.machine import Check
 
     file = defaults_file()

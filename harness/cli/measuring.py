@@ -1,13 +1,13 @@
 """evaluate, reproduce: commands that measure again what is there."""
 
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.base.errors import HarnessError, UsageError
+from harness.base.errors import UsageError
 from harness.cli.options import (
     EXIT,
     AssignmentOption,
@@ -26,7 +26,7 @@ from harness.cli.options import (
 from harness.cli.outputs import alone_in, check_file
 
 if TYPE_CHECKING:
-    from harness.pipeline.run import Run
+    from harness.pipeline.task import Task
 
 
 def evaluate(
@@ -54,13 +54,15 @@ def evaluate(
     """
     from harness.base.files import write_text
     from harness.cli.screen import Display, show_measured
-    from harness.loader.load import Untraced
-    from harness.pipeline.run import Settings, evaluate, take_in
+    from harness.pipeline.loading import load, required
+    from harness.pipeline.running import run_evaluation
+    from harness.pipeline.task import Settings
+    from harness.training.runner import Child
 
     if not weights.exists():
         raise UsageError(f"--weights {weights}: no such file; expected a checkpoint. Give the path of one.")
     check_file(json)
-    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display, closing(Child()) as worker:
         settings = Settings(
             out=Path(out),
             device=device,
@@ -69,15 +71,12 @@ def evaluate(
             recompute_stats=recompute_stats,
             sandbox=sandbox,
         )
-        run = opened(path, assignment, [variant] if variant else [], class_name, ctor, settings, display)
-        name = _one_variant(run)
-        run.submission = replace(run.submission, variants={name: run.submission.variants[name]})
-        take_in(run)
-        traced = run.traced[name]
-        if isinstance(traced, Untraced):
-            raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
-        measured = evaluate(run, name, weights)
-    show_measured(f"{name}: {traced.class_name} with {weights.name}", measured)
+        task = opened(path, assignment, [variant] if variant else [], class_name, ctor, settings, display)
+        name = _one_variant(task)
+        task = task.alone(name)
+        loaded = required(load(task).variants[name])
+        measured = run_evaluation(task, name, weights, worker)
+    show_measured(f"{name}: {loaded.class_name} with {weights.name}", measured)
     if json is not None:
         write_text(json, measured.model_dump_json(indent=2) + "\n")
 
@@ -99,7 +98,7 @@ def reproduce(
     from harness.cli.screen import Display, say, show_reproduction
     from harness.pipeline.foreseen import foreseen
     from harness.pipeline.reproduce import assignment_of, reproduce
-    from harness.pipeline.run import Settings
+    from harness.pipeline.task import Settings
     from harness.record.record import load_record
 
     loaded = load_record(record)
@@ -119,6 +118,6 @@ def reproduce(
 # Private functions
 
 
-def _one_variant(run: "Run") -> str:
-    default = run.assignment.default_variant
-    return default if default in run.submission.variants else next(iter(run.submission.variants))
+def _one_variant(task: "Task") -> str:
+    default = task.assignment.default_variant
+    return default if default in task.submission.variants else next(iter(task.submission.variants))

@@ -1,4 +1,4 @@
-"""The options that commands share, and the run they describe."""
+"""The options that commands share, and the task they describe."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from harness.cli.outputs import check_writable
 # What only a command needs is imported when it runs, so that --help answers at once.
 if TYPE_CHECKING:
     from harness.cli.screen import Display
-    from harness.pipeline.run import Run, Settings
+    from harness.pipeline.task import Settings, Source, Task
     from harness.settings.recipe import Scalar
 
 EXIT = {"passed": 0, "failed": 1, "not_judged": 3}
@@ -117,14 +117,18 @@ def opened(
     ctor: Sequence[str],
     settings: "Settings",
     display: "Display",
-) -> "Run":
+    source: "Source | None" = None,
+) -> "Task":
     """Open a submission and an assignment as the options say; nothing is run yet.
+
+    `source` says where the variants are loaded from: the sandbox, if not given.
 
     Raises:
         UsageError, AssignmentError: one of the options does not make sense.
     """
     from harness.assignment.spec import load_assignment
-    from harness.pipeline.run import Run
+    from harness.pipeline.loading import in_sandbox
+    from harness.pipeline.task import Task
     from harness.sources.submission import open_submission
 
     check_writable(settings.out)
@@ -132,7 +136,7 @@ def opened(
     submission = open_submission(
         path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
     )
-    return Run(submission, spec, settings, display.show)
+    return Task(submission, spec, settings, source or in_sandbox(), display.show)
 
 
 # Private functions

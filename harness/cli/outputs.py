@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from harness.record.record import Record
 
 
+UNFINISHED = ".unfinished"
+"""In a results folder: a grade has begun, and not come to its end."""
+
+
 def check_writable(folder: Path, option: str = "--out") -> None:
     """Find out before the work, not after it, that its results could not be written; makes the folder.
 
@@ -82,6 +86,16 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[bool]:
+    """Mark a results folder until a grade has come to its end; yields whether the last one did not."""
+    mark = folder / UNFINISHED
+    was_interrupted = mark.exists()
+    mark.touch()
+    yield was_interrupted
+    mark.unlink(missing_ok=True)
 
 
 @contextmanager

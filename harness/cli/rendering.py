@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -37,19 +38,23 @@ def augment(
 ) -> None:
     """Show what the recipe's augmentation does: training images beside what four epochs make of them."""
     from harness.assignment.spec import load_assignment
+    from harness.base.files import write_bytes
     from harness.cli.screen import Display, say
-    from harness.pipeline.run import Settings, augment
-    from harness.report.plots.samples import draw_augmented, read_samples
+    from harness.pipeline.running import run_augmentation
+    from harness.pipeline.task import Settings
+    from harness.report.plots.image_file import read_samples
+    from harness.report.plots.samples import draw_augmented
     from harness.report.plots.sources import SAMPLES
+    from harness.training.runner import Child
 
     check_writable(out)
     spec, settings = load_assignment(assignment or default_assignment()), Settings(seed=seed, data=data)
-    with TemporaryDirectory(prefix="harness-") as folder, Display() as display:
+    with TemporaryDirectory(prefix="harness-") as folder, Display() as display, closing(Child()) as worker:
         samples = Path(folder) / SAMPLES
-        classes = augment(spec, settings, n_samples, samples, display.show)
+        classes = run_augmentation(spec, settings, n_samples, samples, display.show, worker)
         shown = read_samples(samples).train
     picture = out / "augmentations" / "augmented_grid.png"
-    draw_augmented(picture, shown, classes, f"{spec.title}: training images, augmented")
+    write_bytes(picture, draw_augmented(shown, classes, f"{spec.title}: training images, augmented"))
     say(f"Augmentation: {picture}")
 
 
@@ -190,12 +195,15 @@ def _measure(
     file: Path, class_name: str, title: str, input_shape: tuple[int, int, int] | None, ctor: Sequence[str]
 ) -> "Measured":
     from harness.cli.screen import Display
+    from harness.pipeline.loading import in_sandbox, load
     from harness.pipeline.receptive_field import report_field
-    from harness.pipeline.run import Settings, take_in
+    from harness.pipeline.task import Settings
     from harness.report.readme import Measured
+    from harness.training.runner import Child
 
-    with TemporaryDirectory(prefix="harness-") as out, Display() as display:
-        run = opened(file, None, [], class_name, ctor, Settings(out=Path(out)), display)
-        take_in(run, input_shape)
-        (variant,) = run.traced
-        return Measured(class_name, report_field(run, variant, title, check=False, images=0))
+    with TemporaryDirectory(prefix="harness-") as out, Display() as display, closing(Child()) as worker:
+        settings, source = Settings(out=Path(out)), in_sandbox(input_shape=input_shape)
+        task = opened(file, None, [], class_name, ctor, settings, display, source)
+        ((variant, loaded),) = load(task).variants.items()
+        report = report_field(task, variant, loaded, title, worker, check=False, images=0)
+        return Measured(class_name, report)

@@ -18,6 +18,7 @@ from harness.report.scores import class_scores
 from harness.report.visible import visible
 from harness.report.words import to_change, worst_first
 from harness.training.events import (
+    ContinuedEvent,
     DataEvent,
     DownloadEvent,
     EpochEvent,
@@ -33,11 +34,11 @@ if TYPE_CHECKING:  # a command loads what it shows
     from harness.base.machine import Check
     from harness.pipeline.receptive_field import FieldReport
     from harness.pipeline.reproduce import Reproduction
-    from harness.pipeline.run import Stage
+    from harness.pipeline.task import Stage
 
 MARK = {"passed": "[green]✓ passed[/]", "failed": "[red]✗ failed[/]", "not_judged": "[yellow]? not judged[/]"}
 STAGES = {
-    "intake": "importing and exporting the model",
+    "load": "importing and exporting the model",
     "probe": "running it untrained",
     "field": "measuring its receptive field by gradients",
     "train": "training",
@@ -177,6 +178,7 @@ class Display:
             disable=not screen.is_terminal,
         )
         self._task: TaskID | None = None
+        self._what = ""
 
     def __enter__(self) -> "Display":
         self._bars.start()
@@ -186,31 +188,40 @@ class Display:
         self._bars.stop()
 
     def show(self, variant: str, event: "Event | Stage") -> None:
-        """Show one event of a run; the signature of `harness.pipeline.run.Listener`."""
+        """Show one event of a run; the signature of `harness.pipeline.task.Listener`."""
         match event:
             case str():
-                self._task = None
+                self._clear()
                 say(f"{variant + ': ' if variant else ''}{STAGES[event]} …")
             case DataEvent() | SlowerEvent() | EstimatedEvent():
                 say(event.message)
             case DownloadEvent():
                 total = event.total or event.done
                 self._bar(f"downloading {event.title}", event.done, total, f"{event.done / 1e6:.0f} MB")
+            case ContinuedEvent():
+                done = len(event.logs)
+                say(f"{variant}: goes on after epoch {done} of {event.epochs}, which was interrupted")
             case StepEvent():
-                done, total = (event.epoch - 1) * event.steps + event.step, event.epochs * event.steps
-                numbers = f"epoch {event.epoch}/{event.epochs} loss {event.loss:.3f} acc {event.accuracy:.1%}"
-                self._bar(f"training {variant}", done, total, numbers)
+                numbers = f"step {event.step}/{event.steps} loss {event.loss:.3f} acc {event.accuracy:.1%}"
+                self._bar(f"{variant}: epoch {event.epoch}/{event.epochs}", event.step, event.steps, numbers)
             case EpochEvent():
                 self._epoch(event)
             case _:
                 pass
 
     def _bar(self, what: str, done: int, total: int, numbers: str) -> None:
-        if self._task is None:
-            self._task = self._bars.add_task(what, total=total, numbers=numbers)
+        if self._task is None or self._what != what:
+            self._clear()
+            self._task, self._what = self._bars.add_task(what, total=total, numbers=numbers), what
         self._bars.update(self._task, completed=done, total=total, numbers=numbers)
 
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._task = None
+
     def _epoch(self, event: EpochEvent) -> None:
+        self._clear()
         log, left = event.log, event.epochs - event.log.epoch
         minutes = left * event.seconds / 60
         say(

@@ -33,7 +33,7 @@ def verify(
     """Judge the rules live, and the accuracy by re-checking the record of a training made elsewhere."""
     from harness.base.files import write_text
     from harness.cli.screen import Display
-    from harness.pipeline.run import Settings
+    from harness.pipeline.task import Settings
     from harness.pipeline.verify import verify as verified
     from harness.report.formats.gradescope import render_gradescope, render_ungraded
 
@@ -46,9 +46,9 @@ def verify(
 
     try:
         with TemporaryDirectory(prefix="harness-") as out, Display() as display:
-            run = opened(path, assignment, [], None, [], Settings(out=Path(out)), display)
-            uploaded, why_none = _uploaded(run.submission.root, record)
-            final = verified(run, uploaded, why_none, publish)
+            task = opened(path, assignment, [], None, [], Settings(out=Path(out)), display)
+            uploaded, why_none = _uploaded(task.submission.root, record)
+            final = verified(task, uploaded, why_none, publish)
     except HarnessError as error:
         if gradescope is not None and not gradescope.exists():
             write_text(gradescope, render_ungraded(str(error)))

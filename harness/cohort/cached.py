@@ -1,17 +1,21 @@
-"""What a grade leaves beside its record, so that it can be judged again without the submission or torch."""
+"""The cache of a grade, beside its record: enough to judge it again without the submission or torch."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
 
 from harness.base.errors import UsageError
 from harness.base.files import write_text
+from harness.base.frozen import Frozen
 from harness.cohort.models import CACHED
 from harness.graph.ir import parse_architecture
-from harness.loader.load import Traced, Untraced
+from harness.loader.load import Loaded, LoadFailure
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
-from harness.pipeline.run import Run
+from harness.pipeline.judging import Judged
+from harness.pipeline.probing import Probed, Probes
+from harness.pipeline.recording import Graded
+from harness.pipeline.task import Loads, Task
 from harness.record.record import Problem
 from harness.settings.recipe import RecipeOverride
 from harness.training.events import Probe
@@ -19,12 +23,8 @@ from harness.training.events import Probe
 SCHEMA: Literal["harness/intake/1"] = "harness/intake/1"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Taken(_Frozen):
-    """What is known of one variant before it is judged."""
+class Taken(Frozen):
+    """The facts of one variant before it is judged."""
 
     class_name: str
     folder: str
@@ -38,14 +38,22 @@ class Taken(_Frozen):
     output: str = ""
     seeds_differ: bool = True
     notes: tuple[str, ...] = ()
-    lines: dict[str, str] = {}
+    lines: dict[str, str] = Field(default_factory=dict)
     """Where its layers are constructed, by their paths."""
     probe: Probe | None = None
     not_run: str = ""
-    """Why a network that was taken in could not be run."""
+    """Why a network that was loaded could not be run."""
+
+    @field_validator("probe", mode="before")
+    @classmethod
+    def _of_an_older_harness(cls, probe: Any) -> Any:
+        """Remove what is no longer measured; a class keeps what it was graded from for years."""
+        if not isinstance(probe, dict):
+            return probe
+        return {key: value for key, value in probe.items() if key != "logits_shape"}
 
 
-class Intake(_Frozen):
+class Intake(Frozen):
     """All variants of one submission."""
 
     schema_: Literal["harness/intake/1"] = Field(default=SCHEMA, alias="schema")
@@ -55,10 +63,10 @@ class Intake(_Frozen):
     variants: dict[str, Taken]
 
 
-def keep(run: Run, folder: Path) -> None:
-    """Write what was taken in and probed to `folder`, where the variants' folders are."""
-    taken = {name: _taken(run, name, traced) for name, traced in run.traced.items()}
-    intake = Intake(seed=run.seed, backend=run.backend, variants=taken)
+def keep(task: Task, graded: Graded, folder: Path) -> None:
+    """Write what was loaded and probed to `folder`, where the variants' folders are."""
+    taken = {name: _taken(task, name, one.judged) for name, one in graded.variants.items()}
+    intake = Intake(seed=task.seed, backend=graded.backend, variants=taken)
     write_text(folder / CACHED, intake.model_dump_json(by_alias=True, indent=1) + "\n")
 
 
@@ -77,17 +85,22 @@ def load_intake(folder: Path) -> Intake:
         ) from None
 
 
-def traced_of(taken: Taken, folder: Path) -> Traced | Untraced:
-    """Give one variant as it came out of the sandbox; `folder` is the artefact folder."""
+def loads_of(intake: Intake, folder: Path) -> Loads:
+    """Return the variants as they came out of the sandbox; `folder` is the artefact folder."""
+    return Loads(intake.backend, {name: loaded_of(taken, folder) for name, taken in intake.variants.items()})
+
+
+def loaded_of(taken: Taken, folder: Path) -> Loaded | LoadFailure:
+    """Return one variant as it came out of the sandbox."""
     if (problem := taken.problem) is not None:
-        return Untraced(
+        return LoadFailure(
             taken.class_name, problem.ending, problem.cause, problem.message, problem.traceback, taken.output
         )
-    assert taken.graph_sha256 is not None
-    return Traced(
+    text = (folder / taken.folder / ARCHITECTURE).read_bytes()
+    return Loaded(
         class_name=taken.class_name,
-        architecture=parse_architecture((folder / taken.folder / ARCHITECTURE).read_bytes()),
-        sha256=taken.graph_sha256,
+        architecture=parse_architecture(text),
+        text=text.decode(),
         weights=folder / taken.folder / WEIGHTS,
         summary=taken.summary,
         output=taken.output,
@@ -97,33 +110,44 @@ def traced_of(taken: Taken, folder: Path) -> Traced | Untraced:
     )
 
 
+def probes_of(intake: Intake, loads: Loads) -> Probes:
+    """Return what the variants did when they were probed."""
+    return {
+        name: Probed(loaded, intake.variants[name].probe, intake.variants[name].not_run)
+        if isinstance(loaded, Loaded)
+        else loaded
+        for name, loaded in loads.variants.items()
+    }
+
+
 # Private functions
 
 
-def _taken(run: Run, name: str, traced: Traced | Untraced) -> Taken:
-    answered = run.submission.variants[name]
-    if isinstance(traced, Untraced):
+def _taken(task: Task, name: str, judged: Judged | LoadFailure) -> Taken:
+    answered = task.submission.variants[name]
+    if isinstance(judged, LoadFailure):
         problem = Problem(
-            cause=traced.cause, message=traced.message, traceback=traced.traceback, ending=traced.ending
+            cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
         return Taken(
-            class_name=traced.class_name,
+            class_name=judged.class_name,
             folder=answered.output,
             recipe=answered.recipe,
             graph_sha256=None,
             problem=problem,
-            output=traced.output,
+            output=judged.output,
         )
+    loaded = judged.probed.loaded
     return Taken(
-        class_name=traced.class_name,
+        class_name=loaded.class_name,
         folder=answered.output,
         recipe=answered.recipe,
-        graph_sha256=traced.sha256,
-        summary=traced.summary,
-        output=traced.output,
-        seeds_differ=traced.seeds_differ,
-        notes=traced.notes,
-        lines=dict(traced.lines),
-        probe=run.probes.get(name),
-        not_run=run.not_run.get(name, ""),
+        graph_sha256=loaded.sha256,
+        summary=loaded.summary,
+        output=loaded.output,
+        seeds_differ=loaded.seeds_differ,
+        notes=loaded.notes,
+        lines=dict(loaded.lines),
+        probe=judged.probed.probe,
+        not_run=judged.probed.not_run,
     )

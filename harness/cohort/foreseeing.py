@@ -1,4 +1,4 @@
-"""How long the trainings of a class take on this machine, worked out from the graphs in the store."""
+"""The time that the trainings of a class take on this machine, by the graphs in the store."""
 
 from collections.abc import Collection, Mapping
 
@@ -7,9 +7,9 @@ from harness.cohort.cached import load_intake
 from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
 from harness.cohort.queries import submissions
-from harness.cohort.regrading import stored_run
+from harness.cohort.regrading import stored_task
 from harness.cohort.store import Store
-from harness.loader.load import Traced
+from harness.loader.load import Loaded
 from harness.pipeline.duration import training_s
 from harness.pipeline.grade import variants_to_train
 
@@ -38,13 +38,14 @@ def _seconds(row: Row, config: GradingConfig, device: str) -> float | None:
     if row.record is None or row.folder is None:
         return None
     try:
-        run = stored_run(row, row.record, load_intake(row.folder), config)
+        task = stored_task(row, row.record, load_intake(row.folder), config)
+        loads = task.source(task).variants
     except (HarnessError, OSError):  # its files are gone: a grade would say so
         return None
     each = [
-        training_s(traced.architecture, run.recipe(name), config.assignment, device)
-        for name in variants_to_train(run, config.variants)
-        if isinstance(traced := run.traced.get(name), Traced)
+        training_s(loaded.architecture, task.recipe_of(name, loaded.architecture), config.assignment, device)
+        for name in variants_to_train(task, config.variants)
+        if isinstance(loaded := loads.get(name), Loaded)
     ]
     known = [seconds for seconds in each if seconds is not None]
     return sum(known) if known and len(known) == len(each) else None

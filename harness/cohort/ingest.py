@@ -12,10 +12,11 @@ from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.leases import Claimed
 from harness.cohort.models import Row
 from harness.cohort.objects import Objects
-from harness.cohort.repository import HandedIn
+from harness.cohort.repository import Ingested
 from harness.cohort.roster import Listed
 from harness.pipeline.grade import variants_to_train
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.task import Settings, Task
 from harness.record.record import Cause
 from harness.sources.files import MAX_BYTES, copy_sources, name_in_copy, too_much
 from harness.sources.repository import is_address
@@ -26,14 +27,14 @@ PROBLEM = "problem.txt"
 """The one file of a submission that could not be opened."""
 
 
-def hand_in(listed: Listed, config: GradingConfig, objects: Objects) -> HandedIn:
+def ingest(listed: Listed, config: GradingConfig, objects: Objects) -> Ingested:
     """Copy a submission's sources into the store's folder; what is wrong with it is said in what is returned.
 
     A single file is copied alone, not with what lies beside it: that may be another student's.
     """
     try:
         with objects.unfinished() as folder:
-            return _handed_in(listed, config, objects, folder)
+            return _ingested(listed, config, objects, folder)
     except HarnessError as error:
         # Whether an address is wrong or does not answer, git does not tell.
         cause: Cause = "infrastructure" if is_address(listed.given) else "student"
@@ -63,10 +64,10 @@ def reopened(work: Claimed, config: GradingConfig, objects: Objects) -> Submissi
     return open_submission(path, config.assignment, variants=config.variants)
 
 
-def hand_in_again(row: Row, config: GradingConfig, objects: Objects) -> HandedIn:
-    """Hand a stored submission in under other terms; what is wrong with it then is said, as by `hand_in`."""
+def ingest_again(row: Row, config: GradingConfig, objects: Objects) -> Ingested:
+    """Ingest a stored submission again under another config; a problem is recorded, as by `ingest`."""
     assert row.sources is not None
-    again = HandedIn(
+    again = Ingested(
         student=row.student,
         source=row.source,
         submitted_at=row.submitted_at,
@@ -91,15 +92,15 @@ def recipe_sha256(submission: Submission, config: GradingConfig) -> str:
     Raises:
         AssignmentError: the manifest asks for more than the assignment allows.
     """
-    run = Run(submission, config.assignment, Settings(seed=config.seed), lambda *_: None)
-    recipes = {name: run.recipe(name).model_dump(mode="json") for name in submission.variants}
-    return digest({"judged": recipes, "trained": sorted(variants_to_train(run, config.variants))})
+    task = Task(submission, config.assignment, Settings(seed=config.seed), in_sandbox())
+    recipes = {name: task.recipe(name).model_dump(mode="json") for name in submission.variants}
+    return digest({"judged": recipes, "trained": sorted(variants_to_train(task, config.variants))})
 
 
 # Private functions
 
 
-def _handed_in(listed: Listed, config: GradingConfig, objects: Objects, folder: Path) -> HandedIn:
+def _ingested(listed: Listed, config: GradingConfig, objects: Objects, folder: Path) -> Ingested:
     path, copy = Path(listed.given), folder / "sources"
     if listed.parts:
         (folder / "parts").mkdir()
@@ -119,7 +120,7 @@ def _handed_in(listed: Listed, config: GradingConfig, objects: Objects, folder: 
     if not file:
         copy_sources(submission.root, copy)
     recipe = recipe_sha256(submission, config)
-    return HandedIn(
+    return Ingested(
         student=listed.student,
         source=submission.source if is_address(listed.given) else listed.source,
         submitted_at=listed.submitted_at,
@@ -131,19 +132,19 @@ def _handed_in(listed: Listed, config: GradingConfig, objects: Objects, folder: 
 
 
 def _as_listed(problem: str, listed: Listed) -> str:
-    """Name a submission as the roster does, not by where its parts were put together."""
+    """Replace the name of the folder in a message by that in the roster."""
     if listed.parts:
         return re.sub(r"\S*/unfinished/[0-9a-f]+/parts\b", lambda _: listed.source, problem)
     return problem.replace(listed.given, listed.source)
 
 
-def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> HandedIn:
+def _broken(listed: Listed, objects: Objects, problem: str, cause: Cause) -> Ingested:
     """Enter a submission that cannot be opened: its one file says why."""
     problem = problem.encode(errors="backslashreplace").decode()  # it may name a file whose name is not UTF-8
     with objects.unfinished() as folder:
         write_text(folder / "sources" / PROBLEM, problem + "\n")
         sources_sha256 = objects.adopt(folder / "sources")
-    return HandedIn(
+    return Ingested(
         student=listed.student,
         source=listed.source,
         submitted_at=listed.submitted_at,

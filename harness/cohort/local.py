@@ -14,7 +14,7 @@ from harness.base.errors import HarnessError, UsageError
 from harness.cohort.leases import dead_letter, release_dead
 from harness.cohort.queries import Counts, counts
 from harness.cohort.store import Store
-from harness.cohort.worker import INTERRUPTED, Shift
+from harness.cohort.worker import INTERRUPTED, Job
 
 LOOK_S = 0.5
 """Seconds between two looks at the store."""
@@ -44,7 +44,7 @@ class Pool:
 
     store: Store
     run_key: str
-    shift: Shift
+    job: Job
     """What each of them does, but for its place."""
     size: int
     """Most graders at once."""
@@ -72,7 +72,7 @@ class Pool:
         dead_letter(self.store, self.run_key, HOPELESS)
         now = counts(self.store, self.run_key)
         watch(now)
-        waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
+        waiting, running = now.waiting.get(self.job.stage, 0), now.running.get(self.job.stage, 0)
         while len(self.graders) < min(self.size, len(self.graders) + waiting):
             self._start()
             waiting -= 1
@@ -82,9 +82,9 @@ class Pool:
         place = min(set(range(self.size)) - {grader.place for grader in self.graders})
         cores = cores_of(place, self.size, sorted(os.sched_getaffinity(0)))
         gpu = self.gpus[place] if self.gpus else None
-        shift = self.shift.model_copy(update={"cores": cores, "gpu": gpu})
+        job = self.job.model_copy(update={"cores": cores, "gpu": gpu})
         log = tempfile.TemporaryFile()  # noqa: SIM115 - until it is reaped
-        self.graders.append(_Grader(start_grader(shift, log), log, place))
+        self.graders.append(_Grader(start_grader(job, log), log, place))
 
     def _reap(self) -> None:
         for grader in [one for one in self.graders if one.process.poll() is not None]:
@@ -100,7 +100,7 @@ class Pool:
                 raise died_in_vain(self.in_vain, code, said)
 
     def _stop(self) -> None:
-        """End all graders; what they have begun is given back."""
+        """End all graders; what they have begun is released."""
         for grader in self.graders:
             grader.process.terminate()
         for grader in self.graders:
@@ -114,10 +114,10 @@ class Pool:
             release_dead(self.store)
 
 
-def start_grader(shift: Shift, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def start_grader(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start a grader that writes to `log`; it ends when its standard input is closed."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", shift.model_dump_json()],
+        [sys.executable, "-P", "-s", "-m", "harness.cohort.worker", job.model_dump_json()],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -128,7 +128,7 @@ def start_grader(shift: Shift, log: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def last_words(log: IO[bytes]) -> str:
-    """Give the end of what a grader wrote."""
+    """Return the end of what a grader wrote."""
     log.seek(0)
     return log.read()[-_STDERR_TAIL:].decode(errors="replace").strip()
 
@@ -144,7 +144,7 @@ def refuse(code: int, said: str, where: str = "") -> None:
 
 
 def died_in_vain(graders: int, code: int, said: str, where: str = "") -> HarnessError:
-    """Say that graders died one after another without having begun anything."""
+    """Return the error for graders that died one after another without having begun anything."""
     return HarnessError(
         f"{where}{graders} graders died as they began; expected them to grade, got exit code {code}. "
         f"The end of their messages: {said or '(none)'}"
@@ -168,5 +168,5 @@ def _close(grader: _Grader) -> None:
 
 
 def _message(said: str) -> str:
-    """Take the harness's own last message out of what a grader wrote."""
+    """Return the harness's own last message from what a grader wrote."""
     return said.rpartition("error: ")[2] or "a grader ended without saying why"

@@ -1,4 +1,4 @@
-"""How many graders train on which GPU: a function of what is free there and of what a training takes."""
+"""The number of graders on each GPU: a function of what is free there and of what a training takes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -8,7 +8,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError
 from harness.base.gpus import Gpu
 from harness.cohort.cached import load_intake
-from harness.graph.cost import bytes_of
+from harness.graph.cost import bytes_of, million_multiply_adds
 from harness.graph.ir import Graph, parse_architecture
 from harness.loader.protocol import ARCHITECTURE
 
@@ -72,8 +72,9 @@ def largest_need_mib(folders: Iterable[Path], assignment: AssignmentSpec) -> int
 def _needs(folder: Path, assignment: AssignmentSpec) -> Iterator[int]:
     for name, taken in load_intake(folder).variants.items():
         if taken.graph_sha256 is not None:
-            graph = parse_architecture((folder / taken.folder / ARCHITECTURE).read_bytes()).train
-            yield need_mib(graph, assignment.recipe_with(name, taken.recipe, name).batch_size)
+            graph = parse_architecture((folder / taken.folder / ARCHITECTURE).read_bytes())
+            recipe = assignment.recipe_with(name, taken.recipe, name).at_cost(million_multiply_adds(graph))
+            yield need_mib(graph.train, recipe.batch_size)
 
 
 def _room(gpu: Gpu, need_mib: int) -> int:

@@ -1,7 +1,7 @@
 """The Ray engine: graders on the machines of a Ray cluster, which may join and leave.
 
 A Ray task is one grader, the same process that the local engine starts. It takes works from the store, and
-its grades and files go there: through Ray go a shift and how it ended, nothing else. Ray finds a machine for
+its grades and files go there: through Ray go a job and how it ended, nothing else. Ray finds a machine for
 each grader, and another one for it where a machine is lost; what a lost grader had begun is begun again when
 its lease ends. Whatever a submission does ends in its record, so nothing else is ever tried again.
 """
@@ -33,7 +33,7 @@ from harness.cohort.local import (
 )
 from harness.cohort.queries import counts
 from harness.cohort.store import Store
-from harness.cohort.worker import INTERRUPTED, Shift
+from harness.cohort.worker import INTERRUPTED, Job
 from harness.datasets.registry import environment
 
 _PASSED_ON = (*environment(), "OMP_NUM_THREADS")
@@ -56,7 +56,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a grader ended: where, its exit code, and the end of its messages."""
+    """The ending of a grader: where, its exit code, and the end of its messages."""
 
     host: str
     code: int
@@ -69,7 +69,7 @@ class RayPool:
 
     store: Store
     run_key: str
-    shift: Shift
+    job: Job
     """What each of them does; its paths hold on every machine."""
     cluster: Cluster
     cpus: int
@@ -87,8 +87,8 @@ class RayPool:
             HarnessError: there is no cluster, it has no room for a grader, or nothing can be graded there.
         """
         with _connected(self.cluster.address) as ray:
-            needs = needs_of(self.shift, self.cluster, self.cpus, ray.nodes())
-            _check(ray.nodes(), needs, self.shift)
+            needs = needs_of(self.job, self.cluster, self.cpus, ray.nodes())
+            _check(ray.nodes(), needs, self.job)
             try:
                 while not self._is_over(ray, needs, watch):
                     time.sleep(LOOK_S)
@@ -101,7 +101,7 @@ class RayPool:
         now = counts(self.store, self.run_key)
         watch(now)
         self._reap(ray, now.graded)
-        waiting, running = now.waiting.get(self.shift.stage, 0), now.running.get(self.shift.stage, 0)
+        waiting, running = now.waiting.get(self.job.stage, 0), now.running.get(self.job.stage, 0)
         size = self.most or max(1, slots(ray.nodes(), needs))
         while len(self.graders) < min(size, len(self.graders) + waiting):
             self._start(ray, needs)
@@ -109,9 +109,9 @@ class RayPool:
         return not (waiting or running)
 
     def _start(self, ray: Any, needs: Mapping[str, float]) -> None:
-        shift = self._shift()
+        job = self._job()
         begin = ray.remote(_grade).options(
-            name=f"harness: {shift.stage}",
+            name=f"harness: {job.stage}",
             num_cpus=needs["CPU"],
             num_gpus=needs.get("GPU", 0),
             memory=needs.get("memory"),
@@ -120,12 +120,12 @@ class RayPool:
             scheduling_strategy="SPREAD",
         )
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        self.graders.append(begin.remote(shift.model_dump_json(), VERSION, environment))
+        self.graders.append(begin.remote(job.model_dump_json(), VERSION, environment))
 
-    def _shift(self) -> Shift:
-        """Say what each grader does, wherever it stands."""
-        store, data = self.shift.store, self.shift.data
-        return self.shift.model_copy(
+    def _job(self) -> Job:
+        """Return what each grader does, wherever it runs."""
+        store, data = self.job.store, self.job.data
+        return self.job.model_copy(
             update={
                 "store": store if "://" in store else str(Path(store).absolute()),
                 "files": self.store.objects.root.absolute(),
@@ -162,15 +162,15 @@ class RayPool:
 
 
 def needs_of(
-    shift: Shift, cluster: Cluster, cpus: int, nodes: Sequence[Mapping[str, Any]]
+    job: Job, cluster: Cluster, cpus: int, nodes: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, float]:
-    """Say what a grader needs of a machine, in Ray's words: CPU, GPU, memory in bytes.
+    """Return what a grader needs of a machine, in Ray's words: CPU, GPU, memory in bytes.
 
     All trainings of a class run on GPUs if any machine has one, unless the CPU is asked for.
     """
     needs: dict[str, float] = {"CPU": cpus}
     has_gpus = any(node["Resources"].get("GPU", 0) for node in nodes if node["Alive"])
-    if shift.stage == "training" and (shift.device == "cuda" or (shift.device == "auto" and has_gpus)):
+    if job.stage == "training" and (job.device == "cuda" or (job.device == "auto" and has_gpus)):
         needs["GPU"] = cluster.gpus
     if cluster.memory_mib:
         needs["memory"] = cluster.memory_mib * 2**20
@@ -219,7 +219,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _knock(address: str) -> None:
-    """See whether anything answers at ``host:port``; Ray by itself waits for minutes.
+    """Check that something answers at ``host:port``; Ray by itself waits for minutes.
 
     Raises:
         OSError: nothing does.
@@ -229,7 +229,7 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
 
 
-def _check(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], shift: Shift) -> None:
+def _check(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], job: Job) -> None:
     """Refuse what could never be graded.
 
     Raises:
@@ -243,9 +243,9 @@ def _check(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], shift
             f"{room or 'none'}. Add a machine, or ask for less with --gpus or --memory."
         )
     others = sorted({node["NodeManagerHostname"] for node in alive} - {platform.node()})
-    if others and "://" not in shift.store:
+    if others and "://" not in job.store:
         raise UsageError(
-            f"--store {shift.store}: a file, which other machines cannot open safely; expected "
+            f"--store {job.store}: a file, which other machines cannot open safely; expected "
             f"postgresql://user@host/name for a cluster with {', '.join(others[:3])}. Name such a store."
         )
 
@@ -261,12 +261,12 @@ def _shown(resources: Mapping[str, float]) -> str:
 
 
 def _ended(ray: Any, graders: list[Any], timeout_s: float) -> tuple[list[Any], list[Any]]:
-    """Tell the graders that have ended within some time from the others."""
+    """Split the graders into those that have ended within some time, and the others."""
     return ray.wait(graders, num_returns=len(graders), timeout=timeout_s) if graders else ([], [])
 
 
 def _result(ray: Any, grader: Any) -> Ended:
-    """Say how a grader ended.
+    """Return how a grader ended.
 
     Raises:
         HarnessError: it could not be started on a machine.
@@ -282,7 +282,7 @@ def _result(ray: Any, grader: Any) -> Ended:
     return ended
 
 
-def _grade(shift: str, version: str, environment: Mapping[str, str]) -> tuple[str, int, str]:
+def _grade(job: str, version: str, environment: Mapping[str, str]) -> tuple[str, int, str]:
     """Run one grader on the machine that Ray has chosen, until it ends; see `Ended`."""
     host = platform.node()
     if version != VERSION:
@@ -295,7 +295,7 @@ def _grade(shift: str, version: str, environment: Mapping[str, str]) -> tuple[st
     for name, value in environment.items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryFile() as log:
-        placed = Shift.model_validate_json(shift).model_copy(update={"gpu": ",".join(gpus)})
+        placed = Job.model_validate_json(job).model_copy(update={"gpu": ",".join(gpus)})
         grader = start_grader(placed, log)
         try:
             grader.wait()

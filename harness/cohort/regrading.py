@@ -18,19 +18,23 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.base.installation import VERSION
-from harness.cohort.cached import Intake, load_intake, traced_of
+from harness.cohort.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.current import switch_to
 from harness.cohort.differences import rule_changes
-from harness.cohort.ingest import hand_in_again, recipe_sha256
+from harness.cohort.ingest import ingest_again, recipe_sha256
 from harness.cohort.keys import GradingConfig, digest
 from harness.cohort.models import CACHED, Row, cause_of
 from harness.cohort.repository import enter as enter_submission
 from harness.cohort.repository import enter_config, enter_regraded, link_again
 from harness.cohort.store import Store
+from harness.loader.load import Loaded
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
-from harness.pipeline.grade import judge, variants_to_train
-from harness.pipeline.run import Run, Settings
-from harness.pipeline.trainings import Accuracy, judged
+from harness.pipeline.grade import variants_to_train
+from harness.pipeline.judging import judge
+from harness.pipeline.recording import Graded, GradedVariant
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
+from harness.pipeline.training import Trained, judged
 from harness.record.record import Finding, Record, Status, combined, to_json
 from harness.report.files import write_reports
 from harness.report.folders import variant_folders
@@ -44,7 +48,7 @@ from harness.sources.submission import Answered, Submission, missing_variants
 
 @dataclass(frozen=True)
 class Regraded:
-    """What the grade of a submission becomes. `to_train` says why it has to be trained; else empty."""
+    """The grade that a submission gets instead. `to_train` is why it has to be trained, or empty."""
 
     row: Row
     record: Record
@@ -59,7 +63,7 @@ class Regraded:
 
     @property
     def after(self) -> Row:
-        """What the submission's row becomes."""
+        """The submission's row afterwards."""
         if self.there is not None:
             return replace(self.there, until=self.row.until)
         trained = any(variant.full for variant in self.record.variants.values())
@@ -74,7 +78,7 @@ class Regraded:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What differs from the grade that is there, rule by rule."""
+        """The differences from the grade that is there, rule by rule."""
         assert self.row.record is not None
         return tuple(rule_changes(self.row.record, self.record))
 
@@ -88,7 +92,7 @@ class NotRegraded:
 
     @property
     def after(self) -> Row:
-        """What the submission's row becomes."""
+        """The submission's row afterwards."""
         return replace(self.row, record=None, state="waiting", problem="")
 
 
@@ -112,7 +116,7 @@ def regrade_class(
 
 
 def new_config(now: GradingConfig, assignment: AssignmentSpec) -> GradingConfig:
-    """Put another assignment, and this harness, in place of what a class was graded by.
+    """Return the settings of a class with another assignment, and this harness.
 
     Raises:
         UsageError: the new assignment has another seed.
@@ -135,7 +139,7 @@ def regrade(
     already, by their keys: such a grade stands.
 
     Raises:
-        HarnessError: what was stored does not hold under these terms, or is not there.
+        HarnessError: what was stored does not hold under these config, or is not there.
     """
     assert row.record is not None
     assert row.folder is not None
@@ -151,15 +155,20 @@ def regrade(
             f"{row.student}: answers variant {unknown[0]!r}, which the assignment does not have; "
             f"expected one of {', '.join(config.assignment.variants)}. Grade the class again."
         )
-    run = stored_run(row, row.record, intake, config)
-    recipe = _recipe_sha256(run, row, config)
+    task = stored_task(row, row.record, intake, config)
+    recipe = _recipe_sha256(task, row, config)
     key = config.key(row.submission_sha256, recipe)
     if (known := there.get(key)) is not None and known.record is not None:
-        return Regraded(row, known.record, recipe, key, known, _untrained(known.record, run, config, {}))
-    measured, lost = _measured(row.record, run, before)
-    record = judge(run, trained=measured)
-    reasons = _untrained(record, run, config, lost)
-    line_moved = any(before.accuracy_asked(n) != config.assignment.accuracy_asked(n) for n in measured)
+        return Regraded(row, known.record, recipe, key, known, _untrained(known.record, task, config, {}))
+    trained, lost = _trained(row.record, task, before)
+    probes = probes_of(intake, task.source(task))
+    graded = {
+        name: GradedVariant(judge(task, name, probed), full=name in trained, trained=trained.get(name))
+        for name, probed in probes.items()
+    }
+    record = record_of(task, Graded(intake.backend, graded, earlier=row.record.provenance))
+    reasons = _untrained(record, task, config, lost)
+    line_moved = any(before.accuracy_asked(n) != config.assignment.accuracy_asked(n) for n in trained)
     return Regraded(row, record, recipe, key, None, reasons, line_moved)
 
 
@@ -173,7 +182,7 @@ def apply(store: Store, found: Iterable[Regraded | NotRegraded], config: Grading
         if isinstance(one, Regraded):
             enter(store, one, config, worker)
         elif one.row.sources is not None and one.row.sources.is_dir():
-            enter_submission(store, hand_in_again(one.row, config, store.objects), config)
+            enter_submission(store, ingest_again(one.row, config, store.objects), config)
     switch_to(store, config.assignment_sha256)
 
 
@@ -192,8 +201,8 @@ def enter(store: Store, one: Regraded, config: GradingConfig, worker: str) -> st
     return enter_regraded(store, one.row.key, config, one.recipe_sha256, one.record, folder_sha256, worker)
 
 
-def stored_run(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Run:
-    """Set up a run at the point where everything has been taken in and probed."""
+def stored_task(row: Row, record: Record, intake: Intake, config: GradingConfig) -> Task:
+    """Set up a task whose source is what an earlier grade has left."""
     assert row.folder is not None
     root = row.sources or row.folder
     answered = {
@@ -202,66 +211,62 @@ def stored_run(row: Row, record: Record, intake: Intake, config: GradingConfig) 
     }
     missing = () if row.problem else missing_variants(config.assignment, answered, config.variants)
     submission = Submission(root, record.submission_sha256, answered, row.source, missing)
-    run = Run(submission, config.assignment, Settings(out=row.folder, seed=config.seed), lambda *_: None)
-    run.backend = intake.backend
-    for name, taken in intake.variants.items():
-        run.traced[name] = traced_of(taken, row.folder)
-        if taken.probe is not None:
-            run.probes[name] = taken.probe
-        elif taken.not_run:
-            run.not_run[name] = taken.not_run
-    run.seconds = dict(record.provenance.get("train_seconds", {}))
-    run.fingerprint = dict(record.provenance.get("fingerprint", {}))
-    run.notes = list(record.provenance.get("notes", []))
-    return run
+    folder = row.folder
+    settings = Settings(out=folder, seed=config.seed)
+    return Task(submission, config.assignment, settings, lambda _: loads_of(intake, folder))
 
 
 # Private functions
 
 
-def _measured(record: Record, run: Run, before: AssignmentSpec) -> tuple[dict[str, Accuracy], dict[str, str]]:
-    """Keep the trainings that count under the new assignment; of the others, say why they do not."""
-    kept: dict[str, Accuracy] = {}
+def _trained(record: Record, task: Task, before: AssignmentSpec) -> tuple[dict[str, Trained], dict[str, str]]:
+    """Return the trainings that count under the new assignment, and why the others do not."""
+    kept: dict[str, Trained] = {}
     lost: dict[str, str] = {}
-    if run.assignment.policy.rules_only:
+    if task.assignment.policy.rules_only:
         return kept, lost
     for name, variant in record.variants.items():
-        if name not in run.submission.variants:
+        if name not in task.submission.variants:
             continue
         reached = [finding for finding in variant.findings if finding.measured]
         if not variant.full or not reached or variant.problem is not None:
             continue
-        changed = _recipe_changes(name, run, before)
-        trainings, rules = variant.trainings, run.assignment.rules_for(name)
+        changed = _recipe_changes(name, task, before)
+        trainings, rules = variant.trainings, task.assignment.rules_for(name)
         if changed:
             lost[name] = f"the recipe has changed ({changed})"
         elif not trainings or trainings[0].data.name == "mini":
-            kept[name] = trainings, not_trained(_of(reached[0]), rules)
-        elif len(trainings) < (needed := run.assignment.seeds_needed(trainings, name)):
+            kept[name] = Trained(trainings, not_trained(_of(reached[0]), rules))
+        elif len(trainings) < (needed := task.assignment.seeds_needed(trainings, name)):
             lost[name] = f"too close to the line for {len(trainings)} seed(s); {needed} are needed"
         else:
-            kept[name] = trainings[:needed], judged(run, name, trainings[:needed])
+            kept[name] = Trained(trainings[:needed], judged(task, name, trainings[:needed]))
     return kept, lost
 
 
-def _untrained(record: Record, run: Run, config: GradingConfig, lost: Mapping[str, str]) -> tuple[str, ...]:
-    """Say which variants have to be trained, and why: none where the rules do not hold."""
+def _untrained(record: Record, task: Task, config: GradingConfig, lost: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which variants have to be trained, and why: none where the rules do not hold."""
     if _rules_verdict(record, config) != "passed":
         return ()
-    wanted = variants_to_train(run, config.variants)
+    wanted = variants_to_train(task, config.variants)
     names = sorted(name for name in wanted if not record.variants[name].full)
     return tuple(f"{name}: {lost.get(name, 'not trained yet')}" for name in names)
 
 
 def _of(finding: Finding) -> Verdict:
-    """Take from a finding why there is no accuracy: whatever is asked for, that stays."""
+    """Return a finding's verdict on why there is no accuracy: whatever is asked for, that stays."""
     return Verdict(finding.status, "", finding.actual, help=finding.help, cause=finding.cause)
 
 
-def _recipe_changes(name: str, run: Run, before: AssignmentSpec) -> str:
-    """Name what the new assignment trains a variant with and the old one did not; "" for nothing."""
-    old = replace(run, assignment=before).recipe(name).model_dump(mode="json")
-    new = run.recipe(name).model_dump(mode="json")
+def _recipe_changes(name: str, task: Task, before: AssignmentSpec) -> str:
+    """Return what the new assignment trains a variant with and the old one did not; "" for nothing."""
+    loaded = task.source(task).variants[name]
+    if not isinstance(loaded, Loaded):
+        return ""
+    old, new = (
+        one.recipe_of(name, loaded.architecture).model_dump(mode="json")
+        for one in (replace(task, assignment=before), task)
+    )
     return ", ".join(f"{key} {_short(old[key])} → {_short(new[key])}" for key in new if old[key] != new[key])
 
 
@@ -271,7 +276,7 @@ def _short(value: object) -> str:
 
 
 def _rules_verdict(record: Record, config: GradingConfig) -> Status:
-    """Give the verdict of what counts in a record without its trainings."""
+    """Return the verdict of what counts in a record without its trainings."""
     by_rules = {
         name: variant.model_copy(
             update={"verdict": combined(f.status for f in variant.findings if not f.measured)}
@@ -281,9 +286,9 @@ def _rules_verdict(record: Record, config: GradingConfig) -> Status:
     return total(config.assignment, by_rules).verdict
 
 
-def _recipe_sha256(run: Run, row: Row, config: GradingConfig) -> str:
+def _recipe_sha256(task: Task, row: Row, config: GradingConfig) -> str:
     """Hash the recipe as `harness cohort grade` would, so that it takes the grade for its own."""
-    return digest(None) if row.problem else recipe_sha256(run.submission, config)
+    return digest(None) if row.problem else recipe_sha256(task.submission, config)
 
 
 def _has_its_trainings(one: Regraded) -> bool:
@@ -293,14 +298,14 @@ def _has_its_trainings(one: Regraded) -> bool:
 
 
 def _of_trainings(_: str, names: list[str]) -> list[str]:
-    """Leave out what a training that does not count any more has left: all but what was taken in."""
+    """Remove what a training that no longer counts has left: all but what was loaded."""
     return [name for name in names if "." in name and name not in (CACHED, ARCHITECTURE, WEIGHTS)] + [
         name for name in names if name in ("checkpoints", "plots")
     ]
 
 
 def _linked(source: str, target: str) -> None:
-    """Give a file a second name: what is written beside it takes its place, and is never written into it."""
+    """Link a file under a second name: what is written later takes its place, and never goes into it."""
     try:
         link(source, target)
     except OSError:  # another file system

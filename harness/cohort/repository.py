@@ -31,7 +31,7 @@ from harness.record.record import Record, to_json
 
 
 @dataclass(frozen=True)
-class HandedIn:
+class Ingested:
     """One submission, its sources already in the store's folder."""
 
     student: str
@@ -133,8 +133,8 @@ def assignment_of(store: Store, sha256: str) -> AssignmentSpec:
     return parse_assignment(json.loads(found.content), found.name)
 
 
-def enter(store: Store, one: HandedIn, config: GradingConfig) -> str:
-    """Store a submission and that it is to be graded, unless both are there; return the key of its grade."""
+def enter(store: Store, one: Ingested, config: GradingConfig) -> str:
+    """Enter a submission and that it is to be graded, unless both are there; returns the key of its grade."""
     key = config.key(one.sources_sha256, one.recipe_sha256)
 
     def enter_once(session: Session) -> None:
@@ -238,7 +238,7 @@ def changed(session: Session, statement: Update) -> int:
 # Private functions
 
 
-def _submission(session: Session, one: HandedIn) -> SubmissionTable:
+def _submission(session: Session, one: Ingested) -> SubmissionTable:
     instant = one.submitted_at.astimezone(UTC).isoformat() if one.submitted_at else ""
     identity = digest([one.student, one.sources_sha256, instant])
     found = session.scalar(select(SubmissionTable).where(SubmissionTable.identity == identity))

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from harness.base.gpus import Gpu, gpus
 from harness.cohort.current import require_current
 from harness.cohort.foreseeing import training_seconds
-from harness.cohort.ingest import PROBLEM, hand_in
+from harness.cohort.ingest import PROBLEM, ingest
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import release_dead
 from harness.cohort.local import Pool
@@ -26,7 +26,7 @@ from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Roster
 from harness.cohort.scheduling import begin_anew, schedule
 from harness.cohort.store import Store
-from harness.cohort.worker import Shift
+from harness.cohort.worker import Job
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
 from harness.record.record import Cause
@@ -38,20 +38,20 @@ class Watcher(Protocol):
     """Is told how far a run is."""
 
     def handed_in(self, done: int, total: int) -> None:
-        """So many submissions are in the store."""
+        """Receive how many submissions are in the store."""
 
     def graded(self, student: str, verdict: str) -> None:
-        """Hear of a student who has just been graded."""
+        """Receive a student who has just been graded."""
 
     def stage(self, stage: Stage, counts: Counts) -> None:
-        """So far is a stage."""
+        """Receive how far a stage is."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a class is to be graded; none of it decides a grade."""
+    """The plan of how a class is graded; none of it decides a grade."""
 
-    shift: Shift
+    job: Job
     """What each grader does; the runner sets the stage."""
     workers: int = 0
     """Graders at once; 0: as many as there are processors, in a training as many as its threads allow, or as
@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a run would do, and how long it should take: seconds, None where nothing has been measured."""
+    """A forecast of a run, and how long it should take: seconds, None where nothing has been measured."""
 
     submissions: int
     rules: tuple[str, ...]
@@ -82,7 +82,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Again:
-    """Who is graded once more, and who of those asked for is not, and why."""
+    """The submissions that are graded once more, and those asked for that are not, and why."""
 
     begun: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -99,11 +99,11 @@ def grade_class(
     """
     require_current(store, config.assignment)
     if not _rules_alone(config, plan):
-        check_before(config.assignment.data, PREVIEW if config.preview else plan.shift.data)
+        check_before(config.assignment.data, PREVIEW if config.preview else plan.job.data)
     enter_config(store, config)
     keys = set()
     for number, listed in enumerate(roster.listed, start=1):
-        keys.add(enter(store, hand_in(listed, config, store.objects), config))
+        keys.add(enter(store, ingest(listed, config, store.objects), config))
         watcher.handed_in(number, len(roster.listed))
     finish_class(store, config, plan, watcher)
     return tuple(row for row in rows(store, config.assignment_sha256) if row.key in keys)
@@ -128,7 +128,7 @@ def finish_class(store: Store, config: GradingConfig, plan: Plan, watcher: Watch
 
 
 def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) -> Again:
-    """Have those graded once more that got no verdict for one of the causes.
+    """Schedule those again that got no verdict for one of the causes.
 
     What could not be handed in is left out: it has to be fetched again.
     """
@@ -146,10 +146,10 @@ def begin_again(store: Store, found: Iterable[Row], causes: frozenset[Cause]) ->
 
 
 def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: Plan) -> Forecast:
-    """Say what a run would do; nothing is entered and nothing is graded."""
+    """Return what a run would do; nothing is entered and nothing is graded."""
     with tempfile.TemporaryDirectory(prefix="harness-dry-run-") as folder:
         objects = Objects(Path(folder))
-        entered = [hand_in(listed, config, objects) for listed in roster.listed]
+        entered = [ingest(listed, config, objects) for listed in roster.listed]
     keys = {one.student: config.key(one.sources_sha256, one.recipe_sha256) for one in entered}
     known = progress_of(where, config.run_key) if where is not None else {}
     seconds = typical_seconds(where, config.run_key) if where is not None else {}
@@ -162,7 +162,7 @@ def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: P
     rules, training = (len({keys[student] for student in some}) for some in (new, trained))
     at = _places(where, config, plan) if trained else ()
     wanted = {keys[student] for student in trained}
-    each = {} if where is None or at else training_seconds(where, wanted, config, plan.shift.device)
+    each = {} if where is None or at else training_seconds(where, wanted, config, plan.job.device)
     once = mean(each.values()) if each else seconds.get("full")
     return Forecast(
         submissions=len(roster.listed),
@@ -176,7 +176,7 @@ def forecast(where: Store | None, roster: Roster, config: GradingConfig, plan: P
 
 
 def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
-    """Say how many graders work at once in a stage on processors."""
+    """Return how many graders work at once in a stage."""
     processors = len(os.sched_getaffinity(0))
     if stage == "training":
         processors = max(1, processors // config.assignment.recipe.threads)
@@ -187,7 +187,7 @@ def graders(plan: Plan, stage: Stage, config: GradingConfig) -> int:
 
 
 def _why_not_again(row: Row) -> str:
-    """Say why a submission cannot be graded once more; "" where it can."""
+    """Return why a submission cannot be graded once more; "" where it can."""
     if row.state in ("waiting", "running"):
         return f"is {row.state} already"
     if row.sources is not None and (row.sources / PROBLEM).is_file() and row.problem:
@@ -222,13 +222,13 @@ def _run(store: Store, config: GradingConfig, plan: Plan, stage: Stage, watcher:
 
 
 def _engine(store: Store, config: GradingConfig, plan: Plan, stage: Stage) -> Pool | RayPool:
-    shift = plan.shift.model_copy(update={"stage": stage})
+    job = plan.job.model_copy(update={"stage": stage})
     if plan.cluster is not None:
         cpus = config.assignment.recipe.threads if stage == "training" else 1
-        return RayPool(store, config.run_key, shift, plan.cluster, cpus, plan.workers)
+        return RayPool(store, config.run_key, job, plan.cluster, cpus, plan.workers)
     at = _places(store, config, plan) if stage == "training" else ()
     size = len(at) or graders(plan, stage, config)
-    return Pool(store, config.run_key, shift, size, tuple(gpu.id for gpu in at))
+    return Pool(store, config.run_key, job, size, tuple(gpu.id for gpu in at))
 
 
 def _places(where: Store | None, config: GradingConfig, plan: Plan) -> Sequence[Gpu]:
@@ -236,7 +236,7 @@ def _places(where: Store | None, config: GradingConfig, plan: Plan) -> Sequence[
 
     Each has a processor too, which feeds the GPU.
     """
-    here = () if plan.shift.device == "cpu" else gpus()
+    here = () if plan.job.device == "cpu" else gpus()
     if not here:
         return ()
     handed_in = () if where is None else submissions(where, config.assignment_sha256)

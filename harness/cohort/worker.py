@@ -1,6 +1,6 @@
 """One grader: a process that claims works of one stage and grades them, until none is left.
 
-Started as ``python -m harness.cohort.worker`` with a `Shift` as its argument. Its standard input is a pipe
+Started as ``python -m harness.cohort.worker`` with a `Job` as its argument. Its standard input is a pipe
 that nothing is written to: when it ends, whoever started this is gone, and this ends too. What it leaves
 unfinished others claim when its lease ends.
 """
@@ -16,32 +16,31 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.base.errors import HarnessError
+from harness.base.frozen import Frozen
 from harness.cohort import tasks as judging
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import LEASE_S, Claimed, Outcome, claim, finish, release, renew, this_process
 from harness.cohort.queries import last_folder
 from harness.cohort.repository import assignment_of
 from harness.cohort.store import Store, opened_store
-from harness.cohort.tasks import Means
+from harness.cohort.tasks import WorkerConfig
 from harness.loader.load import open_loader
 from harness.sandbox.backends import BackendChoice
 from harness.training.runner import Child
 
 BATCH = 5
 """Submissions that are claimed together: few, so that all graders end at nearly the same time."""
+MOST_MIB = 2_048
+"""A process that has probed a network which took more memory than this is given no other."""
 DIED = 70
 """Exit code of a grader that came upon a defect of the harness."""
 INTERRUPTED = 130
 """Exit code of a grader that was told to stop, and gave back what it had."""
 
 
-class Shift(BaseModel):
-    """What one grader is to do, and with what."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Job(Frozen):
+    """The work of one grader, and its settings."""
 
     store: str
     files: Path | None
@@ -63,35 +62,35 @@ class Shift(BaseModel):
     """What the user typed, for the records."""
 
 
-def work(shift: Shift, owner: str | None = None) -> int:
+def work(job: Job, owner: str | None = None) -> int:
     """Grade until no work of the stage is free; returns how many grades were entered.
 
     Raises:
         HarnessError: nothing can be graded here: no data, no sandbox, no such device.
     """
     owner = owner or this_process()
-    with opened_store(shift.store, shift.files, must_exist=True) as store:
-        config = terms_of(shift, store)
-        with _renewing(store, owner, shift.lease_s):
+    with opened_store(job.store, job.files, must_exist=True) as store:
+        config = config_of(job, store)
+        with _renewing(store, owner, job.lease_s):
             try:
-                return sum(_graded(store, config, shift, owner))
+                return sum(_graded(store, config, job, owner))
             finally:
                 release(store, owner, died=False)
 
 
-def terms_of(shift: Shift, store: Store) -> GradingConfig:
-    """Say what decides the grades of a shift."""
-    assignment = assignment_of(store, shift.assignment_sha256)
-    return GradingConfig(assignment, shift.seed, preview=shift.mini, variants=shift.variants)
+def config_of(job: Job, store: Store) -> GradingConfig:
+    """Return what decides the grades of a job."""
+    assignment = assignment_of(store, job.assignment_sha256)
+    return GradingConfig(assignment, job.seed, preview=job.mini, variants=job.variants)
 
 
 def main() -> int:
-    """Work one shift, given as JSON. Returns the exit code; standard error says why, if it is not 0."""
-    shift = Shift.model_validate_json(sys.argv[1])
-    sys.argv = ["harness", *shift.command]  # what the records name
-    _set_up(shift)
+    """Work one job, given as JSON. Returns the exit code; standard error says why, if it is not 0."""
+    job = Job.model_validate_json(sys.argv[1])
+    sys.argv = ["harness", *job.command]  # what the records name
+    _set_up(job)
     try:
-        work(shift)
+        work(job)
     except KeyboardInterrupt:
         return INTERRUPTED
     except HarnessError as error:
@@ -106,17 +105,19 @@ def main() -> int:
 # Private functions
 
 
-def _graded(store: Store, config: GradingConfig, shift: Shift, owner: str) -> Iterator[int]:
+def _graded(store: Store, config: GradingConfig, job: Job, owner: str) -> Iterator[int]:
     """Grade batch by batch, or training by training; gives 1 for each grade that was entered."""
-    means = Means(shift.device, shift.data, shift.sandbox)
-    if shift.stage == "training":
-        while works := claim(store, config.run_key, "training", 1, owner, shift.lease_s):
+    worker_config = WorkerConfig(job.device, job.data, job.sandbox)
+    if job.stage == "training":
+        while works := claim(store, config.run_key, "training", 1, owner, job.lease_s):
             rules_folder = last_folder(store, works[0].key)
-            yield _entered(store, owner, judging.train(works[0], rules_folder, config, means, store.objects))
+            yield _entered(
+                store, owner, judging.train(works[0], rules_folder, config, worker_config, store.objects)
+            )
         return
-    with open_loader(shift.sandbox) as box, closing(Child()) as child:
-        while works := claim(store, config.run_key, "rules", BATCH, owner, shift.lease_s):
-            for done in judging.judge_rules(works, config, means, store.objects, box, child):
+    with open_loader(job.sandbox) as sandbox, closing(Child(MOST_MIB)) as child:
+        while works := claim(store, config.run_key, "rules", BATCH, owner, job.lease_s):
+            for done in judging.judge_rules(works, config, worker_config, store.objects, sandbox, child):
                 yield _entered(store, owner, done)
 
 
@@ -144,11 +145,11 @@ def _renewing(store: Store, owner: str, lease_s: float) -> Iterator[None]:
         thread.join()
 
 
-def _set_up(shift: Shift) -> None:
-    if shift.cores:
-        os.sched_setaffinity(0, shift.cores)
-    if shift.gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = shift.gpu
+def _set_up(job: Job) -> None:
+    if job.cores:
+        os.sched_setaffinity(0, job.cores)
+    if job.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpu
     signal.signal(signal.SIGTERM, _stop)
     _in_background(_end_with_the_parent)
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.confusion import correct_of, total_of
+
 IMAGES = 16
 """Images of each kind that are shown."""
 
@@ -20,12 +22,12 @@ class Metrics:
     @property
     def correct(self) -> int:
         """Images called by their own class."""
-        return sum(row[i] for i, row in enumerate(self.confusion))
+        return correct_of(self.confusion)
 
     @property
     def total(self) -> int:
         """Images measured."""
-        return sum(map(sum, self.confusion))
+        return total_of(self.confusion)
 
 
 def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:

@@ -1,4 +1,4 @@
-"""What each operator of the allow-list does on CUDA where equal inputs must give equal bytes.
+"""The behaviour of each operator of the allow-list on CUDA, where equal inputs must give equal bytes.
 
 Torch's strict mode (`torch.use_deterministic_algorithms`) takes another kernel where it has one, and raises
 where it has none. A few operators it does not know of: their sums depend on the order of the threads, or
@@ -119,7 +119,7 @@ _PLANE_DIMENSIONS = 4
 
 
 def on_cuda(op: str) -> OnCuda:
-    """Say what an operator of the allow-list does on CUDA, by itself and in strict mode.
+    """Return what an operator of the allow-list does on CUDA, by itself and in strict mode.
 
     Raises:
         KeyError: the operator is not on the allow-list.
@@ -137,7 +137,7 @@ def on_cuda(op: str) -> OnCuda:
 
 
 def not_on_cuda(architecture: Architecture) -> str | None:
-    """Say which node cannot be trained on CUDA so that equal inputs give equal bytes; None for no node."""
+    """Return the node that cannot be trained on CUDA with equal bytes for equal inputs; None for no node."""
     for node in architecture.train.nodes:
         if node.op == _GRID and len(node.shape or ()) > _PLANE_DIMENSIONS:
             return f"{placed(node)} samples volumes by a grid, which has no repeatable gradient on CUDA"

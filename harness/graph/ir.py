@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic import ConfigDict, FailFast, Field, ValidationError, model_validator
 from typing_extensions import TypeAliasType
 
 from harness.base.errors import GraphError
+from harness.base.frozen import Frozen
 
 SCHEMA: Literal["harness/architecture/1"] = "harness/architecture/1"
 MAX_NODES = 4_000
@@ -31,6 +32,8 @@ MAX_DEPTH = 10
 MAX_MESSAGE = 500
 MAX_DIM = 2**31 - 1
 
+Mode = Literal["train", "eval"]
+"""Of a network: both graphs are captured."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{0,300}$")]
 Op = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{1,120}$")]
@@ -45,17 +48,19 @@ Dtype = Literal[
 Kind = Literal["parameter", "buffer", "constant"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class _Strict(Frozen):
+    """Nothing is converted: a number in quotes is no number."""
+
+    model_config = ConfigDict(strict=True)
 
 
-class Ref(_Frozen):
+class Ref(_Strict):
     """The value of an earlier node, or of a tensor bound to the graph."""
 
     ref: Name
 
 
-class Special(_Frozen):
+class Special(_Strict):
     """An argument that JSON has no word for: a dtype, a memory format, a non-finite float."""
 
     special: Literal["dtype", "memory_format", "layout", "device", "float"]
@@ -81,7 +86,7 @@ else:
     )
 
 
-class Node(_Frozen):
+class Node(_Strict):
     """One executed operator.
 
     `shape` is that of a tensor result, with a string for a symbolic batch dimension, and None where
@@ -120,7 +125,7 @@ class Node(_Frozen):
         return self.kwargs.get(keyword, default)
 
 
-class Tensor(_Frozen):
+class Tensor(_Strict):
     """A parameter, buffer or constant of the model, by its fully qualified name.
 
     `tied_to` names the tensor whose storage this one shares; it is then counted once.
@@ -139,7 +144,7 @@ class Tensor(_Frozen):
         return math.prod(self.shape)
 
 
-class Graph(_Frozen):
+class Graph(_Strict):
     """One exported graph: `inputs` are images, `bindings` map a value's name to its tensor."""
 
     inputs: Annotated[tuple[Name, ...], Field(min_length=1, max_length=8)]
@@ -176,7 +181,7 @@ class Graph(_Frozen):
         return {node.name: node for node in self.nodes}
 
 
-class Architecture(_Frozen):
+class Architecture(_Strict):
     """A model as data: its tensors and its two graphs. The schema of ``architecture.json``."""
 
     schema_: Literal["harness/architecture/1"] = Field(alias="schema")

@@ -182,15 +182,6 @@ def unknown_nodes(graph: Graph) -> tuple[Node, ...]:
     )
 
 
-def family(node: Node) -> Family:
-    """Return the family of a node's operator.
-
-    Raises:
-        KeyError: the operator is not on the allow-list.
-    """
-    return OPS[node.op]
-
-
 def is_in_place(op: str) -> bool:
     """Return whether an operator changes its first argument: its name ends in one underscore."""
     name = short_name(op)

@@ -1,4 +1,4 @@
-"""In which precision a network is trained: the recipe's, or what its graph and the processor favour."""
+"""The precision in which a network is trained: the recipe's, or what its graph and the processor favour."""
 
 import math
 

@@ -1,13 +1,12 @@
 """The results of running a network untrained, as the rules read them."""
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.graph.ir import Mode
 from harness.graph.receptive_field.agreement import Extents
-
-Mode = Literal["train", "eval"]
 
 
 class Evidence(BaseModel):

@@ -7,7 +7,7 @@ from functools import cached_property
 from harness.graph.convolution import Convolution, channelwise, find_convolutions
 from harness.graph.flow import data_reads
 from harness.graph.head import Head, find_head
-from harness.graph.ir import Architecture, Graph, Node
+from harness.graph.ir import Architecture, Graph, Mode, Node
 from harness.graph.operators import OPS
 from harness.graph.receptive_field.engine import Measured, measure, smaller_axis
 from harness.graph.receptive_field.field import Field, Unknown
@@ -26,7 +26,7 @@ _VIEWS = frozenset({"view", "permute", "slice", "select", "expand"})
 
 
 class View:
-    """One graph, measured, with what several rules ask of it computed once."""
+    """One graph, measured, with what several rules ask of it computed once; see `views_of`."""
 
     def __init__(
         self, architecture: Architecture, graph: Graph, without: frozenset[str] = frozenset()
@@ -304,3 +304,11 @@ class View:
         before = [self.measured.fields[name] for name in self._maps_read(node)]
         # Of several, which are combined each at its own place, the result sees what any of them does.
         return len(before) == 1 and (before[0].h, before[0].w) != (after.h, after.w)
+
+
+def views_of(architecture: Architecture) -> dict[Mode, View]:
+    """Measure both graphs of an architecture: once for all that look at them."""
+    return {
+        "eval": View(architecture, architecture.eval),
+        "train": View(architecture, architecture.train),
+    }

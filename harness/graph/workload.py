@@ -1,4 +1,4 @@
-"""What a training step computes, in the kinds of work of which each machine does so many a second.
+"""The work of a training step, in the kinds of which each machine does so much a second.
 
 A convolution over space, one over channels alone and one of each channel alone run at very different rates,
 and everything else waits for memory, as numbers do that are made and read again.
@@ -31,7 +31,7 @@ class Workload:
     numbers: float = 0.0
     """Million numbers an image that operators make."""
     operators: float = 0.0
-    """How many operators there are."""
+    """Operators."""
     matrices: float = 0.0
     """Million multiply-adds a step that make the optimiser's steps orthogonal."""
 

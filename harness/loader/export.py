@@ -14,7 +14,6 @@ from torch.export.graph_signature import InputKind
 from harness.graph import ir as plain
 from harness.graph.writes import without_view_writes
 from harness.loader.literals import write_out
-from harness.loader.modes import flags_of, in_eval
 from harness.loader.no_grad import Blocks, detach_what_has_no_gradient
 from harness.loader.shortcuts import shortcuts
 from harness.loader.switches import in_mode
@@ -62,10 +61,8 @@ def architecture_of(
     for name, buffer in model.named_buffers(remove_duplicate=False):
         table.add(clean_path(name), "buffer" if name in persistent else "constant", buffer)
     trainable = {clean_path(n) for n, p in model.named_parameters(remove_duplicate=False) if p.requires_grad}
-    flags = flags_of(model, input_shape, root)
     train = _graph(in_mode(model, training=True), input_shape, table, root)
-    evaluated = in_eval(train, flags) if flags else None
-    evaluated = evaluated or _graph(in_mode(model, training=False), input_shape, table, root)
+    evaluated = _graph(in_mode(model, training=False), input_shape, table, root)
     rows, owners = _describe(table, trainable)
     architecture = plain.Architecture(schema=plain.SCHEMA, tensors=rows, train=train, eval=evaluated)
     # Copies: safetensors refuses memory that two entries share.

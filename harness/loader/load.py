@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -35,12 +36,13 @@ PROGRAM = "harness.loader.child"
 
 
 @dataclass(frozen=True)
-class Traced:
-    """An exported variant; `weights` is its ``initial.safetensors``."""
+class Loaded:
+    """A variant that was exported; `weights` is its ``initial.safetensors``."""
 
     class_name: str
     architecture: Architecture
-    sha256: str
+    text: str
+    """The architecture as it is written, see `harness.graph.ir.to_json`."""
     weights: Path
     summary: str
     output: str
@@ -49,10 +51,15 @@ class Traced:
     lines: Mapping[str, str] = field(default_factory=dict)
     """Where its layers are constructed, by their paths; text to show."""
 
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of the architecture as it is written."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
 
 @dataclass(frozen=True)
-class Untraced:
-    """A variant that could not be taken in: how it ended, whose fault, why, and the student's frames."""
+class LoadFailure:
+    """A variant that could not be loaded: how it ended, whose fault, why, and the student's frames."""
 
     class_name: str
     ending: Ending
@@ -71,7 +78,7 @@ def open_loader(wanted: BackendChoice = "auto") -> AbstractContextManager[Sandbo
     return open_sandbox(PROGRAM, wanted)
 
 
-def trace(request: Request, limits: Limits, box: Sandbox | SelfCheck) -> dict[str, Traced | Untraced]:
+def trace(request: Request, limits: Limits, box: Sandbox | SelfCheck) -> dict[str, Loaded | LoadFailure]:
     """Run a copy of the submission in the box and read its answers, one per variant.
 
     `request.out` must be an empty folder; what came back is written there. Whatever the child does,
@@ -108,7 +115,7 @@ def _copied(request: Request, root: Path) -> Request:
     return request.model_copy(update={"root": root, "variants": variants})
 
 
-def _answers(request: Request, reply: Reply, printed: Path, copy: Path) -> dict[str, Traced | Untraced]:
+def _answers(request: Request, reply: Reply, printed: Path, copy: Path) -> dict[str, Loaded | LoadFailure]:
     """Parse what a child said of every variant; its files are written below `request.out`.
 
     Files of the submission that it ran, which was `copy`, are shown by their paths in the submission.
@@ -143,33 +150,33 @@ def _unpacked(said: bytes, variants: Sequence[str]) -> dict[str, list[bytes]]:
     return found
 
 
-def _read_answer(request: Request, name: str, ended: Ended | None, output: str) -> Traced | Untraced:
+def _read_answer(request: Request, name: str, ended: Ended | None, output: str) -> Loaded | LoadFailure:
     folder = request.out / name
     wanted = request.variants[name].class_name or ""
     try:
         answer = Answer.model_validate_json(_read_capped(folder / ANSWER, 16 * MAX_TEXT))
     except FileNotFoundError:
         why = ended or Ended("bad_output", "student", "the child ended without an answer.")
-        return Untraced(wanted, why.ending, why.cause, why.message, output[-2000:], output)
+        return LoadFailure(wanted, why.ending, why.cause, why.message, output[-2000:], output)
     except (ValidationError, HarnessError):
         message = "the child's answer is not of the agreed form."
-        return Untraced(wanted, "bad_output", "student", message, "", output)
+        return LoadFailure(wanted, "bad_output", "student", message, "", output)
     if answer.stage != "done":
         return _refused(answer, wanted, ended, output)
     class_name = clean_text(answer.class_name)
     try:
         architecture = parse_architecture(_read_capped(folder / ARCHITECTURE, MAX_JSON_BYTES))
     except FileNotFoundError:
-        return Untraced(class_name, "bad_output", "student", "the child wrote no graph.", "", output)
+        return LoadFailure(class_name, "bad_output", "student", "the child wrote no graph.", "", output)
     except GraphError as error:
         # The child checks what it writes by the same schema: whatever else comes is not the exporter's.
-        return Untraced(class_name, "bad_output", "student", clean_text(str(error)), "", output)
+        return LoadFailure(class_name, "bad_output", "student", clean_text(str(error)), "", output)
     if not (folder / WEIGHTS).is_file():
-        return Untraced(class_name, "bad_output", "student", "the child wrote no weights.", "", output)
-    return Traced(
+        return LoadFailure(class_name, "bad_output", "student", "the child wrote no weights.", "", output)
+    return Loaded(
         class_name=class_name,
         architecture=architecture,
-        sha256=hashlib.sha256(to_json(architecture).encode()).hexdigest(),
+        text=to_json(architecture),
         weights=folder / WEIGHTS,
         summary=clean_text(answer.summary),
         output=output,
@@ -179,7 +186,7 @@ def _read_answer(request: Request, name: str, ended: Ended | None, output: str) 
     )
 
 
-def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> Untraced:
+def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> LoadFailure:
     """Return why the child could not export the model, in its own words; it is to blame in any case."""
     ending: Ending = "crashed"
     if answer.out_of_memory:
@@ -187,7 +194,7 @@ def _refused(answer: Answer, wanted: str, ended: Ended | None, output: str) -> U
     elif answer.stage == "write" or (ended is not None and ended.ending == "over_output"):
         ending = "over_output"
     message, traceback = clean_text(answer.message), clean_text(answer.traceback)
-    return Untraced(clean_text(answer.class_name) or wanted, ending, "student", message, traceback, output)
+    return LoadFailure(clean_text(answer.class_name) or wanted, ending, "student", message, traceback, output)
 
 
 def _read_capped(path: Path, limit: int) -> bytes:

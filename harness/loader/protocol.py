@@ -8,8 +8,9 @@ writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the model co
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from harness.base.frozen import Frozen
 from harness.graph.ir import MAX_NODES, Source
 from harness.graph.ir import Path as ModulePath
 from harness.sandbox.protocol import Confined
@@ -28,10 +29,6 @@ MAX_TEXT = 64 * 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Request(Confined):
     """Build and export these variants of one submission; tracebacks show only frames below its root."""
 
@@ -46,7 +43,7 @@ class Request(Confined):
     out: Path
 
 
-class Answer(_Frozen):
+class Answer(Frozen):
     """The child's answer on one variant. Text is for display; `stage` names where it stopped.
 
     `seeds_differ` is a claim of the child: it only ever leads to a warning.
@@ -61,5 +58,5 @@ class Answer(_Frozen):
     seeds_differ: bool = True
     notes: Annotated[tuple[Annotated[str, Field(max_length=MAX_NOTE)], ...], Field(max_length=20)] = ()
     """What was built, of which file and with which arguments; what was left out."""
-    lines: Annotated[dict[ModulePath, Source], Field(max_length=MAX_NODES)] = {}
+    lines: dict[ModulePath, Source] = Field(default_factory=dict, max_length=MAX_NODES)
     """Where layers are constructed, by their paths."""

@@ -102,7 +102,7 @@ def _gpus(*, is_used: bool) -> Check:
 
 
 def _bfloat16(assignment: AssignmentSpec) -> Check:
-    """Return what a processor without products of bfloat16 means for the recipes of an assignment."""
+    """Check what a processor without products of bfloat16 means for the recipes of an assignment."""
     asked = {name: assignment.recipe_for(name).precision for name in assignment.variants}
     if computes_bfloat16():
         return Check("bfloat16", "PASS", "computed natively")

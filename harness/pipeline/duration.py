@@ -1,4 +1,4 @@
-"""How long a training takes on this machine: worked out from its graph before it begins."""
+"""The seconds of a training on this machine, worked out from its graph before it begins."""
 
 import hashlib
 import importlib.metadata
@@ -20,6 +20,7 @@ from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import runner
 from harness.training.events import CalibratedEvent
 from harness.training.jobs import CalibrateJob
+from harness.training.runner import Child
 
 IMAGE_S = 2e-5
 """Seconds to augment, normalise and resize an image, one thread of a core of 2023."""
@@ -32,11 +33,16 @@ CALIBRATION_S = 300
 
 
 def training_s(
-    architecture: Architecture, recipe: RecipeSpec, spec: AssignmentSpec, device: str
+    architecture: Architecture,
+    recipe: RecipeSpec,
+    spec: AssignmentSpec,
+    device: str,
+    worker: Child | None = None,
 ) -> float | None:
     """Estimate the seconds of a training on this machine, from its graph.
 
-    None on a GPU, whose speed is not measured, and where nobody knows how many images there are.
+    Without a `worker` one is started if this machine has to be measured. None on a GPU, whose speed is not
+    measured, and where nobody knows how many images there are.
 
     Raises:
         TrainingError: the calibration did not come to an end.
@@ -45,7 +51,7 @@ def training_s(
     if not images or device == "cuda" or (device == "auto" and gpus()):
         return None
     precision, _ = settled(recipe.precision, architecture, native=computes_bfloat16())
-    seconds = _seconds_of_work(precision, recipe.threads)
+    seconds = _seconds_of_work(precision, recipe.threads, worker)
     work, steps = workload(architecture), images // recipe.batch_size
     tested = sum(spec.data.test_per_class or ()) / recipe.batch_size
     sizes = [stage.size_px for stage in recipe.stages for _ in range(stage.epochs)]
@@ -55,7 +61,7 @@ def training_s(
 
 
 def in_words(seconds: float) -> str:
-    """Say how long that is."""
+    """Return how long that is, in words."""
     if seconds < 100:
         return f"{seconds:.0f} seconds"
     minutes = seconds / 60
@@ -84,14 +90,15 @@ def _step_s(work: Workload, seconds: Sequence[float], images: int, share: float)
     return sum(one * amount for one, amount in each) + images * IMAGE_S
 
 
-def _seconds_of_work(precision: Precision, threads: int) -> tuple[float, ...]:
+def _seconds_of_work(precision: Precision, threads: int, worker: Child | None) -> tuple[float, ...]:
     """Return the seconds of each kind of work: from the cache folder, else measured and kept there."""
     kept = _kept(precision, threads)
     with suppress(OSError, ValueError, TypeError):
         found = tuple(map(float, json.loads(kept.read_text())["seconds"]))
         if len(found) == Workload.kinds() and all(0 <= one < 1 for one in found):
             return found
-    result = runner.run(CalibrateJob(precision=precision, threads=threads), lambda _: None, CALIBRATION_S)
+    job = CalibrateJob(precision=precision, threads=threads)
+    result = (worker.run if worker else runner.run)(job, lambda _: None, CALIBRATION_S)
     assert isinstance(result, CalibratedEvent)
     with suppress(OSError):  # an estimate is not worth a grade
         about = {**_about(precision, threads), "seconds": result.seconds}

@@ -1,4 +1,4 @@
-"""What can be said of a reproduction before anything is trained."""
+"""The differences of a reproduction that are known before anything is trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from harness.record.record import Record
 
 
 def foreseen(record: Record) -> tuple[str, ...]:
-    """Say what the processor or the GPU will change: other bytes, or a training that takes long."""
+    """Return what the processor or the GPU will change: other bytes, or a training that takes long."""
     kept = record.provenance.get("fingerprint")
     kept = kept if isinstance(kept, dict) else {}
     before = kept.get("cpu_features")
@@ -31,7 +31,7 @@ def foreseen(record: Record) -> tuple[str, ...]:
 
 
 def _other_gpu(kept: Mapping[str, object], here: Sequence[Gpu]) -> Iterator[str]:
-    """Say how the GPU that a training will run on differs from the recorded one."""
+    """Return how the GPU that a training will run on differs from the recorded one."""
     name = str(kept["device"]).partition(",")[0]  # older records have the versions of the libraries there too
     if not here:
         yield f"The record was trained on {name}, and no GPU can be used here: expect it to be refused."

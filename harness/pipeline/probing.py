@@ -1,55 +1,68 @@
 """Run networks untrained: what they do before they have learned anything, and whether they run at all."""
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.base.errors import TrainingError
-from harness.loader.load import Traced, Untraced
-from harness.pipeline.run import Run
+from harness.loader.load import Loaded, LoadFailure
+from harness.pipeline.task import Loads, Task
 from harness.training.events import CheckedEvent, Event, Probe, ProbedEvent, Refused
 from harness.training.jobs import Model, ProbeJob
 from harness.training.runner import Child
 
 START_S = 600
-"""Most seconds for the child to begin: it imports torch, a busy machine or not."""
+"""Most seconds for the worker to begin: it imports torch, a busy machine or not."""
 
 
-def probe(*runs: Run) -> None:
-    """Run the models that were taken in, in a child of their own; see `probe_in`."""
-    with closing(Child()) as child:
-        probe_in(child, *runs)
+@dataclass(frozen=True)
+class Probed:
+    """A variant that was loaded, and what it does untrained: None where it could not be run."""
+
+    loaded: Loaded
+    probe: Probe | None = None
+    not_run: str = ""
+    """Why it could not be run; "" where an operator is not known, which is for the rules to report."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of it; provenance, never result."""
 
 
-def probe_in(child: Child, *runs: Run) -> None:
-    """Run the models that were taken in; an unknown operator is for the rules to report.
+Probes = Mapping[str, Probed | LoadFailure]
+"""The variants of one submission, probed."""
 
-    A graph that is not what it says counts as not taken in: no rule is judged by it. Several runs must
-    be of one assignment. Where a model takes longer than `limits.intake_s`, or the child dies of it, the
-    others are run in another child.
+
+def probe(task: Task, loads: Loads, worker: Child) -> Probes:
+    """Run the variants of one submission that were loaded; see `probe_together`."""
+    (probes,) = probe_together([(task, loads)], worker)
+    return probes
+
+
+def probe_together(submissions: Sequence[tuple[Task, Loads]], worker: Child) -> list[Probes]:
+    """Run the variants that were loaded, of several submissions to one assignment, in one worker.
+
+    A graph that is not what it says counts as not loaded: no rule is judged by it. Where a model takes longer
+    than `limits.intake_s`, or the worker dies of it, the others are run in another one.
 
     Raises:
-        TrainingError: the child did not even begin: the installation is broken.
+        TrainingError: the worker did not even begin: the installation is broken.
     """
     models = {
-        f"{number}/{name}": run.model(name)
-        for number, run in enumerate(runs)
-        for name, traced in run.traced.items()
-        if isinstance(traced, Traced)
+        f"{number}/{name}": task.model(name)
+        for number, (task, loads) in enumerate(submissions)
+        for name, loaded in loads.variants.items()
+        if isinstance(loaded, Loaded)
     }
+    found: Mapping[str, _Found] = {}
     if models:
-        runs[0].listen("", "probe")
-    for name, found in _probed(child, runs[0], models).items():
-        number, _, variant = name.partition("/")
-        run = runs[int(number)]
-        if isinstance(found, Probe):
-            run.probes[variant] = found
-        elif isinstance(found, Refused):
-            run.traced[variant] = _refused(run.traced[variant], found)
-        elif isinstance(found, TrainingError):
-            run.not_run[variant] = "it ended without a result"
-            run.notes.append(str(found))
-        else:
-            run.not_run[variant] = found
+        first, _ = submissions[0]
+        first.listen("", "probe")
+        found = _found(worker, first, models)
+    return [
+        {
+            name: _probed(loaded, found[f"{number}/{name}"]) if isinstance(loaded, Loaded) else loaded
+            for name, loaded in loads.variants.items()
+        }
+        for number, (_, loads) in enumerate(submissions)
+    ]
 
 
 # Private functions
@@ -57,13 +70,21 @@ def probe_in(child: Child, *runs: Run) -> None:
 _Found = Probe | Refused | str | TrainingError
 
 
-def _refused(traced: Traced | Untraced, why: Refused) -> Untraced:
-    message = f"{why.message} No rule is judged by such a graph: hand in a model that torch.export writes."
-    return Untraced(traced.class_name, "bad_output", "student", message, "", traced.output)
+def _probed(loaded: Loaded, found: _Found) -> Probed | LoadFailure:
+    match found:
+        case Probe():
+            return Probed(loaded, found)
+        case Refused(message=why):
+            message = f"{why} No rule is judged by such a graph: hand in a model that torch.export writes."
+            return LoadFailure(loaded.class_name, "bad_output", "student", message, "", loaded.output)
+        case TrainingError():
+            return Probed(loaded, not_run="it ended without a result", notes=(str(found),))
+        case _:
+            return Probed(loaded, not_run=found)
 
 
-def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, _Found]:
-    """Give what each model does, or why it could not be run; an error where the child died of it."""
+def _found(worker: Child, task: Task, models: Mapping[str, Model]) -> dict[str, _Found]:
+    """Return what each model does, or why it could not be run; an error where the child died of it."""
     found: dict[str, _Found] = {}
     checked: set[str] = set()
     started = False
@@ -77,20 +98,20 @@ def _probed(child: Child, run: Run, models: Mapping[str, Model]) -> dict[str, _F
             found[event.model] = event.found
 
     while left := {name: model for name, model in models.items() if name not in found}:
-        earlier, started = child.is_alive, False
+        earlier, started = worker.is_alive, False
         job = ProbeJob(
             models=left,
-            data=run.assignment.data,
-            batch_size=run.assignment.recipe.batch_size,
-            threads=run.assignment.recipe.threads,
-            memory_mib=run.assignment.limits.training_memory_mib,
-            every_layer=run.assignment.counts_layers,
+            data=task.assignment.data,
+            batch_size=task.assignment.recipe.batch_size,
+            threads=task.assignment.recipe.threads,
+            memory_mib=task.assignment.limits.training_memory_mib,
+            every_layer=task.assignment.counts_layers,
         )
         try:
-            child.run(job, hear, START_S, run.assignment.limits.intake_s)
+            worker.run(job, hear, START_S, task.assignment.limits.intake_s)
         except TrainingError as error:
             if not started:
-                if earlier:  # it died of something between two jobs
+                if earlier and not worker.is_alive:  # it died of something between two jobs
                     continue
                 raise
             # They are run in this order: it is the first that nothing was heard of.

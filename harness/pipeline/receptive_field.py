@@ -1,18 +1,24 @@
 """The parts of `harness rf` for one network: the table of its layers, the second measurement, the picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.base.errors import HarnessError
 from harness.graph.receptive_field.agreement import agreement, targets
 from harness.graph.receptive_field.engine import table
 from harness.graph.receptive_field.span import Span
 from harness.graph.view import View
-from harness.loader.load import Untraced
-from harness.pipeline.run import LAST_CHECKPOINT, Run, measure_field
-from harness.record.record import ReceptiveFieldRow, Record, SecondMeasurement
-from harness.report.plots.sources import EFFECTIVE_FIELD, EffectiveField, Weights, write_effective_field
+from harness.loader.load import Loaded, LoadFailure
+from harness.pipeline.loading import required
+from harness.pipeline.recording import GradedVariant
+from harness.pipeline.running import run_field
+from harness.pipeline.task import LAST_CHECKPOINT, Task
+from harness.record.record import ReceptiveFieldRow, SecondMeasurement
+from harness.report.plots.sources import EffectiveField, Weights
 from harness.training.events import FieldEvent
+from harness.training.runner import Child
 
+DECIMALS = 6
+"""Of the gradient that is drawn and kept; its largest value is 1."""
 IMAGES = 32
 """Random images that the effective receptive field of a graded network is averaged over."""
 
@@ -32,71 +38,64 @@ class FieldReport:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a second measurement was asked for and does not agree."""
+        """Return whether a second measurement was asked for and does not agree."""
         return self.check is not None and self.check.status != "agrees"
 
 
-def report_field(run: Run, variant: str, title: str, *, check: bool, images: int) -> FieldReport:
-    """Report the receptive field of a variant that has been taken in.
+def report_field(
+    task: Task,
+    variant: str,
+    loaded: Loaded | LoadFailure,
+    title: str,
+    worker: Child,
+    *,
+    check: bool,
+    images: int,
+) -> FieldReport:
+    """Report the receptive field of a variant.
 
     `check` measures it a second time; `images` are those the effective field is averaged over, 0 for none.
 
     Raises:
         HarnessError: the network could not be exported; the effective field is asked for and cannot be had.
     """
-    traced = run.traced[variant]
-    if isinstance(traced, Untraced):
-        raise HarnessError(f"{traced.message}\n{traced.traceback}".rstrip())
-    view = View(traced.architecture, traced.architecture.eval)
+    exported = required(loaded)
+    view = View(exported.architecture, exported.architecture.eval)
     size = "x".join(str(side) for side in view.measured.graph.input_shape[-2:])
-    measured = measure_field(run, variant, images) if check or images else None
+    measured = None
+    if check or images:
+        measured = run_field(task, variant, worker, extents=check, images=images)
     return FieldReport(
-        title=title or f"RF: {traced.class_name} ({size} input)",
+        title=title or f"RF: {exported.class_name} ({size} input)",
         rows=table(view.measured),
         before_pool_px=view.receptive_field_px,
         with_pool_px=view.receptive_field_with_pool_px,
         jump=max(view.jumps, default=None),
         unknown=_why(view),
-        check=agreement(view, measured.extents) if measured and check else None,
+        check=agreement(view, measured.extents) if measured and measured.extents else None,
         effective=_effective(view, measured, "initial") if measured else None,
     )
 
 
-def keep_effective_field(run: Run, variant: str, *, trained: bool) -> None:
-    """Measure a variant's effective receptive field and write it into its folder.
+def with_effective_field(task: Task, name: str, graded: GradedVariant, worker: Child) -> GradedVariant:
+    """Measure the effective receptive field, which pictures show: of trained weights, else of initial ones.
 
-    `trained` says that the last checkpoint holds the weights to look at, else the initial ones are.
-    Nothing is written for a network that could not be exported or whose field is not known.
-
-    Raises:
-        HarnessError: as `harness.pipeline.run.measure_field`.
+    None is measured of a network that could not be loaded or run, or whose field is not known. Where it
+    cannot be, that is a note, and costs no grade.
     """
-    traced = run.traced[variant]
-    # Of an earlier run: it would be drawn as this one's.
-    (run.folder(variant) / EFFECTIVE_FIELD).unlink(missing_ok=True)
-    if isinstance(traced, Untraced):
-        return
-    view = View(traced.architecture, traced.architecture.eval)
+    judged = graded.judged
+    if isinstance(judged, LoadFailure) or judged.probed.probe is None:
+        return graded
+    view = judged.network.evaluation
     if not targets(view):
-        return
-    checkpoint = run.folder(variant) / LAST_CHECKPOINT if trained else None
-    measured = measure_field(run, variant, IMAGES, checkpoint)
-    field = _effective(view, measured, "trained" if trained else "initial")
-    if field is not None:
-        write_effective_field(run.folder(variant), field)
-
-
-def keep_effective_fields(run: Run, record: Record) -> tuple[str, ...]:
-    """Measure what the pictures of the receptive field show; a failure is a note, and costs no grade."""
-    notes = []
-    for name, variant in record.variants.items():
-        if name not in run.probes:
-            continue  # a network that could not be run untrained cannot be differentiated
-        try:
-            keep_effective_field(run, name, trained=variant.training is not None)
-        except HarnessError as error:
-            notes.append(f"{name}: the effective receptive field is not drawn: {error}")
-    return tuple(notes)
+        return graded
+    trained = graded.trained is not None and bool(graded.trained.trainings)
+    checkpoint = task.folder(name) / LAST_CHECKPOINT if trained else None
+    try:
+        measured = run_field(task, name, worker, extents=False, images=IMAGES, checkpoint=checkpoint)
+    except HarnessError as error:
+        return replace(graded, notes=(f"{name}: the effective receptive field is not drawn: {error}",))
+    return replace(graded, field=_effective(view, measured, "trained" if trained else "initial"))
 
 
 # Private functions
@@ -122,7 +121,7 @@ def _effective(view: View, measured: FieldEvent, weights: Weights) -> EffectiveF
         corner.append(float((position - own) * span.jump))
         size.append(side)
     return EffectiveField(
-        heat=measured.heat,
+        heat=tuple(tuple(round(value, DECIMALS) for value in row) for row in measured.heat),
         rows=_interval(field.h, measured.position[0]),
         columns=_interval(field.w, measured.position[1]),
         image=(corner[0], corner[1], size[0], size[1]),

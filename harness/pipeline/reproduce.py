@@ -6,31 +6,23 @@ Everything after that is `harness.pipeline.grade`, as for the first time; the fi
 ends it.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harness.assignment.gallery import shipped
 from harness.assignment.spec import AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
-from harness.base.tables import content_hash, validate
-from harness.graph.ir import MAX_JSON_BYTES, parse_architecture
-from harness.loader.load import Traced, Untraced
-from harness.loader.protocol import ARCHITECTURE, WEIGHTS
+from harness.base.tables import content_hash
+from harness.loader.load import Loaded
 from harness.pipeline.grade import grade
-from harness.pipeline.run import Listener, Run, Settings, Stage
+from harness.pipeline.results import task_of_record
+from harness.pipeline.task import Listener, Settings, Stage, Task
 from harness.record.record import Record
-from harness.report.folders import variant_folders
-from harness.settings.recipe import RecipeChanges, RecipeOverride, RecipeSpec
-from harness.sources.requested import Requested
-from harness.sources.submission import Answered, Submission
 from harness.training.events import DataEvent, EpochEvent, Event, ReadyEvent
-
-ADVICE = "Copy the whole results folder, or reproduce the record where it was made."
 
 SHOWN = 200
 """Characters of a value that are shown."""
@@ -47,7 +39,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of it: the first difference, if there is one, and what changed in the fingerprint."""
+    """The result: the first difference, if there is one, and what changed in the fingerprint."""
 
     first: Difference | None
     changed: tuple[Difference, ...]
@@ -75,14 +67,16 @@ def reproduce(
         UsageError: a file beside the record is missing or is not the one that was graded.
         HarnessError: it could not be graded again: no data, or a child that died.
     """
-    run = _run(record, beside, assignment, settings, _Watch(record, listen))
+    watch = _Watch(record, listen)
+    task = task_of_record(record, beside, assignment, settings, watch)
     try:
-        _check_recipes(record, run)
-        again = grade(run, frozenset(name for name, variant in record.variants.items() if variant.full))
+        _check_recipes(record, task)
+        again = grade(task, frozenset(name for name, variant in record.variants.items() if variant.full))
     except _Differs as end:
-        return _reproduction(record, run, end.difference)
-    _check_trained(record, again, run)
-    return _reproduction(record, run, next(_differences(_result(record), _result(again)), None))
+        return _reproduction(record, watch.fingerprint, end.difference)
+    _check_trained(record, again)
+    first = next(_differences(_result(record), _result(again)), None)
+    return _reproduction(record, watch.fingerprint, first)
 
 
 def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
@@ -111,10 +105,11 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
 
 @dataclass
 class _Watch:
-    """Listens to a run and stops it at the first number that is not as recorded."""
+    """Listens to a grade and stops it at the first number that is not as recorded."""
 
     record: Record
     listen: Listener
+    fingerprint: dict[str, str] = field(default_factory=dict)
     _training: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, variant: str, event: Event | Stage) -> None:
@@ -129,6 +124,8 @@ class _Watch:
     def _compare(self, variant: str, event: ReadyEvent | EpochEvent) -> None:
         trainings = self.record.variants[variant].trainings
         at = self._training[variant]
+        if isinstance(event, ReadyEvent):
+            self.fingerprint |= event.fingerprint
         if at >= len(trainings):
             raise _Differs(_difference(f"{variant}: number of trainings", len(trainings), at + 1))
         recorded = trainings[at]
@@ -150,101 +147,6 @@ def _require_same(where: str, recorded: Any, now: Any) -> None:
         raise _Differs(_difference(where, recorded, now))
 
 
-def _run(record: Record, beside: Path, assignment: AssignmentSpec, settings: Settings, watch: _Watch) -> Run:
-    folders = variant_folders(record, beside)
-    answered = {
-        name: Answered(
-            Requested(file=beside, class_name=variant.class_name),
-            folders[name].name,
-            _override(record, name),
-        )
-        for name, variant in record.variants.items()
-        if not variant.is_missing
-    }
-    missing = tuple(name for name in record.variants if name not in answered)
-    same = replace(settings, self_check=record.self_check)
-    for training in (training for variant in record.variants.values() for training in variant.trainings[:1]):
-        data = "mini" if training.data.name == "mini" else settings.data
-        device: Literal["cpu", "cuda"] = "cuda" if training.device == "cuda" else "cpu"
-        same = replace(same, seed=training.seed, device=device, data=data)
-    submission = Submission(beside, record.submission_sha256, answered, missing=missing)
-    run = Run(submission, assignment, same, watch)
-
-    def kept(name: str, seed: int) -> Traced | Untraced:
-        folder = folders[name] if seed == run.seed else folders[name] / f"seed_{seed}"
-        return _kept(record, name, folder, assignment.limits.intake_output_mib)
-
-    return _in_its_precision(replace(run, kept=kept), record)
-
-
-def _in_its_precision(run: Run, record: Record) -> Run:
-    """Ask for the precision that each training ran in, where the recipe leaves it to the processor."""
-    answered = dict(run.submission.variants)
-    for name, asked in answered.items():
-        training = record.variants[name].training
-        if training is not None and _recipe(run, name).precision == "auto":
-            changes = asked.recipe.model_copy(update={"precision": training.recipe.get("precision")})
-            answered[name] = replace(asked, recipe=changes)
-    return replace(run, submission=replace(run.submission, variants=answered))
-
-
-def _recipe(run: Run, name: str) -> RecipeSpec:
-    """Return the recipe of a variant that has been taken in before."""
-    assert run.kept is not None
-    return replace(run, traced={name: run.kept(name, run.seed)}).recipe(name)
-
-
-def _kept(record: Record, name: str, folder: Path, most_mib: int) -> Traced | Untraced:
-    """Take in what lies beside the record; a variant that could not be taken in stays so."""
-    variant = record.variants[name]
-    if (problem := variant.problem) is not None:
-        return Untraced(
-            variant.class_name, problem.ending, problem.cause, problem.message, problem.traceback, ""
-        )
-    graph = _read(folder / ARCHITECTURE, MAX_JSON_BYTES)
-    if (found := hashlib.sha256(graph).hexdigest()) != variant.graph_sha256:
-        raise UsageError(
-            f"{folder / ARCHITECTURE}: not the graph that was graded; expected SHA-256 "
-            f"{variant.graph_sha256}, got {found}. {ADVICE}"
-        )
-    _read(folder / WEIGHTS, most_mib * 2**20)
-    return Traced(
-        class_name=variant.class_name,
-        architecture=parse_architecture(graph),
-        sha256=found,
-        weights=folder / WEIGHTS,
-        summary=variant.summary,
-        output="",
-        seeds_differ=_intake(record, name).get("seeds_differ") is not False,
-        notes=variant.taken_in,
-        lines=_intake(record, name).get("lines") or {},
-    )
-
-
-def _read(path: Path, most_bytes: int) -> bytes:
-    if not path.is_file():
-        raise UsageError(f"{path}: missing; expected what was graded, beside its record. {ADVICE}")
-    if (size := path.stat().st_size) > most_bytes:
-        raise UsageError(f"{path}: too large; expected at most {most_bytes:,} bytes, got {size:,}. {ADVICE}")
-    return path.read_bytes()
-
-
-def _intake(record: Record, name: str) -> Mapping[str, Any]:
-    """Look up what the record keeps of a variant's intake; nothing, in an older record."""
-    intake = record.provenance.get("intake")
-    found = intake.get(name) if isinstance(intake, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _override(record: Record, name: str) -> RecipeChanges:
-    """Find out what the manifest changed of the recipe; in an older record, from the recipe that ran."""
-    training = record.variants[name].training
-    override = _intake(record, name).get("recipe")
-    if override is None and training is not None:
-        override = {key: training.recipe.get(key) for key in RecipeOverride.model_fields}
-    return validate(RecipeChanges, override or {}, f"provenance.intake.{name}.recipe")
-
-
 def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
     kept = record.provenance.get("assignment")
     if isinstance(kept, dict):
@@ -252,12 +154,14 @@ def _in_provenance(record: Record) -> Iterator[AssignmentSpec]:
             yield parse_assignment(kept, "provenance.assignment")
 
 
-def _check_recipes(record: Record, run: Run) -> None:
+def _check_recipes(record: Record, task: Task) -> None:
     """Stop before anything is trained where this harness would train with another recipe."""
+    loads = task.source(task).variants
     for name, variant in record.variants.items():
-        if variant.training is None or variant.training.data.name == "mini":
+        loaded = loads.get(name)
+        if variant.training is None or variant.training.data.name == "mini" or not isinstance(loaded, Loaded):
             continue
-        now = _recipe(run, name)
+        now = task.recipe_of(name, loaded.architecture)
         for key in now.differences(variant.training.recipe):
             _require_same(
                 f"{name}: recipe.{key}",
@@ -266,18 +170,18 @@ def _check_recipes(record: Record, run: Run) -> None:
             )
 
 
-def _check_trained(record: Record, again: Record, run: Run) -> None:
-    """Tell a training that did not come about on this machine from one that came out differently."""
+def _check_trained(record: Record, again: Record) -> None:
+    """Raise where a training did not come about on this machine, which is no difference."""
     for name, variant in again.variants.items():
         if len(variant.trainings) < len(record.variants[name].trainings) and any(
             finding.cause in ("infrastructure", "harness", "resource") for finding in variant.findings
         ):
-            why = " ".join(run.notes) or variant.findings[-1].actual
+            why = " ".join(again.provenance["notes"]) or variant.findings[-1].actual
             raise TrainingError(f"{name}: it could not be trained again: {why}")
 
 
 def _result(record: Record) -> dict[str, Any]:
-    """Give the result as plain data; why there was no real data is a matter of the machine."""
+    """Return the result as plain data; why there was no real data is a matter of the machine."""
     result = record.model_dump(mode="json", by_alias=True, exclude={"provenance", "result_sha256"})
     for variant in result["variants"].values():
         for finding in variant["findings"]:
@@ -311,10 +215,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def _reproduction(record: Record, run: Run, first: Difference | None) -> Reproduction:
+def _reproduction(record: Record, now: Mapping[str, str], first: Difference | None) -> Reproduction:
     before = record.provenance.get("fingerprint")
     recorded = before if isinstance(before, dict) else {}
-    now = run.fingerprint
     keys = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)] if now else []
     changed = tuple(Difference(key, str(recorded.get(key, "–")), now.get(key, "–")) for key in keys)
     return Reproduction(first, changed if recorded else (), bool(recorded), record.result_sha256)

@@ -7,6 +7,7 @@ the same seed gives the same weights, so a teacher can train any record again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import combinations
 
@@ -14,16 +15,26 @@ from harness.assignment.points import grade_variant, total, worth
 from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
 from harness.datasets.spec import DataSpec
-from harness.pipeline.grade import judge, variants_to_train, with_accuracy
+from harness.pipeline.grade import judged_by_rules, variants_to_train
+from harness.pipeline.loading import load
 from harness.pipeline.probing import probe
-from harness.pipeline.run import Run, take_in
-from harness.pipeline.trainings import judged
+from harness.pipeline.recording import (
+    Graded,
+    missing_variants,
+    provenance,
+    sealed_record,
+    variant_record,
+    with_accuracy,
+)
+from harness.pipeline.task import Task
+from harness.pipeline.training import judged
 from harness.record import record as records
-from harness.record.record import Finding, Record, Training, VariantRecord, wilson_interval
+from harness.record.record import Finding, Record, Training, VariantRecord, accuracy_of
 from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
 from harness.rules.verdicts import untrainable
 from harness.settings.recipe import RecipeSpec
+from harness.training.runner import Child
 
 PENDING = "The autograder was stopped before it came to this rule. Submit again, or ask for a larger machine."
 ADVICE = (
@@ -34,7 +45,7 @@ ADVICE = (
 Publish = Callable[[Record], None]
 
 
-def verify(run: Run, uploaded: Record | None, why_none: str, publish: Publish) -> Record:
+def verify(task: Task, uploaded: Record | None, why_none: str, publish: Publish) -> Record:
     """Judge every variant live, take over the trainings that hold up, and publish after each variant.
 
     `why_none` says why there is no uploaded record. What has not been judged when `publish` is called is
@@ -43,20 +54,23 @@ def verify(run: Run, uploaded: Record | None, why_none: str, publish: Publish) -
     Raises:
         HarnessError: there can be no verdict.
     """
-    waiting = {name: _pending(run, name) for name in run.submission.variants}
-    done: dict[str, VariantRecord] = {}
-    base = _empty(run)
-    publish(_with(run, base, waiting))
-    for name, answered in run.submission.variants.items():
-        alone = replace(run.submission, variants={name: answered})
-        one = replace(run, submission=alone, traced={}, probes={}, not_run={})
-        take_in(one)
-        probe(one)
-        live = judge(one).variants[name]
-        run.traced |= one.traced
-        done[name] = _completed(run, name, live, uploaded, why_none)
-        publish(_with(run, base, waiting | done))
-    return _with(run, base, done)
+    nothing = Graded("", {})
+    missing, told = missing_variants(task, nothing), provenance(task, nothing)
+
+    def published(variants: Mapping[str, VariantRecord]) -> Record:
+        record = sealed_record(task, {**variants, **missing}, told)
+        publish(record)
+        return record
+
+    found = {name: _pending(task, name) for name in task.submission.variants}
+    record = published(found)
+    with closing(Child()) as worker:
+        worker.start(task.assignment.data)
+        for name in task.submission.variants:
+            live, recipe = _live(task.alone(name), name, worker)
+            found |= {name: _completed(task, name, live, recipe, uploaded, why_none)}
+            record = published(found)
+    return record
 
 
 def doubts(
@@ -94,6 +108,15 @@ def doubts(
 # Private functions
 
 
+def _live(task: Task, name: str, worker: Child) -> tuple[VariantRecord, RecipeSpec]:
+    """Judge one variant by the rules, and return by which recipe it is trained."""
+    loads = load(task)
+    graded = judged_by_rules(task, loads.backend, probe(task, loads, worker))
+    record = variant_record(task, name, graded.variants[name])
+    recipe = [task.recipe_of(name, architecture) for _, architecture in graded.architectures([name])]
+    return record, recipe[0] if recipe else task.recipe(name)
+
+
 def _data_doubts(training: Training, spec: DataSpec) -> Iterator[str]:
     data, per_class = training.data, spec.test_per_class
     expected = (spec.dataset, spec.known_sha256 or data.sha256, spec.class_names)
@@ -109,7 +132,7 @@ def _data_doubts(training: Training, spec: DataSpec) -> Iterator[str]:
 
 
 def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
-    """Return the recipes that networks follow which cannot run at some of its sizes."""
+    """Yield the recipes that networks follow which cannot run at some of its sizes."""
     sizes = {stage.size_px for stage in recipe.stages}
     for count in range(1, len(sizes) + 1):
         for refused in combinations(sorted(sizes), count):
@@ -117,16 +140,15 @@ def _without_stages(recipe: RecipeSpec, full_px: int) -> Iterator[RecipeSpec]:
 
 
 def _statistics_doubts(training: Training, spec: DataSpec, counts: Sequence[int]) -> Iterator[str]:
-    """Return what is odd about a training's numbers; `counts` are the epochs it may have."""
+    """Yield what is odd about a training's numbers; `counts` are epochs it may have, the recipe's first."""
     confusion = training.confusion
     if doubt := _confusion_doubt(training, spec):
         yield doubt
         return
-    correct = sum(row[i] for i, row in enumerate(confusion))
-    total = training.data.test_images
-    if abs(training.accuracy - correct / total) > 1e-9:
-        yield f"its accuracy is not that of its confusion matrix: {training.accuracy} and {correct / total}"
-    if max(map(abs, _differences(training.accuracy_interval, wilson_interval(correct, total)))) > 1e-9:
+    accuracy, interval = accuracy_of(confusion)
+    if abs(training.accuracy - accuracy) > 1e-9:
+        yield f"its accuracy is not that of its confusion matrix: {training.accuracy} and {accuracy}"
+    if max(map(abs, _differences(training.accuracy_interval, interval))) > 1e-9:
         yield "its interval is not the 95 % Wilson interval of its accuracy"
     possible = counts if training.notes else counts[:1]
     if [log.epoch for log in training.epochs] not in [list(range(1, count + 1)) for count in possible]:
@@ -163,8 +185,8 @@ def _points_doubts(
 ) -> Iterator[str]:
     if (needed := assignment.seeds_needed(theirs.trainings, name)) != len(theirs.trainings):
         yield f"it was trained with {len(theirs.trainings)} seeds; its accuracy asks for {needed}"
-    said = {finding.rule: finding for finding in theirs.findings if finding.measured}
-    now = {f.rule: f for f in judge_trainings(theirs.trainings, assignment.rules_for(name))}
+    said = {finding.rule: _without_help(finding) for finding in theirs.findings if finding.measured}
+    now = {f.rule: _without_help(f) for f in judge_trainings(theirs.trainings, assignment.rules_for(name))}
     for rule in said.keys() | now.keys():
         if said.get(rule) != now.get(rule):
             yield f"its verdict on {rule} does not follow from its training"
@@ -178,28 +200,38 @@ def _points_doubts(
         yield "its total is not that of its variants"
 
 
+def _without_help(finding: Finding) -> Finding:
+    """Return what a finding says of a training alone: what to do depends on what has been asked for, too."""
+    return finding.model_copy(update={"help": ""})
+
+
 def _completed(
-    run: Run, name: str, live: VariantRecord, uploaded: Record | None, why_none: str
+    task: Task,
+    name: str,
+    live: VariantRecord,
+    recipe: RecipeSpec,
+    uploaded: Record | None,
+    why_none: str,
 ) -> VariantRecord:
     """Add the rule about accuracy to a variant judged live."""
-    if run.assignment.policy.rules_only:
+    if task.assignment.policy.rules_only:
         return live
     trained = uploaded is not None and name in uploaded.variants and uploaded.variants[name].full
-    if not trained and name not in variants_to_train(run, ()):
+    if not trained and name not in variants_to_train(task, ()):
         return live
-    rules = run.assignment.rules_for(name)
+    rules = task.assignment.rules_for(name)
     if live.problem is not None:
-        return _scored(run, name, live, not_loaded(live.problem.cause, rules, full=True))
+        return _scored(task, name, live, not_loaded(live.problem.cause, rules, full=True))
     if uploaded is None:
-        return _scored(run, name, live, (*live.findings, *_unproven(why_none, rules)))
-    why = "; ".join(doubts(name, live, uploaded, run.assignment, run.recipe(name)))
+        return _scored(task, name, live, (*live.findings, *_unproven(why_none, rules)))
+    why = "; ".join(doubts(name, live, uploaded, task.assignment, recipe))
     if why:
         reason = f"the record that came with the submission does not hold up: {why}"
-        return _scored(run, name, live, (*live.findings, *_unproven(reason, rules)))
+        return _scored(task, name, live, (*live.findings, *_unproven(reason, rules)))
     trainings = uploaded.variants[name].trainings
-    findings = (*live.findings, *judged(run, name, trainings))
+    findings = (*live.findings, *judged(task, name, trainings))
     taken = {"training": trainings[0], "more_trainings": trainings[1:]}
-    return _scored(run, name, live, findings).model_copy(
+    return _scored(task, name, live, findings).model_copy(
         update={**taken, "facts": with_accuracy(live.facts, trainings)}
     )
 
@@ -208,16 +240,16 @@ def _unproven(why: str, rules: Sequence[Asked]) -> tuple[Finding, ...]:
     return not_trained(replace(untrainable("student", why), actual=why, help=ADVICE), rules)
 
 
-def _pending(run: Run, name: str) -> VariantRecord:
-    full = name in variants_to_train(run, ())
+def _pending(task: Task, name: str) -> VariantRecord:
+    full = name in variants_to_train(task, ())
     findings = tuple(
         finding.model_copy(update={"actual": "not reached yet", "help": PENDING})
-        for finding in not_loaded("infrastructure", run.assignment.rules_for(name), full=full)
+        for finding in not_loaded("infrastructure", task.assignment.rules_for(name), full=full)
     )
-    verdict, points, most = grade_variant(findings, worth(run.assignment, name))
+    verdict, points, most = grade_variant(findings, worth(task.assignment, name))
     return VariantRecord(
-        title=run.assignment.variants[name].title,
-        class_name=run.submission.variants[name].requested.class_name or "",
+        title=task.assignment.variants[name].title,
+        class_name=task.submission.variants[name].requested.class_name or "",
         full=full,
         verdict=verdict,
         points=points,
@@ -227,23 +259,11 @@ def _pending(run: Run, name: str) -> VariantRecord:
     )
 
 
-def _scored(run: Run, name: str, variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRecord:
-    verdict, points, most = grade_variant(findings, worth(run.assignment, name))
+def _scored(task: Task, name: str, variant: VariantRecord, findings: tuple[Finding, ...]) -> VariantRecord:
+    verdict, points, most = grade_variant(findings, worth(task.assignment, name))
     full = any(finding.measured for finding in findings)
     return variant.model_copy(
         update={
             "findings": findings, "verdict": verdict, "points": points, "max_points": most, "full": full,
         }
     )  # fmt: skip
-
-
-def _empty(run: Run) -> Record:
-    """Start a record before anything is known, but for what was not handed in."""
-    return judge(replace(run, submission=replace(run.submission, variants={})))
-
-
-def _with(run: Run, base: Record, variants: Mapping[str, VariantRecord]) -> Record:
-    found = {**variants, **base.variants}
-    scored = total(run.assignment, found)
-    points = {"verdict": scored.verdict, "points": scored.points, "max_points": scored.max_points}
-    return records.sealed(base.model_copy(update={"variants": found, **points}))

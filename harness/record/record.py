@@ -12,9 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from harness.base.errors import UsageError
+from harness.base.frozen import Frozen
+from harness.datasets.confusion import Confusion, correct_of, total_of
 
 SCHEMA: Literal["harness/record/1"] = "harness/record/1"
 WILSON_Z = 1.959963984540054
@@ -31,11 +33,7 @@ Augmented = Literal["one by one", "in batches", "on the device"]
 OpenCV made the images or the device did."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Where(_Frozen):
+class Where(Frozen):
     """A place in the submission: layer path, source line, operator. Text to show."""
 
     layer: str
@@ -43,7 +41,7 @@ class Where(_Frozen):
     op: str = ""
 
 
-class Finding(_Frozen):
+class Finding(Frozen):
     """The verdict of one rule on one variant.
 
     `cause` says whose fault it is when `status` is not_judged, and is None otherwise. `points` is
@@ -67,7 +65,7 @@ class Finding(_Frozen):
     """Place of its advice in the order of steps, from 1; 0 where there is none, or it comes last."""
 
 
-class StridedConvolution(_Frozen):
+class StridedConvolution(Frozen):
     """One executed convolution that raises the jump."""
 
     where: str
@@ -76,7 +74,7 @@ class StridedConvolution(_Frozen):
     dilation: tuple[int, ...]
 
 
-class ReceptiveFieldRow(_Frozen):
+class ReceptiveFieldRow(Frozen):
     """One layer of the receptive-field table, in input pixels (the smaller side of a non-square one)."""
 
     layer: str
@@ -89,7 +87,7 @@ class ReceptiveFieldRow(_Frozen):
     jump_out: int
 
 
-class SecondMeasurement(_Frozen):
+class SecondMeasurement(Frozen):
     """The receptive field once more, by gradients: whether it agrees with the one computed from the graph.
 
     `px` is the measured number, None where the border of the image hides it; `note` says why there is
@@ -101,7 +99,7 @@ class SecondMeasurement(_Frozen):
     note: str = ""
 
 
-class Facts(_Frozen):
+class Facts(Frozen):
     """The measurements of the executed graph; None where something could not be measured."""
 
     parameters: int | None = None
@@ -122,7 +120,7 @@ class Facts(_Frozen):
     warnings: tuple[str, ...] = ()
 
 
-class EpochLog(_Frozen):
+class EpochLog(Frozen):
     """One epoch: mean training loss and accuracy, test loss and accuracy, last learning rate."""
 
     epoch: int
@@ -133,7 +131,7 @@ class EpochLog(_Frozen):
     lr: float
 
 
-class DataUsed(_Frozen):
+class DataUsed(Frozen):
     """The data set that was used; `mini` is an embedded preview set, never graded."""
 
     name: str
@@ -145,7 +143,7 @@ class DataUsed(_Frozen):
     classes: tuple[str, ...]
 
 
-class Training(_Frozen):
+class Training(Frozen):
     """One seeded training of one variant. `confusion[i][j]`: images of class i called class j."""
 
     seed: int
@@ -165,10 +163,10 @@ class Training(_Frozen):
     @property
     def correct(self) -> int:
         """Test images that the last epoch's network calls by their own class."""
-        return sum(row[i] for i, row in enumerate(self.confusion))
+        return correct_of(self.confusion)
 
 
-class Problem(_Frozen):
+class Problem(Frozen):
     """The reason that a variant could not be loaded; `traceback` holds the student's own frames."""
 
     cause: Cause
@@ -177,7 +175,7 @@ class Problem(_Frozen):
     ending: Ending = "crashed"
 
 
-class VariantRecord(_Frozen):
+class VariantRecord(Frozen):
     """Everything about one variant of a submission. `full` says that training was part of it.
 
     `more_trainings` are those with further seeds, where the first came close to the line.
@@ -211,7 +209,7 @@ class VariantRecord(_Frozen):
         return (() if self.training is None else (self.training,)) + self.more_trainings
 
 
-class Record(_Frozen):
+class Record(Frozen):
     """One graded submission."""
 
     schema_: Literal["harness/record/1"] = Field(default=SCHEMA, alias="schema")
@@ -253,6 +251,21 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def accuracy_of(confusion: Confusion) -> tuple[float, tuple[float, float]]:
+    """Return the accuracy of a confusion matrix and its 95 % Wilson interval, as shares in [0, 1]."""
+    correct, total = correct_of(confusion), total_of(confusion)
+    return correct / total, wilson_interval(correct, total)
+
+
+def mean_interval(correct: int, trainings: Sequence[Training]) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of the mean of trainings that have so many images right together.
+
+    It is that of a single measurement: all trainings are measured on the same test images, so more of them do
+    not make those images say more.
+    """
+    return wilson_interval(round(correct / len(trainings)), trainings[0].data.test_images)
+
+
 def in_percent(share: float, digits: int = 2) -> str:
     """Write a share in [0, 1] in percent; 100 stands only for all of it, whatever rounding would say."""
     text = f"{100 * share:.{digits}f}"
@@ -261,14 +274,10 @@ def in_percent(share: float, digits: int = 2) -> str:
 
 
 def mean_accuracy(trainings: Sequence[Training]) -> tuple[float, tuple[float, float]]:
-    """Return the mean accuracy of one training or more, and its 95 % Wilson interval, as shares in [0, 1].
-
-    The interval is that of a single measurement: all trainings are measured on the same test images, so
-    more of them do not make those images say more.
-    """
-    images, number = trainings[0].data.test_images, len(trainings)
+    """Return the mean accuracy of one training or more, and its `mean_interval`, as shares in [0, 1]."""
     correct = sum(training.correct for training in trainings)
-    return correct / (number * images), wilson_interval(round(correct / number), images)
+    share = correct / (len(trainings) * trainings[0].data.test_images)
+    return share, mean_interval(correct, trainings)
 
 
 def sealed(record: Record) -> Record:

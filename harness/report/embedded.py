@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.record.record import VariantRecord
-from harness.report.plots.sources import (
-    ARCHITECTURE,
-    SAMPLES,
-    effective_square,
-    read_effective_field,
-)
+from harness.report.material import Material
+from harness.report.plots.sources import ARCHITECTURE, EffectiveField, effective_square
 
+ARCHITECTURE_SVG, AUGMENTED = "architecture.svg", "augmented_samples_grid.png"
+"""Pictures among the files of a variant that a page shows too."""
 SEEN_COLOUR = (230, 120, 0)
 
 
@@ -62,18 +61,26 @@ class Embedded:
     wrong: tuple[TestImage, ...] = ()
 
 
-def embedded(variant: VariantRecord, folder: Path) -> Embedded:
-    """Read a variant's pictures; nothing is taken from a folder that holds another graph."""
-    if _is_of_another(variant, folder):
-        return Embedded()
-    background, wrong = _samples(variant, folder / SAMPLES)
+def embedded(variant: VariantRecord, material: Material, drawn: Mapping[str, bytes]) -> Embedded:
+    """Embed a variant's pictures; `drawn` are those that are files, by their names."""
+    background, wrong = _samples(variant, material)
+    architecture, augmented = drawn.get(ARCHITECTURE_SVG), drawn.get(AUGMENTED)
     return Embedded(
-        architecture=_file(folder / "plots" / "architecture.svg", "image/svg+xml"),
-        seen=_seen(folder),
-        augmented=_file(folder / "plots" / "augmented_samples_grid.png", "image/png"),
+        architecture=None if architecture is None else data_address(architecture, "image/svg+xml"),
+        seen=_seen(material.field),
+        augmented=None if augmented is None else data_address(augmented, "image/png"),
         background=background,
         wrong=wrong,
     )
+
+
+def embedded_in(variant: VariantRecord, folder: Path) -> Embedded:
+    """Embed the pictures in a variant's folder; nothing is taken from one that holds another graph."""
+    if _is_of_another(variant, folder):
+        return Embedded()
+    files = {name: folder / "plots" / name for name in (ARCHITECTURE_SVG, AUGMENTED)}
+    drawn = {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+    return embedded(variant, Material(folder), drawn)
 
 
 def data_address(content: bytes, kind: str) -> str:
@@ -98,13 +105,8 @@ def _is_of_another(variant: VariantRecord, folder: Path) -> bool:
     return graph.is_file() and hashlib.sha256(graph.read_bytes()).hexdigest() != variant.graph_sha256
 
 
-def _file(path: Path, kind: str) -> str | None:
-    return data_address(path.read_bytes(), kind) if path.is_file() else None
-
-
-def _seen(folder: Path) -> Seen | None:
+def _seen(field: EffectiveField | None) -> Seen | None:
     """Colour the effective receptive field on a root scale, as its tails would be invisible otherwise."""
-    field = read_effective_field(folder)
     if field is None:
         return None
     strength = np.sqrt(np.asarray(field.heat))
@@ -118,12 +120,10 @@ def _seen(folder: Path) -> Seen | None:
     )  # fmt: skip
 
 
-def _samples(variant: VariantRecord, path: Path) -> tuple[str | None, tuple[TestImage, ...]]:
-    if variant.training is None or not path.is_file():
+def _samples(variant: VariantRecord, material: Material) -> tuple[str | None, tuple[TestImage, ...]]:
+    samples = None if variant.training is None else material.samples
+    if variant.training is None or samples is None:
         return None, ()
-    from harness.report.plots.samples import read_samples  # takes matplotlib along, which is slow
-
-    samples = read_samples(path)
     classes = variant.training.data.classes
     background = None
     if samples.test is not None and len(samples.test.images):

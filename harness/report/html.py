@@ -21,7 +21,7 @@ from harness.datasets.spec import DataSpec
 from harness.record.record import Record, Training, VariantRecord, in_percent
 from harness.report import charts, words
 from harness.report.charts import Chart, FieldView, Strip
-from harness.report.embedded import Embedded, embedded
+from harness.report.embedded import Embedded, embedded_in
 from harness.report.markdown import TEMPLATES, in_words, percent, pretty_json
 from harness.report.plots.sources import SHARE
 from harness.report.visible import short, visible
@@ -61,14 +61,35 @@ def render_html(
     student: str = "",
     in_class: Sequence[str] = (),
 ) -> str:
-    """Render ``scorecard.html`` from a record and the pictures in its variants' folders.
+    """Render ``scorecard.html`` from a record and the pictures in its variants' folders, see `render_page`.
 
-    A picture that is not there is left out. `folders` may lack a variant. `student` is named at the head.
+    `folders` may lack a variant.
+    """
+    pictures = {
+        name: embedded_in(variant, folders[name])
+        for name, variant in record.variants.items()
+        if name in folders
+    }
+    return render_page(record, pictures, templates, student, in_class)
+
+
+def render_page(
+    record: Record,
+    pictures: Mapping[str, Embedded],
+    templates: Path = TEMPLATES,
+    student: str = "",
+    in_class: Sequence[str] = (),
+) -> str:
+    """Render ``scorecard.html`` from a record and the pictures of its variants.
+
+    A picture that is not there is left out. `pictures` may lack a variant. `student` is named at the head.
     `in_class` says, in sentences, what becomes of the points in a class, such as what handing in late costs.
     """
     script = (templates / "scorecard.js").read_text(encoding="utf-8")
     drawings = {
-        name: _drawings(variant, folders.get(name), accuracy_asked(record, name), image_px(record))
+        name: _drawings(
+            variant, pictures.get(name, Embedded()), accuracy_asked(record, name), image_px(record)
+        )
         for name, variant in record.variants.items()
     }
     return unbroken(
@@ -154,9 +175,8 @@ def page_environment(templates: Path) -> Environment:
 
 
 def _drawings(
-    variant: VariantRecord, folder: Path | None, threshold: float | None, side: int | None
+    variant: VariantRecord, pictures: Embedded, threshold: float | None, side: int | None
 ) -> Drawings:
-    pictures = Embedded() if folder is None else embedded(variant, folder)
     rows = variant.receptive_field
     field = charts.field_view(rows, side) if rows and side else None
     training = variant.training

@@ -1,12 +1,13 @@
-"""Draw every picture of a run; `harness.report.plots` says which there are and what each means."""
+"""Draw every picture of a grade; `harness.report.plots` says which there are and what each means."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.base.files import write_text
-from harness.graph.ir import parse_architecture
+from harness.base.files import write_bytes
 from harness.record.record import Record, Training, VariantRecord
-from harness.report.plots.architecture import draw_architecture
+from harness.report.material import Material
+from harness.report.plots.architecture import architecture_svg
 from harness.report.plots.confusion import draw_confusion
 from harness.report.plots.curves import (
     draw_accuracy,
@@ -15,47 +16,45 @@ from harness.report.plots.curves import (
     draw_loss,
 )
 from harness.report.plots.field import draw_receptive_field
-from harness.report.plots.samples import (
-    Samples,
-    draw_augmented,
-    draw_classified,
-    read_samples,
-)
-from harness.report.plots.sources import ARCHITECTURE, SAMPLES, read_effective_field
-from harness.report.summary import summary_csv
+from harness.report.plots.image_file import Samples
+from harness.report.plots.samples import draw_augmented, draw_classified
 from harness.report.words import accuracy_asked
 
 PLOTS = "plots"
 COMBINED = "combined"
 
+Draw = Callable[[], bytes | None]
+"""Draws a picture; None where there is nothing to show."""
 
-def write_pictures(record: Record, folders: Mapping[str, Path], out: Path) -> tuple[str, ...]:
-    """Draw what can be drawn of a record; `folders` are the variants' own, `out` that of the results.
 
-    Returns a note for every picture that could not be drawn; one failure leaves the others.
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures by their file names, and a note for each that could not be drawn or written."""
+
+    drawn: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def write_pictures(
+    record: Record, materials: Mapping[str, Material], out: Path
+) -> tuple[dict[str, Pictures], tuple[str, ...]]:
+    """Draw what can be drawn of a record, into the variants' folders and into that of the results, `out`.
+
+    Returns the pictures of each variant, and a note for every one that could not be drawn; one failure leaves
+    the others.
     """
-    notes: list[str] = []
-    images = _images(record, folders)
+    with_samples = _with_samples(record, materials)
+    found = {}
     for name, variant in record.variants.items():
-        title = f"{name}: {variant.class_name}"
-        notes += _tried(folders[name] / PLOTS, _of_graph(variant, folders[name], title, images.get(name)))
+        title, own = f"{name}: {variant.class_name}", materials[name]
+        shown_on = own if name in with_samples else next(iter(with_samples.values()), None)
+        pictures = _of_graph(variant, own, title, shown_on)
         if variant.training is not None:
-            notes += write_training_pictures(
-                variant.training, folders[name], title, accuracy_asked(record, name)
-            )
-    trained = {folders[n].name: v.training for n, v in record.variants.items() if v.training is not None}
-    if trained:
-        asked = {
-            accuracy_asked(record, name) for name, v in record.variants.items() if v.training is not None
-        }
-        threshold = asked.pop() if len(asked) == 1 else None
-        plots = {
-            "combined_acc.png": lambda path: draw_combined_accuracy(path, trained, threshold),
-            "combined_loss.png": lambda path: draw_combined_loss(path, trained),
-        }
-        notes += _tried(out / COMBINED / PLOTS, plots)
-        write_text(out / COMBINED / "summary.csv", summary_csv(record, folders))
-    return tuple(notes)
+            threshold = accuracy_asked(record, name)
+            pictures |= _of_training(variant.training, own, title, threshold)
+        found[name] = _written(own.folder / PLOTS, pictures)
+    combined = _written(out / COMBINED / PLOTS, _combined(record, materials))
+    return found, (*(note for one in found.values() for note in one.notes), *combined.notes)
 
 
 def write_training_pictures(
@@ -65,77 +64,103 @@ def write_training_pictures(
 
     `threshold` is the accuracy that it had to reach, a share in [0, 1].
     """
-    classes = training.data.classes
-    pictures: dict[str, Draw] = {
-        "acc_curves.png": lambda path: draw_accuracy(path, training, title, threshold),
-        "loss_curves.png": lambda path: draw_loss(path, training, title),
-        "cm.png": lambda path: draw_confusion(path, training, title),
-    }
-    if not (folder / SAMPLES).is_file():
-        return _tried(folder / PLOTS, pictures)
-
-    def samples() -> Samples:
-        return read_samples(folder / SAMPLES)
-
-    def test(path: Path) -> None:
-        if (shown := samples().test) is not None:
-            draw_classified(path, shown, classes, f"{title}, what it calls images of the test split")
-
-    def wrong(path: Path) -> None:
-        if (shown := samples().wrong) is not None and len(shown.labels):
-            draw_classified(path, shown, classes, f"{title}, its most confident mistakes")
-
-    def augmented(path: Path) -> None:
-        draw_augmented(path, samples().train, classes, f"{title}, its first training images, augmented")
-
-    pictures |= {
-        "test_samples_grid.png": test,
-        "wrong_samples_grid.png": wrong,
-        "augmented_samples_grid.png": augmented,
-    }
-    return _tried(folder / PLOTS, pictures)
+    pictures = _of_training(training, Material(folder), title, threshold)
+    return _written(folder / PLOTS, pictures).notes
 
 
 # Private functions
 
-Draw = Callable[[Path], None]
+
+def _combined(record: Record, materials: Mapping[str, Material]) -> dict[str, Draw]:
+    """List the pictures that show the trainings of all variants together."""
+    variants = {name: v.training for name, v in record.variants.items() if v.training is not None}
+    if not variants:
+        return {}
+    trained = {materials[name].folder.name: training for name, training in variants.items()}
+    asked = {accuracy_asked(record, name) for name in variants}
+    threshold = asked.pop() if len(asked) == 1 else None
+    return {
+        "combined_acc.png": lambda: draw_combined_accuracy(trained, threshold),
+        "combined_loss.png": lambda: draw_combined_loss(trained),
+    }
 
 
-def _of_graph(variant: VariantRecord, folder: Path, title: str, image: Path | None) -> dict[str, Draw]:
-    """List what shows the network itself, where it could be exported."""
+def _of_training(
+    training: Training, material: Material, title: str, threshold: float | None
+) -> dict[str, Draw]:
+    """List what shows a training: its curves, its confusions, its images."""
+    classes = training.data.classes
+
+    def test() -> bytes | None:
+        shown = _samples(material).test
+        what = f"{title}, what it calls images of the test split"
+        return None if shown is None else draw_classified(shown, classes, what)
+
+    def wrong() -> bytes | None:
+        shown = _samples(material).wrong
+        if shown is None or not len(shown.labels):
+            return None
+        return draw_classified(shown, classes, f"{title}, its most confident mistakes")
+
+    def augmented() -> bytes:
+        what = f"{title}, its first training images, augmented"
+        return draw_augmented(_samples(material).train, classes, what)
+
+    pictures: dict[str, Draw] = {
+        "acc_curves.png": lambda: draw_accuracy(training, title, threshold),
+        "loss_curves.png": lambda: draw_loss(training, title),
+        "cm.png": lambda: draw_confusion(training, title),
+    }
+    of_images: dict[str, Draw] = {
+        "test_samples_grid.png": test,
+        "wrong_samples_grid.png": wrong,
+        "augmented_samples_grid.png": augmented,
+    }
+    return pictures | (of_images if material.has_samples else {})
+
+
+def _samples(material: Material) -> Samples:
+    assert material.samples is not None
+    return material.samples
+
+
+def _of_graph(
+    variant: VariantRecord, material: Material, title: str, shown_on: Material | None
+) -> dict[str, Draw]:
+    """List what shows the network itself, where it could be exported; `shown_on` has a test image."""
     if variant.graph_sha256 is None:
         return {}
 
-    def field(path: Path) -> None:
-        found = read_effective_field(folder)
+    def field() -> bytes | None:
+        found = material.field
         if found is None:
-            return
-        test = read_samples(image).test if image is not None else None
-        shown = None if test is None else test.images[0]
-        if shown is not None and shown.shape[:2] != found.image[2:]:
-            shown = None
-        draw_receptive_field(path, found, f"{title}, receptive field, {found.weights} weights", shown)
+            return None
+        test = _samples(shown_on).test if shown_on is not None else None
+        image = None if test is None else test.images[0]
+        if image is not None and image.shape[:2] != found.image[2:]:
+            image = None
+        return draw_receptive_field(found, f"{title}, receptive field, {found.weights} weights", image)
 
-    def graph(path: Path) -> None:
-        architecture = parse_architecture((folder / ARCHITECTURE).read_bytes())
-        draw_architecture(path, architecture, f"{title}, the graph that executes")
+    def graph() -> bytes:
+        return architecture_svg(material.view, f"{title}, the graph that executes").encode()
 
     return {"receptive_field.png": field, "architecture.svg": graph}
 
 
-def _images(record: Record, folders: Mapping[str, Path]) -> dict[str, Path]:
-    """Find for each variant the samples to show its receptive field on: its own, else those of another."""
-    trained = [n for n, v in record.variants.items() if v.training is not None]
-    there = [n for n in trained if (folders[n] / SAMPLES).is_file()]
-    return {n: folders[n if n in there else there[0]] / SAMPLES for n in record.variants if there}
+def _with_samples(record: Record, materials: Mapping[str, Material]) -> dict[str, Material]:
+    """Find the variants that have images to show a receptive field on."""
+    trained = (name for name, v in record.variants.items() if v.training is not None)
+    return {name: materials[name] for name in trained if materials[name].has_samples}
 
 
-def _tried(folder: Path, pictures: Mapping[str, Draw]) -> tuple[str, ...]:
-    notes = []
+def _written(folder: Path, pictures: Mapping[str, Draw]) -> Pictures:
+    drawn, notes = {}, []
     for name, draw in pictures.items():
         try:
-            draw(folder / name)
+            if (picture := draw()) is not None:
+                write_bytes(folder / name, picture)
+                drawn[name] = picture
         except Exception as error:  # noqa: BLE001 - a picture that cannot be drawn must not cost a grade
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             notes.append(f"{folder / name}: could not be drawn ({reason}). The grade stands without it.")
-    return tuple(notes)
+    return Pictures(drawn, tuple(notes))

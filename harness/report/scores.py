@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from harness.datasets.confusion import correct_of
+
 
 def class_scores(
     confusion: Sequence[Sequence[int]], classes: Sequence[str]
@@ -19,7 +21,7 @@ def class_scores(
         [name, *_rounded(row[:3]), row[3]] for name, row in zip(classes, rows, strict=True)
     ]
     table += [
-        ["accuracy", "", "", *_rounded([sum(row[i] for i, row in enumerate(confusion)) / total]), total],
+        ["accuracy", "", "", *_rounded([correct_of(confusion) / total]), total],
         ["macro avg", *_rounded(macro), total],
         ["weighted avg", *_rounded(weighted), total],
     ]

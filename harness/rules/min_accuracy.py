@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from harness.base.tables import Positive, Share
-from harness.record.record import Status, Training, in_percent, wilson_interval
+from harness.record.record import Status, Training, in_percent, mean_interval
 from harness.rules.base import RuleSettings, TrainingRule, rule
 from harness.rules.verdicts import Verdict
 
@@ -105,7 +105,7 @@ class MinAccuracy(TrainingRule):
 
 
 def stuck_at_chance(training: Training) -> str | None:
-    """Say since when the network only guesses, and the likely reason; None if it does not."""
+    """Return since when the network only guesses, and the likely reason; None if it does not."""
     chance = 1 / len(training.data.classes)
     # Three standard deviations of a network that guesses.
     most = chance + 3 * math.sqrt(chance * (1 - chance) / training.data.test_images)
@@ -151,7 +151,7 @@ def _correct(training: Training, settings: Settings) -> int:
 def _interval(trainings: Sequence[Training], settings: Settings) -> tuple[float, float]:
     """Return the 95 % interval of one measurement: all trainings are measured on the same images."""
     correct = sum(_correct(training, settings) for training in trainings)
-    return wilson_interval(round(correct / len(trainings)), trainings[0].data.test_images)
+    return mean_interval(correct, trainings)
 
 
 def _said(trainings: Sequence[Training], settings: Settings, correct: int) -> str:

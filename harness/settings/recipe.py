@@ -39,7 +39,7 @@ class Stage(Table):
 
 
 class RecipeOverride(Table):
-    """What a manifest may change of the recipe, within the assignment's `[overrides]`."""
+    """The changes that a manifest may make to the recipe, within the assignment's `[overrides]`."""
 
     epochs: int | None = None
     batch_size: int | None = None
@@ -50,7 +50,7 @@ class RecipeOverride(Table):
 
 
 class RecipeChanges(RecipeOverride):
-    """What a variant of the assignment, or a tier of the recipe, may change of the recipe."""
+    """The changes that a variant of the assignment, or a tier of the recipe, may make to the recipe."""
 
     muon: float | None = None
     precision: AskedPrecision | None = None
@@ -63,7 +63,7 @@ class RecipeChanges(RecipeOverride):
 
 
 class Tier(RecipeChanges):
-    """What differs from `[recipe]` for networks of some cost."""
+    """The changes to `[recipe]` for networks of some cost."""
 
     up_to_mmacs: Annotated[float, Field(gt=0)] | None = None
     """Million multiply-adds that an image may take; the last tier has no bound."""
@@ -174,7 +174,7 @@ class RecipeSpec(Table):
         return after.model_copy(update={"tiers": tiers})
 
     def differences(self, trained: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the keys in which the recipe that a training ran with, as plain data, is not this one.
+        """Return the keys in which the recipe that a training ran with, as plain data, is not this one.
 
         A training says in which precision it ran: any is that of `auto`.
         """
@@ -211,6 +211,6 @@ def _bound(tier: Tier) -> str:
 
 
 def _scaled(recipe: RecipeSpec, epochs: int) -> tuple[dict[str, int], ...]:
-    """Keep each stage's share of the training when the number of epochs changes."""
+    """Return the stages with the same shares of the training when the number of epochs changes."""
     scaled = ((stage.epochs * epochs // recipe.epochs, stage.size_px) for stage in recipe.stages)
     return tuple({"epochs": count, "size_px": size} for count, size in scaled if count > 0)

@@ -45,7 +45,7 @@ class BatchTransform(Protocol):
 
     @property
     def draws(self) -> int:
-        """How many uniform numbers each image takes."""
+        """The number of uniform numbers that each image takes."""
 
     @property
     def has_device_form(self) -> bool:

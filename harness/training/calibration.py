@@ -1,4 +1,4 @@
-"""How fast this machine trains: small networks are timed, and their seconds shared among kinds of work."""
+"""The speed of this machine: small networks are timed, and their seconds shared among kinds of work."""
 
 import time
 from collections.abc import Callable

@@ -22,7 +22,7 @@ Step = Callable[[], None]
 
 
 class Recorder(Protocol):
-    """What a device can do with a step."""
+    """A recorder of steps on a device."""
 
     def plainly(self, step: Step) -> None:
         """Run a step, so that it could be recorded next.
@@ -48,7 +48,7 @@ class Waits(Exception):  # noqa: N818 - a property of a step, not an error
 
 @dataclass(frozen=True)
 class Execution:
-    """How the steps of a training run."""
+    """The way in which the steps of a training run."""
 
     resident: bool = False
     """Whether the training images lie on the device, and are augmented there."""
@@ -72,7 +72,7 @@ class Repeated:
         self._left = WARM_UP
 
     def __call__(self) -> None:
-        """Do the step once."""
+        """Run the step once."""
         if self._recorder is not None and self._replay is None and self._left == 0:
             self._replay = self._recorded(self._recorder)
         if self._replay is not None:

@@ -1,7 +1,10 @@
 """Checkpoints: written atomically at the end of an epoch, loaded as data, refused when they do not fit."""
 
 import hashlib
-from collections.abc import Mapping
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +65,18 @@ class Trained:
     schedule: torch.optim.lr_scheduler.LRScheduler
 
 
-def save(folder: Path, trained: Trained, progress: Progress, identity: Identity, save_every: int) -> None:
+def save(
+    folder: Path,
+    trained: Trained,
+    progress: Progress,
+    identity: Identity,
+    save_every: int,
+    seal_key: str = "",
+) -> None:
     """Write best.pth if this epoch is the best so far, a snapshot every `save_every` epochs, and last.pth.
 
-    last.pth comes last: whatever a kill leaves undone is done again, alike, after resuming.
+    last.pth comes last: whatever a kill leaves undone is done again, alike, after resuming. With a key it is
+    sealed, see `continued`.
     """
     weights = trained.model.state_dict()
     if progress.best_epoch == progress.epoch:
@@ -82,6 +93,8 @@ def save(folder: Path, trained: Trained, progress: Progress, identity: Identity,
         "confusion": [list(row) for row in progress.confusion],
         "identity": asdict(identity),
     }
+    if seal_key:
+        content["seal"] = _seal(content, seal_key)
     if save_every and progress.epoch % save_every == 0:
         _write(folder / f"epoch_{progress.epoch:03d}.pth", content)
     _write(folder / LAST, content)
@@ -102,15 +115,31 @@ def resume(path: Path, trained: Trained, identity: Identity) -> Progress:
     """
     content = _read(path)
     _check_same_training(path, content["identity"], identity)
-    trained.model.load_state_dict(content["model"], strict=True)
-    for name, buffer in _unnamed(trained.model).items():
-        buffer.copy_(content["unnamed"][name])
-    trained.optimizer.load_state_dict(content["optimizer"])
-    trained.schedule.load_state_dict(content["schedule"])
-    return Progress(
-        logs=tuple(EpochLog.model_validate(log) for log in content["logs"]),
-        confusion=tuple(tuple(row) for row in content["confusion"]),
-    )
+    return _loaded(content, trained)
+
+
+def bound(seal_key: str, fingerprint: Mapping[str, str]) -> str:
+    """Derive the key for what is computed under a fingerprint: under another one the bytes may be others."""
+    if not seal_key:
+        return ""
+    said = json.dumps(dict(fingerprint), sort_keys=True).encode()
+    return hmac.new(bytes.fromhex(seal_key), said, hashlib.sha256).hexdigest()
+
+
+def continued(folder: Path, trained: Trained, identity: Identity, seal_key: str) -> Progress | None:
+    """Go on from a folder's last.pth, if it is of this training and was written by whoever has the key.
+
+    A results folder may be a stranger's: without the seal, weights that were trained elsewhere would count.
+    None where there is no such checkpoint; `trained` is as it was then.
+    """
+    with suppress(UsageError):
+        content = _read(folder / LAST)
+        sealed = {key: value for key, value in content.items() if key != "seal"}
+        given = str(content.get("seal"))
+        if seal_key and hmac.compare_digest(given, _seal(sealed, seal_key)):
+            _check_same_training(folder / LAST, content["identity"], identity)
+            return _loaded(content, trained)
+    return None
 
 
 def trained_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -128,12 +157,55 @@ def weights_sha256(model: nn.Module) -> str:
     sha = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         sha.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        sha.update(flat.view(torch.uint8).numpy().tobytes())
+        sha.update(_bytes_of(tensor))
     return sha.hexdigest()
 
 
 # Private functions
+
+
+def _loaded(content: Mapping[str, Any], trained: Trained) -> Progress:
+    """Load what a checkpoint holds into `trained`, in place."""
+    trained.model.load_state_dict(content["model"], strict=True)
+    for name, buffer in _unnamed(trained.model).items():
+        buffer.copy_(content["unnamed"][name])
+    trained.optimizer.load_state_dict(content["optimizer"])
+    trained.schedule.load_state_dict(content["schedule"])
+    return Progress(
+        logs=tuple(EpochLog.model_validate(log) for log in content["logs"]),
+        confusion=tuple(tuple(row) for row in content["confusion"]),
+    )
+
+
+def _seal(content: Mapping[str, Any], seal_key: str) -> str:
+    """Return the HMAC-SHA256 (hex) of all that a checkpoint holds."""
+    digest = hmac.new(bytes.fromhex(seal_key), digestmod=hashlib.sha256)
+    for piece in _pieces(content):
+        digest.update(len(piece).to_bytes(8, "big") + piece)
+    return digest.hexdigest()
+
+
+def _pieces(value: Any) -> Iterator[bytes]:
+    """Yield plain data and tensors piece by piece, in their order."""
+    if isinstance(value, torch.Tensor):
+        yield f"{value.dtype} {list(value.shape)}".encode()
+        yield _bytes_of(value)
+    elif isinstance(value, Mapping):
+        yield f"mapping {len(value)}".encode()
+        for key, item in value.items():
+            yield repr(key).encode()
+            yield from _pieces(item)
+    elif isinstance(value, (list, tuple)):
+        yield f"sequence {len(value)}".encode()
+        for item in value:
+            yield from _pieces(item)
+    else:
+        yield repr(value).encode()
+
+
+def _bytes_of(tensor: torch.Tensor) -> bytes:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes()
 
 
 def _unnamed(model: nn.Module) -> dict[str, torch.Tensor]:

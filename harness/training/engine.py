@@ -1,13 +1,18 @@
-"""The training child: read jobs from standard input, one a line, and answer with a line of JSON per event.
+"""The child that runs networks: read a job a line from standard input, answer with a line of JSON per event.
 
-Started as ``python -m harness.training.engine`` by `harness.training.runner`. Only events are written
-to standard output; whatever a library prints goes to standard error. No student code runs here: the
-network is rebuilt from its graph.
+Started as ``python -m harness.training.engine [DATA]`` by `harness.training.runner`; with DATA, a data set as
+JSON, it gets ready for a probe on it before there is a job. Only events are written to standard output;
+whatever a library prints goes to standard error. No student code runs here: the network is rebuilt from its
+graph.
 """
 
+import ctypes
+import gc
 import os
 import sys
 import traceback
+from contextlib import suppress
+from importlib import import_module
 from typing import BinaryIO
 
 from pydantic import ValidationError
@@ -15,11 +20,13 @@ from pydantic import ValidationError
 from harness.base.errors import DataError, HarnessError, TrainingError
 from harness.datasets.loading import checked_folder
 from harness.datasets.miniature import load_for_probe
+from harness.datasets.spec import DataSpec
 from harness.training.budget import WORKSPACE_MIB, bounded_memory
 from harness.training.calibration import seconds_of_work
 from harness.training.determinism import device_of, make_deterministic, switches
 from harness.training.events import (
     ERRORS,
+    AllProbedEvent,
     CalibratedEvent,
     DoctorEvent,
     Emit,
@@ -35,8 +42,14 @@ from harness.training.probe import probe_all
 
 
 def main() -> int:
-    """Do the jobs on standard input until one fails. Returns the exit code: 0 if each ended with a result."""
+    """Run the jobs on standard input, one after the other. Returns the exit code: that of the last job.
+
+    A job that comes to no result leaves those after it; an error that nobody expected ends the process.
+    """
+    status = 0
     with _events_only() as out:
+        for data in sys.argv[1:]:
+            warm_up(DataSpec.model_validate_json(data))
 
         def emit(event: Event) -> None:
             out.write(event.model_dump_json().encode() + b"\n")
@@ -44,22 +57,27 @@ def main() -> int:
 
         try:
             for line in sys.stdin.buffer:
-                do(_job(line), emit)
+                status = _done(line, emit)
         except BrokenPipeError:
             # Nobody is listening any more: the parent was killed.
             return 1
-        except HarnessError as error:
-            emit(error_event(error))
-            return error.exit_code
         except Exception as error:  # noqa: BLE001 - the last resort of a process
             traceback.print_exc()
-            emit(ErrorEvent(kind="training", message=f"training: unexpected error: {one_line(error)}."))
+            message = f"training: unexpected error: {one_line(error)}."
+            emit(ErrorEvent(kind="training", fatal=True, message=message))
             return 1
-    return 0
+    return status
+
+
+def warm_up(data: DataSpec) -> None:
+    """Load what a probe on images of a data set loads at its first step, which is half of what it takes."""
+    with suppress(Exception):  # a job that needs it says what is wrong
+        import_module("torch._dynamo")  # the first operator of some kinds imports it, which takes a second
+        load_for_probe(data)
 
 
 def do(job: Job, emit: Emit) -> None:
-    """Do one job; the last event emitted is its result.
+    """Run one job; the last event emitted is its result.
 
     Raises:
         HarnessError: no result could be reached, for a reason with a message of its own.
@@ -69,7 +87,9 @@ def do(job: Job, emit: Emit) -> None:
         data = load_for_probe(job.data)
         emit(StartedEvent())
         with bounded_memory(job.memory_mib + WORKSPACE_MIB):
-            emit(probe_all(job, data, emit))
+            for probed in probe_all(job, data, emit):
+                emit(probed)
+        emit(AllProbedEvent())
         return
     if isinstance(job, FieldJob):
         make_deterministic(job.threads)
@@ -90,7 +110,7 @@ def do(job: Job, emit: Emit) -> None:
 
 
 def error_event(error: HarnessError) -> ErrorEvent:
-    """Say an expected error as an event; `kind` names its class."""
+    """Return an expected error as an event; `kind` names its class."""
     kind = next((kind for kind, cls in ERRORS.items() if isinstance(error, cls)), "training")
     return ErrorEvent.model_validate({"kind": kind, "message": str(error)})
 
@@ -98,8 +118,31 @@ def error_event(error: HarnessError) -> ErrorEvent:
 # Private functions
 
 
+def _done(line: bytes, emit: Emit) -> int:
+    """Run one job; an expected error is an event. Returns the exit code that stands for it."""
+    try:
+        job = _job(line)
+        if not isinstance(job, ProbeJob):
+            _give_back()
+        do(job, emit)
+    except HarnessError as error:
+        emit(error_event(error))
+        return error.exit_code
+    return 0
+
+
+def _give_back() -> None:
+    """Return the memory that the jobs before have freed to the system: the allocator is told to keep it.
+
+    Not before a probe: a class has hundreds, which take about as much as each other.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _events_only() -> BinaryIO:
-    """Take standard output for the events; what libraries print goes to standard error from here on."""
+    """Redirect standard output: it is for the events, and what libraries print goes to standard error."""
     own = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(own, "wb")

@@ -174,7 +174,7 @@ def _median(
     dim: int,
     keepdim: bool = False,  # noqa: FBT001, FBT002
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take the lower one of two in the middle; the first that is not a number, where there is one."""
+    """Return the lower one of two in the middle; the first that is not a number, where there is one."""
     size = x.shape[dim]
     return _at_rank(x, dim, lambda nans: torch.where(nans > 0, size - nans, (size - 1) // 2), keepdim=keepdim)
 
@@ -191,7 +191,7 @@ def _median_of_numbers(
 def _at_rank(
     x: torch.Tensor, dim: int, rank: Callable[[torch.Tensor], torch.Tensor], *, keepdim: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take the element of a rank along `dim`, and its index; `rank` is told how many are not a number."""
+    """Return the element of a rank along `dim`, and its index; `rank` is told how many are not a number."""
     ordered, order = torch.sort(x, dim=dim, stable=True)  # what is not a number comes last
     place = rank(x.isnan().sum(dim, keepdim=True))
     found = ordered.gather(dim, place), order.gather(dim, place)
@@ -225,7 +225,7 @@ def _reduced(
 
 
 def _in_two_rows(op: Call) -> Call:
-    """Keep a scan away from the kernel for a single row, which adds blocks in the order they end in."""
+    """Run a scan without the kernel for a single row, which adds blocks in the order they end in."""
 
     def run(x: torch.Tensor, dim: int, **kwargs: Any) -> Any:
         if x.ndim == 0 or x.numel() != x.shape[dim]:
@@ -258,7 +258,7 @@ def _sampled(
 
 
 def _only(values: Sequence[Any], axis: int, dims: int, rest: int = 1) -> tuple[Any, ...]:
-    """Give the last axis the value of one; all others have a single place, and keep it."""
+    """Return the last axis with the value of one; all others have a single place, and keep it."""
     return (*[rest] * (dims - 1), values[axis])
 
 
@@ -267,7 +267,7 @@ def _each(values: Sequence[int], dims: int) -> tuple[int, ...]:
 
 
 def _laid_out_as(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """Lay a result out as the operator would: channels last where `x` is."""
+    """Convert a result to the layout that the operator would give it: channels last where `x` is."""
     is_last = x.ndim == _PLANE_DIMENSIONS and not x.is_contiguous()
     if is_last and x.is_contiguous(memory_format=torch.channels_last):
         return out.contiguous(memory_format=torch.channels_last)

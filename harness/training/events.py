@@ -51,6 +51,14 @@ class DownloadEvent(Table):
     total: int | None
 
 
+class ContinuedEvent(Table):
+    """A training goes on from a checkpoint: the epochs that it has."""
+
+    event: Literal["continued"] = "continued"
+    logs: tuple[EpochLog, ...]
+    epochs: int
+
+
 class StepEvent(Table):
     """Progress inside an epoch; loss and accuracy are means over the epoch so far."""
 
@@ -82,7 +90,6 @@ class SlowerEvent(Table):
 class Probe(Table):
     """The measurements of an untrained model. Accuracies are shares in [0, 1]; differences are relative."""
 
-    logits_shape: tuple[int, ...]
     accuracy_running: float
     """With running statistics (eval graph)."""
     accuracy_batch: float
@@ -128,23 +135,21 @@ class ProbedEvent(Table):
     found: Probe | Refused | str
 
 
-class ProbeEvent(Table):
-    """The result of a probe job, by model; a model that cannot run has a message instead."""
+class AllProbedEvent(Table):
+    """The end of a probe job: each of its models has had its event."""
 
-    event: Literal["probe"] = "probe"
-    probes: dict[str, Probe]
-    failures: dict[str, str]
+    event: Literal["all_probed"] = "all_probed"
 
 
 class FieldEvent(Table):
     """The result of a field job.
 
     `heat` is the mean absolute input gradient of one position, rows of pixels, its largest value 1;
-    `position` (h, w) is that position in the last feature map. Both are None when not asked for.
+    `position` (h, w) is that position in the last feature map. All are None when not asked for.
     """
 
     event: Literal["field"] = "field"
-    extents: Extents
+    extents: Extents | None = None
     heat: tuple[tuple[float, ...], ...] | None = None
     position: tuple[int, int] | None = None
 
@@ -190,7 +195,7 @@ class CalibratedEvent(Table):
 
 
 class EstimatedEvent(Table):
-    """How long the training that follows should take on this machine."""
+    """The time that the training which follows should take on this machine."""
 
     event: Literal["estimated"] = "estimated"
     message: str
@@ -217,9 +222,13 @@ class DivergedEvent(Table):
 
 
 class ErrorEvent(Table):
-    """The child cannot go on; `kind` names the class of `harness.base.errors` to raise in the parent."""
+    """A job came to no result; `kind` names the class of `harness.base.errors` to raise in the parent.
+
+    `fatal`: for a reason that nobody knows, so that the child does no other job.
+    """
 
     event: Literal["error"] = "error"
+    fatal: bool = False
     kind: Literal["data", "data_unavailable", "usage", "graph", "training"]
     message: str
 
@@ -230,13 +239,14 @@ Event = Annotated[
         DoctorEvent,
         ReadyEvent,
         DownloadEvent,
+        ContinuedEvent,
         StepEvent,
         EpochEvent,
         SlowerEvent,
         StartedEvent,
         CheckedEvent,
         ProbedEvent,
-        ProbeEvent,
+        AllProbedEvent,
         FieldEvent,
         TrainedEvent,
         MeasuredEvent,

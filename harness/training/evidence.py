@@ -13,10 +13,10 @@ from torch import nn
 
 from harness.graph.aliases import MAY_SHARE
 from harness.graph.consistency import difference
-from harness.graph.ir import Architecture, Graph, Node
+from harness.graph.ir import Architecture, Graph, Mode, Node
 from harness.graph.operators import OPS, is_in_place
 from harness.graph.parameters import statistics
-from harness.graph.probe import Evidence, Mode
+from harness.graph.probe import Evidence
 from harness.graph.receptive_field.engine import Measured
 from harness.graph.view import View
 from harness.training import behaviour, rims
@@ -49,7 +49,7 @@ _CPU = torch.device("cpu")
 
 
 def evidence(
-    architecture: Architecture,
+    views: Mapping[Mode, View],
     tensors: Tensors,
     images: torch.Tensor,
     labels: torch.Tensor,
@@ -58,6 +58,7 @@ def evidence(
 ) -> Evidence:
     """Measure what of a network has influence; with `every_layer`, of its layers one by one.
 
+    `views` are its graphs, see `harness.graph.view.views_of`.
     `images` (N, C, H, W) float32 and `labels` (N,) int64 are what it is trained on for a moment, at least
     `STEPS` times `IMAGES`. Whatever cannot be run leaves the rest of the evidence out and says why.
     """
@@ -65,9 +66,10 @@ def evidence(
     # A batch of two images is too little to be divided.
     torch.set_num_threads(1)
     try:
+        architecture = views["eval"].measured.architecture
         complete = {spec.name: tensors[spec.tied_to or spec.name] for spec in architecture.tensors}
         trained = after_steps(architecture, complete, images, labels)
-        return _measured(architecture, complete, trained, images, every_layer=every_layer)
+        return _measured(views, complete, trained, images, every_layer=every_layer)
     except Exception as error:  # noqa: BLE001 - torch may raise anything on a forged graph
         return Evidence(broken=one_line(error))
     finally:
@@ -116,7 +118,7 @@ def _stepped(
 
 
 def _measured(
-    architecture: Architecture,
+    views: Mapping[Mode, View],
     tensors: Tensors,
     trained: Tensors,
     several: torch.Tensor,
@@ -124,10 +126,6 @@ def _measured(
     every_layer: bool,
 ) -> Evidence:
     images = several[:TRIED]
-    views: dict[Mode, View] = {
-        "eval": View(architecture, architecture.eval),
-        "train": View(architecture, architecture.train),
-    }
     of_eval, of_train = views["eval"], views["train"]
     fixed = frozenset(name for name, tensor in tensors.items() if torch.equal(tensor, trained[name]))
     fixed = fixed if len(fixed) < len(tensors) else frozenset()  # it could not be trained for a moment

@@ -1,4 +1,4 @@
-"""Where a training step gets its batch: from the host, or from the images that lie on the device.
+"""The source of a training step's batch: the host, or the images that lie on the device.
 
 Both give the same images in the same order, the same function of (seed, epoch, index); pixels that the
 augmentation of either interpolates differ by one grey level at most. A recorded step reads its batch where
@@ -23,13 +23,13 @@ class Feed(Protocol):
 
     @property
     def augmented(self) -> Augmented:
-        """How the images are augmented."""
+        """The way in which the images are augmented."""
 
     def begin(self, epoch: int) -> None:
         """Go to the first batch of an epoch, counted from 0."""
 
     def advance(self) -> None:
-        """Do what the host has to do before a step."""
+        """Prepare on the host what a step needs."""
 
     def batch(self) -> Batch:
         """Return the step's images (N, H, W, C) uint8 and labels (N,) int64, on the device."""
@@ -56,7 +56,7 @@ class HostFeed:
         self._batch: Batch | None = None
 
     def begin(self, epoch: int) -> None:
-        """Do nothing: the stream goes on from one epoch to the next."""
+        """Start an epoch: the stream goes on from the one before."""
 
     def advance(self) -> None:
         """Wait for the next batch, and send it to where the last one was."""
@@ -69,7 +69,7 @@ class HostFeed:
             place.copy_(pinned, non_blocking=True)
 
     def batch(self) -> Batch:
-        """Return the batch of the last `advance`."""
+        """Return the next batch."""
         assert self._batch is not None
         return self._batch
 
@@ -97,10 +97,10 @@ class DeviceFeed:
             place.copy_(values)
 
     def advance(self) -> None:
-        """Do nothing."""
+        """Advance nothing: all is on the device."""
 
     def batch(self) -> Batch:
-        """Take the next batch."""
+        """Return the next batch."""
         order, *parameters = self._drawn
         chosen = order.index_select(0, self._step)[0]
         self._step += 1

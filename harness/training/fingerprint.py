@@ -49,7 +49,7 @@ def fingerprint(device: torch.device) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Card:
-    """What a GPU, its driver and the libraries for it tell of themselves."""
+    """The properties that a GPU, its driver and the libraries for it report."""
 
     name: str
     """Of a slice of a card it ends in MIG and the slice's profile."""

@@ -43,28 +43,28 @@ def measure_field(job: FieldJob) -> FieldEvent:
     """
     plan, tensors = read(job.model.architecture, job.model.weights)
     check_weights(plan, tensors)
-    seen = extents(plan, tensors)
+    view = View(plan, plan.eval)
+    seen = extents(view, tensors) if job.extents else None
     if not job.images:
         return FieldEvent(extents=seen)
     if job.checkpoint is not None:
         tensors |= trained_tensors(job.checkpoint)
         check_weights(plan, tensors)
-    heat, position = effective_field(plan, tensors, images=job.images, seed=job.seed)
+    heat, position = effective_field(view, tensors, images=job.images, seed=job.seed)
     rows = tuple(tuple(row) for row in heat.tolist())
     return FieldEvent(extents=seen, heat=rows, position=position)
 
 
-def extents(architecture: Architecture, tensors: Mapping[str, torch.Tensor]) -> Extents:
+def extents(view: View, tensors: Mapping[str, torch.Tensor]) -> Extents:
     """Measure what single positions of the last feature maps see.
 
     In the middle of an image so large that its border plays no part; where the graph takes no other
     image than its own, in a corner, the middle and the opposite corner of that.
     """
-    view = View(architecture, architecture.eval)
     names = targets(view)
     if not names:
         return Extents(reason="where the head begins, or what it sees, is not known")
-    weights = positive(architecture, tensors)
+    weights = positive(view.measured.architecture, tensors)
     measured: list[Extent] = []
     try:
         for name in names:
@@ -77,7 +77,7 @@ def extents(architecture: Architecture, tensors: Mapping[str, torch.Tensor]) -> 
 
 
 def effective_field(
-    architecture: Architecture, tensors: Mapping[str, torch.Tensor], *, images: int, seed: int
+    view: View, tensors: Mapping[str, torch.Tensor], *, images: int, seed: int
 ) -> tuple[torch.Tensor, Pair]:
     """Average the input gradient of the middle position of the last map over random images.
 
@@ -87,11 +87,10 @@ def effective_field(
     Raises:
         GraphError: where the head begins is not known, or the graph cannot be run or differentiated.
     """
-    view = View(architecture, architecture.eval)
-    names = targets(view)
+    names, graph = targets(view), view.measured.graph
     if not names:
         raise GraphError("receptive field: where the head begins, or what it sees, is not known.")
-    program = compiled(up_to(architecture.eval, names[-1]), _CPU)
+    program = compiled(up_to(graph, names[-1]), _CPU)
     field = view.measured.fields[names[-1]]
     draw = torch.Generator().manual_seed(seed)
     failure = ""
@@ -99,7 +98,7 @@ def effective_field(
         heat, position = torch.zeros(size, dtype=torch.float64), (0, 0)
         try:
             for _ in range(images):
-                image = torch.randn(1, _channels(architecture.eval), *size, generator=draw)
+                image = torch.randn(1, _channels(graph), *size, generator=draw)
                 value = program.run(image.requires_grad_(), tensors)
                 position = _middle(field, value, size)
                 heat += _gradient(field, image, value, position).abs().sum((0, 1))

@@ -58,6 +58,11 @@ class TrainJob(Table):
     checkpoints: Path
     """Folder for last.pth, best.pth and snapshots."""
     resume: Path | None = None
+    """A checkpoint to go on from: it has to be of this training."""
+    continues: bool = False
+    """Go on from the ``last.pth`` in `checkpoints`, if it is sealed with `seal_key` and of this training."""
+    seal_key: str = ""
+    """Hex; checkpoints are sealed with it. "": they are not, and none is gone on from by itself."""
     save_every: int = 0
     """Keep a snapshot every N epochs; 0 keeps none."""
     samples: Path | None = None
@@ -82,13 +87,15 @@ class EvaluateJob(Table):
 
 
 class FieldJob(Table):
-    """Measure the receptive field by gradients, and draw the effective one."""
+    """Measure by gradients what the last feature map sees."""
 
     kind: Literal["field"] = "field"
     model: Model
     checkpoint: Path | None = None
     """A checkpoint of the model, whose weights take the place of the initial ones in the effective field."""
     threads: int
+    extents: bool = True
+    """Whether to measure the receptive field: how far a position sees, whatever the weights are."""
     images: int
     """Random images the effective receptive field is averaged over; 0 leaves it out."""
     seed: int

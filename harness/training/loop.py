@@ -16,14 +16,15 @@ from harness.base.errors import GraphError, UsageError
 from harness.base.seeds import seed_for
 from harness.base.tables import content_hash
 from harness.datasets.images import Data
-from harness.record.record import Augmented, EpochLog, Training, wilson_interval
+from harness.record.record import Augmented, EpochLog, Training, accuracy_of
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
 from harness.training.batches import Batches
 from harness.training.capture import Execution, Repeated, execution_on
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
-from harness.training.events import DivergedEvent, Emit, EpochEvent, StepEvent
+from harness.training.events import ContinuedEvent, DivergedEvent, Emit, EpochEvent, StepEvent
 from harness.training.feed import feed
+from harness.training.fingerprint import fingerprint
 from harness.training.jobs import TrainJob
 from harness.training.measure import Measured, measure
 from harness.training.muon import Muon
@@ -49,7 +50,7 @@ class Diverged(Exception):  # noqa: N818 - an outcome to report, not an error
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a training is a function of, besides its job."""
+    """The inputs that a training is a function of, besides its job."""
 
     network: Network
     data: Data
@@ -84,7 +85,8 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
     identity = _identity(job, inputs, initial_sha256)
     trained = optimised(network, recipe, steps, capturable=execution.recorder is not None)
     checkpoint.clear(job.checkpoints)
-    progress = checkpoint.resume(job.resume, trained, identity) if job.resume else Progress((), ())
+    seal_key = checkpoint.bound(job.seal_key, fingerprint(inputs.device))
+    progress = _begun(job, trained, identity, seal_key, emit)
     pixels = Pixels(inputs.stats, inputs.device, plan.memory_format)
     measured: Measured | None = None
     left = range(progress.epoch * batches.steps_per_epoch, steps)
@@ -99,7 +101,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         run = _Epoch(job, epoch, side_px, plan.precision, batches.steps_per_epoch, step, repeated, emit)
         log, measured = run.run(inputs.data)
         progress = Progress((*progress.logs, log), measured.confusion)
-        checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every)
+        checkpoint.save(job.checkpoints, trained, progress, identity, job.save_every, seal_key)
         emit(EpochEvent(log=log, epochs=recipe.epochs, seconds=time.monotonic() - started))
     training = _result(job, inputs, asked, plan.notes, progress, initial_sha256, batch_feed.augmented)
     if job.samples is not None:
@@ -110,7 +112,7 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
 
 
 def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable: bool = False) -> Trained:
-    """Give a network its optimiser and its schedule over `steps` batches.
+    """Return the optimiser of a network, and its schedule over `steps` batches.
 
     Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
     says so; weight decay on weights only, which are the parameters of more than one dimension.
@@ -154,6 +156,19 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable:
 
 
 # Private functions
+
+
+def _begun(job: TrainJob, trained: Trained, identity: Identity, seal_key: str, emit: Emit) -> Progress:
+    """Go on from the job's checkpoint, or from one that it finds where it may; else begin."""
+    progress = None
+    if job.resume is not None:
+        progress = checkpoint.resume(job.resume, trained, identity)
+    elif job.continues:
+        progress = checkpoint.continued(job.checkpoints, trained, identity, seal_key)
+    if progress is None:
+        return Progress((), ())
+    emit(ContinuedEvent(logs=progress.logs, epochs=job.recipe.epochs))
+    return progress
 
 
 def _identity(job: TrainJob, inputs: Inputs, initial_sha256: str) -> Identity:
@@ -274,7 +289,7 @@ def _result(
     manner: Augmented,
 ) -> Training:
     confusion = progress.confusion
-    correct, total = sum(row[i] for i, row in enumerate(confusion)), sum(map(sum, confusion))
+    accuracy, interval = accuracy_of(confusion)
     return Training(
         seed=job.seed,
         device=inputs.device.type,
@@ -283,8 +298,8 @@ def _result(
         epochs=progress.logs,
         best_epoch=progress.best_epoch,
         confusion=confusion,
-        accuracy=correct / total,
-        accuracy_interval=wilson_interval(correct, total),
+        accuracy=accuracy,
+        accuracy_interval=interval,
         initial_sha256=initial_sha256,
         weights_sha256=weights_sha256(inputs.network),
         augmented=manner,

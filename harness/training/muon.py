@@ -28,7 +28,7 @@ class Muon(torch.optim.SGD):
     def __init__(
         self, params: Iterable[torch.Tensor] | Iterable[Group], *, capturable: bool = False, **settings: Any
     ) -> None:
-        """Take what SGD takes."""
+        """Accept the arguments of SGD."""
         super().__init__(params, **settings)
         device = next(p.device for group in self.param_groups for p in group["params"])
         self._rates = torch.zeros(2, device=device) if capturable else None
@@ -41,7 +41,7 @@ class Muon(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Take one step; the gradients of orthogonalised parameters are used up."""
+        """Make one step; the gradients of orthogonalised parameters are used up."""
         if self._rates is not None:
             for group in self.param_groups:
                 self._captured_step(group, *self._rates.unbind())
@@ -64,7 +64,7 @@ class Muon(torch.optim.SGD):
         parameter.add_(matrix.view(parameter.shape), alpha=-group["lr"] * _length(matrix, group))
 
     def _captured_step(self, group: Group, lr: torch.Tensor, momentum: torch.Tensor) -> None:
-        """Take the same step with rates that lie on the device, for all parameters of a group at once."""
+        """Make the same step with rates that lie on the device, for all parameters of a group at once."""
         parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
         if not parameters:
             return
@@ -94,7 +94,7 @@ class Muon(torch.optim.SGD):
 
 
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """Bring the singular values of a matrix near 1 and keep its singular vectors."""
+    """Scale the singular values of a matrix to near 1 and preserve its singular vectors."""
     a, b, c = COEFFICIENTS
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T

@@ -6,6 +6,7 @@ No student code runs and nothing is unpickled. See `harness.training.program` fo
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -67,7 +68,7 @@ class Network(_Branch):
         return self.run(images)
 
     def draw(self, seed: int, epoch: int, step: int) -> None:
-        """Say of which step the random numbers are that the graphs draw: dropout's and all others'.
+        """Set the step whose random numbers the graphs draw: dropout's and all others'.
 
         Epoch and step lie on the network's device, in one tensor for good: a captured CUDA graph reads it.
         """
@@ -90,13 +91,19 @@ def read(architecture: Path, weights: Path) -> tuple[plain.Architecture, dict[st
         GraphError: either file cannot be read or is not valid.
     """
     try:
-        plan = plain.parse_architecture(architecture.read_bytes())
+        plan = _parsed(architecture.read_bytes())
     except OSError as error:
         raise GraphError(f"{architecture}: cannot be read ({error.strerror}).") from None
     try:
         return plan, load_file(weights)
     except (OSError, SafetensorError) as error:
         raise GraphError(f"{weights}: not a readable safetensors file ({error}).") from None
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: bytes) -> plain.Architecture:
+    """Parse a graph once for all jobs of a process."""
+    return plain.parse_architecture(text)
 
 
 def check_weights(architecture: plain.Architecture, tensors: Mapping[str, torch.Tensor]) -> None:

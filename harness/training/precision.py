@@ -1,4 +1,4 @@
-"""Whether a device computes bfloat16 by itself."""
+"""The devices that compute bfloat16 by themselves."""
 
 import torch
 

@@ -1,7 +1,7 @@
 """Probe an untrained model: accuracy before training, and what its output depends on."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,12 +10,13 @@ import torch
 
 from harness.base.errors import GraphError
 from harness.datasets.images import Data, Split
-from harness.graph.ir import Architecture
+from harness.graph.ir import Mode
 from harness.graph.operators import unknown_ops
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
+from harness.graph.view import View, views_of
 from harness.training.budget import check_memory
-from harness.training.events import CheckedEvent, Probe, ProbedEvent, ProbeEvent, Refused
+from harness.training.events import CheckedEvent, Probe, ProbedEvent, Refused
 from harness.training.evidence import IMAGES, STEPS, evidence
 from harness.training.gradients import extents
 from harness.training.jobs import Model, ProbeJob
@@ -54,26 +55,22 @@ class _Means:
     stats: Stats
 
 
-def probe_all(job: ProbeJob, data: Data, emit: Callable[[CheckedEvent | ProbedEvent], None]) -> ProbeEvent:
-    """Probe each model on the test split of `data`; a model that cannot run has a message instead."""
+def probe_all(job: ProbeJob, data: Data, checked: Callable[[CheckedEvent], None]) -> Iterator[ProbedEvent]:
+    """Probe each model on the test split of `data`; a model that cannot run has a message instead.
+
+    `checked` hears of each model that is what it says, before it is run.
+    """
     assert isinstance(data.test, Split)  # images that come with the harness: their labels are no secret
     means = _Means(job, _mixed(data.test), data.train, measured(data.train.images))
-    probes: dict[str, Probe] = {}
-    failures: dict[str, str] = {}
     for name, model in job.models.items():
-        found = _found(model, means, partial(emit, CheckedEvent(model=name)))
-        if isinstance(found, Probe):
-            probes[name] = found
-        else:
-            failures[name] = found.message if isinstance(found, Refused) else found
-        emit(ProbedEvent(model=name, found=found))
-    return ProbeEvent(probes=probes, failures=failures)
+        found = _found(model, means, partial(checked, CheckedEvent(model=name)))
+        yield ProbedEvent(model=name, found=found)
 
 
 def probe(
     network: Network, pixels: Pixels, split: Split, job: ProbeJob, seen: Extents, shown: Evidence
 ) -> Probe:
-    """Probe one network; it is left as it came. The shape of the logits is that of `TOGETHER` images."""
+    """Probe one network; it is left as it came."""
     images = pixels(torch.from_numpy(split.images[:TOGETHER]))
     with torch.no_grad():
         once = copy.deepcopy(network).eval()
@@ -86,7 +83,6 @@ def probe(
     # The first images again, in batches as they are measured for a grade.
     graded = torch.from_numpy(running.logits[: len(first)])
     return Probe(
-        logits_shape=tuple(first.shape),
         accuracy_running=running.correct / running.total,
         accuracy_batch=(batch_logits.argmax(1) == labels).double().mean().item(),
         repeat_difference=_difference(first, second),
@@ -119,8 +115,9 @@ def _found(model: Model, means: _Means, checked: Callable[[], None]) -> Probe | 
         in_layout(network, memory_format)
         pixels = Pixels(means.stats, torch.device("cpu"), memory_format)
         check_one_image(plan, network, pixels(torch.from_numpy(means.split.images[:1])))
-        shown = _evidence(plan, tensors, pixels, means)
-        return probe(network, pixels, means.split, job, extents(plan, tensors), shown)
+        views = views_of(plan)
+        shown = _evidence(views, tensors, pixels, means)
+        return probe(network, pixels, means.split, job, extents(views["eval"], tensors), shown)
     except Exception as error:  # noqa: BLE001 - as above
         return _said(error)
 
@@ -139,13 +136,13 @@ def _mixed(split: Split) -> Split:
     return Split(split.images[order][:PROBED], split.labels[order][:PROBED])
 
 
-def _evidence(plan: Architecture, tensors: Tensors, pixels: Pixels, means: _Means) -> Evidence:
+def _evidence(views: Mapping[Mode, View], tensors: Tensors, pixels: Pixels, means: _Means) -> Evidence:
     """Train for a moment, on images of all classes, and measure what has influence."""
     count, train = STEPS * IMAGES, means.train
     chosen = np.arange(count) * 7919 % len(train.labels)
     images = pixels(torch.from_numpy(train.images[chosen])).contiguous()
     labels = torch.from_numpy(train.labels[chosen])
-    return evidence(plan, tensors, images, labels, every_layer=means.job.every_layer)
+    return evidence(views, tensors, images, labels, every_layer=means.job.every_layer)
 
 
 def _with_batch_statistics(

@@ -47,7 +47,7 @@ def drawing(call: Call, node: int) -> Call | Drawing:
 
 
 def _named(operator: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Give every argument its name, and those left out their defaults."""
+    """Return every argument by its name, and the defaults of those left out."""
     arguments = operator._schema.arguments
     defaults = {one.name: one.default_value for one in arguments}
     return defaults | {one.name: value for one, value in zip(arguments, args, strict=False)} | dict(kwargs)

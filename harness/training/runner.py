@@ -3,6 +3,7 @@
 Nothing here imports torch. What the child writes is parsed as `harness.training.jobs` events.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -18,9 +19,11 @@ from pydantic import ValidationError
 
 from harness.base.errors import TrainingError
 from harness.datasets.registry import environment
+from harness.datasets.spec import DataSpec
 from harness.training.events import (
     ERRORS,
     EVENTS,
+    AllProbedEvent,
     AugmentedEvent,
     CalibratedEvent,
     DivergedEvent,
@@ -29,24 +32,21 @@ from harness.training.events import (
     Event,
     FieldEvent,
     MeasuredEvent,
-    ProbeEvent,
     TrainedEvent,
 )
 from harness.training.jobs import Job
 
 Result = Union[
-    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, CalibratedEvent, DoctorEvent,
+    AllProbedEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, CalibratedEvent, DoctorEvent,
     DivergedEvent,
 ]  # fmt: skip
 RESULTS = (
-    ProbeEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, CalibratedEvent, DoctorEvent,
+    AllProbedEvent, FieldEvent, TrainedEvent, MeasuredEvent, AugmentedEvent, CalibratedEvent, DoctorEvent,
     DivergedEvent,
 )  # fmt: skip
 
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
-MOST_MIB = 2_048
-"""A child that holds more memory is given no other job: what it has freed stays with it, see `FAST`."""
 
 _PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = (
@@ -77,10 +77,12 @@ class Child:
 
     It has its own process group and a clean environment, and works in this working directory, from which it
     imports nothing. It is killed with its workers when a job's time is up, when this process is interrupted,
-    when `on_event` raises, and by `close`.
+    when `on_event` raises, and by `close`. A job that comes to no result leaves it for the next one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_mib: float = math.inf) -> None:
+        """Prepare a child; one that holds more memory than `most_mib` after a job is given no other."""
+        self._most_mib = most_mib
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes]
         self._said_before = 0
@@ -89,6 +91,10 @@ class Child:
     def is_alive(self) -> bool:
         """Whether there is a process, from an earlier job."""
         return self._process is not None and self._process.poll() is None
+
+    def start(self, data: DataSpec) -> None:
+        """Start the process: what takes long to load for a probe on `data` is there when there is a job."""
+        self._started(data.model_dump_json())
 
     def run(
         self, job: Job, on_event: Callable[[Event], None], timeout_s: float, then_s: float | None = None
@@ -106,13 +112,16 @@ class Child:
         self._said_before = os.fstat(self._log.fileno()).st_size
         try:
             with _deadline(process, timeout_s) as deadline:
-                result = self._result(process, job, on_event, deadline, then_s)
+                ended = self._ended(process, job, on_event, deadline, then_s)
         except BaseException:
             self.close()
             raise
-        if deadline.expired.is_set() or _data_mib(process.pid) > MOST_MIB:
+        fatal = isinstance(ended, ErrorEvent) and ended.fatal
+        if deadline.expired.is_set() or fatal or _data_mib(process.pid) > self._most_mib:
             self.close()
-        return result
+        if isinstance(ended, ErrorEvent):
+            raise ERRORS[ended.kind](ended.message)
+        return ended
 
     def close(self) -> None:
         """End the child, whatever it is at."""
@@ -122,13 +131,13 @@ class Child:
             self._process = None
             self._log.close()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         if self._process is not None and self.is_alive:
             return self._process
         self.close()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - until close()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "harness.training.engine"],
+            [sys.executable, "-P", "-s", "-m", "harness.training.engine", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -137,18 +146,16 @@ class Child:
         )
         return self._process
 
-    def _result(
+    def _ended(
         self,
         process: subprocess.Popen[bytes],
         job: Job,
         on_event: Callable[[Event], None],
         deadline: "_Deadline",
         then_s: float | None,
-    ) -> Result:
+    ) -> Result | ErrorEvent:
         for event in _conversation(process, job):
-            if isinstance(event, ErrorEvent):
-                raise ERRORS[event.kind](event.message)
-            if isinstance(event, RESULTS):
+            if isinstance(event, ErrorEvent) or isinstance(event, RESULTS):  # noqa: SIM101 - for mypy
                 return event
             on_event(event)
             if then_s is not None:
@@ -194,7 +201,7 @@ class _Deadline:
         self._begin(timeout_s)
 
     def restart(self, timeout_s: float) -> None:
-        """Set the deadline this much time from now."""
+        """Allow it this much time from now on."""
         self.cancel()
         self._begin(timeout_s)
 
@@ -248,7 +255,7 @@ def _conversation(child: subprocess.Popen[bytes], job: Job) -> Iterator[Event]:
 
 
 def _data_mib(pid: int) -> int:
-    """Return how much memory of its own a process has taken, in MiB, touched or not."""
+    """Return how much memory of its own a process has taken, touched or not."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[5])
     except OSError:  # it has just ended

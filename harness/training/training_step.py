@@ -30,7 +30,7 @@ class TrainingStep:
     _repeated: Repeated | None = field(default=None, repr=False)
 
     def at(self, size_px: int, execution: Execution, emit: Emit) -> Repeated:
-        """Give the step on images of a size; one that was recorded for another size is dropped."""
+        """Return the step on images of a size; one that was recorded for another size is dropped."""
         if self._repeated is None or size_px != self._size_px:
             self._size_px, self._repeated = size_px, None  # its memory first
             self._repeated = Repeated(

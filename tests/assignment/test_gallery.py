@@ -8,9 +8,11 @@ from checkout import REPOSITORY
 from harness.assignment.gallery import located, reference_of, shipped
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
-from harness.pipeline.grade import judge
-from harness.pipeline.probing import probe_in
-from harness.pipeline.run import Run, Settings, take_in
+from harness.pipeline.grade import judged_by_rules
+from harness.pipeline.loading import in_sandbox, load
+from harness.pipeline.probing import probe
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
 from harness.sources.submission import open_submission
 from harness.training.runner import Child
 
@@ -61,9 +63,8 @@ def child():
 def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, sandbox, child):
     spec = load_assignment(shipped()[name])
     submission = open_submission(reference_of(shipped()[name]), spec, variants=tuple(spec.variants))
-    run = Run(submission, spec, Settings(out=tmp_path), lambda *_: None)
-    take_in(run, box=sandbox)
-    probe_in(child, run)
-    record = judge(run)
+    task = Task(submission, spec, Settings(out=tmp_path), in_sandbox(sandbox))
+    loads = load(task)
+    record = record_of(task, judged_by_rules(task, loads.backend, probe(task, loads, child)))
     assert record.verdict == "passed"
     assert set(record.variants) == set(spec.variants)

@@ -9,8 +9,10 @@ import pytest
 from harness.assignment.spec import AssignmentSpec
 from harness.assignment.starter import OUTLINE_SHA256, STARTER, outline_sha256, write_starter
 from harness.base.errors import UsageError
-from harness.pipeline.grade import grade
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.grade import grade_variants
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
 from harness.record.record import Record
 from harness.sources.submission import open_submission
 
@@ -29,14 +31,11 @@ def judged(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec)
             assert before in text
             text = text.replace(before, after)
         (folder / "model.py").write_text(text)
-        run = Run(
-            open_submission(folder, assignment),
-            assignment,
-            Settings(out=tmp_path_factory.mktemp("out")),
-            lambda *_: None,
-        )
-        record = grade(run)
-        return record, outline_sha256(run.traced["basic"].architecture.eval)
+        settings = Settings(out=tmp_path_factory.mktemp("out"))
+        task = Task(open_submission(folder, assignment), assignment, settings, in_sandbox())
+        graded = grade_variants(task)
+        architecture = graded.variants["basic"].judged.probed.loaded.architecture
+        return record_of(task, graded), outline_sha256(architecture.eval)
 
     return check
 

@@ -7,9 +7,9 @@ import pytest
 from harness.assignment.gallery import reference_of, shipped
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment, parse_assignment
 from harness.authoring.opponents import SOURCE, altered, broken_by, exported
-from harness.pipeline.grade import grade
-from harness.pipeline.run import Run, Settings
-from harness.rules.network import Network
+from harness.pipeline.grade import grade_variants
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.task import Settings, Task
 from harness.rules.registry import RULES
 from harness.sources.submission import open_submission
 
@@ -64,15 +64,10 @@ def test_without_an_opponent_no_rule_is_broken(compact):
 def test_every_rule_there_is_can_be_broken(tmp_path):
     spec = load_assignment(EVERY_RULE)
     assert set(spec.rules) == set(RULES)
-    run = Run(
-        open_submission(reference_of(shipped()["mnist-20k"]), spec), spec, Settings(out=tmp_path), silent
-    )
-    grade(run)
-    data, traced = spec.data, run.traced["basic"]
-    reference = Network(
-        traced.architecture, data.input_shape, data.num_classes, spec.recipe, run.probes["basic"]
-    )
-    tried = (*exported(spec, silent), *altered(reference, run.probes["basic"], spec))
+    submission = open_submission(reference_of(shipped()["mnist-20k"]), spec)
+    graded = grade_variants(Task(submission, spec, Settings(out=tmp_path), in_sandbox()))
+    reference = graded.variants["basic"].judged
+    tried = (*exported(spec, silent), *altered(reference.network, reference.probed.probe, spec))
     broken = broken_by(spec, "basic", tried)
     assert [rule for rule, name in broken.items() if not name] == []
     assert broken["epochs"] == "the reference with epochs = 50"

@@ -6,7 +6,7 @@ from harness.assignment.spec import load_assignment
 from harness.authoring.trial import outcome, try_out
 from harness.authoring.writing import write_for
 from harness.base.machine import Check
-from harness.pipeline.run import Settings
+from harness.pipeline.task import Settings
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from harness.base.errors import UsageError
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS
 from harness.pipeline.grade import grade
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.task import Settings, Task
 from harness.rules.registry import RULES
 from harness.sources.submission import open_submission
 
@@ -30,7 +31,7 @@ def test_the_submission_beside_it_keeps_every_rule(tmp_path, dataset):
     written = write_for(tmp_path / "new", dataset)
     spec = load_assignment(written.assignment)
     submission = open_submission(written.reference, spec)
-    record = grade(Run(submission, spec, Settings(out=tmp_path / "out"), lambda *_: None))
+    record = grade(Task(submission, spec, Settings(out=tmp_path / "out"), in_sandbox()))
     assert record.verdict == "passed"
 
 

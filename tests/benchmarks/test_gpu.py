@@ -34,6 +34,15 @@ def test_every_part_runs_small_on_a_cpu(tmp_path: Path) -> None:
     assert "| `golden` | dilated: twice the same | yes |" in table
 
 
+def test_a_part_that_is_stopped_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    ended = run("--device", "cpu", "--quick", "--patience", 0.001, "--out", tmp_path)
+    assert ended.returncode == 1
+    parts = json.loads((tmp_path / "gpu.json").read_text())["parts"]
+    assert parts["operators"] == {"stopped": "stopped after 0.06 s"}
+    assert parts["waits"] == {"stopped": "stopped after 0.04 s"}
+    assert "| `waits` | stopped | stopped after 0.04 s |" in (tmp_path / "gpu.md").read_text()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so_in_a_sentence(tmp_path: Path) -> None:
     ended = run("--out", tmp_path)

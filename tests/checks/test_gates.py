@@ -8,9 +8,11 @@ from textwrap import dedent
 import pytest
 from checkout import REPOSITORY
 
-from harness.loader.load import Untraced
-from harness.pipeline.grade import judge
-from harness.pipeline.run import Run, Settings
+from harness.loader.load import LoadFailure
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.recording import Graded, GradedVariant
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
 from harness.record.record import to_json
 from harness.sources.submission import open_submission
 
@@ -68,13 +70,11 @@ def test_a_wrong_path_is_bad_usage_and_not_a_crash():
 @pytest.fixture
 def record(tmp_path, assignment, reference):
     """The record of a submission that could not be taken in, training included."""
-    run = Run(open_submission(reference, assignment), assignment, Settings(out=tmp_path), lambda *_: None)
-    run.traced = {
-        name: Untraced("Net", "crashed", "student", "it does not import", "", "")
-        for name in assignment.variants
-    }
+    task = Task(open_submission(reference, assignment), assignment, Settings(out=tmp_path), in_sandbox())
+    failure = LoadFailure("Net", "crashed", "student", "it does not import", "", "")
+    graded = {name: GradedVariant(failure, full=name == "basic") for name in assignment.variants}
     file = tmp_path / "scorecard.json"
-    file.write_text(to_json(judge(run, frozenset({"basic"}))))
+    file.write_text(to_json(record_of(task, Graded("", graded))))
     return file
 
 

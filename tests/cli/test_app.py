@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import statistics
@@ -495,7 +496,9 @@ def test_a_terminal_shows_more_and_changes_nothing(harness, write, tmp_path):
             shown += chunk
     os.close(outer)
     assert running.wait() == 0
-    assert b"\x1b[" in shown
+    # A bar inside the epoch: its steps, and how long it takes yet.
+    assert b"basic: epoch 1/1" in shown
+    assert re.search(rb"step \d+/\d+ loss", shown)
     without, beside = (tmp_path / out / "basic" / "training.json" for out in ("without", "with"))
     assert beside.read_bytes() == without.read_bytes()
 

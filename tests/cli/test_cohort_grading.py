@@ -18,7 +18,7 @@ from harness.cohort.current import switch_to
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.queries import Counts
-from harness.cohort.repository import HandedIn, enter, enter_config
+from harness.cohort.repository import Ingested, enter, enter_config
 from harness.cohort.runner import Again
 from harness.cohort.store import opened_store
 from harness.record.record import Facts, Finding, Record, VariantRecord, sealed
@@ -54,7 +54,7 @@ def graded(tmp_path: Path) -> str:
         enter_config(store, config)
         for number, (student, one) in enumerate(records.items()):
             at = datetime(2026, 5, 4, 22, number, tzinfo=UTC)
-            enter(store, HandedIn(student, f"{student}.zip", at, f"{number:064}", "", "c" * 64), config)
+            enter(store, Ingested(student, f"{student}.zip", at, f"{number:064}", "", "c" * 64), config)
             (work,) = claim(store, config.run_key, "rules", 1, "me@here:1/x/y", 60)
             assert finish(store, work, "me@here:1/x/y", Outcome(one, "f" * 64, 1.25))
     return address
@@ -190,7 +190,7 @@ def test_what_another_version_has_graded_is_not_retried(harness, graded):
     old = GradingConfig(load_assignment(DEFAULT_ASSIGNMENT), seed=1, harness_version="0.0.1")
     with opened_store(graded) as store:
         enter_config(store, old)
-        enter(store, HandedIn("ada", "ada.zip", None, "e" * 64, "", "c" * 64), old)
+        enter(store, Ingested("ada", "ada.zip", None, "e" * 64, "", "c" * 64), old)
     said = harness("retry", "--cause", "resource", "--store", graded)
     assert "graded by harness 0.0.1; expected" in str(said.exception)
 
@@ -210,7 +210,7 @@ def test_a_beginning_that_several_have_names_them_and_a_whole_name_is_no_beginni
     with opened_store(graded) as store:
         config = GradingConfig(load_assignment(DEFAULT_ASSIGNMENT), seed=1)
         for number, name in enumerate(("Ada Byron", "adam")):
-            enter(store, HandedIn(name, "x.zip", None, f"{number + 7:064}", "", "c" * 64), config)
+            enter(store, Ingested(name, "x.zip", None, f"{number + 7:064}", "", "c" * 64), config)
     assert "ad: could be 3 students (Ada Byron, ada, adam). Write more of the name." in str(
         harness("show", "ad", "--store", graded).exception
     )
@@ -222,7 +222,7 @@ def test_a_student_of_an_earlier_assignment_alone_is_said(harness, graded):
     other = load_assignment(DEFAULT_ASSIGNMENT).model_copy(update={"id": "other"})
     with opened_store(graded) as store:
         enter_config(store, config := GradingConfig(other, seed=1))
-        enter(store, HandedIn("dan", "dan.zip", None, "e" * 64, "", "c" * 64), config)
+        enter(store, Ingested("dan", "dan.zip", None, "e" * 64, "", "c" * 64), config)
         switch_to(store, config.assignment_sha256)
     assert "ada: handed in nothing under this assignment; expected who did." in str(
         harness("show", "ada", "--store", graded).exception

@@ -4,8 +4,8 @@ import pytest
 from rich.text import Text
 
 from harness.cli.screen import Display, _show_findings, plain, say
-from harness.record.record import Finding
-from harness.training.events import SlowerEvent
+from harness.record.record import EpochLog, Finding
+from harness.training.events import ContinuedEvent, SlowerEvent
 
 HOSTILE = "[red]a\x1b[2Jb\x9b31m\u202e[/]"
 SHOWN = "[red]a⟨U+001B⟩[2Jb⟨U+009B⟩31m⟨U+202E⟩[/]"
@@ -62,3 +62,9 @@ def test_what_failed_comes_first_and_what_passed_is_one_line_of_80_columns(
     told = " ".join(" ".join(line.split()) for line in lines if line.startswith("    "))
     assert told == f"expected {long} got {long} expected open got open"
     assert lines[-2].rstrip().endswith("…")
+
+
+def test_a_training_that_goes_on_says_where_it_was_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    log = EpochLog(epoch=1, train_loss=1, train_acc=0.5, test_loss=1, test_acc=0.5, lr=0.1)
+    Display().show("basic", ContinuedEvent(logs=(log,), epochs=16))
+    assert capsys.readouterr().err == "basic: goes on after epoch 1 of 16, which was interrupted\n"

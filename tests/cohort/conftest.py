@@ -18,7 +18,7 @@ from harness.assignment.points import grade_variant
 from harness.assignment.spec import AssignmentSpec
 from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
-from harness.cohort.repository import HandedIn
+from harness.cohort.repository import Ingested
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
 from harness.record.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
@@ -108,7 +108,7 @@ def config(assignment: AssignmentSpec) -> GradingConfig:
     return GradingConfig(assignment, seed=1)
 
 
-ADA = HandedIn(
+ADA = Ingested(
     student="ada",
     source="ada.zip",
     submitted_at=datetime(2026, 5, 4, 22, 15, tzinfo=UTC),
@@ -119,10 +119,10 @@ ADA = HandedIn(
 
 
 @pytest.fixture
-def handed_in() -> Callable[..., HandedIn]:
+def handed_in() -> Callable[..., Ingested]:
     """Describe a submission, ada's unless something else is said."""
 
-    def described(student: str = "ada", **changes: object) -> HandedIn:
+    def described(student: str = "ada", **changes: object) -> Ingested:
         return replace(ADA, **{"student": student, "source": f"{student}.zip", **changes})
 
     return described

@@ -12,7 +12,7 @@ import pytest
 from harness.base.errors import UsageError
 from harness.cohort import gathering
 from harness.cohort.class_list import parse_class_list
-from harness.cohort.ingest import hand_in
+from harness.cohort.ingest import ingest
 from harness.cohort.names import Identity
 from harness.cohort.objects import Objects
 from harness.cohort.roster import read_roster
@@ -63,7 +63,7 @@ def handed_in_from(tmp_path, config):
     objects = Objects(tmp_path / "files")
 
     def taken(path: Path, **options) -> dict[str, list[str] | str]:
-        found = [hand_in(one, config, objects) for one in read_roster(path, **options).listed]
+        found = [ingest(one, config, objects) for one in read_roster(path, **options).listed]
         return {
             one.student: one.problem or sorted(p.name for p in objects.path(one.sources_sha256).iterdir())
             for one in found
@@ -116,7 +116,7 @@ def test_canvas_files_of_a_student_are_put_together_under_their_own_names(delive
 def test_a_file_that_is_a_link_to_another_s_is_not_followed(delivered, handed_in_from, tmp_path):
     folder = delivered({"ada_11_101_model.py": NET, "ada_11_102_x.py": "", "bob_12_103_a.py": NET}, "folder")
     (folder / "bob_12_104_b.py").symlink_to(folder / "ada_11_101_model.py")
-    assert "bob_12_103_a.py: a link; expected the work itself" in handed_in_from(folder)["bob"]
+    assert "bob_12_103_a.py: a link; expected the submission itself" in handed_in_from(folder)["bob"]
 
 
 def test_a_folder_around_all_of_a_zip_file_is_not_the_class(delivered):

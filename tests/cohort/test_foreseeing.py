@@ -14,7 +14,7 @@ from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Outcome, claim, finish
 from harness.cohort.models import CACHED
 from harness.cohort.queries import rows
-from harness.cohort.repository import HandedIn, enter, enter_config
+from harness.cohort.repository import Ingested, enter, enter_config
 from harness.cohort.store import opened_store
 from harness.graph.ir import parse_architecture
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
@@ -49,7 +49,7 @@ def store(config, tmp_path):
 
 def _enter(opened, config, student: str, number: int) -> None:
     at = datetime(2026, 5, 4, 22, number, tzinfo=UTC)
-    enter(opened, HandedIn(student, f"{student}.zip", at, f"{number:064}", "", "c" * 64), config)
+    enter(opened, Ingested(student, f"{student}.zip", at, f"{number:064}", "", "c" * 64), config)
 
 
 def judged(opened, config) -> tuple[Record, str]:

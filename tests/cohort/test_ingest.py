@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.cohort.ingest import hand_in, reopened
+from harness.cohort.ingest import ingest, reopened
 from harness.cohort.leases import claim
 from harness.cohort.objects import ABANDONED_S, Objects, tree_sha256
 from harness.cohort.repository import enter, enter_config
@@ -29,7 +29,7 @@ def given(tmp_path, objects, config):
     """Hand in what lies at a path below the test's folder."""
 
     def handed_in(name: str):
-        return hand_in(Listed("ada", str(tmp_path / name), name), config, objects)
+        return ingest(Listed("ada", str(tmp_path / name), name), config, objects)
 
     return handed_in
 
@@ -77,7 +77,7 @@ def test_a_repository_is_fetched_and_named_by_its_commit(tmp_path, objects, conf
     ):
         subprocess.run(["git", *words], cwd=repository, check=True)
     address = f"file://{repository}"
-    ada = hand_in(Listed("ada", address, address), config, objects)
+    ada = ingest(Listed("ada", address, address), config, objects)
     assert ada.source.startswith(f"{address} at commit ")
     assert [path.name for path in objects.path(ada.sources_sha256).iterdir()] == ["model.py"]
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_opened_is_its_student_s_fault_and_says_why(
 
 def test_an_address_that_does_not_answer_is_a_matter_of_the_infrastructure(tmp_path, objects, config):
     address = f"file://{tmp_path}/nowhere"
-    assert hand_in(Listed("ada", address, address), config, objects).problem_cause == "infrastructure"
+    assert ingest(Listed("ada", address, address), config, objects).problem_cause == "infrastructure"
 
 
 def test_more_than_the_assignment_allows_is_said_before_anything_is_run(tmp_path, given):
@@ -132,7 +132,7 @@ def test_what_was_handed_in_is_opened_again_from_the_store(tmp_path, store, conf
     (tmp_path / "ada.py").write_text(NET)
     listed = Listed("ada", str(tmp_path / "ada.py"), "ada.py")
     enter_config(store, config)
-    enter(store, hand_in(listed, config, store.objects), config)
+    enter(store, ingest(listed, config, store.objects), config)
     (tmp_path / "ada.py").unlink()
     (work,) = claim(store, config.run_key, "rules", 9, "one", 60)
     submission = reopened(work, config, store.objects)
@@ -166,7 +166,7 @@ def test_what_was_left_unfinished_long_ago_is_removed_and_nothing_else(objects):
 def test_a_broken_archive_whose_name_is_not_utf_8_is_entered(tmp_path, objects, config):
     path = tmp_path / os.fsdecode(b"ad\xe4.zip")
     path.write_text("not a zip")
-    assert "cannot be unpacked" in hand_in(Listed("ada", str(path), "ada.zip"), config, objects).problem
+    assert "cannot be unpacked" in ingest(Listed("ada", str(path), "ada.zip"), config, objects).problem
 
 
 def test_a_folder_with_names_that_are_not_utf_8_is_handed_in(tmp_path, objects, given):

@@ -10,7 +10,7 @@ from harness.cohort import local
 from harness.cohort.local import Pool, cores_of
 from harness.cohort.queries import counts
 from harness.cohort.repository import enter, enter_config
-from harness.cohort.worker import Shift
+from harness.cohort.worker import Job
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def pool(store, config, handed_in, tmp_path, monkeypatch):
 
     def of(program: str) -> Pool:
         (package / "worker.py").write_text(program)
-        shift = Shift(
+        job = Job(
             store="", files=None, stage="rules", assignment_sha256="", seed=1, mini=False, command=("cohort",)
         )
-        return Pool(store, config.run_key, shift, 1)
+        return Pool(store, config.run_key, job, 1)
 
     return of
 
@@ -70,9 +70,9 @@ def test_a_grader_is_told_its_processors_and_what_the_user_typed(pool, tmp_path)
     program = f"import pathlib, sys; pathlib.Path({str(told)!r}).write_text(sys.argv[1]); print('error: x')"
     with pytest.raises(HarnessError):
         pool(f"{program}; raise SystemExit(3)").run(lambda _: None)
-    shift = Shift.model_validate_json(told.read_text())
-    assert set(shift.cores) == os.sched_getaffinity(0)
-    assert (shift.gpu, shift.command) == (None, ("cohort",))
+    job = Job.model_validate_json(told.read_text())
+    assert set(job.cores) == os.sched_getaffinity(0)
+    assert (job.gpu, job.command) == (None, ("cohort",))
 
 
 def test_graders_are_started_each_on_its_own_device_as_many_as_there_is_work_for(pool, tmp_path):
@@ -101,15 +101,15 @@ def test_an_interruption_ends_the_graders_and_gives_back_what_they_had(pool, sto
         "del sys.modules['harness.cohort'], sys.modules['harness']\n"
         "from harness.cohort.leases import claim, this_process\n"
         "from harness.cohort.store import open_store\n"
-        "shift = json.loads(sys.argv[1])\n"
+        "job = json.loads(sys.argv[1])\n"
         "from pathlib import Path\n"
-        "store = open_store(shift['store'], Path(shift['files']))\n"
+        "store = open_store(job['store'], Path(job['files']))\n"
         f"claim(store, {config.run_key!r}, 'rules', 9, this_process(), 60)\n"
         "time.sleep(600)\n"
     )
     one = pool(program)
     address = str(store.engine.url).replace("+psycopg", "").replace("sqlite:///", "")
-    one.shift = one.shift.model_copy(update={"store": address, "files": store.objects.root})
+    one.job = one.job.model_copy(update={"store": address, "files": store.objects.root})
 
     def interrupt(now) -> None:
         if now.running:

@@ -26,7 +26,7 @@ from harness.cohort.queries import rows
 from harness.cohort.ray_engine import Cluster, needs_of, slots
 from harness.cohort.schema import TaskTable
 from harness.cohort.store import Store, opened_store
-from harness.cohort.worker import Shift
+from harness.cohort.worker import Job
 
 STUDENTS = 12
 LEASE_S = "20"
@@ -37,15 +37,15 @@ def node(**resources: float) -> dict[str, object]:
     return {"Alive": bool(alive), "Resources": resources, "NodeManagerHostname": platform.node()}
 
 
-SHIFT = Shift(store="c.db", files=None, stage="rules", assignment_sha256="", seed=1, mini=False)
-TRAINING = SHIFT.model_copy(update={"stage": "training"})
+JOB = Job(store="c.db", files=None, stage="rules", assignment_sha256="", seed=1, mini=False)
+TRAINING = JOB.model_copy(update={"stage": "training"})
 
 
 @pytest.mark.parametrize(
-    ("shift", "cluster", "nodes", "needs"),
+    ("job", "cluster", "nodes", "needs"),
     [
-        (SHIFT, Cluster(), [node(CPU=2, GPU=1)], {"CPU": 2}),
-        (SHIFT, Cluster(memory_mib=4096), [node(CPU=2)], {"CPU": 2, "memory": 2**32}),
+        (JOB, Cluster(), [node(CPU=2, GPU=1)], {"CPU": 2}),
+        (JOB, Cluster(memory_mib=4096), [node(CPU=2)], {"CPU": 2, "memory": 2**32}),
         (TRAINING, Cluster(), [node(CPU=2)], {"CPU": 2}),
         (TRAINING, Cluster(), [node(CPU=2), node(CPU=8, GPU=1)], {"CPU": 2, "GPU": 1.0}),
         (TRAINING, Cluster(gpus=0.25), [node(CPU=8, GPU=1)], {"CPU": 2, "GPU": 0.25}),
@@ -54,8 +54,8 @@ TRAINING = SHIFT.model_copy(update={"stage": "training"})
         (TRAINING.model_copy(update={"device": "cuda"}), Cluster(), [node(CPU=8)], {"CPU": 2, "GPU": 1.0}),
     ],
 )
-def test_what_a_grader_asks_for(shift, cluster, nodes, needs):
-    assert needs_of(shift, cluster, 2, nodes) == needs
+def test_what_a_grader_asks_for(job, cluster, nodes, needs):
+    assert needs_of(job, cluster, 2, nodes) == needs
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,9 @@ def test_room_is_counted_machine_by_machine(needs, room):
 def test_a_file_is_no_store_for_several_machines():
     machines = [node(CPU=2), {**node(CPU=2), "NodeManagerHostname": "node7"}]
     with pytest.raises(UsageError, match=r"--store c\.db: a file, .* expected postgresql://.* with node7\."):
-        ray_engine._check(machines, {"CPU": 1}, SHIFT)
-    ray_engine._check(
-        machines, {"CPU": 1}, SHIFT.model_copy(update={"store": "postgresql://grader@db/class"})
-    )
-    ray_engine._check(machines[:1], {"CPU": 1}, SHIFT)
+        ray_engine._check(machines, {"CPU": 1}, JOB)
+    ray_engine._check(machines, {"CPU": 1}, JOB.model_copy(update={"store": "postgresql://grader@db/class"}))
+    ray_engine._check(machines[:1], {"CPU": 1}, JOB)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_a_grader_that_fits_nowhere_is_not_waited_for(machines, got):
     needs = {"CPU": 2, "GPU": 0.5, "memory": 2**33}
     expected = "no machine has room for a grader; expected 2 CPU, 0.5 GPU, 8,192 MiB, "
     with pytest.raises(UsageError, match=expected + got):
-        ray_engine._check(machines, needs, SHIFT)
+        ray_engine._check(machines, needs, JOB)
 
 
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
@@ -133,7 +131,7 @@ def test_a_machine_that_belongs_to_no_cluster_is_said(monkeypatch, tmp_path):
 
 
 def test_a_machine_with_another_harness_grades_nothing():
-    host, code, said = ray_engine._grade(SHIFT.model_dump_json(), "0.0.9", {})
+    host, code, said = ray_engine._grade(JOB.model_dump_json(), "0.0.9", {})
     with pytest.raises(UsageError, match=rf"{host}: harness {VERSION}; expected 0\.0\.9, as on the machine"):
         refuse(code, said, f"{host}: ")
 
@@ -141,12 +139,12 @@ def test_a_machine_with_another_harness_grades_nothing():
 def test_paths_hold_on_every_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with opened_store("c.db") as store:
-        shift = SHIFT.model_copy(update={"data": "cifar"})
-        placed = ray_engine.RayPool(store, "", shift, Cluster(), 1)._shift()
+        job = JOB.model_copy(update={"data": "cifar"})
+        placed = ray_engine.RayPool(store, "", job, Cluster(), 1)._job()
         assert (placed.store, placed.files) == (str(tmp_path / "c.db"), tmp_path / "c.files")
         assert placed.data == str(tmp_path / "cifar")
-        address = SHIFT.model_copy(update={"store": "postgresql://grader@db/class", "data": "mini"})
-        elsewhere = ray_engine.RayPool(store, "", address, Cluster(), 1)._shift()
+        address = JOB.model_copy(update={"store": "postgresql://grader@db/class", "data": "mini"})
+        elsewhere = ray_engine.RayPool(store, "", address, Cluster(), 1)._job()
         assert (elsewhere.store, elsewhere.data) == ("postgresql://grader@db/class", "mini")
 
 

@@ -1,5 +1,6 @@
 """Another assignment over a graded class: judged from what is stored, nothing trained, nothing lost."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_ass
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
-from harness.cohort.cached import Intake, Taken, traced_of
-from harness.cohort.ingest import hand_in
+from harness.cohort.cached import Intake, Taken, load_intake, loads_of, probes_of
+from harness.cohort.ingest import ingest
 from harness.cohort.keys import GradingConfig
 from harness.cohort.models import CACHED, Row
 from harness.cohort.objects import tree_sha256
@@ -31,8 +32,11 @@ from harness.cohort.table import seconds
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
-from harness.pipeline.grade import judge
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.judging import judge
+from harness.pipeline.recording import Graded, GradedVariant
+from harness.pipeline.recording import record as record_of
+from harness.pipeline.task import Settings, Task
+from harness.pipeline.training import Trained
 from harness.record.record import Problem, Record, load_record, to_json
 from harness.rules.judging import judge_trainings
 from harness.sources.submission import open_submission
@@ -41,7 +45,7 @@ from harness.training.events import Probe
 REFERENCE = REPOSITORY / "submission"
 BASE = REFERENCE / "results" / "base_model"
 PROBE = Probe(
-    logits_shape=(500, 10), accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
+    accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
     batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"), evidence=Evidence(),
 )  # fmt: skip
 ACCURACY = load_record(REFERENCE / "results" / "scorecard.json").variants["basic"].facts.accuracy
@@ -83,12 +87,13 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         intake = Intake(seed=config.seed, backend="lock", variants={"basic": taken})
         write_text(folder / CACHED, intake.model_dump_json(by_alias=True))
         submission = open_submission(REFERENCE, config.assignment, variants=["basic"])
-        run = Run(submission, config.assignment, Settings(out=folder, seed=config.seed), lambda *_: None)
-        run.traced["basic"] = traced_of(taken, folder)
-        run.probes = {} if problem else {"basic": PROBE}
+        settings = Settings(out=folder, seed=config.seed)
+        task = Task(submission, config.assignment, settings, lambda _: loads_of(intake, folder))
+        (probed,) = probes_of(intake, task.source(task)).values()
         trainings, rules = record.trainings, config.assignment.rules_for("basic")
-        trained = {"basic": (trainings, judge_trainings(trainings, rules))} if full else {}
-        found = judge(run, trained=trained)
+        trained = Trained(trainings, judge_trainings(trainings, rules)) if full else None
+        basic = GradedVariant(judge(task, "basic", probed), full=full, trained=trained)
+        found = record_of(task, Graded("", {"basic": basic}))
         write_text(folder / "scorecard.json", to_json(found))
         return Row(
             student=student, source=f"{student}.zip", submitted_at=None, state="graded", key="k",
@@ -96,6 +101,15 @@ def graded(tmp_path, assignment) -> Callable[..., Row]:
         )  # fmt: skip
 
     return made
+
+
+def test_what_an_older_harness_has_kept_is_read(graded):
+    row = graded()
+    file = row.folder / CACHED
+    kept = json.loads(file.read_text())
+    kept["variants"]["basic"]["probe"]["logits_shape"] = [500, 10]
+    file.write_text(json.dumps(kept))
+    assert load_intake(row.folder).variants["basic"].probe == PROBE
 
 
 OTHER_POINTS = {"rules__dilation__points": 15, "rules__no_max_pool__points": 0}
@@ -246,7 +260,7 @@ def stored(tmp_path, graded, assignment):
                 submission.mkdir(parents=True)
                 shutil.copyfile(REFERENCE / "model.py", submission / "model.py")
                 (submission / "name.txt").write_text(student)
-                handed_in = hand_in(Listed(student, str(submission), student), config, store.objects)
+                handed_in = ingest(Listed(student, str(submission), student), config, store.objects)
                 key = enter_submission(store, handed_in, config)
                 folder = store.objects.adopt(row.folder)
                 stage = "trained" if row.stage == "full" else "judged"
@@ -345,7 +359,7 @@ def test_grading_the_class_again_takes_the_regraded_grade_for_its_own(stored, to
     with opened_store(str(path)) as store:
         (row,) = rows(store)
         listed = Listed("ada", str(tmp_path / "submissions" / "ada"), "ada")
-        handed_in = hand_in(listed, config, store.objects)
+        handed_in = ingest(listed, config, store.objects)
         assert config.key(handed_in.sources_sha256, handed_in.recipe_sha256) == row.key
 
 

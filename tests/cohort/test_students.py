@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cohort.repository import HandedIn, enter, enter_config
+from harness.cohort.repository import Ingested, enter, enter_config
 from harness.cohort.store import open_store
 from harness.cohort.students import row_of, with_the_same_bytes
 
@@ -20,7 +20,7 @@ def same(tmp_path, config):
                     (folder / "sources" / name).parent.mkdir(parents=True, exist_ok=True)
                     (folder / "sources" / name).write_text(text)
                 sha256 = store.objects.adopt(folder / "sources")
-            enter(store, HandedIn(student, student, None, sha256, "", "c" * 64, problem), config)
+            enter(store, Ingested(student, student, None, sha256, "", "c" * 64, problem), config)
         return with_the_same_bytes(store, row_of(store, next(iter(handed_in))))
 
     yield of

@@ -1,4 +1,4 @@
-"""From a claimed work to a grade, in a box that stays open."""
+"""From a claimed work to a grade, in a sandbox that stays open."""
 
 from contextlib import closing
 from pathlib import Path
@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import DataUnavailableError, UsageError
-from harness.cohort.cached import load_intake, traced_of
-from harness.cohort.ingest import hand_in
+from harness.cohort.cached import load_intake, loaded_of
+from harness.cohort.ingest import ingest
 from harness.cohort.leases import claim
 from harness.cohort.repository import enter, enter_config
 from harness.cohort.roster import Listed
 from harness.cohort.store import opened_store
-from harness.cohort.tasks import Means, _run, _with_seed, judge_rules
+from harness.cohort.tasks import WorkerConfig, judge_rules, source_of_training, task_of
 from harness.graph.cost import million_multiply_adds
 from harness.graph.naming import with_lines
-from harness.loader.load import Traced
+from harness.loader.load import Loaded
+from harness.pipeline.loading import in_sandbox, load
 from harness.record.record import load_record
 from harness.rules.judging import judge
 from harness.rules.network import Network
@@ -35,36 +36,42 @@ def judged(store, config, reference, sandbox, tmp_path):
     (tmp_path / "eve.zip").write_text("not a zip")
     listed = [Listed("ada", str(reference), "ada"), Listed("eve", str(tmp_path / "eve.zip"), "eve.zip")]
     enter_config(store, config)
-    keys = {enter(store, hand_in(one, config, store.objects), config): one.student for one in listed}
+    keys = {enter(store, ingest(one, config, store.objects), config): one.student for one in listed}
     works = claim(store, config.run_key, "rules", 9, "one", 60)
     with closing(Child()) as child:
         return {
             keys[work.key]: (work, outcome)
-            for work, outcome in judge_rules(works, config, Means(), store.objects, sandbox, child)
+            for work, outcome in judge_rules(works, config, WorkerConfig(), store.objects, sandbox, child)
         }
 
 
 @pytest.mark.slow
-def test_what_a_grade_leaves_is_enough_to_judge_it_again_and_to_train_it(judged, store, config, tmp_path):
-    work, outcome = judged["ada"]
+def test_what_a_grade_leaves_is_enough_to_judge_it_again(judged, store, config):
+    _, outcome = judged["ada"]
     folder = store.objects.path(outcome.folder_sha256)
     assert load_record(folder / "scorecard.json") == outcome.record
     assert outcome.record.verdict == "passed"
     for name, taken in load_intake(folder).variants.items():
-        traced = traced_of(taken, folder)
-        assert isinstance(traced, Traced)
+        traced = loaded_of(taken, folder)
+        assert isinstance(traced, Loaded)
         assert traced.weights.is_file()
-        recipe = config.assignment.recipe_with(name, taken.recipe, "").at_cost(
-            million_multiply_adds(traced.architecture)
-        )
+        whole = config.assignment.recipe_with(name, taken.recipe, "")
+        recipe = whole.at_cost(million_multiply_adds(traced.architecture))
         data = config.assignment.data
         shown = with_lines(traced.architecture, traced.lines)
         network = Network(shown, data.input_shape, data.num_classes, recipe, taken.probe)
         findings, *_ = judge(network, config.assignment.every_rule(), name, seeds_differ=traced.seeds_differ)
         assert findings == outcome.record.variants[name].findings
-    again = _with_seed(_run(work, config, Means(), store.objects, tmp_path / "out"), "basic", 2, tmp_path)
-    first = traced_of(load_intake(folder).variants["basic"], folder)
-    assert isinstance(again, Traced)
+
+
+@pytest.mark.slow
+def test_a_training_begins_with_what_the_rules_have_left_and_builds_anew_for_another_seed(
+    judged, store, config, tmp_path
+):
+    work, outcome = judged["ada"]
+    source = source_of_training(store.objects.path(outcome.folder_sha256), config)
+    task = task_of(work, config, WorkerConfig(), store.objects, tmp_path, source)
+    first, again = (load(one).variants["basic"] for one in (task, task.with_seed("basic", 2)))
     assert again.sha256 == first.sha256
     assert again.weights.read_bytes() != first.weights.read_bytes()
 
@@ -78,7 +85,7 @@ def test_what_could_not_be_handed_in_has_a_record_that_says_why(judged, store):
     assert variant.problem.message.startswith("eve.zip: cannot be unpacked")
     folder = store.objects.path(outcome.folder_sha256)
     taken = load_intake(folder).variants["basic"]
-    assert traced_of(taken, folder).message == variant.problem.message
+    assert loaded_of(taken, folder).message == variant.problem.message
     assert (folder / "scorecard.html").is_file()
 
 
@@ -89,8 +96,8 @@ def test_a_folder_without_artefacts_is_said(tmp_path: Path):
 
 def test_a_preview_is_not_taken_for_a_grade_of_a_class(store, config, reference, tmp_path):
     enter_config(store, config)
-    enter(store, hand_in(Listed("ada", str(reference), "ada"), config, store.objects), config)
+    enter(store, ingest(Listed("ada", str(reference), "ada"), config, store.objects), config)
     (work,) = claim(store, config.run_key, "rules", 1, "one", 60)
-    run = _run(work, config, Means(), store.objects, tmp_path)
+    task = task_of(work, config, WorkerConfig(), store.objects, tmp_path, in_sandbox())
     with pytest.raises(DataUnavailableError, match=r"^no data\.$"):
-        run.listen("basic", DataEvent(name="mini", root="", message="no data. A short preview follows"))
+        task.listen("basic", DataEvent(name="mini", root="", message="no data. A short preview follows"))

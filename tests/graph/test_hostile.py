@@ -16,9 +16,12 @@ from harness.graph.ir import MAX_NODES, MAX_REFS, Architecture, parse_architectu
 from harness.graph.maxima import find_maxima
 from harness.graph.receptive_field.engine import measure
 from harness.loader.export import architecture_of
-from harness.loader.load import Traced
-from harness.pipeline import grade
-from harness.pipeline.run import Run, Settings
+from harness.loader.load import Loaded
+from harness.pipeline.grade import judged_by_rules
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.probing import Probed
+from harness.pipeline.recording import record
+from harness.pipeline.task import Settings, Task
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission
 
@@ -119,15 +122,15 @@ def forged(text, chance):
 
 def test_whatever_a_graph_states_there_is_a_record(assignment, tmp_path):
     answered = {"basic": Answered(Requested(file=tmp_path, class_name=None), "basic")}
+    task = Task(Submission(tmp_path, "", answered), assignment, Settings(out=tmp_path), in_sandbox())
     ends = set()
     for seed in range(120):
         try:
             architecture = parse_architecture(forged(REFERENCE, random.Random(seed)))
         except GraphError:
             continue
-        run = Run(Submission(tmp_path, "", answered), assignment, Settings(out=tmp_path), lambda *_: None)
-        run.traced = {"basic": Traced("Net", architecture, "", tmp_path, "", "", seeds_differ=True)}
-        (variant,) = grade.judge(run).variants.values()
+        probed = Probed(Loaded("Net", architecture, "", tmp_path, "", "", seeds_differ=True))
+        (variant,) = record(task, judged_by_rules(task, "", {"basic": probed})).variants.values()
         assert variant.verdict in ("failed", "not_judged")
         ends.add(variant.problem.cause if variant.problem else None)
     assert ends == {None, "student"}

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from harness.loader.advice import advice
-from harness.loader.load import Traced, Untraced, trace
+from harness.loader.load import Loaded, LoadFailure, trace
 from harness.loader.mistake import Mistake
 from harness.loader.protocol import Request
 from harness.sources.requested import Requested
@@ -262,7 +262,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Traced | Untraced]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("mistakes")
     for name, (source, _, _) in CASES.items():
         (root / name).mkdir()
@@ -281,7 +281,7 @@ def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Traced | Untr
 @pytest.mark.parametrize("name", CASES)
 def test_a_mistake_has_its_place_and_what_to_do_about_it(answers, name) -> None:
     answer, (_, begins, ends) = answers[name], CASES[name]
-    assert isinstance(answer, Untraced), answer
+    assert isinstance(answer, LoadFailure), answer
     message = answer.message.replace(f"{name}/", "")
     assert message.startswith(begins)
     assert message.endswith(ends)

@@ -18,7 +18,7 @@ from checkout import REPOSITORY
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec
 from harness.base.errors import UsageError
-from harness.loader.load import Traced, Untraced, open_loader, trace
+from harness.loader.load import Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox.backends import COMMANDS
 from harness.sandbox.client import Sandbox
@@ -169,7 +169,7 @@ def said(
             )
         wanted = {name: Requested(file=root / f"{name}.py", class_name="Tiny") for name in ATTEMPTS}
         answers = trace(request(root, tmp_path_factory.mktemp("out"), wanted), assignment.limits, sandbox)
-    assert all(isinstance(answer, Traced) for answer in answers.values())
+    assert all(isinstance(answer, Loaded) for answer in answers.values())
     yield next(iter(answers.values())).output
     assert not [p for p in (Path("/tmp/harness-attack"), Path("/dev/shm/harness-attack")) if p.exists()]
 
@@ -184,7 +184,7 @@ def test_what_a_submission_cannot_do(said: str, attempt: str) -> None:
 def alone(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
     """Take in one source, and files beside it."""
 
-    def run(source: str, *, intake_s: int = 120, **beside: str) -> Traced | Untraced:
+    def run(source: str, *, intake_s: int = 120, **beside: str) -> Loaded | LoadFailure:
         root, out = tmp_path / "mine", tmp_path / "out"
         root.mkdir()
         out.mkdir()
@@ -211,9 +211,9 @@ for descriptor in range(3, 1024):
 """
 
 
-def blamed(answer: Traced | Untraced) -> str:
+def blamed(answer: Loaded | LoadFailure) -> str:
     """The message of a submission that is to blame itself."""
-    assert isinstance(answer, Untraced), answer
+    assert isinstance(answer, LoadFailure), answer
     assert answer.cause == "student"
     return answer.message
 
@@ -246,7 +246,7 @@ def test_what_was_printed_cannot_be_taken_back(alone):
         "    except OSError:\n        pass\n"
     )
     answer = alone(source + HONEST)
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert answer.output.startswith("the first word\nanother\n")
     assert "GOT THROUGH" not in answer.output
 
@@ -258,7 +258,7 @@ def test_a_flood_into_the_pipe_ends_at_the_limit(alone):
 
 def test_the_only_descriptor_to_be_found_is_the_pipe_for_the_answer(alone):
     answer = alone(PIPE + "print('pipes', len(pipes))\n" + HONEST)
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert "pipes 1" in answer.output
 
 
@@ -291,7 +291,7 @@ def test_a_forged_graph_is_judged_as_the_graph_that_was_handed_in(alone):
         + "    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
         + "os._exit(0)\n"
     )
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert answer.architecture.by_name["fc.weight"].shape == (10, 128)
     # With weights of other shapes nothing can be trained: see the tests of `check_weights`.
     assert answer.weights.read_bytes() == b"weights"
@@ -326,7 +326,7 @@ def test_a_forged_answer_after_the_real_one_is_not_read(alone):
             os.write = write
         """)
     )
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert answer.class_name == "Tiny"
     assert answer.weights.exists()
 
@@ -337,7 +337,7 @@ def test_replacing_what_is_built_in_gives_no_grade(alone):
         "    setattr(builtins, name, lambda *a, **k: 'passed')\n"
     )
     answer = alone(source)
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.cause == "student"
 
 
@@ -348,7 +348,7 @@ def test_an_answer_that_is_written_while_the_file_is_imported_is_not_waited_for(
 
 def test_a_flood_of_memory_ends_at_the_limit(alone):
     answer = alone("kept = []\nwhile True:\n    kept.append(bytearray(2**26))\n")
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert (answer.ending, answer.cause) == ("over_memory", "student")
     assert "model.py:3: the file could not be imported: MemoryError" in answer.message
 
@@ -389,7 +389,7 @@ def test_what_is_registered_for_the_end_does_not_run(alone):
         "class Last:\n    def __del__(self):\n        print('at the end')\nkept = Last()\n"
     )
     answer = alone(source)
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert "at the end" not in answer.output
 
 
@@ -404,21 +404,21 @@ def test_hostile_objects_in_the_model_are_never_asked(alone):
                 raise SystemExit
             __hash__ = None
     """)
-    assert isinstance(alone(source), Traced)
+    assert isinstance(alone(source), Loaded)
 
 
 def test_files_named_like_libraries_change_nothing_outside_the_child(alone):
     forged = "raise SystemExit('taken over')\n"
     names = ("torch__init__", "torchinfo", "json", "sitecustomize", "usercustomize", "conftest", "harness")
     answer = alone(HONEST, **dict.fromkeys(names, forged))
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert "taken over" not in answer.output
 
 
 def test_a_name_with_escape_codes_and_newlines_comes_out_as_plain_text(alone):
     source = HONEST + "Tiny.__name__ = 'Ti\\x1b[31m\\n| ny'\nTiny.__module__ = __name__\n"
     answer = alone(source)
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert "\x1b" not in answer.class_name
 
 

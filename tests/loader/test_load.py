@@ -14,7 +14,7 @@ import pytest
 from safetensors import safe_open
 
 from harness.assignment.spec import AssignmentSpec
-from harness.loader.load import Traced, Untraced, clean_text, trace
+from harness.loader.load import Loaded, LoadFailure, clean_text, trace
 from harness.loader.protocol import Request
 from harness.sandbox.client import Sandbox
 from harness.sources.requested import Requested
@@ -119,7 +119,7 @@ def request(root: Path, out: Path, variants: Mapping[str, Requested], memory_mib
 @pytest.fixture(scope="module")
 def answers(
     tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, sandbox: Sandbox
-) -> Mapping[str, Traced | Untraced]:
+) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("models")
     variants = {}
     for name, source in MODELS.items():
@@ -152,7 +152,7 @@ NOTEBOOK = {"title": {"cell_type": "markdown", "source": ["# A title\n"]}} | {
 def notebook(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
     """Take in a notebook of these cells."""
 
-    def run(**cells) -> Traced | Untraced:
+    def run(**cells) -> Loaded | LoadFailure:
         (tmp_path / "out").mkdir()
         file = tmp_path / "model.ipynb"
         file.write_text(json.dumps({"nbformat": 4, "cells": list(cells.values())}))
@@ -164,7 +164,7 @@ def notebook(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
 
 def test_a_notebook_is_its_imports_definitions_and_constants(notebook):
     answer = notebook(**NOTEBOOK)
-    assert isinstance(answer, Traced), answer
+    assert isinstance(answer, Loaded), answer
     assert answer.architecture.by_name["conv.weight"].shape[0] == 8
     assert answer.notes[:2] == ("built Tiny() of model.ipynb", "model.ipynb: used code cells 1, 2, 4")
     source = next(n.source for n in answer.architecture.eval.nodes if n.op == "aten.conv2d.default")
@@ -174,14 +174,14 @@ def test_a_notebook_is_its_imports_definitions_and_constants(notebook):
 def test_a_mistake_in_a_notebook_has_its_cell_and_line(notebook):
     broken = {"cell_type": "code", "source": dedent(TINY).replace("return self.fc(", "return self.fcc(")}
     answer = notebook(**{**NOTEBOOK, "model": broken})
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert "model.ipynb cell 4:13: the model could not be run" in answer.message
 
 
 def test_what_is_not_a_notebook_is_refused_in_a_sentence_of_its_own(notebook):
     million = {str(n): {"cell_type": "code", "source": ""} for n in range(5_001)}
     answer = notebook(**million)
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.message == "model.ipynb: more than 5,000 cells: hand in the part that defines the model."
 
 
@@ -192,7 +192,7 @@ def test_a_cell_that_is_written_to_a_file_is_that_module(notebook, importing):
     writes = "%%writefile model.py\n" + dedent(TINY)
     cells = {name: {"cell_type": "code", "source": text} for name, text in (("a", writes), ("b", importing))}
     answer = notebook(**cells)
-    assert isinstance(answer, Traced), answer
+    assert isinstance(answer, Loaded), answer
     assert answer.notes[0] == "built Tiny() of model.ipynb"
     source = next(n.source for n in answer.architecture.eval.nodes if n.op == "aten.conv2d.default")
     assert source == "model.ipynb cell 1:14"
@@ -201,25 +201,25 @@ def test_a_cell_that_is_written_to_a_file_is_that_module(notebook, importing):
 def test_a_layer_with_a_question_behind_it_is_a_layer(notebook):
     asked = dedent(TINY).replace("return self.fc(", "x = torch.relu(x)  # needed?\n        return self.fc(")
     answer = notebook(model={"cell_type": "code", "source": "import torch\n" + asked})
-    assert isinstance(answer, Traced), answer
+    assert isinstance(answer, Loaded), answer
     assert "aten.relu.default" in [node.op for node in answer.architecture.eval.nodes]
 
 
 def test_a_model_that_needs_what_a_command_gives_is_told_so(notebook):
     needs = "WIDTH = !nproc\n" + dedent(TINY).replace("width=4", "width=WIDTH")
     answer = notebook(model={"cell_type": "code", "source": needs})
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.message.startswith("model.ipynb cell 1:1: the file could not be imported: NameError")
     assert "What a line with `!` or `%` gives is not there" in answer.message
 
 
 @pytest.fixture(scope="module")
-def refused(answers: Mapping[str, Traced | Untraced]):
+def refused(answers: Mapping[str, Loaded | LoadFailure]):
     """The answer of a case that cannot be taken in."""
 
-    def answer(name: str) -> Untraced:
+    def answer(name: str) -> LoadFailure:
         found = answers[name]
-        assert isinstance(found, Untraced)
+        assert isinstance(found, LoadFailure)
         assert found.cause == "student"
         return found
 
@@ -227,12 +227,12 @@ def refused(answers: Mapping[str, Traced | Untraced]):
 
 
 @pytest.fixture(scope="module")
-def traced(answers: Mapping[str, Traced | Untraced]):
+def traced(answers: Mapping[str, Loaded | LoadFailure]):
     """The answer of a case that can be taken in."""
 
-    def answer(name: str) -> Traced:
+    def answer(name: str) -> Loaded:
         found = answers[name]
-        assert isinstance(found, Traced), found
+        assert isinstance(found, Loaded), found
         return found
 
     return answer
@@ -242,7 +242,7 @@ def traced(answers: Mapping[str, Traced | Untraced]):
 def alone(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
     """Take in one source in a child of its own."""
 
-    def run(source: str, *, memory_mib: int = 4096, intake_s: int = 120) -> Traced | Untraced:
+    def run(source: str, *, memory_mib: int = 4096, intake_s: int = 120) -> Loaded | LoadFailure:
         (tmp_path / "out").mkdir()
         file = tmp_path / "model.py"
         file.write_text(source)
@@ -259,7 +259,7 @@ def test_the_reference_networks_come_out_as_graphs_with_their_weights(
     expected = {"Net": 84_322, "NetDilated": 197_858}
     variants = {name: Requested(file=reference / "model.py", class_name=name) for name in expected}
     for name, answer in trace(request(reference, tmp_path, variants), assignment.limits, sandbox).items():
-        assert isinstance(answer, Traced)
+        assert isinstance(answer, Loaded)
         trainable = [t for t in answer.architecture.tensors if t.trainable]
         assert sum(t.numel for t in trainable) == expected[name]
         assert f"Total params: {expected[name]:,}" in answer.summary
@@ -404,14 +404,14 @@ def test_exiting_while_imported_is_reported_as_such(refused):
 
 def test_a_file_that_never_ends_is_stopped(alone):
     answer = alone("import time\ntime.sleep(600)", intake_s=3)
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.cause == "student"
     assert "did not end; expected at most 3 s" in answer.message
 
 
 def test_a_model_that_wants_more_memory_than_there_is_gets_a_message(alone):
     answer = alone("import torch\nx = torch.zeros(2**31)", memory_mib=512)
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert (answer.ending, answer.cause) == ("over_memory", "student")
     assert "It asked for more memory than the assignment allows" in answer.message
 
@@ -423,14 +423,14 @@ def test_text_from_the_child_is_cut_and_cleaned():
 
 def test_a_child_that_dies_is_told_from_one_that_answers(alone):
     answer = alone("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.cause == "student"
     assert "the child crashed with SIGSEGV while the file ran" in answer.message
 
 
 def test_a_child_that_leaves_early_is_reported_with_its_last_words(alone):
     answer = alone("import os\nprint('bye', flush=True)\nos._exit(7)")
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert "the child ended with exit status 7 before it answered" in answer.message
     assert "bye" in answer.traceback
 
@@ -446,7 +446,7 @@ def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, as
         out.mkdir()
         wanted = {"basic": Requested(file=file, class_name="Tiny")}
         answer = trace(request(tmp_path, out, wanted), assignment.limits, sandbox)["basic"]
-        assert isinstance(answer, Traced)
+        assert isinstance(answer, Loaded)
         assert answer.seeds_differ
         bytes_of.append(answer.weights.read_bytes())
     assert bytes_of[0] == bytes_of[1]

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from harness.loader.load import Traced, Untraced, trace
+from harness.loader.load import Loaded, LoadFailure, trace
 from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 
@@ -125,7 +125,7 @@ NAMED = {"two_files_named": ("two_files/S9/model.py", "Net"), "one_of_two": ("tw
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Traced | Untraced]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("submissions")
     for name, files in SUBMISSIONS.items():
         for file, text in files.items():
@@ -147,7 +147,7 @@ def built(answers):
 
     def notes(name: str) -> tuple[str, ...]:
         answer = answers[name]
-        assert isinstance(answer, Traced), answer
+        assert isinstance(answer, Loaded), answer
         return tuple(note.replace(f" {name}/", " ") for note in answer.notes)
 
     return notes
@@ -159,7 +159,7 @@ def refused(answers):
 
     def message(name: str) -> str:
         answer = answers[name]
-        assert isinstance(answer, Untraced), answer
+        assert isinstance(answer, LoadFailure), answer
         assert answer.cause == "student"
         return answer.message.replace(f"{name}/", "")
 

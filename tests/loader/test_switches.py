@@ -11,7 +11,7 @@ import pytest
 
 from harness.graph.operators import unknown_ops
 from harness.loader.child import NOT_TRAINABLE
-from harness.loader.load import Traced, Untraced, trace
+from harness.loader.load import Loaded, LoadFailure, trace
 from harness.loader.protocol import Request
 from harness.loader.switches import AUTOCAST, COMPILED, GPU, LOGGED, THREADS
 from harness.sources.requested import Requested
@@ -97,7 +97,7 @@ CASES: Mapping[str, tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Traced | Untraced]:
+def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("switches")
     sources = {name: source for name, (source, _) in CASES.items()} | {
         "without_gradients": decorated("@torch.no_grad()"),
@@ -122,9 +122,9 @@ def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Traced | Untr
 def taken(answers):
     """What was made of a case that is taken in."""
 
-    def answer(name: str) -> Traced:
+    def answer(name: str) -> Loaded:
         found = answers[name]
-        assert isinstance(found, Traced), found
+        assert isinstance(found, Loaded), found
         return found
 
     return answer

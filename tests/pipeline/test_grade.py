@@ -7,14 +7,18 @@ import pytest
 from safetensors.torch import save_file
 
 from harness.assignment.spec import parse_assignment
+from harness.graph.ir import Architecture, to_json
 from harness.loader.export import architecture_of
-from harness.loader.load import Traced, Untraced
-from harness.pipeline.grade import grade, judge, variants_to_train
-from harness.pipeline.receptive_field import keep_effective_fields
+from harness.loader.load import Loaded
+from harness.pipeline.grade import grade, grade_variants, judged_by_rules, variants_to_train
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.probing import Probed
+from harness.pipeline.recording import record as record_of
 from harness.pipeline.reproduce import assignment_of, reproduce
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.task import Loads, Settings, Task
 from harness.record.record import load_record
 from harness.report.files import write_reports
+from harness.report.html import render_html
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission, open_submission
 
@@ -81,8 +85,8 @@ def judged(tmp_path, assignment):
         file.write_text(dedent(CASES[case]))
         submission = open_submission(file, assignment, class_name="Net")
         settings = Settings(tmp_path / "out", data="mini", stats_cache=tmp_path / "stats.json", **changes)
-        one = Run(submission, assignment, settings, lambda *_: None)
-        record = grade(one, frozenset({"basic"}) if full else frozenset())
+        task = Task(submission, assignment, settings, in_sandbox())
+        record = grade(task, frozenset({"basic"}) if full else frozenset())
         return record.variants["basic"], {f.rule: f for f in record.variants["basic"].findings}
 
     return run
@@ -97,13 +101,35 @@ def test_a_network_with_seven_outputs_fails_its_head_and_is_told_why_it_was_not_
         assert "(2, 7)" in findings[rule].actual
 
 
-def test_the_record_says_which_layer_matters_least_and_what_decides_the_epochs(assignment, tmp_path):
+@pytest.fixture
+def parsed(monkeypatch):
+    """What of graphs is parsed in this process; the other processes have their own tests."""
+    texts, parse = [], Architecture.model_validate_json
+
+    def noted(text):
+        texts.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(Architecture, "model_validate_json", noted)
+    return texts
+
+
+@pytest.fixture
+def plain_task(tmp_path, assignment):
+    """A small network, to be trained for an epoch on the embedded set."""
     file = tmp_path / "model.py"
     file.write_text(dedent(HEAD.format(name="Net") + FORWARD))
-    submission = open_submission(file, assignment, class_name="Net")
-    record = grade(Run(submission, assignment, Settings(out=tmp_path / "out"), lambda *_: None))
-    assert record.provenance["recipe"]["basic"]["why"] == "0.11 million multiply-adds an image: 24 epochs"
+    short = {"epochs": 1, "batch_size": 1000, "stages": (), "augmentation": ()}
+    spec = assignment.model_copy(update={"recipe": assignment.recipe.at_cost(14).model_copy(update=short)})
+    settings = Settings(out=tmp_path / "out", data="mini", stats_cache=tmp_path / "stats.json")
+    return Task(open_submission(file, spec, class_name="Net"), spec, settings, in_sandbox())
+
+
+def test_a_check_parses_a_graph_once_and_says_which_layer_matters_least(plain_task, parsed):
+    record = grade(plain_task)
+    assert len(parsed) == 1
     said = record.provenance["influence"]["basic"]
+    assert "recipe" in record.provenance
     assert said.startswith("other weights were tried in 1 layer, and other pixels at the rim")
     assert said.partition("what moves the logits least is conv, by ")[2].endswith(
         "% of what tells images apart"
@@ -153,20 +179,17 @@ def test_outputs_that_are_no_numbers_are_never_taken_for_guesses(judged):
 
 @pytest.fixture
 def handed_in(tmp_path, assignment, reference):
-    """Make a run of the reference's graph, changed, as if a child had handed it in."""
+    """Make a task of the reference's graph, changed, as if it came out of the sandbox."""
 
-    def make(change):
+    def make(change, *, written=True):
         model = runpy.run_path(str(reference / "model.py"))["Net"]()
         plan, tensors = architecture_of(model, assignment.data.input_shape)
         save_file(tensors, tmp_path / "forged.safetensors")
-        traced = Traced("Net", change(plan), "", tmp_path / "forged.safetensors", "", "", seeds_differ=True)
+        forged, weights = change(plan), tmp_path / "forged.safetensors"
+        loaded = Loaded("Net", forged, to_json(forged) if written else "", weights, "", "", seeds_differ=True)
         answered = {"basic": Answered(Requested(file=tmp_path, class_name=None), "basic")}
-        run = Run(
-            Submission(tmp_path, "", answered), assignment, Settings(out=tmp_path / "out"), lambda *_: None
-        )
-        run.kept = lambda variant, seed: traced
-        run.traced = {"basic": traced}
-        return run
+        submission, settings = Submission(tmp_path, "", answered), Settings(out=tmp_path / "out")
+        return Task(submission, assignment, settings, lambda _: Loads("", {"basic": loaded})), loaded
 
     return make
 
@@ -188,16 +211,16 @@ def causes(record):
 
 
 def test_a_graph_that_lies_about_one_shape_is_judged_in_no_rule(handed_in):
-    run = handed_in(with_shape(("batch", 1, 32, 32)))
-    record = grade(run)
+    task, _ = handed_in(with_shape(("batch", 1, 32, 32)))
+    record = grade(task)
     assert causes(record) == {("not_judged", "student")}
     said = "wrong value; expected float32 (batch, 1, 32, 32), as the exported graph says"
     assert said in record.variants["basic"].problem.message
-    assert isinstance(run.traced["basic"], Untraced)
 
 
 def test_a_graph_that_breaks_the_judge_is_the_submission_s_fault_and_no_traceback(handed_in):
-    record = judge(handed_in(with_shape(5)))
+    task, loaded = handed_in(with_shape(5), written=False)
+    record = record_of(task, judged_by_rules(task, "", {"basic": Probed(loaded)}))
     assert causes(record) == {("not_judged", "student")}
     message = record.variants["basic"].problem.message
     assert message.startswith("graph: no rule can be judged by it (TypeError: ")
@@ -223,7 +246,7 @@ def one_of_two(tmp_path, assignment, reference):
         manifest = (reference / "submission.toml").read_text().partition("[variants.dilated]")[0]
         (tmp_path / "submission.toml").write_text(manifest)
         (tmp_path / "model.py").write_text(source or (reference / "model.py").read_text())
-        return Run(open_submission(tmp_path, spec), spec, Settings(out=tmp_path / "out"), lambda *_: None)
+        return Task(open_submission(tmp_path, spec), spec, Settings(out=tmp_path / "out"), in_sandbox())
 
     return made
 
@@ -269,18 +292,29 @@ def test_where_nothing_can_be_read_nothing_is_said_to_be_missing(one_of_two):
 )
 def test_what_is_trained_follows_from_what_counts(assignment, reference, policy, asked, trained):
     spec = parse_assignment(assignment.model_dump(mode="json", by_alias=True) | {"policy": policy})
-    run = Run(open_submission(reference, spec), spec, Settings(), lambda *_: None)
-    assert variants_to_train(run, asked) == trained
+    task = Task(open_submission(reference, spec), spec, Settings(), in_sandbox())
+    assert variants_to_train(task, asked) == trained
 
 
 def test_a_record_with_a_missing_variant_is_reproduced(one_of_two):
-    run = one_of_two()
-    record = grade(run)
-    keep_effective_fields(run, record)
-    write_reports(record, run.settings.out, {name: run.folder(name) for name in record.variants})
-    out = run.settings.out
+    task = one_of_two()
+    graded = grade_variants(task, fields=True)
+    record, out = record_of(task, graded), task.settings.out
+    write_reports(record, out, {name: task.folder(name) for name in record.variants}, graded.measured)
     assert "Not handed in" in (out / "scorecard.md").read_text()
     assert "Not handed in" in (out / "scorecard.html").read_text()
     saved = load_record(out / "scorecard.json")
     again = reproduce(saved, out, assignment_of(saved, None), Settings(out=out / "again"), lambda *_: None)
     assert (again.first, again.result_sha256) == (None, record.result_sha256)
+
+
+@pytest.mark.slow
+def test_a_grade_parses_a_graph_once_from_the_sandbox_to_the_page(plain_task, parsed):
+    graded = grade_variants(plain_task, frozenset({"basic"}), fields=True)
+    record, out = record_of(plain_task, graded), plain_task.settings.out
+    assert write_reports(record, out, {"basic": plain_task.folder("basic")}, graded.measured) == ()
+    assert record.variants["basic"].training is not None
+    assert (out / "basic" / "plots" / "receptive_field.png").is_file()
+    assert parsed == [(out / "basic" / "architecture.json").read_bytes()]
+    # The page shows what was just drawn as it would from the files.
+    assert (out / "scorecard.html").read_text() == render_html(record, {"basic": plain_task.folder("basic")})

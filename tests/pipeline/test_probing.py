@@ -1,6 +1,6 @@
 """Networks of several submissions are run in one child, and none of them takes another with it."""
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,11 +8,12 @@ from checkout import REPOSITORY
 
 from harness.base.errors import TrainingError
 from harness.graph.ir import parse_architecture
-from harness.loader.load import Traced
-from harness.pipeline.probing import probe, probe_in
-from harness.pipeline.run import Run, Settings
+from harness.loader.load import Loaded, LoadFailure
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.probing import Probed, probe_together
+from harness.pipeline.task import Loads, Settings, Task
 from harness.sources.requested import Requested
-from harness.sources.submission import Answered, Submission
+from harness.sources.submission import Answered, Submission, open_submission
 from harness.training import runner
 from harness.training.runner import Child
 
@@ -35,97 +36,90 @@ for name, model in job["models"].items():
         say(event="probed", model=name, found={"message": "graph: it lies."})
         continue
     say(event="probed", model=name, found=f"{does} in process {os.getpid()}")
-say(event="probe", probes={}, failures={})
+say(event="all_probed")
 """
 """Stands in for the child: does what the folder of a model is called."""
 
 
 @pytest.fixture
-def runs(assignment, tmp_path, monkeypatch):
-    """Make a run for each of the names, all in the reference's graph."""
+def probed(assignment, tmp_path, monkeypatch):
+    """Probe the reference's graph in folders of these names together, in a worker that stands in."""
     package = tmp_path / "packages" / "harness" / "training"
     package.mkdir(parents=True)
     for file, text in (("../__init__", ""), ("__init__", ""), ("engine", CHILD)):
         (package / f"{file}.py").write_text(text)
     monkeypatch.setattr(runner, "_PACKAGES", tmp_path / "packages")
     short = assignment.model_copy(update={"limits": assignment.limits.model_copy(update={"intake_s": 3})})
-    graph = parse_architecture(GRAPH.read_bytes())
-    traced = Traced("Net", graph, "", Path("unused"), "", "", seeds_differ=True)
+    text = GRAPH.read_text()
+    loaded = Loaded("Net", parse_architecture(text.encode()), text, Path("unused"), "", "", seeds_differ=True)
+    answered = {"basic": Answered(Requested(file=tmp_path, class_name=None), "basic")}
 
-    def made(*names: str) -> list[Run]:
-        answered = {"basic": Answered(Requested(file=tmp_path, class_name=None), "basic")}
-        found = []
-        for name in names:
-            settings = Settings(out=tmp_path / name)
-            run = Run(Submission(tmp_path, "", answered), short, settings, lambda *_: None)
-            run.traced = {"basic": traced}
-            found.append(run)
-        return found
+    def run(*names: str, worker: Child | None = None) -> list[Probed | LoadFailure]:
+        tasks = [
+            Task(Submission(tmp_path, "", answered), short, Settings(out=tmp_path / name), in_sandbox())
+            for name in names
+        ]
+        submissions = [(task, Loads("", {"basic": loaded})) for task in tasks]
+        with nullcontext(worker) if worker else closing(Child()) as opened:
+            return [probes["basic"] for probes in probe_together(submissions, opened)]
 
-    return made
-
-
-def process_of(run: Run) -> str:
-    return run.not_run["basic"].rpartition(" ")[2]
+    return run
 
 
-def test_models_of_several_runs_are_run_in_one_process(runs):
-    one, other = runs("one", "other")
-    probe(one, other)
-    assert one.not_run["basic"].startswith("one in process")
+def process_of(probed: Probed) -> str:
+    return probed.not_run.rpartition(" ")[2]
+
+
+def test_models_of_several_submissions_are_run_in_one_process(probed):
+    one, other = probed("one", "other")
+    assert one.not_run.startswith("one in process")
     assert process_of(one) == process_of(other)
 
 
-def test_a_model_that_kills_the_process_or_never_ends_is_blamed_alone(runs):
-    first, dies, second, hangs, third = everyone = runs("first", "dies", "second", "hangs", "third")
-    probe(*everyone)
-    assert dies.not_run == hangs.not_run == {"basic": "it ended without a result"}
+def test_a_model_that_kills_the_process_or_never_ends_is_blamed_alone(probed):
+    first, dies, second, hangs, third = probed("first", "dies", "second", "hangs", "third")
+    assert dies.not_run == hangs.not_run == "it ended without a result"
     assert "got signal SIGKILL" in dies.notes[0]
     assert "expected a result within 3 s, got none" in hangs.notes[0]
-    assert [run.not_run["basic"].split()[0] for run in (first, second, third)] == ["first", "second", "third"]
-    assert len({process_of(run) for run in (first, second, third)}) == 3
+    assert [one.not_run.split()[0] for one in (first, second, third)] == ["first", "second", "third"]
+    assert len({process_of(one) for one in (first, second, third)}) == 3
 
 
-def test_a_graph_that_is_not_what_it_says_counts_as_not_taken_in(runs):
-    honest, lies = runs("honest", "lies")
-    probe(honest, lies)
-    assert isinstance(honest.traced["basic"], Traced)
-    refused = lies.traced["basic"]
-    assert (refused.cause, refused.ending) == ("student", "bad_output")
-    assert refused.message == (
+def test_a_graph_that_is_not_what_it_says_counts_as_not_loaded(probed):
+    honest, lies = probed("honest", "lies")
+    assert honest.not_run.startswith("honest in process")
+    assert (lies.cause, lies.ending) == ("student", "bad_output")
+    assert lies.message == (
         "graph: it lies. No rule is judged by such a graph: hand in a model that torch.export writes."
     )
-    assert lies.not_run == {}
 
 
-def test_a_graph_that_ends_the_process_before_it_is_checked_counts_as_not_taken_in(runs):
-    dies, other = runs("dies unchecked", "other")
-    probe(dies, other)
-    assert "got signal SIGKILL" in dies.traced["basic"].message
+def test_a_graph_that_ends_the_process_before_it_is_checked_counts_as_not_loaded(probed):
+    dies, other = probed("dies unchecked", "other")
+    assert "got signal SIGKILL" in dies.message
     assert process_of(other) != ""
 
 
-def test_a_child_that_does_not_even_begin_is_nobody_s_fault(runs, tmp_path):
+def test_a_worker_that_does_not_even_begin_is_nobody_s_fault(probed, tmp_path):
     (tmp_path / "packages" / "harness" / "training" / "engine.py").write_text("raise SystemExit('no torch')")
     with pytest.raises(TrainingError, match=r"got exit code 1\. The end of its messages: no torch"):
-        probe(*runs("one", "other"))
+        probed("one", "other")
 
 
-def test_nothing_is_started_where_nothing_was_taken_in(runs, monkeypatch):
-    monkeypatch.setattr(runner, "_PACKAGES", Path("/nowhere"))
-    (run,) = runs("one")
-    run.traced = {}
-    probe(run)
-    assert (run.probes, run.not_run, run.notes) == ({}, {}, [])
+def test_nothing_is_started_where_nothing_was_loaded(assignment, reference, tmp_path):
+    task = Task(open_submission(reference, assignment), assignment, Settings(out=tmp_path), in_sandbox())
+    failure = LoadFailure("Net", "crashed", "student", "it does not import", "", "")
+    with closing(Child()) as worker:
+        assert probe_together([(task, Loads("", {"basic": failure}))], worker) == [{"basic": failure}]
+        assert not worker.is_alive
 
 
-def test_a_child_that_dies_between_two_jobs_is_nobody_s_fault(runs, monkeypatch):
-    with closing(Child()) as child:
+def test_a_worker_that_dies_between_two_jobs_is_nobody_s_fault(probed, monkeypatch):
+    with closing(Child()) as worker:
         for unnoticed in (False, True):
-            (run,) = runs("fine")
             if unnoticed:
-                child._process.wait()  # it ends after its first job
-                monkeypatch.setattr(child._process, "poll", lambda: None)
-            probe_in(child, run)
-            assert process_of(run) != ""
-            assert run.not_run["basic"].startswith("fine in process")
+                worker._process.wait()  # it ends after its first job
+                monkeypatch.setattr(worker._process, "poll", lambda: None)
+            (one,) = probed("fine", worker=worker)
+            assert process_of(one) != ""
+            assert one.not_run.startswith("fine in process")

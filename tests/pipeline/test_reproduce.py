@@ -15,8 +15,9 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_ass
 from harness.base.errors import DataUnavailableError, UsageError
 from harness.base.tables import content_hash
 from harness.pipeline.grade import grade
+from harness.pipeline.loading import in_sandbox
 from harness.pipeline.reproduce import Reproduction, assignment_of, reproduce
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.task import Settings, Task
 from harness.record.record import Record, load_record, sealed, to_json
 from harness.sources.submission import open_submission
 from harness.training.checkpoint import weights_sha256
@@ -58,8 +59,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec)
     # An assignment that does not come with the harness.
     own = assignment.model_copy(update={"title": "another title"})
     settings = Settings(out=home / "results", seed=7, data="mini", stats_cache=home / "stats.json")
-    run = Run(open_submission(folder, own), own, settings, lambda *_: None)
-    record = grade(run, frozenset({"basic", "dilated"}))
+    task = Task(open_submission(folder, own), own, settings, in_sandbox())
+    record = grade(task, frozenset({"basic", "dilated"}))
     (home / "results" / "scorecard.json").write_text(to_json(record))
     shutil.rmtree(folder)
     return home / "results"

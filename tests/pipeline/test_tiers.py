@@ -8,21 +8,23 @@ import pytest
 from checkout import REPOSITORY
 
 from harness.assignment.spec import AssignmentSpec
-from harness.graph.ir import parse_architecture
+from harness.graph.ir import Architecture, parse_architecture
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
-from harness.loader.load import Traced, Untraced
+from harness.loader.load import Loaded
+from harness.loader.protocol import ARCHITECTURE
 from harness.pipeline import duration
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.probing import Probed
+from harness.pipeline.task import Settings, Task
 from harness.pipeline.tiers import chosen, foreseen, more_epochs
-from harness.pipeline.trainings import accuracy, judged
+from harness.pipeline.training import judged, train
 from harness.record.record import load_record
 from harness.settings.recipe import RecipeOverride
 from harness.sources.submission import open_submission
 from harness.training.events import Probe
 
 PROBE = Probe(
-    logits_shape=(500, 10), accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
+    accuracy_running=0.1, accuracy_batch=0.1, repeat_difference=0.0,
     batch_difference=1e-7, finite=True, extents=Extents(reason="not measured in a test"), evidence=Evidence(),
 )  # fmt: skip
 REFERENCE = REPOSITORY / "submission"
@@ -30,85 +32,83 @@ RESULTS = REFERENCE / "results"
 
 
 @pytest.fixture
-def reference(assignment: AssignmentSpec) -> Run:
-    """The reference, as it was taken in."""
-    run = Run(open_submission(REFERENCE, assignment), assignment, Settings(), lambda *_: None)
-    for name, variant in load_record(RESULTS / "scorecard.json").variants.items():
-        folder = RESULTS / {"basic": "base_model", "dilated": "dilated_model"}[name]
-        architecture = parse_architecture((folder / "architecture.json").read_bytes())
-        run.traced[name] = Traced(
-            "Net", architecture, variant.graph_sha256, folder / "initial.safetensors", "", "", True, (), {}
-        )
-    return run
+def reference(assignment: AssignmentSpec) -> Task:
+    """The task of grading the reference; what it gives is not asked of a source."""
+    return Task(open_submission(REFERENCE, assignment), assignment, Settings(device="cpu"), lambda _: None)
 
 
-def asking(run: Run, **recipe: object) -> Run:
+@pytest.fixture(scope="module")
+def graphs() -> dict[str, Architecture]:
+    folders = {"basic": "base_model", "dilated": "dilated_model"}
+    return {
+        name: parse_architecture((RESULTS / folder / ARCHITECTURE).read_bytes())
+        for name, folder in folders.items()
+    }
+
+
+def asking(task: Task, **recipe: object) -> Task:
     answered = {
         name: replace(one, recipe=RecipeOverride.model_validate(recipe))
-        for name, one in run.submission.variants.items()
+        for name, one in task.submission.variants.items()
     }
-    return replace(run, submission=replace(run.submission, variants=answered))
+    return replace(task, submission=replace(task.submission, variants=answered))
 
 
-def test_each_network_is_trained_by_the_recipe_of_its_own_cost(reference):
-    assert {name: reference.recipe(name).epochs for name in reference.traced} == {"basic": 16, "dilated": 8}
-    assert reference.recipe("basic").tiers == ()
-    assert asking(reference, lr=0.1).recipe("dilated").lr == 0.1
+def test_each_network_is_trained_by_the_recipe_of_its_own_cost(reference, graphs):
+    recipes = {name: reference.recipe_of(name, graph) for name, graph in graphs.items()}
+    assert {name: recipe.epochs for name, recipe in recipes.items()} == {"basic": 16, "dilated": 8}
+    assert recipes["basic"].tiers == ()
+    assert asking(reference, lr=0.1).recipe_of("dilated", graphs["dilated"]).lr == 0.1
+    assert len(reference.recipe("basic").tiers) == len(reference.assignment.recipe.tiers) > 1
 
 
-def test_before_a_network_is_known_its_recipe_has_every_tier(reference):
-    unknown = replace(reference, traced={})
-    assert len(unknown.recipe("basic").tiers) == len(reference.assignment.recipe.tiers) > 1
-    broken = Untraced("Net", "bad_output", "student", "no graph", "", "")
-    assert len(replace(reference, traced={"basic": broken}).recipe("basic").tiers) > 1
-
-
-def test_the_record_says_the_tier_and_the_reason(reference):
-    assert chosen(reference, "basic") == {
+def test_the_record_says_the_tier_and_the_reason(reference, graphs):
+    assert chosen(reference, "basic", graphs["basic"]) == {
         "million_multiply_adds": 13.728,
         "up_to_mmacs": 16,
         "why": "14 million multiply-adds an image: 16 epochs",
     }
-    assert chosen(reference, "dilated") == {
+    assert chosen(reference, "dilated", graphs["dilated"]) == {
         "million_multiply_adds": 200.025,
         "up_to_mmacs": None,
         "why": "200 million multiply-adds an image: 8 epochs",
     }
 
 
-def test_what_submission_toml_makes_of_the_epochs_is_said(reference):
-    said = chosen(asking(reference, epochs=30), "dilated")["why"]
+def test_what_submission_toml_makes_of_the_epochs_is_said(reference, graphs):
+    said = chosen(asking(reference, epochs=30), "dilated", graphs["dilated"])["why"]
     assert said == "200 million multiply-adds an image: 8 epochs, of which submission.toml makes 30"
-    assert chosen(asking(reference, epochs=8), "dilated") == chosen(reference, "dilated")
+    assert chosen(asking(reference, epochs=8), "dilated", graphs["dilated"]) == chosen(
+        reference, "dilated", graphs["dilated"]
+    )
 
 
-def test_nothing_is_said_of_tiers_where_there_are_none(reference):
+def test_nothing_is_said_of_tiers_where_there_are_none(reference, graphs):
     plain = reference.assignment.recipe.at_cost(14)
     run = replace(reference, assignment=reference.assignment.model_copy(update={"recipe": plain}))
-    assert chosen(run, "basic") == {}
-    assert chosen(replace(reference, traced={}), "basic") == {}
+    assert chosen(run, "basic", graphs["basic"]) == {}
 
 
 def test_who_misses_the_accuracy_is_told_how_many_epochs_may_be_asked_for(reference):
     said = "Or train for longer than 16 epochs: submission.toml may ask for up to 60, by epochs under"
-    assert more_epochs(reference, "basic") == f"{said} [variants.basic.recipe]."
+    assert more_epochs(reference, "basic", 16) == f"{said} [variants.basic.recipe]."
     (finding,) = judged(reference, "basic", missed(reference))
     assert finding.status == "failed"
     assert "more of 10,000 test images must be right" in finding.help
-    assert finding.help.endswith(more_epochs(reference, "basic"))
+    assert finding.help.endswith(more_epochs(reference, "basic", 16))
 
 
 def test_who_reaches_it_has_asked_already_or_may_not_ask_is_told_nothing(reference):
     training = load_record(RESULTS / "scorecard.json").variants["basic"].training
     (passed,) = judged(reference, "basic", (training,))
     assert (passed.status, passed.help) == ("passed", "")
-    assert more_epochs(asking(reference, epochs=20), "basic") == ""
+    assert more_epochs(asking(reference, epochs=20), "basic", 16) == ""
     overrides = reference.assignment.overrides
     for bounds in (None, overrides.epochs.model_copy(update={"max": 16})):
         less = reference.assignment.model_copy(
             update={"overrides": overrides.model_copy(update={"epochs": bounds})}
         )
-        assert more_epochs(replace(reference, assignment=less), "basic") == ""
+        assert more_epochs(replace(reference, assignment=less), "basic", 16) == ""
 
 
 def test_who_only_guesses_is_not_sent_to_train_longer(reference):
@@ -140,7 +140,7 @@ def cost(tmp_path, monkeypatch):
     return known
 
 
-def test_how_long_a_training_takes_is_said_with_the_reason(reference, cost):
+def test_how_long_a_training_takes_is_said_with_the_reason(reference, graphs, cost):
     cost(1e-4)
     limits = reference.assignment.limits
     for limit_s, more in ((28_800, ""), (60, ", and limits.training_s = 60 ends it after 60 seconds")):
@@ -148,17 +148,18 @@ def test_how_long_a_training_takes_is_said_with_the_reason(reference, cost):
             update={"limits": limits.model_copy(update={"training_s": limit_s})}
         )
         run = replace(reference, assignment=spec, settings=Settings(device="cpu"))
-        said = foreseen(run, "basic")
+        said = foreseen(run, "basic", graphs["basic"])
         assert re.fullmatch(
             rf"basic: a training would take about \d+ minutes here "
             rf"\(14 million multiply-adds an image: 16 epochs\){more}",
             said,
         )
-    assert foreseen(replace(reference, traced={}), "basic") == ""
-    assert foreseen(replace(reference, settings=Settings(device="cuda")), "basic") == ""
+    assert foreseen(replace(reference, settings=Settings(device="cuda")), "basic", graphs["basic"]) == ""
 
 
-def test_a_training_that_its_limit_would_end_is_not_judged_and_the_note_says_why(reference, cost, tmp_path):
+def test_a_training_that_its_limit_would_end_is_not_judged_and_the_note_says_why(
+    reference, graphs, cost, tmp_path
+):
     cost(1e-3)
     limits = reference.assignment.limits.model_copy(update={"training_s": 60})
     spec = reference.assignment.model_copy(update={"limits": limits})
@@ -169,14 +170,17 @@ def test_a_training_that_its_limit_would_end_is_not_judged_and_the_note_says_why
         settings=Settings(out=tmp_path, device="cpu", data=str(tmp_path)),
         listen=lambda variant, event: heard.append((variant, event)),
     )
-    trainings, (finding,) = accuracy(run, "basic", run.recipe("basic"), PROBE)
-    assert (trainings, finding.status, finding.cause) == ((), "not_judged", "infrastructure")
-    assert run.notes[0].startswith("training: it would take about ")
-    assert "limits.training_s = 60 ends it after 60 seconds, so it was not begun" in run.notes[0]
-    assert heard == [("basic", "train")]
+    loaded = Loaded("Net", graphs["basic"], "", tmp_path, "", "", True)
+    trained = train(run, "basic", Probed(loaded, PROBE, ""), None)
+    (finding,) = trained.findings
+    assert (trained.trainings, finding.status, finding.cause) == ((), "not_judged", "infrastructure")
+    (note,) = trained.notes
+    assert note.startswith("training: it would take about ")
+    assert "limits.training_s = 60 ends it after 60 seconds, so it was not begun" in note
+    assert heard == []
 
 
-def missed(run: Run):
+def missed(task: Task):
     """The reference's training, with too few images named rightly."""
     training = load_record(RESULTS / "scorecard.json").variants["basic"].training
     rows = [[800 if i == j else 0 for j in range(10)] for i in range(10)]

@@ -348,7 +348,7 @@ def test_what_was_judged_before_the_end_is_published_and_the_rest_waits(referenc
     from pathlib import Path
 
     from harness.cli.options import opened
-    from harness.pipeline.run import Settings
+    from harness.pipeline.task import Settings
     from harness.pipeline.verify import verify
 
     class Quiet:
@@ -356,8 +356,8 @@ def test_what_was_judged_before_the_end_is_published_and_the_rest_waits(referenc
             pass
 
     seen = []
-    run = opened(reference, None, [], None, [], Settings(out=Path(tmp_path)), Quiet())
-    final = verify(run, None, "none came", seen.append)
+    task = opened(reference, None, [], None, [], Settings(out=Path(tmp_path)), Quiet())
+    final = verify(task, None, "none came", seen.append)
     assert [(record.points, record.max_points) for record in seen] == [(0, 100), (75, 100), (75, 100)]
     waiting = seen[1].variants["dilated"].findings
     assert {(f.status, f.cause, f.actual) for f in waiting} == {

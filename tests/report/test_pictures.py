@@ -7,6 +7,7 @@ import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.report.files import write_reports
+from harness.report.material import materials
 from harness.report.pictures import write_pictures
 from harness.report.plots.sources import EffectiveField, read_effective_field, write_effective_field
 from harness.report.summary import summary_rows
@@ -41,6 +42,12 @@ def field(folders):
     return found
 
 
+def drawing(record, folders, out):
+    """Draw what there is from the files in the folders; returns the notes."""
+    _, notes = write_pictures(record, materials(folders), out)
+    return notes
+
+
 def plots(folder):
     return {path.name for path in (folder / "plots").glob("*")}
 
@@ -58,30 +65,30 @@ def asking(record):
 
 
 def test_a_trained_variant_has_its_curves_its_matrix_and_its_images(record, folders, samples, tmp_path):
-    assert write_pictures(asking(without_graph(record)), folders, tmp_path) == ()
+    assert drawing(asking(without_graph(record)), folders, tmp_path) == ()
     assert plots(folders["basic"]) == CURVES | GRIDS
 
 
 def test_without_samples_there_are_curves_and_no_images(record, folders, tmp_path):
-    assert write_pictures(without_graph(record), folders, tmp_path) == ()
+    assert drawing(without_graph(record), folders, tmp_path) == ()
     assert plots(folders["basic"]) == CURVES
 
 
 def test_a_variant_that_was_not_trained_has_no_curves(record, folders, samples, tmp_path):
-    write_pictures(without_graph(record), folders, tmp_path)
+    drawing(without_graph(record), folders, tmp_path)
     assert not folders["dilated"].exists()
 
 
 def test_a_network_without_a_mistake_has_no_grid_of_mistakes(record, folders, samples, tmp_path):
     none = {name: values[:0] if name.startswith("wrong") else values for name, values in samples.items()}
     np.savez(folders["basic"] / "samples.npz", **none)
-    assert write_pictures(without_graph(record), folders, tmp_path) == ()
+    assert drawing(without_graph(record), folders, tmp_path) == ()
     assert plots(folders["basic"]) == CURVES | GRIDS - {"wrong_samples_grid.png"}
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_note_and_leaves_the_others(record, folders, samples, tmp_path):
     (folders["basic"] / "architecture.json").write_text("not a graph")
-    (note,) = write_pictures(record, folders, tmp_path)
+    (note,) = drawing(record, folders, tmp_path)
     assert "architecture.svg: could not be drawn (architecture.json: " in note
     assert note.endswith("The grade stands without it.")
     assert plots(folders["basic"]) == CURVES | GRIDS
@@ -97,7 +104,7 @@ def test_a_failed_drawing_leaves_the_record_and_the_scorecard(record, folders, t
 
 
 def test_the_receptive_field_says_whose_weights_it_shows(record, folders, field, tmp_path, drawn):
-    figures = drawn(write_pictures, record, folders, tmp_path)
+    figures = drawn(drawing, record, folders, tmp_path)
     assert "basic: Net, receptive field, trained weights" in [f.get_suptitle() for f in figures]
 
 
@@ -105,7 +112,7 @@ def test_an_image_of_another_size_than_the_networks_is_not_shown_below_it(
     record, folders, samples, field, tmp_path, drawn
 ):
     (field_figure,) = [
-        f for f in drawn(write_pictures, record, folders, tmp_path) if "receptive" in f.get_suptitle()
+        f for f in drawn(drawing, record, folders, tmp_path) if "receptive" in f.get_suptitle()
     ]
     assert "a test image" not in " ".join(axes.get_xlabel() for axes in field_figure.axes)
 
@@ -116,8 +123,10 @@ def test_the_effective_field_comes_back_as_it_was_written(folders, field):
 
 
 def test_the_summary_has_a_row_for_every_trained_variant(record, folders, tmp_path):
-    timed = without_graph(record).model_copy(update={"provenance": {"train_seconds": {"basic": 12.5}}})
-    write_pictures(timed, folders, tmp_path)
+    timed = without_graph(record).model_copy(
+        update={"provenance": {**record.provenance, "train_seconds": {"basic": 12.5}}}
+    )
+    write_reports(timed, tmp_path, folders)
     assert {path.name for path in (tmp_path / "combined" / "plots").iterdir()} == {
         "combined_acc.png", "combined_loss.png",
     }  # fmt: skip
@@ -146,5 +155,5 @@ def test_further_seeds_have_rows_of_their_own(record, folders):
 
 def test_without_a_training_there_is_no_summary(record, folders, tmp_path):
     rules_only = record.model_copy(update={"variants": {"dilated": record.variants["dilated"]}})
-    assert write_pictures(rules_only, folders, tmp_path) == ()
+    assert drawing(rules_only, folders, tmp_path) == ()
     assert list(tmp_path.iterdir()) == []

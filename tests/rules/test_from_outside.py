@@ -11,7 +11,8 @@ from harness.assignment.spec import parse_assignment
 from harness.authoring.reference import sections
 from harness.authoring.schema import as_text
 from harness.pipeline.grade import grade
-from harness.pipeline.run import Run, Settings
+from harness.pipeline.loading import in_sandbox
+from harness.pipeline.task import Settings, Task
 from harness.record import record as records
 from harness.report.html import render_html
 from harness.report.scorecard import render_scorecard
@@ -65,7 +66,7 @@ def judged(write, tmp_path, at_most):
     rules = {"few_steps": {"points": 7, "at_most": at_most}}
     spec = parse_assignment(TABLE | {"rules": rules})
     submission = open_submission(write(model=NETWORK), spec)
-    return grade(Run(submission, spec, Settings(out=tmp_path / "out"), lambda *_: None))
+    return grade(Task(submission, spec, Settings(out=tmp_path / "out"), in_sandbox()))
 
 
 def test_it_is_in_the_schema():

@@ -13,7 +13,7 @@ import pytest
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import SandboxError
-from harness.loader.load import Traced, Untraced, open_loader, trace
+from harness.loader.load import Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox import backends
 from harness.sandbox.backends import HIDDEN, Backend
@@ -53,7 +53,7 @@ def take(tmp_path: Path, assignment: AssignmentSpec):
 
     def run(
         sandbox: Sandbox, source: str = TINY, *, intake_s: int = 120, cpu_s: int = 120
-    ) -> Traced | Untraced:
+    ) -> Loaded | LoadFailure:
         out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
         out.mkdir()
         file = tmp_path / "mine" / "model.py"
@@ -137,14 +137,14 @@ def test_both_backends_hand_back_the_same_bytes(take):
 @pytest.mark.slow
 def test_a_sandbox_that_was_killed_starts_again(take, backend: Backend):
     with open_loader(backend) as sandbox:
-        assert isinstance(take(sandbox), Traced)
+        assert isinstance(take(sandbox), Loaded)
         dead = sandbox._process.pid
         with killed_after(1, dead):
             lost = take(sandbox, "import time; time.sleep(60)")
-        assert isinstance(lost, Untraced)
+        assert isinstance(lost, LoadFailure)
         assert (lost.ending, lost.cause) == ("harness_error", "infrastructure")
         assert "ended before its time; grade the submission again" in lost.message
-        assert isinstance(take(sandbox), Traced)
+        assert isinstance(take(sandbox), Loaded)
         assert sandbox._process.pid != dead
 
 
@@ -158,7 +158,7 @@ def test_nothing_stays_when_the_sandbox_is_closed():
 
 
 def test_a_submission_finds_nothing_of_the_one_before(take, sandbox):
-    assert isinstance(take(sandbox, TINY + "MARK = 'the submission before'\n"), Traced)
+    assert isinstance(take(sandbox, TINY + "MARK = 'the submission before'\n"), Loaded)
     searching = TINY + dedent("""
         import gc, os
         marks = [value for value in gc.get_objects() if isinstance(value, dict) and 'MARK' in value
@@ -166,7 +166,7 @@ def test_a_submission_finds_nothing_of_the_one_before(take, sandbox):
         print('found', len(marks), sorted(os.listdir(os.path.dirname(__file__))))
     """)
     answer = take(sandbox, searching)
-    assert isinstance(answer, Traced)
+    assert isinstance(answer, Loaded)
     assert "found 0 ['model.py']" in answer.output
 
 
@@ -204,14 +204,14 @@ def test_a_child_that_ended_well_needs_no_word():
 )  # fmt: skip
 def test_every_ending_has_its_word(take, sandbox, source, ending):
     answer = take(sandbox, source, intake_s=3)
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.ending == ending
 
 
 @pytest.mark.parametrize("before", ["", "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"])
 def test_processor_time_ends_a_child_too(take, sandbox, before):
     answer = take(sandbox, before + "while True: pass", cpu_s=1)
-    assert isinstance(answer, Untraced)
+    assert isinstance(answer, LoadFailure)
     assert answer.ending == "timed_out"
     assert "more processor time than is allowed" in answer.message
 

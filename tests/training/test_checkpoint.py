@@ -11,7 +11,17 @@ from torch import nn
 from harness.base.errors import UsageError
 from harness.record.record import EpochLog
 from harness.settings.recipe import RecipeSpec
-from harness.training.checkpoint import Identity, Progress, Trained, clear, resume, save, weights_sha256
+from harness.training.checkpoint import (
+    Identity,
+    Progress,
+    Trained,
+    bound,
+    clear,
+    continued,
+    resume,
+    save,
+    weights_sha256,
+)
 from harness.training.loop import optimised
 
 IDENTITY = Identity(graph="g", weights="w", data="d", mean_and_std="s", recipe="r", seed=1, device="cpu")
@@ -44,6 +54,70 @@ def test_everything_comes_back(
     assert fresh.schedule.state_dict() == trained.schedule.state_dict()
     old, new = (t.optimizer.state_dict()["state"] for t in (trained, fresh))
     assert all(torch.equal(old[i]["momentum_buffer"], new[i]["momentum_buffer"]) for i in old)
+
+
+KEY, OTHER_KEY = "ab" * 32, "cd" * 32
+
+
+@pytest.fixture
+def sealed(trained: Trained, tmp_path: Path) -> Path:
+    """A folder with the checkpoint of two epochs, sealed with `KEY`."""
+    save(tmp_path, trained, progress(0.1, 0.2), IDENTITY, 0, KEY)
+    return tmp_path
+
+
+def test_a_training_goes_on_from_its_own_sealed_checkpoint(
+    sealed: Path, trained: Trained, tiny: type[nn.Module], recipe: RecipeSpec
+) -> None:
+    fresh = optimised(tiny(), recipe, 10)
+    assert continued(sealed, fresh, IDENTITY, KEY) == progress(0.1, 0.2)
+    assert weights_sha256(fresh.model) == weights_sha256(trained.model)
+
+
+@pytest.mark.parametrize(
+    ("identity", "key"), [(IDENTITY, OTHER_KEY), (IDENTITY, ""), (replace(IDENTITY, seed=2), KEY)]
+)
+def test_it_begins_anew_where_the_checkpoint_is_a_strangers_or_of_another_training(
+    sealed: Path, tiny: type[nn.Module], recipe: RecipeSpec, identity: Identity, key: str
+) -> None:
+    fresh = optimised(tiny(), recipe, 10)
+    before = weights_sha256(fresh.model)
+    assert continued(sealed, fresh, identity, key) is None
+    assert weights_sha256(fresh.model) == before
+
+
+@pytest.mark.parametrize(
+    "part", ["model", "unnamed", "optimizer", "schedule", "logs", "confusion", "identity"]
+)
+def test_a_checkpoint_of_which_anything_was_changed_is_not_gone_on_from(
+    sealed: Path, tiny: type[nn.Module], recipe: RecipeSpec, part: str
+) -> None:
+    content = torch.load(sealed / "last.pth", weights_only=True)
+    content[part] = content[part] | {"x": 1} if isinstance(content[part], dict) else content[part][:-1]
+    torch.save(content, sealed / "last.pth")
+    assert continued(sealed, optimised(tiny(), recipe, 10), IDENTITY, KEY) is None
+
+
+def test_weights_that_were_trained_elsewhere_are_not_gone_on_from(
+    sealed: Path, tiny: type[nn.Module], recipe: RecipeSpec
+) -> None:
+    content = torch.load(sealed / "last.pth", weights_only=True)
+    name, weights = next(iter(content["model"].items()))
+    content["model"][name] = weights + 1e-6
+    torch.save(content, sealed / "last.pth")
+    assert continued(sealed, optimised(tiny(), recipe, 10), IDENTITY, KEY) is None
+
+
+def test_a_key_is_bound_to_the_fingerprint_it_is_used_under() -> None:
+    keys = {bound(KEY, {"torch": "2"}), bound(KEY, {"torch": "3"}), bound(OTHER_KEY, {"torch": "2"})}
+    assert len(keys - {KEY, OTHER_KEY}) == 3
+    assert bound("", {"torch": "2"}) == ""
+
+
+def test_without_a_checkpoint_or_with_a_broken_one_it_begins_anew(trained: Trained, tmp_path: Path) -> None:
+    assert continued(tmp_path, trained, IDENTITY, KEY) is None
+    (tmp_path / "last.pth").write_bytes(b"not a checkpoint")
+    assert continued(tmp_path, trained, IDENTITY, KEY) is None
 
 
 def test_what_a_kill_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:

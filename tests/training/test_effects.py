@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
+from harness.graph.view import views_of
 from harness.loader.export import architecture_of
 from harness.training.evidence import IMAGES, STEPS, evidence
 
@@ -29,7 +30,7 @@ def weak(middle, *, every_layer=True, model=Small):
     architecture, tensors = architecture_of(model(middle), (3, SIZE, SIZE))
     images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     labels = torch.arange(len(images)) % 10
-    found = evidence(architecture, tensors, images, labels, every_layer=every_layer)
+    found = evidence(views_of(architecture), tensors, images, labels, every_layer=every_layer)
     assert found.broken == ""
     return [architecture.eval.by_name[name].op.split(".")[1] for name in found.weak["eval"]]
 

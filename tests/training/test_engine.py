@@ -4,6 +4,7 @@ from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -19,23 +20,26 @@ from harness.base.errors import (
 )
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
+from harness.graph.ir import Architecture
 from harness.settings.recipe import TransformSpec
 from harness.training.engine import do, error_event
 from harness.training.events import (
     EVENTS,
+    AllProbedEvent,
     CheckedEvent,
     DataEvent,
     DivergedEvent,
     DownloadEvent,
     ErrorEvent,
     Event,
+    FieldEvent,
+    Probe,
     ProbedEvent,
-    ProbeEvent,
     ReadyEvent,
     StartedEvent,
     TrainedEvent,
 )
-from harness.training.jobs import Model, ProbeJob, TrainJob
+from harness.training.jobs import FieldJob, Model, ProbeJob, TrainJob
 
 
 def short(job: TrainJob, **changes: object) -> TrainJob:
@@ -54,12 +58,19 @@ def child(text: str, cwd: Path) -> tuple[int, list[Event], str]:
     return done.returncode, events, done.stderr.decode()
 
 
+def found_in(events: list[Event]) -> Any:
+    """What a probe job says of its one model."""
+    (probed,) = (event for event in events if isinstance(event, ProbedEvent))
+    return probed.found
+
+
 def test_a_probe_job_ends_in_a_probe(job: TrainJob, events: list[Event]) -> None:
     do(ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2), events.append)
     started, checked, probed, result = events
     assert (started, checked) == (StartedEvent(), CheckedEvent(model="basic"))
-    assert isinstance(result, ProbeEvent)
-    assert probed == ProbedEvent(model="basic", found=result.probes["basic"])
+    assert isinstance(probed, ProbedEvent)
+    assert (probed.model, type(probed.found)) == ("basic", Probe)
+    assert result == AllProbedEvent()
 
 
 def test_a_network_for_data_without_a_sample_is_probed_on_drawn_images(
@@ -67,15 +78,13 @@ def test_a_network_for_data_without_a_sample_is_probed_on_drawn_images(
 ) -> None:
     data = DataSpec(dataset="svhn")
     do(ProbeJob(models={"basic": job.model}, data=data, batch_size=128, threads=2), events.append)
-    assert isinstance(events[-1], ProbeEvent)
-    assert 0.05 < events[-1].probes["basic"].accuracy_running < 0.15
+    assert 0.05 < found_in(events).accuracy_running < 0.15
 
 
 def test_a_network_for_other_images_than_the_datas_is_refused(job: TrainJob, events: list[Event]) -> None:
     data = DataSpec(dataset="mnist")
     do(ProbeJob(models={"basic": job.model}, data=data, batch_size=128, threads=2), events.append)
-    assert isinstance(events[-1], ProbeEvent)
-    assert "(batch, 1, 28, 28)" in events[-1].failures["basic"]
+    assert "(batch, 1, 28, 28)" in found_in(events).message
 
 
 def test_a_train_job_says_which_data_and_ends_in_a_result(job: TrainJob, events: list[Event]) -> None:
@@ -123,7 +132,7 @@ def test_a_missing_cuda_device_is_said(job: TrainJob, events: list[Event]) -> No
     ],
 )
 def test_every_error_has_its_kind(error: HarnessError, kind: str) -> None:
-    assert error_event(error).model_dump() == {"event": "error", "kind": kind, "message": "m"}
+    assert error_event(error) == ErrorEvent(kind=kind, message="m")
 
 
 def test_an_expected_error_is_an_event_and_an_exit_code(job: TrainJob, tmp_path: Path) -> None:
@@ -196,8 +205,7 @@ def test_a_graph_that_takes_memory_for_few_images_alone_is_stopped_and_blamed(
     assert [type(event) for event in events] == [DataEvent, ReadyEvent]
     probe = ProbeJob(models={"basic": model}, data=job.data, batch_size=1000, threads=2, memory_mib=64)
     do(probe, events.append)
-    assert isinstance(events[-1], ProbeEvent)
-    assert too_much in events[-1].failures["basic"]
+    assert too_much in found_in(events)
 
 
 def test_a_graph_that_stops_in_the_middle_of_a_training_is_blamed(
@@ -237,3 +245,27 @@ def test_nothing_is_imported_just_to_be_deterministic() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_job_that_comes_to_no_result_leaves_those_after_it(job: TrainJob, tmp_path: Path) -> None:
+    lost = FieldJob(
+        model=Model(architecture=tmp_path / "lost.json", weights=tmp_path / "lost.safetensors"),
+        threads=1, images=1, seed=0,
+    )  # fmt: skip
+    jobs = [lost, lost.model_copy(update={"model": job.model})]
+    status, events, _ = child("\n".join(one.model_dump_json() for one in jobs), tmp_path)
+    assert [type(event) for event in events] == [ErrorEvent, FieldEvent]
+    assert status == 0
+
+
+def test_a_graph_is_parsed_once_for_all_jobs_of_a_process(
+    job: TrainJob, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+    parse = Architecture.model_validate_json
+    monkeypatch.setattr(Architecture, "model_validate_json", lambda text: parsed.append(text) or parse(text))
+    do(ProbeJob(models={"basic": job.model}, data=job.data, batch_size=128, threads=2), events.append)
+    do(short(job), events.append)
+    do(FieldJob(model=job.model, threads=1, images=1, seed=0), events.append)
+    assert len(parsed) <= 1  # another test of this process may have parsed it
+    assert isinstance(events[-1], FieldEvent)

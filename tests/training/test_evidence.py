@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.graph.probe import Evidence
-from harness.graph.view import View
+from harness.graph.view import View, views_of
 from harness.loader.export import architecture_of
 from harness.training import evidence as module
 from harness.training.evidence import IMAGES, STEPS, after_steps, evidence
@@ -42,10 +42,15 @@ def exported(model):
     return architecture_of(model, (3, SIZE, SIZE))
 
 
+def viewed(model):
+    architecture, tensors = exported(model)
+    return views_of(architecture), tensors
+
+
 def shown(model) -> Evidence:
     draw = torch.Generator().manual_seed(1)
     images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE, generator=draw)
-    found = evidence(*exported(model), images, torch.arange(len(images)) % 10)
+    found = evidence(*viewed(model), images, torch.arange(len(images)) % 10)
     assert found.broken == ""
     return found
 
@@ -187,7 +192,7 @@ def test_a_network_that_is_another_in_float32_is_not_proven_by_float64():
 
     draw = torch.Generator().manual_seed(1)
     images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE, generator=draw)
-    found = evidence(*exported(small(join)), images, torch.arange(len(images)) % 10)
+    found = evidence(*viewed(small(join)), images, torch.arange(len(images)) % 10)
     assert found.broken == "in float64 the network gives other logits than in float32"
 
 
@@ -211,7 +216,7 @@ def test_measuring_leaves_the_weights_as_they_were():
     architecture, tensors = exported(small())
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     images = torch.randn(STEPS * IMAGES, 3, SIZE, SIZE)
-    evidence(architecture, tensors, images, torch.zeros(len(images), dtype=torch.int64))
+    evidence(views_of(architecture), tensors, images, torch.zeros(len(images), dtype=torch.int64))
     assert all(torch.equal(before[name], tensor) for name, tensor in tensors.items())
 
 

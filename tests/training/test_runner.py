@@ -12,10 +12,10 @@ import pytest
 from harness.base.errors import DataError, DataUnavailableError, GraphError, TrainingError, UsageError
 from harness.training import runner
 from harness.training.events import (
+    AllProbedEvent,
     DataEvent,
     ErrorEvent,
     Event,
-    ProbeEvent,
     StartedEvent,
     StepEvent,
     TrainedEvent,
@@ -176,7 +176,7 @@ def test_nothing_is_imported_from_the_working_directory(
     monkeypatch.chdir(tmp_path)
     for name in ("torch.py", "random.py", "json.py", "sitecustomize.py"):
         (tmp_path / name).write_text("raise SystemExit('imported from the working directory')")
-    assert isinstance(run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+    assert isinstance(run(probe_job, lambda event: None, LONG_S), AllProbedEvent)
 
 
 def test_the_environment_is_clean(
@@ -249,7 +249,7 @@ def test_after_a_job_that_killed_the_child_the_next_one_has_another(
             stand_in(tmp_path / "other", "import os; os.abort()", patch)
             with pytest.raises(TrainingError, match="got signal SIGABRT"):
                 child.run(probe_job, lambda event: None, LONG_S)
-        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), AllProbedEvent)
 
 
 @pytest.mark.slow
@@ -258,7 +258,7 @@ def test_a_child_that_dies_between_two_jobs_is_replaced(probe_job: ProbeJob) -> 
         child.run(probe_job, lambda event: None, LONG_S)
         os.kill(child._process.pid, signal.SIGKILL)
         child._process.wait()
-        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), AllProbedEvent)
 
 
 def test_a_child_that_dies_as_it_is_given_a_job_is_said_and_leaves_nothing_behind(
@@ -272,13 +272,13 @@ def test_a_child_that_dies_as_it_is_given_a_job_is_said_and_leaves_nothing_behin
         with pytest.raises(TrainingError, match="got signal SIGKILL"):
             child.run(probe_job, lambda event: None, LONG_S)
         assert not child.is_alive
-        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), ProbeEvent)
+        assert isinstance(child.run(probe_job, lambda event: None, LONG_S), AllProbedEvent)
 
 
 def test_a_message_shows_what_was_said_of_its_own_job_alone(
     probe_job: ProbeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = ProbeEvent(probes={}, failures={}).model_dump_json()
+    line = AllProbedEvent().model_dump_json()
     body = (
         "import sys\nfor n in (1, 2):\n    sys.stdin.readline()\n"
         f"    print('job', n, file=sys.stderr, flush=True)\n    n == 1 and print({line!r}, flush=True)"
@@ -291,9 +291,8 @@ def test_a_message_shows_what_was_said_of_its_own_job_alone(
 
 
 def test_a_child_that_has_grown_is_given_no_other_job(
-    probe_job: ProbeJob, monkeypatch: pytest.MonkeyPatch
+    probe_job: ProbeJob,
 ) -> None:
-    monkeypatch.setattr(runner, "MOST_MIB", 100)  # torch alone takes more
-    with closing(Child()) as child:
+    with closing(Child(most_mib=100)) as child:  # torch alone takes more
         child.run(probe_job, lambda event: None, LONG_S)
         assert child._process is None

@@ -12,7 +12,7 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_ass
 from harness.base.files import write_text
 from harness.cohort.keys import GradingConfig
 from harness.cohort.leases import Outcome, claim, finish, release
-from harness.cohort.repository import HandedIn, enter, enter_config, grade_row
+from harness.cohort.repository import Ingested, enter, enter_config, grade_row
 from harness.cohort.schema import LinkTable, SubmissionTable, TaskTable
 from harness.cohort.store import Store, open_for_reading, open_store
 from harness.record.record import (
@@ -42,12 +42,12 @@ class Class:
         self.keys: dict[str, str] = {}
         enter_config(self.store, self.config)
 
-    def hand_in(self, *students: str, assignment: AssignmentSpec | None = None) -> None:
+    def ingest(self, *students: str, assignment: AssignmentSpec | None = None) -> None:
         config = self.config if assignment is None else GradingConfig(assignment, seed=1)
         enter_config(self.store, config)
         for student in students:
             sources = f"{len(self.keys):064}"
-            one = HandedIn(student, f"{student}.zip", None, sources, "", "c" * 64)
+            one = Ingested(student, f"{student}.zip", None, sources, "", "c" * 64)
             self.keys[student] = enter(self.store, one, config)
 
     def fill(self, records: Mapping[str, Record]) -> None:

@@ -23,13 +23,13 @@ def text(html: str) -> str:
 
 
 def test_it_says_how_the_class_stands(cohort, view, record):
-    cohort.hand_in("ada", "bob", "cyd", "dan")
+    cohort.ingest("ada", "bob", "cyd", "dan")
     for student, one in zip(
         ("ada", "bob", "cyd"), (record(0.9), record(0.8, ["a"]), record(problem="NameError")), strict=True
     ):
         cohort.grade_one(student, one)
     cohort.begin()
-    cohort.hand_in("eve")
+    cohort.ingest("eve")
     parts = view().parts()
     for said in ("5 students", "1 ✗ failed", "1 ? not judged", "1 … waiting", "1 … running"):
         assert said in text(parts["counts"])
@@ -51,7 +51,7 @@ def test_it_says_how_the_class_stands(cohort, view, record):
 
 
 def test_the_leaderboard_has_no_names_unless_they_are_asked_for(cohort, view, record):
-    cohort.hand_in("ada", "bob", "cyd")
+    cohort.ingest("ada", "bob", "cyd")
     for student, accuracy in (("ada", 0.8), ("bob", 0.9), ("cyd", None)):
         cohort.grade_one(student, record(accuracy))
     unnamed, named = view().parts()["board"], view(names=True).parts()["board"]
@@ -63,7 +63,7 @@ def test_the_leaderboard_has_no_names_unless_they_are_asked_for(cohort, view, re
 def test_the_curve_of_who_is_being_trained_grows_and_the_time_that_is_left_with_it(
     cohort, view, record, epoch
 ):
-    cohort.hand_in("ada")
+    cohort.ingest("ada")
     cohort.grade_all(record())
     with cohort.store.writing() as session:
         session.get_one(TaskTable, cohort.keys["ada"]).stage = "training"
@@ -87,13 +87,13 @@ def test_the_curve_of_who_is_being_trained_grows_and_the_time_that_is_left_with_
 def test_who_was_at_a_grader_that_died_waits_again_though_the_lease_lasts(cohort, view, record):
     name, numbers, rest = this_process().split("/")
     dead = f"{name.rpartition(':')[0]}:{2**22 + 1}/{numbers}/{rest}"
-    cohort.hand_in("ada")
+    cohort.ingest("ada")
     cohort.begin(owner=dead, lease_s=600)
     assert text(view().parts()["s0"]).startswith("ada … waiting")
 
 
 def test_a_lease_that_has_ended_is_seen_though_nobody_wrote_anything(cohort, view):
-    cohort.hand_in("ada")
+    cohort.ingest("ada")
     cohort.begin(lease_s=0.5)
     watched = view()
     assert "running" in watched.parts()["s0"]
@@ -102,11 +102,11 @@ def test_a_lease_that_has_ended_is_seen_though_nobody_wrote_anything(cohort, vie
 
 
 def test_only_the_records_of_who_has_changed_are_read_again(cohort, view, record):
-    cohort.hand_in(*(f"student {i}" for i in range(30)))
+    cohort.ingest(*(f"student {i}" for i in range(30)))
     cohort.grade_all(record())
     watched = view()
     before = watched.parts()
-    cohort.hand_in("late")
+    cohort.ingest("late")
     asked: list[str] = []
     event.listen(
         watched._store.engine, "before_cursor_execute", lambda *given: asked.append(f"{given[2]} {given[3]}")
@@ -122,12 +122,12 @@ def test_only_the_records_of_who_has_changed_are_read_again(cohort, view, record
 
 
 def test_another_assignment_shows_the_class_under_it(cohort, view, record):
-    cohort.hand_in("ada", "bob")
+    cohort.ingest("ada", "bob")
     cohort.grade_all(record())
     watched = view()
     assert "s1" in watched.parts()
     other = cohort.config.assignment.model_copy(update={"id": "other", "title": "Another"})
-    cohort.hand_in("bob", assignment=other)
+    cohort.ingest("bob", assignment=other)
     switch_to(cohort.store, content_hash(other))
     parts = watched.parts()
     assert watched.title == "Another"
@@ -137,19 +137,19 @@ def test_another_assignment_shows_the_class_under_it(cohort, view, record):
 
 
 def test_who_is_in_the_list_of_the_class_and_handed_in_nothing_is_shown_until_something_comes(cohort, view):
-    cohort.hand_in("ada")
+    cohort.ingest("ada")
     watched = view()
     assert "s1" not in watched.parts()
     enter_class_list(cohort.store, parse_class_list("name,id\nada,1\nZoë,2\n"))
     assert text(watched.parts()["s1"]).startswith("Zoë … nothing handed in")
-    cohort.hand_in("Zoë")
+    cohort.ingest("Zoë")
     parts = watched.parts()
     assert text(parts["s1"]).startswith("Zoë … waiting")
     assert text(parts["counts"]) == "2 students 2 … waiting"
 
 
 def test_what_a_submission_is_called_and_what_went_wrong_stay_text(cohort, view, record):
-    cohort.hand_in(HOSTILE)
+    cohort.ingest(HOSTILE)
     cohort.grade_all(record(problem=HOSTILE, rules=[HOSTILE]))
     for html in view(names=True).parts().values():
         assert "<script" not in html
@@ -160,7 +160,7 @@ def test_what_a_submission_is_called_and_what_went_wrong_stay_text(cohort, view,
 
 @pytest.mark.parametrize("name", ["0" * 64, "../../cohort.db", ""])
 def test_there_is_no_card_but_those_of_the_store(cohort, view, record, name):
-    cohort.hand_in("ada")
+    cohort.ingest("ada")
     cohort.grade_all(record())
     watched = view()
     watched.parts()

@@ -55,7 +55,7 @@ def many(tmp_path_factory, new_class, record, watching):
             for i in range(499)
         }
     )
-    cohort.hand_in("Zoë Lovelace")
+    cohort.ingest("Zoë Lovelace")
     cohort.grade_one("Zoë Lovelace", record(0.9))
     yield watching(cohort.path), cohort
     cohort.store.close()
@@ -87,7 +87,7 @@ def test_500_students_are_shown_at_any_width_and_nobody_is_shut_out(many, visit,
 def few(tmp_path_factory, new_class, record, watching):
     """A class of which one passed and one is being graded."""
     cohort = new_class(tmp_path_factory.mktemp("few"))
-    cohort.hand_in("ada", "bob", "cyd", HOSTILE)
+    cohort.ingest("ada", "bob", "cyd", HOSTILE)
     cohort.grade_one("ada", record(0.9))
     cohort.grade_one("bob", record(problem="NameError"))
     cohort.begin()
@@ -128,7 +128,7 @@ def test_what_is_graded_is_shown_without_a_reload_and_the_focus_stays(few, visit
     page.locator("#students tr", has_text="ImportError").wait_for(timeout=SOON)
     page.locator("#causes li", has_text="cyd: ImportError").wait_for(timeout=SOON)  # still open
     assert page.evaluate("document.activeElement.id") == "cause-1-head"
-    cohort.hand_in("late")
+    cohort.ingest("late")
     page.locator("#students tr", has_text="late").wait_for(timeout=SOON)
     assert page.locator("#students tr").count() == 5
     assert page.evaluate("window.same")

@@ -51,7 +51,7 @@ def events(address: str, path: str = "events") -> Iterator[Iterator[dict[str, st
 @pytest.fixture(scope="module")
 def served(tmp_path_factory, watching, new_class, record):
     cohort = new_class(tmp_path_factory.mktemp("served"))
-    cohort.hand_in("ada", "<b>bob</b>")
+    cohort.ingest("ada", "<b>bob</b>")
     cohort.grade_one("ada", record(0.9))
     yield watching(cohort.path), cohort
     cohort.store.close()

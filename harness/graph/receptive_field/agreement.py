@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.base.frozen import Frozen
 from harness.graph.receptive_field.span import Span
 from harness.graph.view import View
 from harness.record.record import SecondMeasurement
@@ -20,11 +19,7 @@ from harness.record.record import SecondMeasurement
 Pair = tuple[int, int]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Extent(_Frozen):
+class Extent(Frozen):
     """The pixels that one position of a feature map was measured to see.
 
     Pairs are (h, w); `rows` and `columns` are first and last pixel, both included.
@@ -38,7 +33,7 @@ class Extent(_Frozen):
     columns: Pair
 
 
-class Extents(_Frozen):
+class Extents(Frozen):
     """All positions that were measured; `reason` says why there are none."""
 
     measured: tuple[Extent, ...] = ()

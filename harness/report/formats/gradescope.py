@@ -2,9 +2,8 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.assignment.points import SHORT, stated
+from harness.base.frozen import Frozen
 from harness.record.record import Record
 from harness.report.formats.rows import Row, headline, open_points, rows
 from harness.report.visible import visible
@@ -13,11 +12,7 @@ Visibility = Literal["hidden", "after_due_date", "after_published", "visible"]
 TextFormat = Literal["text", "html", "simple_format", "md", "ansi"]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class GradescopeTest(_Table):
+class GradescopeTest(Frozen):
     """One test; without `score` and `status` it only informs."""
 
     name: str
@@ -32,7 +27,7 @@ class GradescopeTest(_Table):
     extra_data: dict[str, Any]
 
 
-class GradescopeResults(_Table):
+class GradescopeResults(Frozen):
     """The whole file. `score` overrides the sum of the tests' scores, and equals it."""
 
     score: int

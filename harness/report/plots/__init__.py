@@ -1,4 +1,4 @@
-"""Pictures of a graded submission, drawn from the record and from files already written.
+"""Pictures of a graded submission, drawn from the record and what was measured, or from the files of both.
 
 Equal numbers give equal bytes. Every picture can be read in black and white: line styles, markers and
 words stand beside the colours. `harness.report.pictures.write_pictures` draws them all.
@@ -28,9 +28,9 @@ final_test_acc, epochs, train_time_sec, augment, optimizer, lr; accuracies in pe
 They are drawn from, in the variant's folder:
 
 ``samples.npz``
-    Written after training, see `harness.report.plots.samples`; NumPy arrays, no pickle.
+    Written after training, see `harness.report.plots.image_file`; NumPy arrays, no pickle.
 ``effective_field.json``
-    Written by `harness.pipeline.receptive_field.keep_effective_field`.
+    Measured by `harness.pipeline.receptive_field.with_effective_field`.
 ``architecture.json``
     The exported graph.
 

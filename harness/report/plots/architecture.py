@@ -2,11 +2,8 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from xml.sax.saxutils import escape
 
-from harness.base.files import write_text
-from harness.graph.ir import Architecture
 from harness.graph.view import View
 from harness.report.plots.layers import Box, boxes_of
 from harness.report.plots.style import BLUE, FAINT, INK, VERMILION, plain
@@ -21,14 +18,8 @@ _RF, _RF_WIDTH = 640, 160
 _SHADES = {"depthwise": "#DCEBF5", "pointwise": "#FFFFFF", "convolution": "#A9CDE6"}
 
 
-def draw_architecture(path: Path, architecture: Architecture, title: str) -> None:
-    """Draw the eval graph of an architecture."""
-    write_text(path, architecture_svg(architecture, title))
-
-
-def architecture_svg(architecture: Architecture, title: str) -> str:
-    """Write the SVG: text and lines only, no script, no style sheet, nothing from elsewhere."""
-    view = View(architecture, architecture.eval)
+def architecture_svg(view: View, title: str) -> str:
+    """Draw a graph as an SVG: text and lines only, no script, no style sheet, nothing from elsewhere."""
     found = boxes_of(view)
     boxes = found[:MOST]
     image = view.measured.graph.input_shape[1:]

@@ -1,20 +1,19 @@
 """The confusion matrix: counts in the cells, shares of the true class as shade."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from harness.record.record import Training
-from harness.report.plots.style import MAP, plain, save, styled
+from harness.report.plots.style import MAP, plain, png_of, styled
 
 _GAMMA = 0.5
 """Shares are shaded on a root scale: most confusions are a few percent."""
 
 
-def draw_confusion(path: Path, training: Training, title: str) -> None:
+def draw_confusion(training: Training, title: str) -> bytes:
     """Draw the confusion matrix of the last epoch; rows are true classes."""
     counts, classes = training.confusion, training.data.classes
     shares = normalised(counts)
@@ -38,7 +37,7 @@ def draw_confusion(path: Path, training: Training, title: str) -> None:
             spine.set_visible(False)
         shown = f"{title}: {100 * training.accuracy:.2f} % of {sum(map(sum, counts)):,} test images right"
         axes.set_title(plain(shown, 90))
-        save(figure, path)
+        return png_of(figure)
 
 
 def normalised(counts: Sequence[Sequence[int]]) -> list[list[float]]:

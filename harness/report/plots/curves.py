@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.record.record import Training
-from harness.report.plots.style import FAINT, INK, LINES, plain, save, styled
+from harness.record.record import EpochLog, Training
+from harness.report.plots.style import FAINT, INK, LINES, plain, png_of, styled
 
 _SIZE = (6.4, 4.0)
 _PREVIEW = "preview on the embedded set, not a grade"
@@ -25,37 +24,45 @@ class Curve:
     style: int
 
 
-def draw_accuracy(path: Path, training: Training, title: str, threshold: float | None) -> None:
+def draw_accuracy(training: Training, title: str, threshold: float | None) -> bytes:
     """Draw training and test accuracy by epoch, the threshold, and the last epoch with its interval.
 
     `threshold` is a share in [0, 1]; None leaves it out.
     """
-    train = Curve("train (augmented)", [100 * e.train_acc for e in training.epochs], 1)
-    test = Curve("test", [100 * e.test_acc for e in training.epochs], 0)
     with styled():
-        figure, axes = _figure(_titled(title, training), "accuracy, %")
-        _draw(axes, [test, train])
-        _threshold(axes, threshold)
+        figure, axes = _accuracy(training.epochs, _named(title, training), threshold)
         _stages(axes, training)
         _last_epoch(axes, training)
         axes.legend(loc="lower right")
-        save(figure, path)
+        return png_of(figure)
 
 
-def draw_loss(path: Path, training: Training, title: str) -> None:
+def draw_loss(training: Training, title: str) -> bytes:
     """Draw training and test loss by epoch."""
-    train = Curve("train (augmented)", [e.train_loss for e in training.epochs], 1)
-    test = Curve("test", [e.test_loss for e in training.epochs], 0)
     with styled():
-        figure, axes = _figure(_titled(title, training), "mean cross-entropy")
-        _draw(axes, [test, train])
-        axes.set_ylim(bottom=0)
+        figure, axes = _loss(training.epochs, _named(title, training))
         _stages(axes, training)
         axes.legend(loc="upper right")
-        save(figure, path)
+        return png_of(figure)
 
 
-def draw_combined_accuracy(path: Path, trainings: Mapping[str, Training], threshold: float | None) -> None:
+def draw_accuracy_so_far(epochs: Sequence[EpochLog], title: str, threshold: float | None) -> bytes:
+    """Draw training and test accuracy of a training that goes on, as `draw_accuracy`."""
+    with styled():
+        figure, axes = _accuracy(epochs, f"{title}, epoch {len(epochs)}", threshold)
+        axes.legend(loc="lower right")
+        return png_of(figure)
+
+
+def draw_loss_so_far(epochs: Sequence[EpochLog], title: str) -> bytes:
+    """Draw training and test loss of a training that goes on."""
+    with styled():
+        figure, axes = _loss(epochs, f"{title}, epoch {len(epochs)}")
+        axes.legend(loc="upper right")
+        return png_of(figure)
+
+
+def draw_combined_accuracy(trainings: Mapping[str, Training], threshold: float | None) -> bytes:
     """Draw the test accuracy of several trainings, by name."""
     curves = [
         Curve(_named(name, t), [100 * e.test_acc for e in t.epochs], i)
@@ -66,10 +73,10 @@ def draw_combined_accuracy(path: Path, trainings: Mapping[str, Training], thresh
         _draw(axes, curves)
         _threshold(axes, threshold)
         axes.legend(loc="lower right")
-        save(figure, path)
+        return png_of(figure)
 
 
-def draw_combined_loss(path: Path, trainings: Mapping[str, Training]) -> None:
+def draw_combined_loss(trainings: Mapping[str, Training]) -> bytes:
     """Draw the test loss of several trainings, by name."""
     curves = [
         Curve(_named(name, t), [e.test_loss for e in t.epochs], i)
@@ -80,10 +87,28 @@ def draw_combined_loss(path: Path, trainings: Mapping[str, Training]) -> None:
         _draw(axes, curves)
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper right")
-        save(figure, path)
+        return png_of(figure)
 
 
 # Private functions
+
+
+def _accuracy(epochs: Sequence[EpochLog], title: str, threshold: float | None) -> tuple[Figure, Axes]:
+    train = Curve("train (augmented)", [100 * e.train_acc for e in epochs], 1)
+    test = Curve("test", [100 * e.test_acc for e in epochs], 0)
+    figure, axes = _figure(title, "accuracy, %")
+    _draw(axes, [test, train])
+    _threshold(axes, threshold)
+    return figure, axes
+
+
+def _loss(epochs: Sequence[EpochLog], title: str) -> tuple[Figure, Axes]:
+    train = Curve("train (augmented)", [e.train_loss for e in epochs], 1)
+    test = Curve("test", [e.test_loss for e in epochs], 0)
+    figure, axes = _figure(title, "mean cross-entropy")
+    _draw(axes, [test, train])
+    axes.set_ylim(bottom=0)
+    return figure, axes
 
 
 def _figure(title: str, what: str) -> tuple[Figure, Axes]:
@@ -184,10 +209,6 @@ def _stage(axes: Axes, first: int, label: str) -> None:
         color=FAINT,
         fontsize=7.5,
     )
-
-
-def _titled(title: str, training: Training) -> str:
-    return _named(title, training)
 
 
 def _named(name: str, training: Training) -> str:

@@ -1,7 +1,5 @@
 """The receptive field: what one position of the last feature map can see, and what of it counts."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -10,15 +8,13 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from harness.report.plots.sources import SHARE, EffectiveField, Interval, effective_square
-from harness.report.plots.style import INK, MAP, bare, plain, save, styled
+from harness.report.plots.style import INK, MAP, bare, plain, png_of, styled
 
 MARGIN_PX = 3
 """Shown around the larger of the square and the image."""
 
 
-def draw_receptive_field(
-    path: Path, field: EffectiveField, title: str, image: NDArray[np.uint8] | None = None
-) -> None:
+def draw_receptive_field(field: EffectiveField, title: str, image: NDArray[np.uint8] | None = None) -> bytes:
     """Draw the effective receptive field as a map of brightness, and the theoretical one as a square.
 
     The gradient is drawn on a root scale: its tails would be invisible otherwise. With an `image`
@@ -40,7 +36,7 @@ def draw_receptive_field(
             )
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2)
-        save(figure, path)
+        return png_of(figure)
 
 
 # Private functions

@@ -1,76 +1,20 @@
 """Grids of images: test images and what the network called them, training images and their augmentations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.report.plots.style import INK, bare, save, styled
+from harness.report.plots.image_file import Augmented, Classified
+from harness.report.plots.style import INK, bare, png_of, styled
 
 RIGHT, WRONG = "✓", "✗"
 _COLUMNS = 4
 
 
-@dataclass(frozen=True)
-class Classified:
-    """Test images (N, H, W, C) uint8, labels (N,), probabilities (N, classes), places in the split (N,)."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-    indices: NDArray[np.int64]
-
-    @property
-    def predictions(self) -> NDArray[np.int64]:
-        """The class of the highest probability, the first of equal ones."""
-        predictions: NDArray[np.int64] = self.probabilities.argmax(1).astype(np.int64)
-        return predictions
-
-
-@dataclass(frozen=True)
-class Augmented:
-    """Training images (N, H, W, C) uint8, labels (N,), and what epochs make of them (N, epochs, H, W, C)."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    augmented: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The content of ``samples.npz``; `test` and `wrong` are None where nothing was trained."""
-
-    train: Augmented
-    test: Classified | None = None
-    wrong: Classified | None = None
-
-
-def read_samples(path: Path) -> Samples:
-    """Read ``samples.npz``: arrays only, nothing is unpickled; grey images come out as RGB.
-
-    Raises:
-        OSError, ValueError, KeyError: no such file, or not such a file.
-    """
-    with np.load(path, allow_pickle=False) as file:
-        train = Augmented(_rgb(file["train_images"]), file["train_labels"], _rgb(file["train_augmented"]))
-        found = {
-            kind: Classified(
-                _rgb(file[f"{kind}_images"]),
-                file[f"{kind}_labels"],
-                file[f"{kind}_probabilities"],
-                file[f"{kind}_indices"],
-            )
-            for kind in ("test", "wrong")
-            if f"{kind}_images" in file
-        }
-    return Samples(train, **found)
-
-
-def draw_classified(path: Path, classified: Classified, classes: Sequence[str], title: str) -> None:
+def draw_classified(classified: Classified, classes: Sequence[str], title: str) -> bytes:
     """Draw test images with true and predicted label; a wrong one is framed, crossed and in words."""
     rows = -(-len(classified.labels) // _COLUMNS)
     with styled():
@@ -79,10 +23,10 @@ def draw_classified(path: Path, classified: Classified, classes: Sequence[str], 
         for i in range(len(classified.labels)):
             axes = figure.add_subplot(rows, _COLUMNS, i + 1)
             _draw_classified(axes, classified, i, classes)
-        save(figure, path)
+        return png_of(figure)
 
 
-def draw_augmented(path: Path, samples: Augmented, classes: Sequence[str], title: str) -> None:
+def draw_augmented(samples: Augmented, classes: Sequence[str], title: str) -> bytes:
     """Draw training images, each beside its augmentations, in two columns."""
     halves = 2 if len(samples.labels) > 1 else 1
     rows = -(-len(samples.labels) // halves)
@@ -109,14 +53,10 @@ def draw_augmented(path: Path, samples: Augmented, classes: Sequence[str], title
                 _picture(
                     figure.add_subplot(grid[row, first + 3 + epoch]), samples.augmented[i, epoch], heading
                 )
-        save(figure, path)
+        return png_of(figure)
 
 
 # Private functions
-
-
-def _rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
 
 
 def _draw_classified(axes: Axes, classified: Classified, i: int, classes: Sequence[str]) -> None:

@@ -1,12 +1,11 @@
-"""The files that pictures are drawn from: their names, and the effective receptive field as data."""
+"""The files that pictures are drawn from: their names, and what is in them as data."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from harness.base.files import write_text
+from harness.base.frozen import Frozen
 
 SAMPLES = "samples.npz"
 """In a variant's folder: images that show what its training did."""
@@ -20,15 +19,13 @@ Interval = tuple[float, float]
 Weights = Literal["initial", "trained"]
 
 
-class EffectiveField(BaseModel):
+class EffectiveField(Frozen):
     """The mean absolute input gradient of one position, and the interval it can see, in pixels.
 
     `heat` is rows of pixels, its largest value 1; `rows` and `columns` are (first pixel, length), and
     may reach beyond it. `image` is (first row, first column, height, width) of the network's own image
     around that position, placed so that the position is the one nearest to the middle of that image.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     heat: tuple[tuple[float, ...], ...]
     rows: tuple[float, float]
@@ -37,10 +34,12 @@ class EffectiveField(BaseModel):
     weights: Weights = "initial"
 
 
-def write_effective_field(folder: Path, field: EffectiveField) -> None:
-    """Write ``effective_field.json`` into a variant's folder; the heat with six decimals."""
-    heat = tuple(tuple(round(value, 6) for value in row) for row in field.heat)
-    write_text(folder / EFFECTIVE_FIELD, field.model_copy(update={"heat": heat}).model_dump_json() + "\n")
+def write_effective_field(folder: Path, field: EffectiveField | None) -> None:
+    """Write ``effective_field.json`` into a variant's folder; None removes what is there."""
+    if field is None:
+        (folder / EFFECTIVE_FIELD).unlink(missing_ok=True)
+        return
+    write_text(folder / EFFECTIVE_FIELD, field.model_dump_json() + "\n")
 
 
 def read_effective_field(folder: Path) -> EffectiveField | None:

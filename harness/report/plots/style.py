@@ -1,15 +1,13 @@
 """One look for all pictures: fonts, colours, lines, and how a figure becomes bytes."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from harness.base.files import atomic_file
 
 mpl.use("Agg")
 
@@ -62,10 +60,11 @@ def styled() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG without a clock or a version in it."""
-    with atomic_file(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})
+def png_of(figure: Figure) -> bytes:
+    """Return a figure as a PNG without a clock or a version in it."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def bare(axes: Axes) -> None:

@@ -14,6 +14,7 @@ from harness.loader.export import architecture_of
 from harness.record.record import Finding
 from harness.rules.judging import judge
 from harness.rules.network import Network
+from harness.training.events import Probe
 from harness.training.jobs import Model, ProbeJob
 from harness.training.probe import probe_all
 
@@ -32,11 +33,12 @@ def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str
             threads=1,
             memory_mib=assignment.limits.training_memory_mib,
         )
-        event = probe_all(job, data, lambda _: None)
+        (probed,) = probe_all(job, data, lambda _: None)
     network = Network(
         architecture, assignment.data.input_shape, assignment.data.num_classes,
         assignment.recipe.at_cost(million_multiply_adds(architecture)),
-        event.probes.get(""), event.failures.get("", ""),
+        probed.found if isinstance(probed.found, Probe) else None,
+        probed.found if isinstance(probed.found, str) else getattr(probed.found, "message", ""),
     )  # fmt: skip
     findings, _, _ = judge(network, assignment.every_rule(), "basic")
     return {finding.rule: finding for finding in findings}

@@ -19,7 +19,7 @@ def weights(architecture):
 
 def compared(architecture):
     view = View(architecture, architecture.eval)
-    return view, agreement(view, extents(architecture, weights(architecture)))
+    return view, agreement(view, extents(view, weights(architecture)))
 
 
 # What a random network is made of: each draws one stretch of a sketch and returns its last value.
@@ -140,7 +140,7 @@ def test_a_frozen_kernel_of_zeros_is_seen_through(sketch):
     tensors["delta"] = torch.zeros(4, 3, 9, 9)
     tensors["delta"][:, :, 4, 4] = -1.0
     view = View(architecture, architecture.eval)
-    second = agreement(view, extents(architecture, tensors))
+    second = agreement(view, extents(view, tensors))
     assert view.receptive_field_px == 9
     assert (second.status, second.px) == ("differs", 1)
     assert "computed: pixels " in second.note
@@ -152,7 +152,8 @@ def test_a_trainable_weight_that_starts_at_zero_is_not_held_against_it(sketch):
     sketch.tensors[-1] = sketch.tensors[-1].model_copy(update={"trainable": True})
     architecture = sketch.architecture(sketch.head(x))
     tensors = weights(architecture) | {"zero.weight": torch.zeros(4, 3, 5, 5)}
-    second = agreement(View(architecture, architecture.eval), extents(architecture, tensors))
+    view = View(architecture, architecture.eval)
+    second = agreement(view, extents(view, tensors))
     assert (second.status, second.px) == ("agrees", 5)
 
 
@@ -166,7 +167,7 @@ def test_a_weight_times_a_mask_sees_what_the_mask_lets_through(sketch):
     architecture = sketch.architecture(sketch.head(x))
     tensors = weights(architecture) | {"mask": torch.zeros(shape)}
     tensors["mask"][:, :, 3] = 1.0
-    seen = extents(architecture, tensors)
+    seen = extents(View(architecture, architecture.eval), tensors)
     (one,) = seen.measured
     assert one.rows[1] - one.rows[0] + 1 == 1
     assert one.columns[1] - one.columns[0] + 1 == 7

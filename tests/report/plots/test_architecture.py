@@ -67,6 +67,10 @@ def boxes(architecture):
     return boxes_of(View(architecture, architecture.eval))
 
 
+def drawing(architecture, title):
+    return architecture_svg(View(architecture, architecture.eval), title)
+
+
 def words(svg):
     return [element.text for element in ET.fromstring(svg).iter(f"{SVG}text")]
 
@@ -90,22 +94,22 @@ def test_a_branch_reads_the_box_it_comes_from(network):
 
 
 def test_everything_is_written_in_words(network):
-    said = words(architecture_svg(network, "basic: Net"))
+    said = words(drawing(network, "basic: Net"))
     layers = {"stem.conv", "3×3 convolution", "3×3 depthwise", "1×1 pointwise", "global average pool"}
     numbers = {"3 → 8", "stride 2", "dilation 2", "11 px", "16 × 16", "image 3 × 32 × 32"}
     assert layers | numbers <= set(said)
 
 
 def test_a_name_cannot_become_markup(network):
-    svg = architecture_svg(network, '<script>"&]]>')
+    svg = drawing(network, '<script>"&]]>')
     root = ET.fromstring(svg)
     assert '<script>"&]]>' in words(svg)
     assert not list(root.iter(f"{SVG}script"))
 
 
 def test_equal_graphs_give_equal_text_that_needs_nothing_from_elsewhere(network):
-    svg = architecture_svg(network, "basic: Net")
-    assert svg == architecture_svg(network, "basic: Net")
+    svg = drawing(network, "basic: Net")
+    assert svg == drawing(network, "basic: Net")
     assert "href" not in svg
     assert "url(" not in svg
 
@@ -114,7 +118,7 @@ def test_a_very_long_graph_is_cut_and_says_so():
     chain, x = Chain(), "x"
     for i in range(MOST + 5):
         x = chain.conv(x, 3, f"c{i}")
-    said = words(architecture_svg(chain.done(x), "deep"))
+    said = words(drawing(chain.done(x), "deep"))
     assert "and 5 more layers" in said
     assert f"c{MOST - 1}" in said
     assert f"c{MOST}" not in said
