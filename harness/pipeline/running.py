@@ -7,7 +7,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.secret import seal_key
 from harness.base.tables import content_hash
 from harness.pipeline.task import Listener, Settings, Task
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.report.plots.sources import SAMPLES
 from harness.settings.recipe import RecipeSpec
 from harness.training.events import (

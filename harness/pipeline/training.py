@@ -12,7 +12,8 @@ from harness.pipeline.loading import load
 from harness.pipeline.probing import Probed
 from harness.pipeline.running import run_training
 from harness.pipeline.task import Stage, Task
-from harness.record.record import Finding, Training
+from harness.record.findings import Finding
+from harness.record.trainings import Training
 from harness.rules.judging import judge_trainings, not_trained
 from harness.rules.verdicts import Verdict, diverged, not_measured, untrainable
 from harness.settings.recipe import RecipeSpec

@@ -10,7 +10,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.datasets.images import Data
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
-from harness.record.record import Finding
+from harness.record.findings import Finding
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.training.events import Probe
