@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cohort.models import Row
-from harness.record.record import Finding
+from harness.record.findings import Finding
 
 
 def surprises(folder: Path, rows: Iterable[Row]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from harness.datasets.loading import checked_folder, load_data
 from harness.datasets.miniature import load_mini
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.settings.recipe import RecipeSpec
 from harness.training.capture import CudaRecorder, Execution, Step, execution_on
 from harness.training.determinism import make_deterministic

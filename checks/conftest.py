@@ -11,7 +11,8 @@ from harness.pipeline.grade import grade
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.recording import HANDED_IN
 from harness.pipeline.task import Settings, Task
-from harness.record.record import Finding, Record, load_record
+from harness.record.findings import Finding
+from harness.record.record import Record, load_record
 from harness.sources.submission import Submission, open_submission
 
 OPENED = pytest.StashKey[tuple[AssignmentSpec, Submission]]()

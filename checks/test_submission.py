@@ -5,7 +5,8 @@ Run as ``pytest checks --submission PATH``. A rule that could not be judged does
 
 import pytest
 
-from harness.record.record import Finding, Record
+from harness.record.findings import Finding
+from harness.record.record import Record
 
 
 def test_rule(record: Record, finding: Finding, variant: str) -> None:

@@ -47,7 +47,11 @@ echo "setup: $("$here" --version), torch for $torch, into .venv; this takes minu
 
 if [[ "$torch" == cpu ]]; then
     locked -r requirements/uv.txt
-    .venv/bin/uv pip install --python "$here" --no-deps --torch-backend cpu "$(pinned torch)" "$(pinned torchvision)"
+    if ! .venv/bin/uv pip install --python "$here" --no-deps --torch-backend cpu \
+        "$(pinned torch)" "$(pinned torchvision)"; then
+        echo "setup: the wheels for processors alone cannot be had (see above); these here run on them too, and take 6 GB" >&2
+        locked -r requirements/torch.txt
+    fi
     locked -r "requirements/$part.txt"
 else
     locked -r "requirements/$part.txt" -r requirements/torch.txt

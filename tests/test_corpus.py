@@ -25,7 +25,9 @@ from harness.pipeline.loading import in_sandbox, load
 from harness.pipeline.probing import Probes, probe_together
 from harness.pipeline.recording import record as record_of_task
 from harness.pipeline.task import Loads, Settings, Task
-from harness.record.record import Facts, Finding, Record, Status, to_json
+from harness.record.facts import Facts
+from harness.record.findings import Finding, Status
+from harness.record.record import Record, to_json
 from harness.sources.submission import Submission, open_submission
 from harness.training.runner import Child
 

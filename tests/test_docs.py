@@ -13,19 +13,10 @@ from harness.cli.cohort_reports import table_formats
 from harness.datasets.dataset import Public
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
-from harness.record.record import (
-    DataUsed,
-    EpochLog,
-    Facts,
-    Finding,
-    Problem,
-    ReceptiveFieldRow,
-    Record,
-    StridedConvolution,
-    Training,
-    VariantRecord,
-    Where,
-)
+from harness.record.facts import Facts, ReceptiveFieldRow, StridedConvolution
+from harness.record.findings import Finding, Problem, Where
+from harness.record.record import Record, VariantRecord
+from harness.record.trainings import DataUsed, EpochLog, Training
 from harness.report.markers import find_sections
 from harness.report.readme import SECTIONS
 from harness.report.report import formats

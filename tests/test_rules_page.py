@@ -27,7 +27,7 @@ from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.graph.view import views_of
 from harness.loader.export import architecture_of
-from harness.record.record import Finding
+from harness.record.findings import Finding
 from harness.rules.explain import PAGES
 from harness.rules.judging import judge
 from harness.rules.network import Network

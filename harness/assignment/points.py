@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
-from harness.record.record import Finding, Record, Status, VariantRecord, combined
+from harness.record.findings import Finding, Status, combined
+from harness.record.record import Record, VariantRecord
 from harness.settings.policy import Policy, Variants, policy_in
 
 SHORT = 8

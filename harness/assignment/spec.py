@@ -10,7 +10,7 @@ from harness.base.errors import AssignmentError
 from harness.base.installation import package_data
 from harness.base.tables import Identifier, Positive, Slug, Table, meant, read_toml, validate
 from harness.datasets.spec import DataSpec
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.rules.base import TrainingRule
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy

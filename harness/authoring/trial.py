@@ -25,7 +25,9 @@ from harness.pipeline.loading import in_sandbox
 from harness.pipeline.recording import Graded, record
 from harness.pipeline.running import run_training
 from harness.pipeline.task import Listener, Settings, Stage, Task
-from harness.record.record import Finding, Record, Training, accuracy_of
+from harness.record.findings import Finding
+from harness.record.record import Record
+from harness.record.trainings import Training, accuracy_of
 from harness.rules.judging import judge_trainings
 from harness.settings.recipe import RecipeSpec
 from harness.sources.submission import open_submission

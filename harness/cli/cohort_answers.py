@@ -11,7 +11,7 @@ from harness.base.tables import content_hash
 from harness.cli.screen import output, say, screen, verdicts
 from harness.cohort.models import Row, outcome
 from harness.cohort.standing import standing
-from harness.record.record import Finding
+from harness.record.findings import Finding
 from harness.report.words import to_change
 from harness.settings.policy import lateness
 

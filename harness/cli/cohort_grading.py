@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from harness.cohort.class_list import ClassList
     from harness.cohort.keys import GradingConfig
     from harness.cohort.models import Row
-    from harness.cohort.ray_engine import Cluster
     from harness.cohort.worker import Job
-    from harness.record.record import Cause
+    from harness.record.findings import Cause
     from harness.sandbox.backends import BackendChoice
 
 StoreOption = Annotated[
@@ -128,6 +127,7 @@ def grade(
     from harness.cli.screen import say
     from harness.cohort.class_list import read_class_list
     from harness.cohort.keys import GradingConfig
+    from harness.cohort.ray_engine import Cluster
     from harness.cohort.register import class_list_of, enter_class_list, identities
     from harness.cohort.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
@@ -141,7 +141,8 @@ def grade(
         variants=_known(variant, spec),
     )
     job = job_of(config, store, files, device, data, sandbox, lease_s)
-    plan = Plan(job, workers, rules_only, train_all, cluster_of(engine, cluster, gpus, memory_mib))
+    machines = Cluster(cluster, gpus, memory_mib) if engine == "ray" else None
+    plan = Plan(job, workers, rules_only, train_all, machines)
     listed = None if roster is None else read_class_list(roster)
     read = partial(
         read_roster,
@@ -232,6 +233,7 @@ def retry(
     from harness.base.installation import VERSION
     from harness.cli.cohort_display import ClassDisplay, show_again
     from harness.cohort.queries import rows
+    from harness.cohort.ray_engine import Cluster
     from harness.cohort.repository import current_config
     from harness.cohort.runner import Plan, begin_again, finish_class
     from harness.cohort.store import opened_store
@@ -247,7 +249,7 @@ def retry(
         before = every_submission(opened)
         show_again(begin_again(opened, rows(opened), causes))
         job = job_of(config, store, files, device, data, sandbox, lease_s)
-        machines = cluster_of(engine, cluster, gpus, memory_mib)
+        machines = Cluster(cluster, gpus, memory_mib) if engine == "ray" else None
         with ClassDisplay() as display:
             finish_class(opened, config, Plan(job, workers, rules_only, cluster=machines), display)
         found = rows(opened)
@@ -282,15 +284,6 @@ def job_of(
         lease_s=lease_s,
         command=tuple(map(printable, sys.argv[1:])),
     )
-
-
-def cluster_of(
-    engine: Literal["local", "ray"], address: str, gpus: float, memory_mib: int
-) -> "Cluster | None":
-    """Return the cluster that the graders run on, as the options say; None: on none."""
-    from harness.cohort.ray_engine import Cluster
-
-    return Cluster(address, gpus, memory_mib) if engine == "ray" else None
 
 
 # Private functions

@@ -37,7 +37,8 @@ from harness.cli.outputs import alone_in, check_file, nothing_lost, unfinished
 
 if TYPE_CHECKING:
     from harness.pipeline.task import Task
-    from harness.record.record import Record, Training
+    from harness.record.record import Record
+    from harness.record.trainings import Training
     from harness.training.runner import Child
 
 

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 from rich.text import Text
 
-from harness.record.record import Finding, Record, VariantRecord
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord
 from harness.report.scores import class_scores
 from harness.report.visible import visible
 from harness.report.words import to_change, worst_first

@@ -16,7 +16,7 @@ from harness.pipeline.judging import Judged
 from harness.pipeline.probing import Probed, Probes
 from harness.pipeline.recording import Graded
 from harness.pipeline.task import Loads, Task
-from harness.record.record import Problem
+from harness.record.findings import Problem
 from harness.settings.recipe import RecipeOverride
 from harness.training.events import Probe
 

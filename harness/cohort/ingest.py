@@ -17,7 +17,7 @@ from harness.cohort.roster import Listed
 from harness.pipeline.grade import variants_to_train
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.task import Settings, Task
-from harness.record.record import Cause
+from harness.record.findings import Cause
 from harness.sources.files import MAX_BYTES, copy_sources, name_in_copy, too_much
 from harness.sources.repository import is_address
 from harness.sources.requested import Requested

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from harness.cohort.names import Identity
-from harness.record.record import Cause, Record, Status
+from harness.record.findings import Cause, Status
+from harness.record.record import Record
 
 State = Literal["waiting", "running", "graded", "failed", "missing"]
 """``graded``: there is a verdict, or the student is why there is none; ``failed``: somebody else is;

@@ -13,7 +13,10 @@ from harness.assignment.points import are_rules_alone
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
 from harness.cohort.models import Row
 from harness.cohort.table import ClassTable, seconds
-from harness.record.record import Facts, Status, VariantRecord, in_percent
+from harness.record.facts import Facts
+from harness.record.findings import Status
+from harness.record.record import VariantRecord
+from harness.record.trainings import in_percent
 from harness.report.html import page_environment, unbroken
 from harness.report.markdown import TEMPLATES, environment
 from harness.report.words import CAUSES, VERDICTS, finding_of

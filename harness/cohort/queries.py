@@ -23,7 +23,7 @@ from harness.cohort.schema import AssignmentTable, GradeTable, LinkTable, Submis
 from harness.cohort.seals import record_of
 from harness.cohort.standing import counting
 from harness.cohort.store import Store
-from harness.record.record import Cause, Status
+from harness.record.findings import Cause, Status
 
 WAITING = ("rules", "training")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

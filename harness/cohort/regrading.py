@@ -35,7 +35,8 @@ from harness.pipeline.recording import Graded, GradedVariant
 from harness.pipeline.recording import record as record_of
 from harness.pipeline.task import Settings, Task
 from harness.pipeline.training import Trained, judged
-from harness.record.record import Finding, Record, Status, combined, to_json
+from harness.record.findings import Finding, Status, combined
+from harness.record.record import Record, to_json
 from harness.report.files import write_reports
 from harness.report.folders import variant_folders
 from harness.report.html import render_html

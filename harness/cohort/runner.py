@@ -29,7 +29,7 @@ from harness.cohort.store import Store
 from harness.cohort.worker import Job
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
-from harness.record.record import Cause
+from harness.record.findings import Cause
 
 Stage = Literal["rules", "training"]
 

@@ -27,7 +27,8 @@ from harness.pipeline.recording import Graded, GradedVariant
 from harness.pipeline.recording import record as record_of
 from harness.pipeline.task import Loads, Settings, Source, Task
 from harness.record import record as records
-from harness.record.record import Cause, Record
+from harness.record.findings import Cause
+from harness.record.record import Record
 from harness.report.files import write_reports
 from harness.report.html import render_html
 from harness.report.scorecard import render_scorecard

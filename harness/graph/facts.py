@@ -8,7 +8,7 @@ from harness.graph.naming import layers
 from harness.graph.parameters import Counted, numbers
 from harness.graph.probe import Evidence
 from harness.graph.view import View
-from harness.record.record import Facts, SecondMeasurement, StridedConvolution
+from harness.record.facts import Facts, SecondMeasurement, StridedConvolution
 
 
 class Untrained(Protocol):

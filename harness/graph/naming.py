@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from harness.graph.ir import Architecture, Node
-from harness.record.record import Where
+from harness.record.findings import Where
 
 CALLED = ", called at "
 """What stands between the line that constructs a layer and the line that calls it."""

@@ -1,7 +1,7 @@
 """Load plain data from a submission: the only function through which the harness runs student code.
 
 `trace` copies the submission to where a child of the sandbox can read it, has `harness.loader.child` run it,
-and parses what came back as hostile input. How a child ended is one word, `harness.record.record.Ending`:
+and parses what came back as hostile input. How a child ended is one word, `harness.record.findings.Ending`:
 
 * ``ok``: a graph came back.
 * ``crashed``: the student's code raised an error, left or died; ``timed_out``, ``over_output``,
@@ -25,7 +25,7 @@ from harness.assignment.spec import Limits
 from harness.base.errors import GraphError, HarnessError
 from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture, to_json
 from harness.loader.protocol import ANSWER, ARCHITECTURE, BLOCKS, MAX_TEXT, WEIGHTS, Answer, Request
-from harness.record.record import Cause, Ending
+from harness.record.findings import Cause, Ending
 from harness.sandbox.backends import BackendChoice
 from harness.sandbox.client import Ended, Reply, Sandbox, open_sandbox
 from harness.sandbox.self_check import SelfCheck

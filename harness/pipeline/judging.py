@@ -6,7 +6,8 @@ from harness.graph.naming import with_lines
 from harness.loader.load import LoadFailure
 from harness.pipeline.probing import Probed
 from harness.pipeline.task import Task
-from harness.record.record import Facts, Finding, ReceptiveFieldRow
+from harness.record.facts import Facts, ReceptiveFieldRow
+from harness.record.findings import Finding
 from harness.rules import judging
 from harness.rules.network import Network
 

@@ -12,7 +12,7 @@ from harness.pipeline.loading import required
 from harness.pipeline.recording import GradedVariant
 from harness.pipeline.running import run_field
 from harness.pipeline.task import LAST_CHECKPOINT, Task
-from harness.record.record import ReceptiveFieldRow, SecondMeasurement
+from harness.record.facts import ReceptiveFieldRow, SecondMeasurement
 from harness.report.plots.sources import EffectiveField, Weights
 from harness.training.events import FieldEvent
 from harness.training.runner import Child

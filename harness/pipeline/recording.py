@@ -25,7 +25,10 @@ from harness.pipeline.task import Task
 from harness.pipeline.tiers import chosen
 from harness.pipeline.training import Trained
 from harness.record import record as records
-from harness.record.record import Facts, Finding, Record, Training, VariantRecord
+from harness.record.facts import Facts
+from harness.record.findings import Finding, Problem
+from harness.record.record import Record, VariantRecord
+from harness.record.trainings import Training, in_percent, mean_accuracy
 from harness.report.material import Measured
 from harness.report.plots.sources import EffectiveField
 from harness.rules import judging
@@ -118,7 +121,7 @@ def variant_record(task: Task, name: str, graded: GradedVariant) -> VariantRecor
     """Write down what was found on one variant."""
     judged, spec = graded.judged, task.assignment
     if isinstance(judged, LoadFailure):
-        problem = records.Problem(
+        problem = Problem(
             cause=judged.cause, message=judged.message, traceback=judged.traceback, ending=judged.ending
         )
         findings = judging.not_loaded(judged.cause, spec.rules_for(name), full=graded.full)
@@ -173,7 +176,7 @@ def with_accuracy(facts: Facts, trainings: Sequence[Training]) -> Facts:
     """Add what trainings measured; a preview on the embedded set measured nothing."""
     if not trainings or trainings[0].data.name == "mini":
         return facts
-    share, interval = records.mean_accuracy(trainings)
+    share, interval = mean_accuracy(trainings)
     return facts.model_copy(
         update={
             "accuracy": share,
@@ -267,7 +270,7 @@ def _scored(
             "points": points,
             "max_points": max_points,
             "findings": findings,
-            "facts": records.Facts(),
+            "facts": Facts(),
             **rest,
         }
     )
@@ -281,7 +284,7 @@ def _tried(judged: Judged) -> str:
         return ""
     least = min(effects, key=lambda node: effects[node])
     layer, share = judged.probed.loaded.architecture.eval.by_name[least].layer, min(effects[least], 1.0)
-    moved = f"{records.in_percent(share, 0)} %" if share == 0 or share >= SMALLEST_SHOWN else f"{share:.0e}"
+    moved = f"{in_percent(share, 0)} %" if share == 0 or share >= SMALLEST_SHOWN else f"{share:.0e}"
     return (
         f"other weights were tried in {counted(len(effects), 'layer')}, and other pixels at the rim of the "
         f"receptive field; what moves the logits least is {layer}, by {moved} of what tells images apart"

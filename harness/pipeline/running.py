@@ -10,7 +10,7 @@ from harness.datasets.dataset import PREVIEW
 from harness.graph.ir import Architecture
 from harness.pipeline.duration import check_limit, in_words, training_s
 from harness.pipeline.task import Listener, Settings, Task
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.report.plots.sources import SAMPLES
 from harness.settings.recipe import RecipeSpec
 from harness.training.events import (

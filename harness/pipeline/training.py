@@ -15,7 +15,8 @@ from harness.pipeline.probing import Probed
 from harness.pipeline.running import run_training, tell_duration
 from harness.pipeline.task import Stage, Task
 from harness.pipeline.tiers import more_epochs
-from harness.record.record import Finding, Training
+from harness.record.findings import Finding
+from harness.record.trainings import Training
 from harness.rules.judging import judge_trainings, not_trained
 from harness.rules.min_accuracy import stuck_at_chance
 from harness.rules.verdicts import Verdict, diverged, not_measured, untrainable

@@ -28,8 +28,10 @@ from harness.pipeline.recording import (
 )
 from harness.pipeline.task import Task
 from harness.pipeline.training import judged
-from harness.record import record as records
-from harness.record.record import Finding, Record, Training, VariantRecord, accuracy_of
+from harness.record.facts import Facts
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord
+from harness.record.trainings import Training, accuracy_of
 from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
 from harness.rules.verdicts import untrainable
@@ -255,7 +257,7 @@ def _pending(task: Task, name: str) -> VariantRecord:
         points=points,
         max_points=most,
         findings=findings,
-        facts=records.Facts(),
+        facts=Facts(),
     )
 
 

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.record.record import EpochLog, ReceptiveFieldRow, Training, in_percent, mean_accuracy
+from harness.record.facts import ReceptiveFieldRow
+from harness.record.trainings import EpochLog, Training, in_percent, mean_accuracy
 
 WIDTH, HEIGHT = 400, 240
 LEFT, RIGHT, TOP, BOTTOM = 44, 348, 12, 206

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.base.files import write_text
 from harness.record import record as records
-from harness.record.record import EpochLog, Record, Training
+from harness.record.record import Record
+from harness.record.trainings import EpochLog, Training
 from harness.report.embedded import embedded
 from harness.report.html import render_html, render_page
 from harness.report.material import Material, Measured, materials

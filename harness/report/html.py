@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from harness.assignment.points import SHORT, stated, total_of, variant_in_words
 from harness.datasets.spec import DataSpec
-from harness.record.record import Record, Training, VariantRecord, in_percent
+from harness.record.record import Record, VariantRecord
+from harness.record.trainings import Training, in_percent
 from harness.report import charts, words
 from harness.report.charts import Chart, FieldView, Strip
 from harness.report.embedded import Embedded, embedded_in

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.base.files import write_bytes, write_text
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.report.files import train_log
 from harness.report.pictures import PLOTS
 from harness.report.plots.curves import draw_accuracy_so_far, draw_loss_so_far

@@ -12,7 +12,8 @@ from tabulate import tabulate
 
 from harness.assignment.points import stated, total_of, variant_in_words
 from harness.base.installation import package_data
-from harness.record.record import ReceptiveFieldRow, SecondMeasurement, Training, in_percent
+from harness.record.facts import ReceptiveFieldRow, SecondMeasurement
+from harness.record.trainings import Training, in_percent
 from harness.report import words
 from harness.report.visible import short, visible
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.base.files import write_bytes
-from harness.record.record import Record, Training, VariantRecord
+from harness.record.record import Record, VariantRecord
+from harness.record.trainings import Training
 from harness.report.material import Material
 from harness.report.plots.architecture import architecture_svg
 from harness.report.plots.confusion import draw_confusion

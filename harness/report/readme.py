@@ -16,7 +16,8 @@ from tabulate import tabulate
 
 from harness.base.errors import UsageError
 from harness.graph.ir import parse_architecture
-from harness.record.record import ReceptiveFieldRow, Record, SecondMeasurement, VariantRecord
+from harness.record.facts import ReceptiveFieldRow, SecondMeasurement
+from harness.record.record import Record, VariantRecord
 from harness.report.markdown import environment, escape_markdown
 from harness.report.markers import fill_sections, find_sections
 from harness.report.scores import class_scores

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.record.record import Record, Training
+from harness.record.record import Record
+from harness.record.trainings import Training
 
 COLUMNS = (
     "exp_name", "params", "best_test_acc", "best_epoch", "final_test_acc", "epochs", "train_time_sec",

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.assignment.spec import parse_assignment
 from harness.base.errors import AssignmentError
-from harness.record.record import Cause, Finding, Record, Status, VariantRecord
+from harness.record.findings import Cause, Finding, Status
+from harness.record.record import Record, VariantRecord
 
 VERDICTS: Mapping[Status, str] = {"passed": "passed", "failed": "failed", "not_judged": "not judged"}
 CAUSES: Mapping[Cause, str] = {

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from harness.base.tables import Identifier, Table
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.rules.mends import Mend
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from harness.graph.facts import measured_facts
 from harness.graph.receptive_field.engine import table
-from harness.record.record import Cause, Facts, Finding, ReceptiveFieldRow, Training
+from harness.record.facts import Facts, ReceptiveFieldRow
+from harness.record.findings import Cause, Finding
+from harness.record.trainings import Training
 from harness.rules.base import NetworkRule, TrainingRule
 from harness.rules.network import Network, doubted
 from harness.rules.next_steps import with_advice

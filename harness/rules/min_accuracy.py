@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from harness.base.tables import Positive, Share
-from harness.record.record import Status, Training, in_percent, mean_interval
+from harness.record.findings import Status
+from harness.record.trainings import Training, in_percent, mean_interval
 from harness.rules.base import RuleSettings, TrainingRule, rule
 from harness.rules.verdicts import Verdict
 

@@ -12,7 +12,7 @@ from harness.graph.parameters import Counted, count
 from harness.graph.probe import Evidence, Probe
 from harness.graph.receptive_field.agreement import agreement
 from harness.graph.view import View
-from harness.record.record import SecondMeasurement
+from harness.record.facts import SecondMeasurement
 from harness.rules.verdicts import Verdict, not_judged
 from harness.settings.recipe import RecipeSpec
 

@@ -12,7 +12,7 @@ from harness.graph.ir import Node
 from harness.graph.mending import reshaped
 from harness.graph.naming import layers, placed
 from harness.graph.view import View
-from harness.record.record import SecondMeasurement
+from harness.record.facts import SecondMeasurement
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.mends import Mend, insert, tried
 from harness.rules.network import Network

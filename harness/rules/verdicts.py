@@ -8,7 +8,8 @@ from harness.graph.ir import Node
 from harness.graph.naming import at
 from harness.graph.receptive_field.field import Unknown
 from harness.graph.view import View
-from harness.record.record import Cause, Status, Training, Where
+from harness.record.findings import Cause, Status, Where
+from harness.record.trainings import Training
 
 
 @dataclass(frozen=True)

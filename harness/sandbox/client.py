@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.errors import SandboxError
-from harness.record.record import Cause, Ending
+from harness.record.findings import Cause, Ending
 from harness.sandbox.backends import COMMANDS, Backend, BackendChoice, command, environment
 from harness.sandbox.protocol import ENDED, KILL, LOCKED, READY, RUN, UNFIT, UNLOCKED, Confined
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.base.errors import UsageError
-from harness.record.record import Augmented
+from harness.record.trainings import Augmented
 from harness.settings.recipe import TransformSpec
 from harness.training.libraries import albumentations, cv2
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.record.record import Augmented
+from harness.record.trainings import Augmented
 from harness.settings.recipe import TransformSpec
 from harness.training.augment import Augmenter, Images, build, for_channels
 from harness.training.libraries import albumentations, cv2

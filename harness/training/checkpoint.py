@@ -14,7 +14,7 @@ from torch import nn
 
 from harness.base.errors import UsageError
 from harness.base.files import atomic_file
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.training.muon import Muon
 
 FORMAT = "harness/checkpoint/1"

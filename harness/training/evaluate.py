@@ -3,7 +3,7 @@
 import math
 
 from harness.base.errors import UsageError
-from harness.record.record import wilson_interval
+from harness.record.trainings import wilson_interval
 from harness.training.checkpoint import weights_sha256
 from harness.training.events import MeasuredEvent
 from harness.training.jobs import EvaluateJob

@@ -16,7 +16,7 @@ from harness.base.errors import (
 from harness.base.tables import Table
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
-from harness.record.record import DataUsed, EpochLog, Training
+from harness.record.trainings import DataUsed, EpochLog, Training
 
 
 class DataEvent(Table):

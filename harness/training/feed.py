@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from harness.record.record import Augmented
+from harness.record.trainings import Augmented
 from harness.training.batched import BatchAugmenter
 from harness.training.batches import Batch, Batches, stream
 

@@ -16,7 +16,7 @@ from harness.base.errors import GraphError, UsageError
 from harness.base.seeds import seed_for
 from harness.base.tables import content_hash
 from harness.datasets.images import Data
-from harness.record.record import Augmented, EpochLog, Training, accuracy_of
+from harness.record.trainings import Augmented, EpochLog, Training, accuracy_of
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
 from harness.training.batches import Batches

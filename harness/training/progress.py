@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Union
 from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.base.tables import Table
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.training.events import EpochEvent
 
 PROGRESS = "progress.jsonl"

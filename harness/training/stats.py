@@ -10,7 +10,7 @@ import numpy as np
 from harness.base.files import write_text
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.images import Data, Images
-from harness.record.record import DataUsed
+from harness.record.trainings import DataUsed
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from harness.assignment.points import (
     worth,
 )
 from harness.assignment.spec import AssignmentSpec, parse_assignment
-from harness.record.record import Facts, Finding, Record, VariantRecord
+from harness.record.facts import Facts
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord
 
 RULES = {"max_parameters": {"points": 30, "below": 9}, "no_max_pool": {"points": 45}}
 ACCURACY = {"min_accuracy": {"points": 25, "at_least": 0.5}}

@@ -10,7 +10,9 @@ from harness.assignment.points import named
 from harness.assignment.spec import parse_assignment
 from harness.cli.cohort_answers import LINES, answer
 from harness.cohort.models import Row
-from harness.record.record import Facts, Finding, Problem, Record, VariantRecord, combined
+from harness.record.facts import Facts
+from harness.record.findings import Finding, Problem, combined
+from harness.record.record import Record, VariantRecord
 
 
 def finding(rule: str, status: str = "failed") -> Finding:

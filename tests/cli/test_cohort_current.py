@@ -10,7 +10,9 @@ from harness.cohort.keys import GradingConfig
 from harness.cohort.models import Row
 from harness.cohort.repository import enter_config
 from harness.cohort.store import opened_store
-from harness.record.record import Facts, Finding, Record, VariantRecord
+from harness.record.facts import Facts
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ from harness.cohort.queries import Counts
 from harness.cohort.repository import Ingested, enter, enter_config
 from harness.cohort.runner import Again
 from harness.cohort.store import opened_store
-from harness.record.record import Facts, Finding, Record, VariantRecord, sealed
+from harness.record.facts import Facts
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord, sealed
 
 
 def record(verdict: str, cause: str | None = None) -> Record:

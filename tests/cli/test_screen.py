@@ -4,7 +4,8 @@ import pytest
 from rich.text import Text
 
 from harness.cli.screen import Display, _show_findings, plain, say
-from harness.record.record import EpochLog, Finding
+from harness.record.findings import Finding
+from harness.record.trainings import EpochLog
 from harness.training.events import ContinuedEvent, SlowerEvent
 
 HOSTILE = "[red]a\x1b[2Jb\x9b31m\u202e[/]"

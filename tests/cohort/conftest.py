@@ -21,7 +21,10 @@ from harness.cohort.models import Row
 from harness.cohort.repository import Ingested
 from harness.cohort.store import Store, open_store
 from harness.cohort.table import ClassTable
-from harness.record.record import Facts, Finding, Problem, Record, VariantRecord, sealed, wilson_interval
+from harness.record.facts import Facts
+from harness.record.findings import Finding, Problem
+from harness.record.record import Record, VariantRecord, sealed
+from harness.record.trainings import wilson_interval
 
 
 def _server_programs() -> Path | None:

@@ -19,7 +19,8 @@ from harness.cohort.names import Identity
 from harness.cohort.register import enter_class_list
 from harness.cohort.repository import enter, enter_assignment, grade_row
 from harness.cohort.store import opened_store
-from harness.record.record import Problem, sealed
+from harness.record.findings import Problem
+from harness.record.record import sealed
 
 MOODLE = "Müller Zoë_4711_assignsubmission_file_"
 CANVAS = "mullerzoe_LATE_12345_678901_net-1.zip"

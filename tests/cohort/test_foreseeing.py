@@ -19,7 +19,8 @@ from harness.cohort.store import opened_store
 from harness.graph.ir import parse_architecture
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline import duration
-from harness.record.record import Facts, Record, VariantRecord, load_record, sealed
+from harness.record.facts import Facts
+from harness.record.record import Record, VariantRecord, load_record, sealed
 
 RESULTS = REPOSITORY / "submission" / "results"
 WORKER = "me@here:1/x/y"

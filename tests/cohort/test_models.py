@@ -3,7 +3,9 @@
 import pytest
 
 from harness.cohort.models import Row, cause_of
-from harness.record.record import Facts, Finding, Record, VariantRecord
+from harness.record.facts import Facts
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord
 
 
 def record(*causes: str | None) -> Record:

@@ -37,7 +37,8 @@ from harness.pipeline.recording import Graded, GradedVariant
 from harness.pipeline.recording import record as record_of
 from harness.pipeline.task import Settings, Task
 from harness.pipeline.training import Trained
-from harness.record.record import Problem, Record, load_record, to_json
+from harness.record.findings import Problem
+from harness.record.record import Record, load_record, to_json
 from harness.rules.judging import judge_trainings
 from harness.sources.submission import open_submission
 from harness.training.events import Probe

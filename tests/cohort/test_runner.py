@@ -26,7 +26,8 @@ from harness.cohort.repository import enter, enter_config
 from harness.cohort.runner import Again, begin_again
 from harness.cohort.schema import GradeTable, TaskTable
 from harness.cohort.store import opened_store
-from harness.record.record import Finding, sealed
+from harness.record.findings import Finding
+from harness.record.record import sealed
 
 NET = """
 from torch import nn

@@ -13,18 +13,10 @@ from harness.base.tables import content_hash
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
 from harness.pipeline.verify import doubts
-from harness.record.record import (
-    DataUsed,
-    EpochLog,
-    Facts,
-    Finding,
-    Record,
-    Training,
-    VariantRecord,
-    sealed,
-    to_json,
-    wilson_interval,
-)
+from harness.record.facts import Facts
+from harness.record.findings import Finding
+from harness.record.record import Record, VariantRecord, sealed, to_json
+from harness.record.trainings import DataUsed, EpochLog, Training, wilson_interval
 from harness.rules.judging import judge_trainings
 
 GRAPH = "c" * 64

@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.base.errors import UsageError
-from harness.record.record import (
-    EpochLog,
-    Record,
-    combined,
-    load_record,
-    sealed,
-    to_json,
-    wilson_interval,
-)
+from harness.record.findings import combined
+from harness.record.record import Record, load_record, sealed, to_json
+from harness.record.trainings import EpochLog, wilson_interval
 
 
 def a_record(**changes) -> Record:

@@ -9,20 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
-from harness.record.record import (
-    DataUsed,
-    EpochLog,
-    Facts,
-    Finding,
-    Problem,
-    ReceptiveFieldRow,
-    Record,
-    Training,
-    VariantRecord,
-    Where,
-    sealed,
-    wilson_interval,
-)
+from harness.record.facts import Facts, ReceptiveFieldRow
+from harness.record.findings import Finding, Problem, Where
+from harness.record.record import Record, VariantRecord, sealed
+from harness.record.trainings import DataUsed, EpochLog, Training, wilson_interval
 
 CLASSES = ("cat", "dog", "frog")
 CONFUSION = ((8, 2, 0), (1, 9, 0), (5, 5, 0))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
-from harness.record.record import Problem, in_percent
+from harness.record.findings import Problem
+from harness.record.trainings import in_percent
 from harness.report.html import image_px, most_confused, render_html
 from harness.report.plots.sources import EffectiveField, write_effective_field
 from harness.report.words import accuracy_asked

@@ -5,7 +5,8 @@ from typer.testing import CliRunner
 
 from harness.base.errors import UsageError
 from harness.cli.app import app
-from harness.record.record import Finding, Record, load_record, sealed, to_json
+from harness.record.findings import Finding
+from harness.record.record import Record, load_record, sealed, to_json
 from harness.report.files import write_reports
 from harness.report.report import chosen, formats
 

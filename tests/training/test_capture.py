@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 import harness.training.loop as loop
 from harness.datasets.images import Data, Split
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.settings.recipe import TransformSpec
 from harness.training.capture import WARM_UP, Execution, Repeated, Step, Waits, execution_on
 from harness.training.determinism import make_deterministic

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from harness.base.errors import UsageError
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.settings.recipe import RecipeSpec
 from harness.training.checkpoint import (
     Identity,

@@ -20,7 +20,7 @@ from torch import nn
 from harness.assignment.spec import AssignmentSpec
 from harness.datasets.images import Data, Split
 from harness.datasets.miniature import load_mini
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.training.determinism import make_deterministic
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train

@@ -9,7 +9,7 @@ from torch import nn
 
 from harness.base.errors import GraphError
 from harness.graph.receptive_field.agreement import Extent
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.training.checkpoint import Identity, Progress, Trained, save
 from harness.training.gradients import LARGEST_PX, measure_field, positive
 from harness.training.jobs import FieldJob, Model

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.training.events import EVENTS, StepEvent, TrainedEvent
 from harness.training.jobs import TrainJob
 

@@ -12,7 +12,7 @@ from harness.base.errors import GraphError, UsageError
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.images import Data, Split
 from harness.datasets.spec import DataSpec
-from harness.record.record import Training, wilson_interval
+from harness.record.trainings import Training, wilson_interval
 from harness.settings.recipe import RecipeSpec
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import make_deterministic

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.graph.ir import Architecture
 from harness.loader.export import architecture_of
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.training import program
 from harness.training.engine import do
 from harness.training.equal_forms import equal_form

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.record.record import EpochLog
+from harness.record.trainings import EpochLog
 from harness.training.events import EpochEvent
 from harness.training.progress import ProgressLog, read_progress
 

@@ -15,17 +15,10 @@ from harness.cohort.leases import Outcome, claim, finish, release
 from harness.cohort.repository import Ingested, enter, enter_config, grade_row
 from harness.cohort.schema import LinkTable, SubmissionTable, TaskTable
 from harness.cohort.store import Store, open_for_reading, open_store
-from harness.record.record import (
-    EpochLog,
-    Facts,
-    Finding,
-    Problem,
-    Record,
-    VariantRecord,
-    combined,
-    sealed,
-    wilson_interval,
-)
+from harness.record.facts import Facts
+from harness.record.findings import Finding, Problem, combined
+from harness.record.record import Record, VariantRecord, sealed
+from harness.record.trainings import EpochLog, wilson_interval
 from harness.watch.class_view import ClassView
 
 ME = "me@elsewhere:1/x/y"

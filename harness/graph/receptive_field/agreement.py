@@ -14,7 +14,7 @@ from typing import Literal
 from harness.base.frozen import Frozen
 from harness.graph.receptive_field.span import Span
 from harness.graph.view import View
-from harness.record.record import SecondMeasurement
+from harness.record.facts import SecondMeasurement
 
 Pair = tuple[int, int]
 

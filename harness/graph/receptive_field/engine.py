@@ -18,7 +18,7 @@ from harness.graph.receptive_field.field import Call, Field, Unknown
 from harness.graph.receptive_field.layout import IMAGE, MALFORMED, Shape, Unmeasurable, of_shape
 from harness.graph.receptive_field.span import pixels
 from harness.graph.receptive_field.window import Window, window_of
-from harness.record.record import ReceptiveFieldRow
+from harness.record.facts import ReceptiveFieldRow
 
 Handler = Callable[[Call], Field]
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.record.record import Cause, Record, Status
+from harness.record.findings import Cause, Status
+from harness.record.record import Record
 from harness.report.formats.rows import Row, rows
 from harness.report.visible import visible
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.assignment.points import total_of
-from harness.record.record import Finding, Problem, Record
+from harness.record.findings import Finding, Problem
+from harness.record.record import Record
 from harness.report.visible import visible
 from harness.report.words import VERDICTS
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from harness.record.record import Training
+from harness.record.trainings import Training
 from harness.report.plots.style import MAP, plain, png_of, styled
 
 _GAMMA = 0.5

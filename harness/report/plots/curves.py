@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from harness.record.record import EpochLog, Training
+from harness.record.trainings import EpochLog, Training
 from harness.report.plots.style import FAINT, INK, LINES, plain, png_of, styled
 
 _SIZE = (6.4, 4.0)

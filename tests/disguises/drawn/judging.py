@@ -11,7 +11,7 @@ from harness.datasets.images import Data
 from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
-from harness.record.record import Finding
+from harness.record.findings import Finding
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.training.events import Probe

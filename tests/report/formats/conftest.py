@@ -4,20 +4,10 @@ import pytest
 
 from harness.assignment.points import grade_variant, total
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
-from harness.record.record import (
-    DataUsed,
-    EpochLog,
-    Facts,
-    Finding,
-    Problem,
-    ReceptiveFieldRow,
-    Record,
-    Training,
-    VariantRecord,
-    Where,
-    sealed,
-    wilson_interval,
-)
+from harness.record.facts import Facts, ReceptiveFieldRow
+from harness.record.findings import Finding, Problem, Where
+from harness.record.record import Record, VariantRecord, sealed
+from harness.record.trainings import DataUsed, EpochLog, Training, wilson_interval
 
 HOSTILE = (
     "<script>alert(1)</script>|`x` & \"q\" 'a' ]]> \x1b[2J\x1b[31m\x00\x07\u202egnp\u2069\ufffe\r\n"
