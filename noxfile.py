@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nox
 
-from harness.training.runner import FAST
+from harness.training.client import FAST
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["check"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from harness.cohort.models import Row
+from harness.cohort.store.models import Row
 from harness.record.findings import Finding
 
 

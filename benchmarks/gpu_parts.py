@@ -18,9 +18,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._pytree import tree_leaves
 
 from harness.graph import ir as plain
+from harness.training.chance.distributions import exponential, integers, kept, normal, uniform
+from harness.training.chance.philox import Moment, Stream
 from harness.training.determinism import make_deterministic
-from harness.training.distributions import exponential, integers, kept, normal, uniform
-from harness.training.philox import Moment, Stream
 from harness.training.program import compiled
 
 Results = Iterator[tuple[str, Any]]

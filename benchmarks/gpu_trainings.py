@@ -24,13 +24,13 @@ from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
 from harness.record.trainings import Training
 from harness.settings.recipe import RecipeSpec
-from harness.training.capture import CudaRecorder, Execution, Step, execution_on
+from harness.training.cuda.capture import CudaRecorder, Execution, Step, execution_on
 from harness.training.determinism import make_deterministic
 from harness.training.events import EpochEvent, Event, SlowerEvent
+from harness.training.images.statistics import measured
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.network import Network, read
-from harness.training.stats import measured
 
 NETWORKS = {"basic": "Net", "dilated": "NetDilated"}
 TOGETHER_EPOCHS = 4

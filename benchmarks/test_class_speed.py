@@ -14,8 +14,8 @@ import pytest
 from class_truth import surprises
 from make_class import make_class
 
-from harness.cohort.queries import rows
-from harness.cohort.store import opened_store
+from harness.cohort.store.queries import rows
+from harness.cohort.store.store import opened_store
 
 FIRST = 10
 """Grades that two graders enter together after they have started."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
-from harness.loader.load import Loaded, open_loader, trace
+from harness.loader.client import Loaded, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox.self_check import without_sandbox
 from harness.sources.requested import Requested

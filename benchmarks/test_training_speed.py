@@ -29,11 +29,11 @@ from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
 from harness.record.record import load_record
+from harness.training.images.statistics import measured
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic
 from harness.training.network import Network, read
-from harness.training.stats import measured
 
 SUBMISSION = Path(__file__).parents[1] / "submission" / "model.py"
 NAIVE_EPOCHS = 54

@@ -13,7 +13,7 @@ Processes with plain data between them:
   constructs the model, exports it with `torch.export` in train and eval mode, and returns
   ``architecture.json`` and ``initial.safetensors``. A child that lies can only return another graph, and
   is graded on that graph.
-* The **training child** (`harness.training.engine`) rebuilds the network from that data with a small
+* The **training child** (`harness.training.worker`) rebuilds the network from that data with a small
   interpreter (`harness.training.network`), runs it untrained (a *probe*), or trains it with the
   assignment's recipe and measures it on the test set, whose labels are held by the **label server**
   (`harness.datasets.label_server`). It reads jobs from standard input and writes events, one JSON object a

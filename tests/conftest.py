@@ -18,7 +18,7 @@ from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
-from harness.loader.load import open_loader
+from harness.loader.client import open_loader
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.sandbox.client import Sandbox

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.tables import Table, read_toml, validate
-from harness.loader.load import open_loader
+from harness.loader.client import open_loader
 from harness.pipeline.grade import judged_by_rules
 from harness.pipeline.loading import in_sandbox, load
 from harness.pipeline.probing import Probes, probe_together
@@ -29,7 +29,7 @@ from harness.record.facts import Facts
 from harness.record.findings import Finding, Status
 from harness.record.record import Record, to_json
 from harness.sources.submission import Submission, open_submission
-from harness.training.runner import Child
+from harness.training.client import Child
 
 CORPUS = REPOSITORY / "tests" / "submissions"
 RULES = tuple(load_assignment(DEFAULT_ASSIGNMENT).rules)

@@ -33,7 +33,7 @@ from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.rules.registry import RULES, Asked, asked
 from harness.settings.recipe import RecipeOverride
-from harness.training.evidence import IMAGES, STEPS, evidence
+from harness.training.probe.evidence import IMAGES, STEPS, evidence
 
 ASKED = list(load_assignment(DEFAULT_ASSIGNMENT).rules)
 PAGE = REPOSITORY / "docs" / "rules.md"

@@ -38,16 +38,16 @@ from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
 from harness.settings.recipe import RecipeSpec
-from harness.training.batches import Batches
 from harness.training.calibration import fastest_s
 from harness.training.determinism import make_deterministic
+from harness.training.images.batches import Batches
+from harness.training.images.pixels import Pixels
+from harness.training.images.statistics import measured, stats_of
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, optimised, train
 from harness.training.measure import arithmetic
 from harness.training.network import Network, read
-from harness.training.pixels import Pixels
 from harness.training.plan import planned
-from harness.training.stats import measured, stats_of
 
 SPEC = load_assignment(DEFAULT_ASSIGNMENT)
 SHAPE, CPU, NAIVE_EPOCHS = (3, 32, 32), torch.device("cpu"), 60

@@ -16,7 +16,7 @@ from typing import Any
 from harness.assignment.spec import AssignmentSpec
 from harness.base.installation import package_data
 from harness.graph.cost import million_multiply_adds
-from harness.loader.load import Loaded
+from harness.loader.client import Loaded
 from harness.pipeline.loading import in_sandbox, load
 from harness.pipeline.task import Listener, Settings, Task
 from harness.rules.base import NetworkRule

@@ -20,10 +20,10 @@ from harness.datasets.places import how_to_get
 from harness.graph.naming import counted
 from harness.pipeline.duration import in_words
 from harness.pipeline.grade import grade_variants
+from harness.pipeline.jobs import run_training
 from harness.pipeline.judging import Judged
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.recording import Graded, record
-from harness.pipeline.running import run_training
 from harness.pipeline.task import Listener, Settings, Stage, Task
 from harness.record.findings import Finding
 from harness.record.record import Record
@@ -31,8 +31,8 @@ from harness.record.trainings import Training, accuracy_of
 from harness.rules.judging import judge_trainings
 from harness.settings.recipe import RecipeSpec
 from harness.sources.submission import open_submission
+from harness.training.client import Child
 from harness.training.events import EpochEvent, Event, TrainedEvent
-from harness.training.runner import Child
 
 
 def judged(spec: AssignmentSpec, variant: str, training: Training, epochs: int) -> Iterator[Check]:

@@ -107,7 +107,7 @@ def _at_least(name: str, free_mib: int, enough: int, least: int, fix: str) -> Ch
 
 
 def _clock(now: Callable[[], float] = time.time) -> Check:
-    newest = max(file.stat().st_mtime for file in Path(__file__).parents[1].glob("*/*.py"))
+    newest = max(file.stat().st_mtime for file in Path(__file__).parents[1].rglob("*.py"))
     if now() < newest:
         return Check("clock", "CAUTION", "it is before the harness was installed", "Set it: timedatectl")
     return Check("clock", "PASS", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now())))

@@ -13,17 +13,8 @@ from typer.exceptions import TyperException
 
 from harness.base.errors import HarnessError
 from harness.base.installation import VERSION
-from harness.cli import (
-    assignment,
-    cohort,
-    grading,
-    inspecting,
-    measuring,
-    rendering,
-    starting,
-    verifying,
-    watching,
-)
+from harness.cli import assignment, cohort, grading, inspecting, measuring, starting, verifying, watching
+from harness.cli import reports as rendering
 from harness.cli.commands import QuietOption, add_commands, silence
 from harness.cli.defaults import take_defaults
 from harness.report.visible import visible

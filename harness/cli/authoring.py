@@ -29,7 +29,7 @@ def check(
     from harness.assignment.spec import load_assignment
     from harness.authoring.trial import outcome, try_out
     from harness.cli.authoring_display import show_trial
-    from harness.cli.screen import Display
+    from harness.cli.terminal import Display
     from harness.pipeline.task import Settings
 
     spec, reference = load_assignment(assignment), submission or reference_of(assignment)
@@ -67,7 +67,7 @@ def new(
     """Write an assignment that works, with comments, and a submission that keeps its rules."""
     from harness.authoring.images import look_through
     from harness.authoring.writing import copy_from, write_for, write_for_images
-    from harness.cli.screen import say
+    from harness.cli.terminal import say
 
     if sum(one is not None for one in (dataset, source, images)) > 1:
         raise UsageError("--dataset, --from, --folder: expected one of them, got more. Leave the others out.")

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from harness.authoring.listing import Listed
 from harness.base.machine import Check
-from harness.cli.screen import output, plain, show_checks
+from harness.cli.terminal import output, plain, show_checks
 
 
 def show_listed(assignments: Sequence[Listed]) -> None:

@@ -8,9 +8,9 @@ from rich.table import Table
 from harness.assignment.points import SHORT, named
 from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
-from harness.cli.screen import output, say, screen, verdicts
-from harness.cohort.models import Row, outcome
+from harness.cli.terminal import output, say, screen, verdicts
 from harness.cohort.standing import standing
+from harness.cohort.store.models import Row, outcome
 from harness.record.findings import Finding
 from harness.report.words import to_change
 from harness.settings.policy import lateness

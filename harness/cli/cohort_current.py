@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.assignment.spec import AssignmentSpec
-    from harness.cohort.models import Row
-    from harness.cohort.store import Store
+    from harness.cohort.store.models import Row
+    from harness.cohort.store.store import Store
 
 
 def assignment_for(given: Path | None, store: str, files: Path | None) -> "AssignmentSpec":
@@ -18,9 +18,9 @@ def assignment_for(given: Path | None, store: str, files: Path | None) -> "Assig
     """
     from harness.assignment.spec import load_assignment
     from harness.cli.options import default_assignment
-    from harness.cohort.current import require_current
-    from harness.cohort.repository import current_spec
-    from harness.cohort.store import opened_store
+    from harness.cohort.store.current import require_current
+    from harness.cohort.store.repository import current_spec
+    from harness.cohort.store.store import opened_store
 
     spec = None if given is None else load_assignment(given)
     if "://" not in store and not Path(store).is_file():
@@ -34,8 +34,8 @@ def assignment_for(given: Path | None, store: str, files: Path | None) -> "Assig
 
 def every_submission(store: "Store") -> "list[Row]":
     """Read every submission under the current assignment; none in a store where nothing was entered."""
-    from harness.cohort.queries import submissions
-    from harness.cohort.repository import current_spec
+    from harness.cohort.store.queries import submissions
+    from harness.cohort.store.repository import current_spec
 
     return [row for some in submissions(store) for row in some] if current_spec(store) else []
 
@@ -43,7 +43,7 @@ def every_submission(store: "Store") -> "list[Row]":
 def show_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
     """Print everyone whose final grade has changed."""
     from harness.cli.reports_display import show_differences
-    from harness.cli.screen import say, screen
+    from harness.cli.terminal import say, screen
     from harness.cohort.differences import differences
 
     changed = [one for one in differences(before, spec, after, spec) if one.was_final and one.is_one]

@@ -23,12 +23,12 @@ def extend(
     """
     from harness.base.tables import meant
     from harness.cli.reports_display import show_differences
-    from harness.cli.screen import output, say
+    from harness.cli.terminal import output, say
     from harness.cohort.differences import differences
-    from harness.cohort.extensions import enter_extensions, read_extensions
-    from harness.cohort.leases import shown, this_process
-    from harness.cohort.repository import current_config
-    from harness.cohort.store import opened_store
+    from harness.cohort.store.extensions import enter_extensions, read_extensions
+    from harness.cohort.store.leases import shown, this_process
+    from harness.cohort.store.repository import current_config
+    from harness.cohort.store.store import opened_store
     from harness.settings.policy import at
 
     listed = read_extensions(extensions)

@@ -7,13 +7,13 @@ from typing import Any
 from rich.live import Live
 from rich.table import Table
 
-from harness.cli.screen import output, say, screen
-from harness.cohort.attendance import notes_on
-from harness.cohort.class_list import ClassList
-from harness.cohort.joining import join
-from harness.cohort.queries import Counts
-from harness.cohort.roster import Roster
+from harness.cli.terminal import output, say, screen
+from harness.cohort.platforms.attendance import notes_on
+from harness.cohort.platforms.class_list import ClassList
+from harness.cohort.platforms.joining import join
+from harness.cohort.platforms.roster import Roster
 from harness.cohort.runner import Again, Forecast, Stage, Watcher
+from harness.cohort.store.queries import Counts
 from harness.report.words import duration
 
 LINE_S = 10.0

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.assignment.spec import AssignmentSpec
-    from harness.cohort.class_list import ClassList
-    from harness.cohort.keys import GradingConfig
-    from harness.cohort.models import Row
-    from harness.cohort.worker import Job
+    from harness.cohort.graders.worker import Job
+    from harness.cohort.platforms.class_list import ClassList
+    from harness.cohort.store.keys import GradingConfig
+    from harness.cohort.store.models import Row
     from harness.record.findings import Cause
     from harness.sandbox.backends import BackendChoice
 
@@ -124,14 +124,14 @@ def grade(
     """
     from harness.assignment.points import named
     from harness.cli.cohort_display import ClassDisplay, show_forecast, show_roster
-    from harness.cli.screen import say
-    from harness.cohort.class_list import read_class_list
-    from harness.cohort.keys import GradingConfig
-    from harness.cohort.ray_engine import Cluster
-    from harness.cohort.register import class_list_of, enter_class_list, identities
-    from harness.cohort.roster import read_roster
+    from harness.cli.terminal import say
+    from harness.cohort.graders.ray_engine import Cluster
+    from harness.cohort.platforms.class_list import read_class_list
+    from harness.cohort.platforms.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
-    from harness.cohort.store import opened_store
+    from harness.cohort.store.keys import GradingConfig
+    from harness.cohort.store.register import class_list_of, enter_class_list, identities
+    from harness.cohort.store.store import opened_store
 
     spec = assignment_for(assignment, store, files)
     config = GradingConfig(
@@ -179,10 +179,10 @@ def show(
 ) -> None:
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
     from harness.cli.cohort_answers import show_row
-    from harness.cohort.current import current_assignment
-    from harness.cohort.repository import assignment_of
-    from harness.cohort.store import opened_store
-    from harness.cohort.students import row_of, with_the_same_bytes
+    from harness.cohort.store.current import current_assignment
+    from harness.cohort.store.repository import assignment_of
+    from harness.cohort.store.store import opened_store
+    from harness.cohort.store.students import row_of, with_the_same_bytes
 
     with opened_store(store, files, must_exist=True) as opened:
         row = row_of(opened, student)
@@ -195,10 +195,10 @@ def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> N
     Exits with 3 if there are any of another cause than the student's.
     """
     from harness.cli.cohort_answers import show_failures
-    from harness.cli.screen import output
-    from harness.cohort.models import by_cause
-    from harness.cohort.queries import rows
-    from harness.cohort.store import opened_store
+    from harness.cli.terminal import output
+    from harness.cohort.store.models import by_cause
+    from harness.cohort.store.queries import rows
+    from harness.cohort.store.store import opened_store
 
     with opened_store(store, files, must_exist=True) as opened:
         found = rows(opened)
@@ -232,11 +232,11 @@ def retry(
     """
     from harness.base.installation import VERSION
     from harness.cli.cohort_display import ClassDisplay, show_again
-    from harness.cohort.queries import rows
-    from harness.cohort.ray_engine import Cluster
-    from harness.cohort.repository import current_config
+    from harness.cohort.graders.ray_engine import Cluster
     from harness.cohort.runner import Plan, begin_again, finish_class
-    from harness.cohort.store import opened_store
+    from harness.cohort.store.queries import rows
+    from harness.cohort.store.repository import current_config
+    from harness.cohort.store.store import opened_store
 
     causes = _known_causes(cause)
     with opened_store(store, files, must_exist=True) as opened:
@@ -267,7 +267,7 @@ def job_of(
     lease_s: float,
 ) -> "Job":
     """Return what each grader is to do, as the options say."""
-    from harness.cohort.worker import Job
+    from harness.cohort.graders.worker import Job
     from harness.sources.files import printable
 
     return Job(
@@ -308,9 +308,9 @@ def _known_causes(asked: "Sequence[str]") -> "frozenset[Cause]":
 def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
     """Print the summary by cause, and exit with 3 if anything was left without a verdict."""
     from harness.cli.cohort_answers import show_summary
-    from harness.cli.screen import say
-    from harness.cohort.attendance import joined_to, notes_on, with_missing
-    from harness.cohort.models import by_cause
+    from harness.cli.terminal import say
+    from harness.cohort.platforms.attendance import joined_to, notes_on, with_missing
+    from harness.cohort.store.models import by_cause
 
     show_summary(by_cause(with_missing(listed, rows)))
     for note in notes_on(joined_to(listed, rows)) if listed else ():

@@ -13,8 +13,8 @@ from harness.cli.options import DEFAULT_OUT, AssignmentOption, OutOption, assign
 from harness.cli.outputs import check_writable
 
 if TYPE_CHECKING:
-    from harness.cohort.models import Row
-    from harness.cohort.store import Store
+    from harness.cohort.store.models import Row
+    from harness.cohort.store.store import Store
     from harness.cohort.table import ClassTable
     from harness.similarity.graphs import Level
 
@@ -52,10 +52,10 @@ def table(
     filled. Totals that are not final are left out of them, and everyone concerned is named.
     """
     from harness.base.files import write_text
-    from harness.cli.screen import say
-    from harness.cohort.class_list import read_class_list
-    from harness.cohort.register import enter_class_list
-    from harness.cohort.store import opened_store
+    from harness.cli.terminal import say
+    from harness.cohort.platforms.class_list import read_class_list
+    from harness.cohort.store.register import enter_class_list
+    from harness.cohort.store.store import opened_store
 
     names = _chosen(formats)
     if out == STANDARD_OUTPUT and len(names) > 1:
@@ -95,10 +95,10 @@ def feedback(
 
     The folders, and the zip for Moodle and Canvas, are those that the platform takes back.
     """
-    from harness.cli.screen import say
-    from harness.cohort.feedback import ZIPPED, layout_of, write_feedback
-    from harness.cohort.feedback import feedback as rendered
-    from harness.cohort.store import opened_store
+    from harness.cli.terminal import say
+    from harness.cohort.platforms.feedback import ZIPPED, layout_of, write_feedback
+    from harness.cohort.platforms.feedback import feedback as rendered
+    from harness.cohort.store.store import opened_store
 
     check_writable(out)
     if any(out.iterdir()):
@@ -135,12 +135,12 @@ def similar(
     """
     from harness.base.files import write_text
     from harness.cli.reports_display import followed, show_alike
-    from harness.cli.screen import say
-    from harness.cohort.attendance import once_a_group
+    from harness.cli.terminal import say
     from harness.cohort.documents import document_of, starter_document
-    from harness.cohort.queries import rows
-    from harness.cohort.repository import current_config
-    from harness.cohort.store import opened_store
+    from harness.cohort.platforms.attendance import once_a_group
+    from harness.cohort.store.queries import rows
+    from harness.cohort.store.repository import current_config
+    from harness.cohort.store.store import opened_store
     from harness.similarity.page import render_similar_markdown, render_similar_page, with_evidence
     from harness.similarity.similarity import clusters
 
@@ -178,14 +178,14 @@ def regrade(
     from harness.assignment.points import named
     from harness.assignment.spec import load_assignment
     from harness.cli.reports_display import followed, show_regraded
-    from harness.cli.screen import output, say
+    from harness.cli.terminal import output, say
     from harness.cohort.differences import differences, may_count
-    from harness.cohort.leases import shown, this_process
-    from harness.cohort.queries import submissions
     from harness.cohort.regrading import Regraded, new_config, regrade_class
     from harness.cohort.regrading import apply as enter_all
-    from harness.cohort.repository import current_config
-    from harness.cohort.store import opened_store
+    from harness.cohort.store.leases import shown, this_process
+    from harness.cohort.store.queries import submissions
+    from harness.cohort.store.repository import current_config
+    from harness.cohort.store.store import opened_store
 
     spec = load_assignment(assignment)
     with opened_store(store, files, must_exist=True) as opened:
@@ -244,11 +244,11 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
     """Read the class under an assignment, the one that the store is graded by if None."""
     from harness.assignment.spec import load_assignment
     from harness.base.tables import content_hash
-    from harness.cohort.attendance import with_missing
-    from harness.cohort.current import current_assignment
-    from harness.cohort.queries import rows
-    from harness.cohort.register import class_list_of
-    from harness.cohort.repository import assignment_of
+    from harness.cohort.platforms.attendance import with_missing
+    from harness.cohort.store.current import current_assignment
+    from harness.cohort.store.queries import rows
+    from harness.cohort.store.register import class_list_of
+    from harness.cohort.store.repository import assignment_of
     from harness.cohort.table import ClassTable
 
     sha256 = content_hash(load_assignment(assignment)) if assignment else current_assignment(store)
@@ -259,7 +259,7 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
 
 def _of_class_list(table: "ClassTable") -> "Iterator[str]":
     """Yield the notes on the list of the class: who is who, and what was not filled."""
-    from harness.cohort.attendance import notes_on
+    from harness.cohort.platforms.attendance import notes_on
     from harness.cohort.table import in_class_list
 
     if table.joined is not None and (filled := in_class_list(table)) is not None:
@@ -267,7 +267,7 @@ def _of_class_list(table: "ClassTable") -> "Iterator[str]":
 
 
 def _show_no_feedback(rows: "list[Row]", layout: str) -> None:
-    from harness.cli.screen import say
+    from harness.cli.terminal import say
 
     absent = [row.student for row in rows if row.state == "missing"]
     ungraded = [row.student for row in rows if row.record is None and row.state != "missing"]
@@ -287,7 +287,7 @@ def _listed(names: list[str]) -> str:
 
 def _show_left_out(table: "ClassTable") -> None:
     """Print everyone who has no number in a gradebook, and what would give them one."""
-    from harness.cli.screen import say
+    from harness.cli.terminal import say
 
     for reason, students in table.left_out().items():
         say(f"no final total, so in no gradebook file: {', '.join(students)}: {reason}")

@@ -25,7 +25,7 @@ def add_commands(app: typer.Typer, commands: Iterable[tuple[str, Callable[..., A
 @contextmanager
 def silence() -> Iterator[None]:
     """Print nothing to standard error but errors and verdicts."""
-    from harness.cli.screen import screen
+    from harness.cli.terminal import screen
 
     before, screen.quiet = screen.quiet, True
     try:
@@ -57,6 +57,6 @@ def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _name(file: Path) -> None:
     """Return which file of defaults counts."""
-    from harness.cli.screen import say
+    from harness.cli.terminal import say
 
     say(f"defaults: {file}")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from harness.pipeline.task import Task
     from harness.record.record import Record
     from harness.record.trainings import Training
-    from harness.training.runner import Child
+    from harness.training.client import Child
 
 
 def check(
@@ -56,7 +56,7 @@ def check(
     ] = False,
 ) -> None:
     """Judge the rules only: seconds, no training, no data needed."""
-    from harness.cli.screen import Display, say
+    from harness.cli.terminal import Display, say
     from harness.pipeline.grade import grade_variants, variants_to_train
     from harness.pipeline.recording import record
     from harness.pipeline.task import Settings
@@ -99,7 +99,7 @@ def grade(
     is, and the others are judged by the rules alone. After an interruption the same command goes on
     with the trainings from their last complete epoch, to the same bytes.
     """
-    from harness.cli.screen import Display, say
+    from harness.cli.terminal import Display, say
     from harness.pipeline.grade import grade_variants, variants_to_train
     from harness.pipeline.recording import record as record_of
     from harness.pipeline.task import Settings
@@ -158,11 +158,11 @@ def train(
     sandbox: SandboxOption = "auto",
 ) -> None:
     """Train one variant with your own numbers. This is practice, not a grade."""
-    from harness.cli.screen import Display, say, verdicts
+    from harness.cli.terminal import Display, say, verdicts
     from harness.datasets.loading import check_before
     from harness.pipeline.grade import variants_to_train
     from harness.pipeline.task import Settings
-    from harness.training.runner import Child
+    from harness.training.client import Child
 
     if seeds > 1 and resume is not None:
         raise UsageError("--resume: continues one training; expected --seeds 1, got --seeds with more.")
@@ -200,7 +200,7 @@ def train(
 def finish(record: "Record", json: str | None) -> None:
     """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
     from harness.base.files import write_text
-    from harness.cli.screen import show_record
+    from harness.cli.terminal import show_record
     from harness.record import record as records
 
     if json is not None and json != "-":
@@ -219,9 +219,9 @@ def finish(record: "Record", json: str | None) -> None:
 def _practised(task: "Task", model: str, changes: Mapping[str, float], worker: "Child") -> "Training":
     """Load a variant, train it, and write what is known of the training."""
     from harness.base.files import write_text
-    from harness.cli.screen import say, verdicts
+    from harness.cli.terminal import say, verdicts
+    from harness.pipeline.jobs import run_training, tell_duration
     from harness.pipeline.loading import load, required
-    from harness.pipeline.running import run_training, tell_duration
     from harness.report.files import write_training
     from harness.report.pictures import write_training_pictures
     from harness.training.events import TrainedEvent

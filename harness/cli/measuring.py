@@ -53,11 +53,11 @@ def evaluate(
     Exits with 0 whatever the accuracy is: a checkpoint is no grade, since nobody saw its training.
     """
     from harness.base.files import write_text
-    from harness.cli.screen import Display, show_measured
+    from harness.cli.terminal import Display, show_measured
+    from harness.pipeline.jobs import run_evaluation
     from harness.pipeline.loading import load, required
-    from harness.pipeline.running import run_evaluation
     from harness.pipeline.task import Settings
-    from harness.training.runner import Child
+    from harness.training.client import Child
 
     if not weights.exists():
         raise UsageError(f"--weights {weights}: no such file; expected a checkpoint. Give the path of one.")
@@ -95,7 +95,7 @@ def reproduce(
     Exits with 0 if every byte of the result is the same, 1 if not, 2 if a file is missing or was changed,
     3 if it could not be trained again.
     """
-    from harness.cli.screen import Display, say, show_reproduction
+    from harness.cli.terminal import Display, say, show_reproduction
     from harness.pipeline.foreseen import foreseen
     from harness.pipeline.reproduce import assignment_of, reproduce
     from harness.pipeline.task import Settings

@@ -12,7 +12,7 @@ from harness.cli.outputs import check_writable
 
 # What only a command needs is imported when it runs, so that --help answers at once.
 if TYPE_CHECKING:
-    from harness.cli.screen import Display
+    from harness.cli.terminal import Display
     from harness.pipeline.task import Settings, Source, Task
     from harness.settings.recipe import Scalar
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from harness.cli.screen import output, say, screen
+from harness.cli.terminal import output, say, screen
 from harness.cohort.differences import Difference
 from harness.cohort.regrading import NotRegraded, Regraded
 from harness.similarity.page import SHOWN_PAIRS, Alike

@@ -11,7 +11,7 @@ def new(
 ) -> None:
     """Write a starter submission: a small network that keeps every rule, for you to make your own."""
     from harness.assignment.starter import write_starter
-    from harness.cli.screen import say
+    from harness.cli.terminal import say
 
     for file in write_starter(folder):
         say(f"wrote {file}")

@@ -32,7 +32,7 @@ def verify(
 ) -> None:
     """Judge the rules live, and the accuracy by re-checking the record of a training made elsewhere."""
     from harness.base.files import write_text
-    from harness.cli.screen import Display
+    from harness.cli.terminal import Display
     from harness.pipeline.task import Settings
     from harness.pipeline.verify import verify as verified
     from harness.report.formats.gradescope import render_gradescope, render_ungraded

@@ -34,7 +34,7 @@ def watch(
 
     Ctrl-C ends it. Nothing that is graded notices whether anybody watches.
     """
-    from harness.cli.screen import output, say
+    from harness.cli.terminal import output, say
 
     try:
         from harness.watch.server import HOST, listen, serve
@@ -60,7 +60,7 @@ def watch(
 
 def _view(what: str | None, files: Path | None, *, names: bool) -> "View":
     """Open a store or a results folder, whichever it is."""
-    from harness.cohort.store import open_for_reading
+    from harness.cohort.store.store import open_for_reading
     from harness.watch.class_view import ClassView
     from harness.watch.run_view import RunView
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.models import Row
 from harness.cohort.standing import Standing, counting, standing
+from harness.cohort.store.models import Row
 from harness.record.record import Record, VariantRecord
 from harness.report.words import VERDICTS
 

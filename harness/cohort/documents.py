@@ -5,8 +5,8 @@ from pathlib import Path
 from harness.assignment.starter import STARTER
 from harness.base.errors import GraphError, HarnessError, UsageError
 from harness.base.installation import package_data
-from harness.cohort.cached import load_intake
-from harness.cohort.models import Row
+from harness.cohort.graders.cached import load_intake
+from harness.cohort.store.models import Row
 from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture
 from harness.loader.protocol import ARCHITECTURE
 from harness.similarity.graphs import features, fingerprints

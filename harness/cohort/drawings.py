@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from harness.cohort.models import Row
+from harness.cohort.store.models import Row
 from harness.record.record import VariantRecord
 from harness.report.charts import BOTTOM, LEFT, RIGHT, TOP, Tick, nice_ticks, scale
 

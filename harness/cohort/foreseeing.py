@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping
 
 from harness.base.errors import HarnessError
-from harness.cohort.cached import load_intake
-from harness.cohort.keys import GradingConfig
-from harness.cohort.models import Row
-from harness.cohort.queries import submissions
+from harness.cohort.graders.cached import load_intake
 from harness.cohort.regrading import stored_task
-from harness.cohort.store import Store
-from harness.loader.load import Loaded
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.models import Row
+from harness.cohort.store.queries import submissions
+from harness.cohort.store.store import Store
+from harness.loader.client import Loaded
 from harness.pipeline.duration import training_s
 from harness.pipeline.grade import variants_to_train
 

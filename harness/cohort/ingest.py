@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
-from harness.cohort.gathering import gather
-from harness.cohort.keys import GradingConfig, digest
-from harness.cohort.leases import Claimed
-from harness.cohort.models import Row
-from harness.cohort.objects import Objects
-from harness.cohort.repository import Ingested
-from harness.cohort.roster import Listed
+from harness.cohort.platforms.gathering import gather
+from harness.cohort.platforms.roster import Listed
+from harness.cohort.store.keys import GradingConfig, digest
+from harness.cohort.store.leases import Claimed
+from harness.cohort.store.models import Row
+from harness.cohort.store.objects import Objects
+from harness.cohort.store.repository import Ingested
 from harness.pipeline.grade import variants_to_train
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.task import Settings, Task

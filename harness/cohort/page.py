@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from harness.assignment.points import are_rules_alone
 from harness.cohort.drawings import Drawn, histogram, measured, scatter
-from harness.cohort.models import Row
+from harness.cohort.store.models import Row
 from harness.cohort.table import ClassTable, seconds
 from harness.record.facts import Facts
 from harness.record.findings import Status

@@ -18,16 +18,16 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.base.installation import VERSION
-from harness.cohort.cached import Intake, load_intake, loads_of, probes_of
-from harness.cohort.current import switch_to
 from harness.cohort.differences import rule_changes
+from harness.cohort.graders.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.ingest import ingest_again, recipe_sha256
-from harness.cohort.keys import GradingConfig, digest
-from harness.cohort.models import CACHED, Row, cause_of
-from harness.cohort.repository import enter as enter_submission
-from harness.cohort.repository import enter_config, enter_regraded, link_again
-from harness.cohort.store import Store
-from harness.loader.load import Loaded
+from harness.cohort.store.current import switch_to
+from harness.cohort.store.keys import GradingConfig, digest
+from harness.cohort.store.models import CACHED, Row, cause_of
+from harness.cohort.store.repository import enter as enter_submission
+from harness.cohort.store.repository import enter_config, enter_regraded, link_again
+from harness.cohort.store.store import Store
+from harness.loader.client import Loaded
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.grade import variants_to_train
 from harness.pipeline.judging import judge

@@ -10,23 +10,23 @@ from statistics import mean
 from typing import Literal, Protocol
 
 from harness.base.gpus import Gpu, gpus
-from harness.cohort.current import require_current
 from harness.cohort.foreseeing import training_seconds
+from harness.cohort.graders.local import Pool
+from harness.cohort.graders.placing import graders_that_fit, largest_need_mib, placed
+from harness.cohort.graders.ray_engine import Cluster, RayPool
+from harness.cohort.graders.worker import Job
 from harness.cohort.ingest import PROBLEM, ingest
-from harness.cohort.keys import GradingConfig
-from harness.cohort.leases import release_dead
-from harness.cohort.local import Pool
-from harness.cohort.models import Row
-from harness.cohort.objects import Objects
-from harness.cohort.placing import graders_that_fit, largest_need_mib, placed
-from harness.cohort.progress import graded_since, last_grade, progress_of, typical_seconds
-from harness.cohort.queries import Counts, rows, submissions
-from harness.cohort.ray_engine import Cluster, RayPool
-from harness.cohort.repository import enter, enter_config
-from harness.cohort.roster import Roster
-from harness.cohort.scheduling import begin_anew, schedule
-from harness.cohort.store import Store
-from harness.cohort.worker import Job
+from harness.cohort.platforms.roster import Roster
+from harness.cohort.store.current import require_current
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.leases import release_dead
+from harness.cohort.store.models import Row
+from harness.cohort.store.objects import Objects
+from harness.cohort.store.progress import graded_since, last_grade, progress_of, typical_seconds
+from harness.cohort.store.queries import Counts, rows, submissions
+from harness.cohort.store.repository import enter, enter_config
+from harness.cohort.store.scheduling import begin_anew, schedule
+from harness.cohort.store.store import Store
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
 from harness.record.findings import Cause

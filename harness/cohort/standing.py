@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from harness.assignment.points import Total, in_words, most, total
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.models import Row
+from harness.cohort.store.models import Row
 from harness.settings.policy import Lateness, lateness
 
 

@@ -17,12 +17,12 @@ from harness.assignment.points import most, named, stated_by
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import UsageError
 from harness.base.tables import content_hash
-from harness.cohort.attendance import joined_to
-from harness.cohort.class_list import ClassList
-from harness.cohort.gradebook import Filled, Mark, Task, fill
-from harness.cohort.joining import Joined
-from harness.cohort.models import Row
+from harness.cohort.platforms.attendance import joined_to
+from harness.cohort.platforms.class_list import ClassList
+from harness.cohort.platforms.gradebook import Filled, Mark, Task, fill
+from harness.cohort.platforms.joining import Joined
 from harness.cohort.standing import Standing, standing
+from harness.cohort.store.models import Row
 from harness.record.record import VariantRecord
 from harness.report.visible import visible
 from harness.report.words import finding_of

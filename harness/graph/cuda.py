@@ -2,8 +2,8 @@
 
 Torch's strict mode (`torch.use_deterministic_algorithms`) takes another kernel where it has one, and raises
 where it has none. A few operators it does not know of: their sums depend on the order of the threads, or
-their index on which thread comes first. For both kinds `harness.training.equal_forms` has a form of other
-operators with the same values and the same gradient, and for the few that have none nothing is trained.
+their index on which thread comes first. For both kinds `harness.training.cuda.equal_forms` has a form of
+other operators with the same values and the same gradient, and for the few that have none nothing is trained.
 The names of what raises are those that torch 2.14 prints; a test holds the table to torch's own list.
 """
 

@@ -12,10 +12,10 @@ from torch import nn
 from harness.loader.calls import Calls, Values
 from harness.loader.construct import Built, Factory, construct, defaults, parameters, required
 from harness.loader.failures import StudentFailure, failure, said, stage
-from harness.loader.loading import Loader
+from harness.loader.forward import first_result
+from harness.loader.importing import Loader
 from harness.loader.protocol import NOTEBOOK, Request
 from harness.loader.ranking import tiers
-from harness.loader.running import first_result
 from harness.loader.stubs import Stubs
 from harness.sources.requested import Requested
 

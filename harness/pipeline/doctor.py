@@ -7,8 +7,8 @@ from harness.base.installation import how_to_install, pinned, versions
 from harness.base.machine import Check, computes_bfloat16, now
 from harness.datasets.dataset import Public
 from harness.datasets.spec import DataSpec
-from harness.loader.load import open_loader
-from harness.training import runner
+from harness.loader.client import open_loader
+from harness.training import client as runner
 from harness.training.events import DoctorEvent
 from harness.training.jobs import DoctorJob
 

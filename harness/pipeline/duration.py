@@ -17,10 +17,10 @@ from harness.graph.ir import Architecture
 from harness.graph.precision import settled
 from harness.graph.workload import Workload, workload
 from harness.settings.recipe import Precision, RecipeSpec
-from harness.training import runner
+from harness.training import client as runner
+from harness.training.client import Child
 from harness.training.events import CalibratedEvent
 from harness.training.jobs import CalibrateJob
-from harness.training.runner import Child
 
 IMAGE_S = 2e-5
 """Seconds to augment, normalise and resize an image, one thread of a core of 2023."""

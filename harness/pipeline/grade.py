@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from harness.datasets.loading import check_before
-from harness.loader.load import LoadFailure
+from harness.loader.client import LoadFailure
 from harness.pipeline.judging import judge
 from harness.pipeline.loading import load
 from harness.pipeline.probing import Probes, probe
@@ -14,7 +14,7 @@ from harness.pipeline.recording import Graded, GradedVariant, record
 from harness.pipeline.task import Task
 from harness.pipeline.training import train
 from harness.record.record import Record
-from harness.training.runner import Child
+from harness.training.client import Child
 
 
 def grade(task: Task, to_train: frozenset[str] = frozenset()) -> Record:

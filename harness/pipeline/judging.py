@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from harness.graph.naming import with_lines
-from harness.loader.load import LoadFailure
+from harness.loader.client import LoadFailure
 from harness.pipeline.probing import Probed
 from harness.pipeline.task import Task
 from harness.record.facts import Facts, ReceptiveFieldRow

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.errors import HarnessError
 from harness.base.files import write_text
 from harness.base.seeds import seed_for
-from harness.loader.load import PROGRAM, Loaded, LoadFailure, open_loader, trace
+from harness.loader.client import PROGRAM, Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.pipeline.task import Loads, Source, Task
 from harness.sandbox.client import Sandbox

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.base.errors import TrainingError
-from harness.loader.load import Loaded, LoadFailure
+from harness.loader.client import Loaded, LoadFailure
 from harness.pipeline.task import Loads, Task
+from harness.training.client import Child
 from harness.training.events import CheckedEvent, Event, Probe, ProbedEvent, Refused
 from harness.training.jobs import Model, ProbeJob
-from harness.training.runner import Child
 
 START_S = 600
 """Most seconds for the worker to begin: it imports torch, a busy machine or not."""

@@ -7,15 +7,15 @@ from harness.graph.receptive_field.agreement import agreement, targets
 from harness.graph.receptive_field.engine import table
 from harness.graph.receptive_field.span import Span
 from harness.graph.view import View
-from harness.loader.load import Loaded, LoadFailure
+from harness.loader.client import Loaded, LoadFailure
+from harness.pipeline.jobs import run_field
 from harness.pipeline.loading import required
 from harness.pipeline.recording import GradedVariant
-from harness.pipeline.running import run_field
 from harness.pipeline.task import LAST_CHECKPOINT, Task
 from harness.record.facts import ReceptiveFieldRow, SecondMeasurement
 from harness.report.plots.sources import EffectiveField, Weights
+from harness.training.client import Child
 from harness.training.events import FieldEvent
-from harness.training.runner import Child
 
 DECIMALS = 6
 """Of the gradient that is drawn and kept; its largest value is 1."""

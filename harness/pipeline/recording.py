@@ -19,7 +19,7 @@ from harness.base.tables import content_hash
 from harness.graph.cuda import not_on_cuda
 from harness.graph.ir import Architecture
 from harness.graph.naming import counted
-from harness.loader.load import Loaded, LoadFailure
+from harness.loader.client import Loaded, LoadFailure
 from harness.pipeline.judging import Judged
 from harness.pipeline.task import Task
 from harness.pipeline.tiers import chosen

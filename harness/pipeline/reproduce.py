@@ -17,7 +17,7 @@ from harness.assignment.gallery import shipped
 from harness.assignment.spec import AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
 from harness.base.tables import content_hash
-from harness.loader.load import Loaded
+from harness.loader.client import Loaded
 from harness.pipeline.grade import grade
 from harness.pipeline.results import task_of_record
 from harness.pipeline.task import Listener, Settings, Stage, Task

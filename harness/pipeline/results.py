@@ -10,7 +10,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import UsageError
 from harness.base.tables import validate
 from harness.graph.ir import MAX_JSON_BYTES, parse_architecture
-from harness.loader.load import Loaded, LoadFailure
+from harness.loader.client import Loaded, LoadFailure
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.task import Listener, Loads, Settings, Task
 from harness.record.record import Record

@@ -16,7 +16,7 @@ from typing import Literal
 from harness.assignment.spec import AssignmentSpec
 from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import Architecture
-from harness.loader.load import Loaded, LoadFailure
+from harness.loader.client import Loaded, LoadFailure
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.sandbox.backends import BackendChoice
 from harness.settings.recipe import RecipeSpec

@@ -9,10 +9,10 @@ from harness.base.errors import DataUnavailableError, GraphError, TrainingError
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.places import how_to_get
 from harness.graph.cuda import not_on_cuda
-from harness.loader.load import Loaded
+from harness.loader.client import Loaded
+from harness.pipeline.jobs import run_training, tell_duration
 from harness.pipeline.loading import load
 from harness.pipeline.probing import Probed
-from harness.pipeline.running import run_training, tell_duration
 from harness.pipeline.task import Stage, Task
 from harness.pipeline.tiers import more_epochs
 from harness.record.findings import Finding
@@ -20,8 +20,8 @@ from harness.record.trainings import Training
 from harness.rules.judging import judge_trainings, not_trained
 from harness.rules.min_accuracy import stuck_at_chance
 from harness.rules.verdicts import Verdict, diverged, not_measured, untrainable
+from harness.training.client import Child
 from harness.training.events import DataEvent, DivergedEvent, Event, ReadyEvent
-from harness.training.runner import Child
 
 PREVIEW_EPOCHS = 4
 """Epochs of the preview on the embedded set, when the real data cannot be had."""

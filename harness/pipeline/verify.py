@@ -36,7 +36,7 @@ from harness.rules.judging import judge_trainings, not_loaded, not_trained
 from harness.rules.registry import Asked
 from harness.rules.verdicts import untrainable
 from harness.settings.recipe import RecipeSpec
-from harness.training.runner import Child
+from harness.training.client import Child
 
 PENDING = "The autograder was stopped before it came to this rule. Submit again, or ask for a larger machine."
 ADVICE = (

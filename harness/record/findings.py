@@ -10,7 +10,7 @@ Cause = Literal["student", "resource", "infrastructure", "harness"]
 Ending = Literal[
     "ok", "crashed", "killed", "timed_out", "over_memory", "over_output", "bad_output", "harness_error"
 ]
-"""How the process that ran a submission ended; `harness.loader.load` says which is whose fault."""
+"""How the process that ran a submission ended; `harness.loader.client` says which is whose fault."""
 
 
 class Where(Frozen):

@@ -6,12 +6,12 @@ from harness.base.errors import UsageError
 from harness.record.trainings import wilson_interval
 from harness.training.checkpoint import weights_sha256
 from harness.training.events import MeasuredEvent
+from harness.training.images.pixels import Pixels
+from harness.training.images.statistics import used
 from harness.training.jobs import EvaluateJob
 from harness.training.loop import Inputs
 from harness.training.measure import measure
 from harness.training.network import in_layout, usable_layout
-from harness.training.pixels import Pixels
-from harness.training.stats import used
 from harness.training.weights import load_weights
 
 

@@ -15,7 +15,7 @@ from harness.base.machine import cpu_features, processor
 
 _HARNESS = Path(__file__).resolve().parents[1]
 _CODE = (
-    "training/*.py",
+    "training/**/*.py",
     "datasets/*.py",
     "graph/ir.py",
     "graph/operators.py",

@@ -1,6 +1,6 @@
 """The jobs that the parent gives the training child: plain data, no torch.
 
-The child (``python -m harness.training.engine``) reads jobs from standard input, each a line of JSON, and
+The child (``python -m harness.training.worker``) reads jobs from standard input, each a line of JSON, and
 writes one event as a line of JSON to standard output for every step worth showing. The last event of a
 job that ends well is its result.
 """
@@ -66,7 +66,7 @@ class TrainJob(Table):
     save_every: int = 0
     """Keep a snapshot every N epochs; 0 keeps none."""
     samples: Path | None = None
-    """Where to write images that show what the training did; see `harness.training.samples`."""
+    """Where to write images that show what the training did; see `harness.training.images.samples`."""
 
 
 class EvaluateJob(Table):

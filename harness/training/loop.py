@@ -19,21 +19,21 @@ from harness.datasets.images import Data
 from harness.record.trainings import Augmented, EpochLog, Training, accuracy_of
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
-from harness.training.batches import Batches
-from harness.training.capture import Execution, Repeated, execution_on
 from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
+from harness.training.cuda.capture import Execution, Repeated, execution_on
+from harness.training.cuda.tally import Means, Tally
 from harness.training.events import ContinuedEvent, DivergedEvent, Emit, EpochEvent, StepEvent
-from harness.training.feed import feed
 from harness.training.fingerprint import fingerprint
+from harness.training.images.batches import Batches
+from harness.training.images.feed import feed
+from harness.training.images.pixels import Pixels
+from harness.training.images.samples import augmented, write_samples
+from harness.training.images.statistics import Stats, used
 from harness.training.jobs import TrainJob
 from harness.training.measure import Measured, measure
 from harness.training.muon import Muon
 from harness.training.network import Network, in_layout
-from harness.training.pixels import Pixels
 from harness.training.plan import planned
-from harness.training.samples import augmented, write_samples
-from harness.training.stats import Stats, used
-from harness.training.tally import Means, Tally
 from harness.training.training_step import TrainingStep
 
 STEP_EVENT_S = 0.2
@@ -117,7 +117,7 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable:
     Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
     says so; weight decay on weights only, which are the parameters of more than one dimension.
     As the learning rate rises to its peak the momentum falls, and the other way round. A step of a
-    `capturable` optimiser can be recorded, see `harness.training.capture`.
+    `capturable` optimiser can be recorded, see `harness.training.cuda.capture`.
 
     Raises:
         GraphError: no parameter is trainable.

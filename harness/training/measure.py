@@ -11,8 +11,8 @@ from harness.base.errors import GraphError
 from harness.datasets.images import Measurable
 from harness.datasets.metrics import Metrics
 from harness.settings.recipe import Precision
+from harness.training.images.pixels import Pixels
 from harness.training.network import running
-from harness.training.pixels import Pixels
 
 BATCH = 125
 """Images per forward pass: few enough for the maps to stay near the CPU's cache."""

@@ -18,7 +18,7 @@ from harness.base.errors import GraphError, HarnessError
 from harness.datasets.dataset import Shape
 from harness.graph import ir as plain
 from harness.training.any_size import at_any_size
-from harness.training.philox import Moment
+from harness.training.chance.philox import Moment
 from harness.training.program import Watch, compiled
 
 

@@ -18,13 +18,13 @@ from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import device_of, make_deterministic
 from harness.training.evaluate import evaluate
 from harness.training.events import AugmentedEvent, DataEvent, DownloadEvent, Emit, ReadyEvent, TrainedEvent
-from harness.training.feed import RESIDENT_MIB
 from harness.training.fingerprint import fingerprint
+from harness.training.images.feed import RESIDENT_MIB
+from harness.training.images.samples import augmented, write_samples
+from harness.training.images.statistics import stats_of
 from harness.training.jobs import AugmentJob, EvaluateJob, TrainJob
 from harness.training.loop import Diverged, Inputs, train
 from harness.training.network import Network, read
-from harness.training.samples import augmented, write_samples
-from harness.training.stats import stats_of
 
 DOWNLOAD_EVENT_S = 0.2
 """Least time between two events of a download."""

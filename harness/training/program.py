@@ -15,10 +15,10 @@ import torch
 from harness.base.errors import GraphError
 from harness.graph import ir as plain
 from harness.graph.operators import OPS
+from harness.training.chance.philox import Moment
+from harness.training.chance.random_operators import Drawing, drawing
+from harness.training.cuda.equal_forms import equal_form
 from harness.training.depthwise import grouped
-from harness.training.equal_forms import equal_form
-from harness.training.philox import Moment
-from harness.training.random_operators import Drawing, drawing
 
 _MAX_NUMBER = 2**63
 _MAX_EXPONENT = 64

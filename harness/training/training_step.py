@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.settings.recipe import Precision
-from harness.training.capture import Execution, Repeated
 from harness.training.checkpoint import Trained
+from harness.training.cuda.capture import Execution, Repeated
+from harness.training.cuda.tally import Tally
 from harness.training.events import Emit, SlowerEvent
-from harness.training.feed import Feed
+from harness.training.images.feed import Feed
+from harness.training.images.pixels import Pixels
 from harness.training.measure import arithmetic
 from harness.training.network import Network, running
-from harness.training.pixels import Pixels
-from harness.training.tally import Tally
 
 
 @dataclass

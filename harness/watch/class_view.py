@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cohort.attendance import with_missing
-from harness.cohort.class_list import ClassList
-from harness.cohort.models import Row, by_cause
-from harness.cohort.names import in_order
 from harness.cohort.page import drawings, lines, rule_counts, state_of
-from harness.cohort.progress import Version, typical_seconds, versions
-from harness.cohort.queries import counts, rows
-from harness.cohort.register import class_list_of
-from harness.cohort.repository import current_config
-from harness.cohort.store import Store
+from harness.cohort.platforms.attendance import with_missing
+from harness.cohort.platforms.class_list import ClassList
+from harness.cohort.platforms.names import in_order
+from harness.cohort.store.models import Row, by_cause
+from harness.cohort.store.progress import Version, typical_seconds, versions
+from harness.cohort.store.queries import counts, rows
+from harness.cohort.store.register import class_list_of
+from harness.cohort.store.repository import current_config
+from harness.cohort.store.store import Store
 from harness.cohort.table import ClassTable
 from harness.report.words import CAUSES
 from harness.training.progress import Progress, read_progress

@@ -14,7 +14,7 @@ from harness.pipeline.probing import probe
 from harness.pipeline.recording import record as record_of
 from harness.pipeline.task import Settings, Task
 from harness.sources.submission import open_submission
-from harness.training.runner import Child
+from harness.training.client import Child
 
 
 @pytest.mark.parametrize("name", shipped())

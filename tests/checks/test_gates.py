@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from checkout import REPOSITORY
 
-from harness.loader.load import LoadFailure
+from harness.loader.client import LoadFailure
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.recording import Graded, GradedVariant
 from harness.pipeline.recording import record as record_of

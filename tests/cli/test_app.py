@@ -106,7 +106,7 @@ def test_explain_prints_a_page_as_markdown_and_without_a_rule_lists_them_all(har
 
 
 def test_grading_never_imports_torch_into_the_parent():
-    script = "import sys, harness.cli.screen, harness.pipeline.grade; sys.exit('torch' in sys.modules)"
+    script = "import sys, harness.cli.terminal, harness.pipeline.grade; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.assignment.points import named
 from harness.assignment.spec import parse_assignment
 from harness.cli.cohort_answers import LINES, answer
-from harness.cohort.models import Row
+from harness.cohort.store.models import Row
 from harness.record.facts import Facts
 from harness.record.findings import Finding, Problem, combined
 from harness.record.record import Record, VariantRecord

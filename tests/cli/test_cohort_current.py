@@ -6,10 +6,10 @@ from harness.assignment.points import grade_variant, named
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.cli.cohort_current import assignment_for, every_submission, show_changes
-from harness.cohort.keys import GradingConfig
-from harness.cohort.models import Row
-from harness.cohort.repository import enter_config
-from harness.cohort.store import opened_store
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.models import Row
+from harness.cohort.store.repository import enter_config
+from harness.cohort.store.store import opened_store
 from harness.record.facts import Facts
 from harness.record.findings import Finding
 from harness.record.record import Record, VariantRecord

@@ -14,13 +14,13 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.cli import cohort_display
 from harness.cli.app import app
 from harness.cli.cohort_display import ClassDisplay, duration, show_again
-from harness.cohort.current import switch_to
-from harness.cohort.keys import GradingConfig
-from harness.cohort.leases import Outcome, claim, finish
-from harness.cohort.queries import Counts
-from harness.cohort.repository import Ingested, enter, enter_config
 from harness.cohort.runner import Again
-from harness.cohort.store import opened_store
+from harness.cohort.store.current import switch_to
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.leases import Outcome, claim, finish
+from harness.cohort.store.queries import Counts
+from harness.cohort.store.repository import Ingested, enter, enter_config
+from harness.cohort.store.store import opened_store
 from harness.record.facts import Facts
 from harness.record.findings import Finding
 from harness.record.record import Record, VariantRecord, sealed

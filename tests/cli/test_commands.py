@@ -14,7 +14,7 @@ from harness.cli import assignment, cohort
 from harness.cli.app import COMMANDS, app
 from harness.cli.commands import add_commands
 from harness.cli.defaults import VARIABLES
-from harness.cli.screen import say, verdicts
+from harness.cli.terminal import say, verdicts
 
 ALL = [
     *((name,) for name, _, _ in COMMANDS),

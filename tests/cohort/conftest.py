@@ -16,10 +16,10 @@ from sqlalchemy import create_engine, text
 
 from harness.assignment.points import grade_variant
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.keys import GradingConfig
-from harness.cohort.models import Row
-from harness.cohort.repository import Ingested
-from harness.cohort.store import Store, open_store
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.models import Row
+from harness.cohort.store.repository import Ingested
+from harness.cohort.store.store import Store, open_store
 from harness.cohort.table import ClassTable
 from harness.record.facts import Facts
 from harness.record.findings import Finding, Problem

@@ -14,8 +14,8 @@ from class_ideas import ALLOWED, EDGES
 from class_truth import surprises
 from make_class import BAD_NAMES, make_class
 
-from harness.cohort.queries import rows
-from harness.cohort.store import opened_store
+from harness.cohort.store.queries import rows
+from harness.cohort.store.store import opened_store
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -11,10 +11,10 @@ import pytest
 
 from harness.base.errors import HarnessError
 from harness.cohort.ingest import ingest, reopened
-from harness.cohort.leases import claim
-from harness.cohort.objects import ABANDONED_S, Objects, tree_sha256
-from harness.cohort.repository import enter, enter_config
-from harness.cohort.roster import Listed
+from harness.cohort.platforms.roster import Listed
+from harness.cohort.store.leases import claim
+from harness.cohort.store.objects import ABANDONED_S, Objects, tree_sha256
+from harness.cohort.store.repository import enter, enter_config
 
 NET = "from torch import nn\n\n\nclass Net(nn.Module):\n    pass\n"
 

@@ -16,18 +16,18 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_ass
 from harness.base.errors import HarnessError, UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
-from harness.cohort.cached import Intake, Taken, load_intake, loads_of, probes_of
+from harness.cohort.graders.cached import Intake, Taken, load_intake, loads_of, probes_of
 from harness.cohort.ingest import ingest
-from harness.cohort.keys import GradingConfig
-from harness.cohort.models import CACHED, Row
-from harness.cohort.objects import tree_sha256
-from harness.cohort.queries import rows
+from harness.cohort.platforms.roster import Listed
 from harness.cohort.regrading import NotRegraded, Regraded, apply, new_config, regrade, regrade_class
-from harness.cohort.repository import enter as enter_submission
-from harness.cohort.repository import enter_config, grade_row
-from harness.cohort.roster import Listed
-from harness.cohort.schema import SubmissionTable, TaskTable
-from harness.cohort.store import opened_store
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.models import CACHED, Row
+from harness.cohort.store.objects import tree_sha256
+from harness.cohort.store.queries import rows
+from harness.cohort.store.repository import enter as enter_submission
+from harness.cohort.store.repository import enter_config, grade_row
+from harness.cohort.store.schema import SubmissionTable, TaskTable
+from harness.cohort.store.store import opened_store
 from harness.cohort.table import seconds
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents

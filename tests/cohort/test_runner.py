@@ -18,14 +18,14 @@ from sqlalchemy import func, select
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.cohort.ingest import PROBLEM
-from harness.cohort.leases import Outcome, claim, finish
-from harness.cohort.models import by_cause
-from harness.cohort.progress import progress_of
-from harness.cohort.queries import rows
-from harness.cohort.repository import enter, enter_config
 from harness.cohort.runner import Again, begin_again
-from harness.cohort.schema import GradeTable, TaskTable
-from harness.cohort.store import opened_store
+from harness.cohort.store.leases import Outcome, claim, finish
+from harness.cohort.store.models import by_cause
+from harness.cohort.store.progress import progress_of
+from harness.cohort.store.queries import rows
+from harness.cohort.store.repository import enter, enter_config
+from harness.cohort.store.schema import GradeTable, TaskTable
+from harness.cohort.store.store import opened_store
 from harness.record.findings import Finding
 from harness.record.record import sealed
 

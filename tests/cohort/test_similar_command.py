@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from harness.base.errors import UsageError
 from harness.cli.app import app
-from harness.cohort.repository import enter, enter_config
-from harness.cohort.store import opened_store
+from harness.cohort.store.repository import enter, enter_config
+from harness.cohort.store.store import opened_store
 
 SOURCE = (REPOSITORY / "submission" / "model.py").read_text()
 

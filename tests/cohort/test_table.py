@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from harness.base.errors import UsageError
-from harness.cohort.attendance import with_missing
-from harness.cohort.class_list import parse_class_list
-from harness.cohort.names import Identity
+from harness.cohort.platforms.attendance import with_missing
+from harness.cohort.platforms.class_list import parse_class_list
+from harness.cohort.platforms.names import Identity
 from harness.cohort.table import (
     ClassTable,
     columns,

@@ -12,10 +12,10 @@ from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
 from harness.base.files import write_text
 from harness.cli.app import app
-from harness.cohort.keys import GradingConfig
-from harness.cohort.repository import enter, enter_config, grade_row
-from harness.cohort.schema import TaskTable
-from harness.cohort.store import opened_store
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.repository import enter, enter_config, grade_row
+from harness.cohort.store.schema import TaskTable
+from harness.cohort.store.store import opened_store
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from harness.base.errors import GraphError
 from harness.graph.ir import MAX_NODES, MAX_REFS, Architecture, parse_architecture, to_json
 from harness.graph.maxima import find_maxima
 from harness.graph.receptive_field.engine import measure
+from harness.loader.client import Loaded
 from harness.loader.export import architecture_of
-from harness.loader.load import Loaded
 from harness.pipeline.grade import judged_by_rules
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.probing import Probed

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from harness.loader.advice import advice
-from harness.loader.load import Loaded, LoadFailure, trace
+from harness.loader.client import Loaded, LoadFailure, trace
 from harness.loader.mistake import Mistake
 from harness.loader.protocol import Request
 from harness.sources.requested import Requested

@@ -18,7 +18,7 @@ from checkout import REPOSITORY
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec
 from harness.base.errors import UsageError
-from harness.loader.load import Loaded, LoadFailure, open_loader, trace
+from harness.loader.client import Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox.backends import COMMANDS
 from harness.sandbox.client import Sandbox

@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from harness.graph.naming import with_lines
-from harness.loader.load import trace
+from harness.loader.client import trace
 from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 
 from harness.assignment.spec import parse_assignment
 from harness.graph.ir import Architecture, to_json
+from harness.loader.client import Loaded
 from harness.loader.export import architecture_of
-from harness.loader.load import Loaded
 from harness.pipeline.grade import grade, grade_variants, judged_by_rules, variants_to_train
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.probing import Probed

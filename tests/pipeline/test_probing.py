@@ -8,14 +8,14 @@ from checkout import REPOSITORY
 
 from harness.base.errors import TrainingError
 from harness.graph.ir import parse_architecture
-from harness.loader.load import Loaded, LoadFailure
+from harness.loader.client import Loaded, LoadFailure
 from harness.pipeline.loading import in_sandbox
 from harness.pipeline.probing import Probed, probe_together
 from harness.pipeline.task import Loads, Settings, Task
 from harness.sources.requested import Requested
 from harness.sources.submission import Answered, Submission, open_submission
-from harness.training import runner
-from harness.training.runner import Child
+from harness.training import client as runner
+from harness.training.client import Child
 
 GRAPH = REPOSITORY / "submission" / "results" / "base_model" / "architecture.json"
 CHILD = """

@@ -11,7 +11,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.graph.ir import Architecture, parse_architecture
 from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
-from harness.loader.load import Loaded
+from harness.loader.client import Loaded
 from harness.loader.protocol import ARCHITECTURE
 from harness.pipeline import duration
 from harness.pipeline.probing import Probed

@@ -12,15 +12,15 @@ from harness.assignment.spec import AssignmentSpec, Seeds
 from harness.base.errors import DataError
 from harness.datasets.spec import DataSpec
 from harness.pipeline.grade import grade
+from harness.pipeline.jobs import run_training
 from harness.pipeline.loading import in_sandbox, load
 from harness.pipeline.probing import probe
 from harness.pipeline.reproduce import reproduce
-from harness.pipeline.running import run_training
 from harness.pipeline.task import Settings, Task
 from harness.pipeline.training import further, train
 from harness.sources.submission import open_submission
+from harness.training.client import Child
 from harness.training.events import DataEvent, TrainedEvent
-from harness.training.runner import Child
 
 MODEL = """
     from torch import nn

@@ -13,7 +13,7 @@ import pytest
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import SandboxError
-from harness.loader.load import Loaded, LoadFailure, open_loader, trace
+from harness.loader.client import Loaded, LoadFailure, open_loader, trace
 from harness.loader.protocol import Request
 from harness.sandbox import backends
 from harness.sandbox.backends import HIDDEN, Backend

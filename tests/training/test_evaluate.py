@@ -10,9 +10,9 @@ from torch import nn
 
 from harness.base.errors import UsageError
 from harness.settings.recipe import RecipeSpec
-from harness.training.engine import do
 from harness.training.events import Event, MeasuredEvent, TrainedEvent
 from harness.training.jobs import EvaluateJob, Model, TrainJob
+from harness.training.worker import do
 
 
 @pytest.fixture

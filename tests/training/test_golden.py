@@ -22,10 +22,10 @@ from harness.datasets.images import Data, Split
 from harness.datasets.miniature import load_mini
 from harness.record.trainings import Training
 from harness.training.determinism import make_deterministic
+from harness.training.images.statistics import measured
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Inputs, train
 from harness.training.network import Network, read
-from harness.training.stats import measured
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 STEPS = 20

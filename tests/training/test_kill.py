@@ -19,7 +19,7 @@ KILLS = 10
 
 def engine() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "harness.training.engine"],
+        [sys.executable, "-m", "harness.training.worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
 

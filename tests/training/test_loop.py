@@ -17,12 +17,12 @@ from harness.settings.recipe import RecipeSpec
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import make_deterministic
 from harness.training.events import EpochEvent, Event, StepEvent
+from harness.training.images.pixels import Pixels
+from harness.training.images.statistics import measured
 from harness.training.jobs import Model, TrainJob
 from harness.training.loop import Diverged, Inputs, optimised, train
 from harness.training.measure import measure
 from harness.training.network import Network, read
-from harness.training.pixels import Pixels
-from harness.training.stats import measured
 
 Export = Callable[[nn.Module], Model]
 

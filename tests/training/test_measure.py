@@ -6,9 +6,9 @@ from torch import nn
 from harness.base.errors import GraphError
 from harness.datasets.images import Data
 from harness.training import measure as module
+from harness.training.images.pixels import Pixels
+from harness.training.images.statistics import Stats, measured
 from harness.training.measure import measure
-from harness.training.pixels import Pixels
-from harness.training.stats import Stats, measured
 
 CPU = torch.device("cpu")
 

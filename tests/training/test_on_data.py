@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.base.errors import UsageError
-from harness.training.engine import do
 from harness.training.events import Event, TrainedEvent
 from harness.training.jobs import Model, TrainJob
 from harness.training.on_data import gpu_share
+from harness.training.worker import do
 
 
 class Volumes(nn.Module):

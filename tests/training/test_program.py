@@ -12,11 +12,11 @@ from harness.graph.ir import Architecture
 from harness.loader.export import architecture_of
 from harness.record.trainings import Training
 from harness.training import program
-from harness.training.engine import do
-from harness.training.equal_forms import equal_form
+from harness.training.cuda.equal_forms import equal_form
 from harness.training.events import Event, TrainedEvent
 from harness.training.jobs import Model, TrainJob
 from harness.training.program import compiled
+from harness.training.worker import do
 
 Algorithms = Callable[[str], AbstractContextManager[None]]
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

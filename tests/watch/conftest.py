@@ -10,11 +10,11 @@ import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.files import write_text
-from harness.cohort.keys import GradingConfig
-from harness.cohort.leases import Outcome, claim, finish, release
-from harness.cohort.repository import Ingested, enter, enter_config, grade_row
-from harness.cohort.schema import LinkTable, SubmissionTable, TaskTable
-from harness.cohort.store import Store, open_for_reading, open_store
+from harness.cohort.store.keys import GradingConfig
+from harness.cohort.store.leases import Outcome, claim, finish, release
+from harness.cohort.store.repository import Ingested, enter, enter_config, grade_row
+from harness.cohort.store.schema import LinkTable, SubmissionTable, TaskTable
+from harness.cohort.store.store import Store, open_for_reading, open_store
 from harness.record.facts import Facts
 from harness.record.findings import Finding, Problem, combined
 from harness.record.record import Record, VariantRecord, sealed

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import event
 
 from harness.base.tables import content_hash
-from harness.cohort.class_list import parse_class_list
-from harness.cohort.current import switch_to
-from harness.cohort.leases import this_process
-from harness.cohort.register import enter_class_list
-from harness.cohort.schema import TaskTable
+from harness.cohort.platforms.class_list import parse_class_list
+from harness.cohort.store.current import switch_to
+from harness.cohort.store.leases import this_process
+from harness.cohort.store.register import enter_class_list
+from harness.cohort.store.schema import TaskTable
 from harness.training.events import EpochEvent
 from harness.training.progress import ProgressLog
 

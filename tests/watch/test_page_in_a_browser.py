@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from checkout import REPOSITORY
 
-from harness.cohort.leases import release
-from harness.cohort.queries import rows
-from harness.cohort.store import open_for_reading
+from harness.cohort.store.leases import release
+from harness.cohort.store.queries import rows
+from harness.cohort.store.store import open_for_reading
 
 AXE = REPOSITORY / "tests" / "report" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)

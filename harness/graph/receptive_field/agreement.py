@@ -2,8 +2,8 @@
 
 The two share no formula: the first follows spans through the operators
 (`harness.graph.receptive_field.engine`), the second runs the linearised graph and looks where the gradient of
-one position is not zero (`harness.training.gradients`). Here they are compared; a difference is a defect of
-the harness.
+one position is not zero (`harness.training.probe.gradients`). Here they are compared; a difference is a
+defect of the harness.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The images that show what a training did, as data; `harness.training.samples` writes their file."""
+"""The images that show what a training did, as data; `harness.training.images.samples` writes their file."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -16,7 +16,7 @@ from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.training.events import Probe
 from harness.training.jobs import Model, ProbeJob
-from harness.training.probe import probe_all
+from harness.training.probe.probe import probe_all
 
 
 def judged(model: nn.Module, assignment: AssignmentSpec, data: Data) -> dict[str, Finding]:

@@ -6,7 +6,7 @@ from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.graph.view import View
 from harness.loader.export import architecture_of
-from harness.training.trial import Trial, trial
+from harness.training.probe.trial import Trial, trial
 
 SIZE = 16
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness.graph.receptive_field.agreement import Extent, Extents, agreement
 from harness.graph.view import View
-from harness.training.gradients import extents
+from harness.training.probe.gradients import extents
 
 PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
