@@ -22,7 +22,6 @@ from harness.datasets.loading import checked_folder
 from harness.datasets.miniature import load_for_probe
 from harness.datasets.spec import DataSpec
 from harness.training.budget import WORKSPACE_MIB, bounded_memory
-from harness.training.calibration import seconds_of_work
 from harness.training.determinism import device_of, make_deterministic, switches
 from harness.training.events import (
     ERRORS,
@@ -97,6 +96,8 @@ def do(job: Job, emit: Emit) -> None:
             emit(measure_field(job))
         return
     if isinstance(job, CalibrateJob):
+        from harness.training.calibration import seconds_of_work  # what trains takes a while to import
+
         make_deterministic(job.threads)
         emit(CalibratedEvent(seconds=seconds_of_work(job.precision, job.threads)))
         return
