@@ -97,7 +97,7 @@ def test_the_trial_of_an_assignment_is_shown_and_decides_the_exit_code(tmp_path,
     file = tmp_path / "mine" / "mine.toml"
     file.write_text(file.read_text().replace("below = 110_000", "below = 100"))
     said = run("check", file, code=1)
-    assert "not ready: 1 to mend" in said
+    assert "not ready: 1 to correct" in said
 
 
 def test_the_schema_is_printed():

@@ -2,10 +2,10 @@
 
 import re
 import time
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_page import Page
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.record.findings import Problem
@@ -13,43 +13,6 @@ from harness.record.trainings import in_percent
 from harness.report.html import image_px, most_confused, render_html
 from harness.report.plots.sources import EffectiveField, write_effective_field
 from harness.report.words import accuracy_asked
-
-VOID = {"meta", "link", "br", "img"}
-
-
-class Page(HTMLParser):
-    """Elements, the text outside style and script, and whether every element is closed where it should be."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.misplaced: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if not self.open or self.open.pop() != tag:
-            self.misplaced.append(tag)
-
-    def handle_data(self, data):
-        if not {"style", "script"} & set(self.open):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_a_sandbox_that_was_killed_starts_again(take, backend: Backend):
             lost = take(sandbox, "import time; time.sleep(60)")
         assert isinstance(lost, LoadFailure)
         assert (lost.ending, lost.cause) == ("harness_error", "infrastructure")
-        assert "ended before its time; grade the submission again" in lost.message
+        assert "ended unexpectedly; grade the submission again" in lost.message
         assert isinstance(take(sandbox), Loaded)
         assert sandbox._process.pid != dead
 

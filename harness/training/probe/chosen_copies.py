@@ -22,7 +22,8 @@ BORDER = 2
 FARTHEST = 2
 """Positions by which maps are moved to be compared."""
 NOISE_IMAGES = 8
-"""Enough that in small maps, too, no two learned maps are alike by chance."""
+SURE_IMAGES = 32
+"""Used to confirm what fewer images suggest: the few positions of small maps may be alike by chance."""
 MOST_SLICES = 64
 LEAST_SHARE = 0.125
 """Share of the options that are copies of others: of many learned maps, two are alike by chance."""
@@ -43,20 +44,33 @@ def moved_copies(trial: Trial, images: torch.Tensor) -> dict[str, str]:
     if not chosen:
         return {}
     names = {name for found in chosen.values() for choice in found for name in choice.values}
-    noise = torch.randn((NOISE_IMAGES, *images.shape[1:]), generator=torch.Generator().manual_seed(0)).to(
-        trial.dtype
-    )
+    noise, more = (_noise(trial, images, count) for count in (NOISE_IMAGES, SURE_IMAGES))
     base = values_of(trial, noise, names)
     seen: dict[str, str] = {}
     for step in _steps(measured, names):
         moved = values_of(trial, noise.roll(step, (2, 3)), names)
         for name, choices in chosen.items():
-            if name not in seen and any(_is_moved(measured, base, moved, choice) for choice in choices):
+            suspected = [] if name in seen else [c for c in choices if _is_moved(measured, base, moved, c)]
+            if any(_is_moved(measured, *_both(trial, more, step, c), c) for c in suspected):
                 seen[name] = f"{short_name(measured.by_name[name].op)} of one map and the same map moved"
     return seen
 
 
 # Private functions
+
+
+def _noise(trial: Trial, images: torch.Tensor, count: int) -> torch.Tensor:
+    """Return noise of the shape of `count` images, in the dtype of the trial."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((count, *images.shape[1:]), generator=generator).to(trial.dtype)
+
+
+def _both(
+    trial: Trial, noise: torch.Tensor, step: tuple[int, int], choice: _Choice
+) -> tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]:
+    """Return what a choice is between for some noise, and for the same noise, moved."""
+    names = set(choice.values)
+    return values_of(trial, noise, names), values_of(trial, noise.roll(step, (2, 3)), names)
 
 
 def _choices(measured: Measured, node: Node) -> list[_Choice]:
