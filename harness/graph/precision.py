@@ -10,8 +10,8 @@ from harness.settings.recipe import AskedPrecision, Precision
 PAYS_FROM = 36
 """Multiply-adds for each number that a network makes, from which half as many bytes a number save time.
 
-Steps of 128 images of 24 px on two threads with AVX512_BF16: 1.13 to 1.25 times as fast as float32 at 40 to 55,
-1.35 to 2 times above; at 13 to 15 between 0.97 and 1.08 times.
+Steps of 128 images of 24 px on two threads with AVX512_BF16, eleven networks: 1.13 to 1.35 times as fast as
+float32 at 40 to 61, 1.6 to 2.05 times above, 0.97 and 1.08 times at 13 and 15.
 """
 
 

@@ -147,6 +147,7 @@ def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable:
         max_lr=recipe.lr,
         total_steps=steps,
         pct_start=recipe.warmup + nudge,
+        anneal_strategy="linear" if recipe.anneal == "linear" else "cos",
         div_factor=recipe.div_factor,
         final_div_factor=recipe.final_div_factor,
         base_momentum=at_peak,
