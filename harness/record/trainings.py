@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.datasets.confusion import Confusion, correct_of, total_of
 
 WILSON_Z = 1.959963984540054

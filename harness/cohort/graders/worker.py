@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.base.errors import HarnessError
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.cohort.graders import tasks as judging
 from harness.cohort.graders.tasks import WorkerConfig
 from harness.cohort.store.keys import GradingConfig

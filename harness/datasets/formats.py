@@ -1,5 +1,6 @@
-"""The format of CIFAR-10 and CIFAR-100: pickled dictionaries with the pixels of many images."""
+"""The formats of public files: MNIST's bytes behind a header, packed or not, and CIFAR's pickled arrays."""
 
+import gzip
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from harness.datasets.images import Split
+from harness.datasets.images import Images, Labels, Split, Splits
 
-_SIDE = 32
+_MNIST_SIDE = 28
+
+_CIFAR_SIDE = 32
 
 _ALLOWED = {("_reconstruct", "multiarray"), ("ndarray", "numpy"), ("dtype", "numpy")}
+
+
+def digits(paths: Sequence[Path], classes: tuple[str, ...]) -> Splits:
+    """Read the four files, packed or not."""
+    train, test = (Split(_images(paths[n]), _labels(paths[n + 1])) for n in (0, 2))
+    return Splits(train, test, classes)
 
 
 class _Arrays(pickle.Unpickler):
@@ -34,6 +43,22 @@ def unpickled(path: Path) -> dict[str, Any]:
 def batches(paths: Sequence[Path], labels: str) -> Split:
     """Join batches; `labels` is the key of their labels."""
     read = [unpickled(path) for path in paths]
-    planes = np.concatenate([batch["data"] for batch in read]).reshape(-1, 3, _SIDE, _SIDE)
+    planes = np.concatenate([batch["data"] for batch in read]).reshape(-1, 3, _CIFAR_SIDE, _CIFAR_SIDE)
     numbers = np.concatenate([np.asarray(batch[labels], dtype=np.int64) for batch in read])
     return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), numbers)
+
+
+# Private functions
+
+
+def _content(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def _images(path: Path) -> Images:
+    pixels = np.frombuffer(_content(path), np.uint8, offset=16)
+    return pixels.reshape(-1, _MNIST_SIDE, _MNIST_SIDE, 1).copy()  # of memory that may be written to
+
+
+def _labels(path: Path) -> Labels:
+    return np.frombuffer(_content(path), np.uint8, offset=8).astype(np.int64)
