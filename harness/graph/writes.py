@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.graph.aliases import MAY_SHARE
 from harness.graph.flow import functional
 from harness.graph.ir import Graph, Node, Ref
-from harness.graph.operators import OPS, is_in_place, short_name
+from harness.graph.operators import MAY_SHARE, OPS, is_in_place, short_name
 
 # Views that can be written to, and what puts a value in their place.
 _SCATTERS = {
