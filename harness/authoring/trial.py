@@ -10,13 +10,12 @@ from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
 from harness.authoring.forecast import forecast
-from harness.authoring.listing import data_path
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
 from harness.authoring.remarks import remarks
 from harness.base.errors import DataUnavailableError, HarnessError, UsageError
 from harness.base.machine import Check
 from harness.datasets.dataset import PREVIEW
-from harness.datasets.places import how_to_get
+from harness.datasets.loading import data_path, how_to_get
 from harness.graph.naming import counted
 from harness.pipeline.duration import in_words
 from harness.pipeline.grade import grade_variants

@@ -45,7 +45,7 @@ def check(
 
 def show_list() -> None:
     """List the assignments that come with the harness, and whether their data is on this machine."""
-    from harness.authoring.listing import listed
+    from harness.assignment.gallery import listed
     from harness.cli.authoring_display import show_listed
 
     show_listed(listed())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from harness.authoring.listing import Listed
+from harness.assignment.gallery import Listed
 from harness.base.machine import Check
 from harness.cli.terminal import output, plain, show_checks
 

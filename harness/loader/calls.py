@@ -14,10 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from harness.loader.cells import python_of
+from harness.loader.notebook_to_python import python_of
 from harness.loader.protocol import NOTEBOOK
-from harness.loader.ranking import sources
-from harness.sources.notebook import code_cells
+from harness.loader.search_order import sources
+from harness.sources.notebook_file import code_cells
 
 _MOST_VALUES = 16
 """Assignments of one name that are looked at."""

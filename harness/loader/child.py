@@ -18,10 +18,10 @@ from torch import nn
 from harness.graph.ir import to_json
 from harness.loader import switches
 from harness.loader.construct import Built, construct_with, seed_all
+from harness.loader.construction_lines import lines_of, note_lines
 from harness.loader.export import architecture_of
 from harness.loader.failures import StudentFailure, stage
 from harness.loader.forward import eager_forward, first_result
-from harness.loader.lines import lines_of, note_lines
 from harness.loader.protocol import MAX_NOTE, MAX_TEXT, Answer, Request
 from harness.loader.search import Found, Search
 from harness.loader.stubs import Stubs

@@ -13,7 +13,7 @@ from types import FrameType
 
 from torch import nn
 
-from harness.loader.packages import STUBBED, is_package
+from harness.loader.stubs import STUBBED, is_package
 from harness.sources.files import SUFFIXES
 
 PACKAGE = "_submission"

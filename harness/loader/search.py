@@ -15,7 +15,7 @@ from harness.loader.failures import StudentFailure, failure, said, stage
 from harness.loader.forward import first_result
 from harness.loader.importing import Loader
 from harness.loader.protocol import NOTEBOOK, Request
-from harness.loader.ranking import tiers
+from harness.loader.search_order import tiers
 from harness.loader.stubs import Stubs
 from harness.sources.requested import Requested
 

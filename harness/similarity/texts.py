@@ -7,7 +7,7 @@ from harness.base.errors import UsageError
 from harness.loader.protocol import NOTEBOOK
 from harness.similarity.tokens import Text, read_text
 from harness.sources.files import source_files
-from harness.sources.notebook import NotebookError, code_cells
+from harness.sources.notebook_file import NotebookError, code_cells
 
 MAX_TEXTS = 100
 MAX_CHARACTERS = 1024 * 1024

@@ -1,4 +1,4 @@
-"""Read the code cells of a notebook, as they are written; `harness.loader.cells` makes Python of them."""
+"""Read the code cells of a notebook as they are written; `loader.notebook_to_python` makes Python of them."""
 
 import json
 from pathlib import Path

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from torch.nn import modules
 
-from harness.loader.cells import modules_of, python_of
+from harness.loader.notebook_to_python import modules_of, python_of
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness.sources import notebook
-from harness.sources.notebook import NotebookError, code_cells
+from harness.sources import notebook_file
+from harness.sources.notebook_file import NotebookError, code_cells
 
 
 def written(*sources, **more) -> str:
@@ -55,7 +55,7 @@ def test_a_notebook_without_end_is_refused(tmp_path, monkeypatch):
     file.write_text(written(*["x"] * 5_001))
     with pytest.raises(NotebookError, match="more than 5,000 cells: hand in the part that defines the model"):
         code_cells(file)
-    monkeypatch.setattr(notebook, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(notebook_file, "MAX_BYTES", 2**20)
     file.write_text(written("x" * 2**20))
     with pytest.raises(NotebookError, match="larger than 1 MiB: clear the outputs and save it again"):
         code_cells(file)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.graph.receptive_field.engine import measure
-from harness.graph.signs import signs_of_mode
+from harness.graph.signs_of_mode import signs_of_mode
 from harness.loader.export import architecture_of
 
 
