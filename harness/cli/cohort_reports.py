@@ -136,7 +136,7 @@ def similar(
     from harness.base.files import write_text
     from harness.cli.reports_display import followed, show_alike
     from harness.cli.terminal import say
-    from harness.cohort.documents import document_of, starter_document
+    from harness.cohort.compared_sources import document_of, starter_document
     from harness.cohort.platforms.attendance import once_a_group
     from harness.cohort.store.queries import rows
     from harness.cohort.store.repository import current_config

@@ -12,7 +12,7 @@ from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption
 from harness.cli.options import DEFAULT_OUT
 
 if TYPE_CHECKING:
-    from harness.watch.view import View
+    from harness.watch.page import View
 
 
 def watch(

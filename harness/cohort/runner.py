@@ -10,7 +10,6 @@ from statistics import mean
 from typing import Literal, Protocol
 
 from harness.base.gpus import Gpu, gpus
-from harness.cohort.foreseeing import training_seconds
 from harness.cohort.graders.local import Pool
 from harness.cohort.graders.placing import graders_that_fit, largest_need_mib, placed
 from harness.cohort.graders.ray_engine import Cluster, RayPool
@@ -27,6 +26,7 @@ from harness.cohort.store.queries import Counts, rows, submissions
 from harness.cohort.store.repository import enter, enter_config
 from harness.cohort.store.scheduling import begin_anew, schedule
 from harness.cohort.store.store import Store
+from harness.cohort.training_time import training_seconds
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
 from harness.record.findings import Cause

@@ -17,8 +17,8 @@ from harness.cohort.store.store import Store
 from harness.cohort.table import ClassTable
 from harness.report.words import CAUSES
 from harness.training.progress import Progress, read_progress
+from harness.watch.page import Kind, Parts, part
 from harness.watch.run_view import CARD, Training, training
-from harness.watch.view import Kind, Parts, part
 
 SHOWN = 10
 """Places of the leaderboard that are shown."""

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.report.markdown import TEMPLATES
-from harness.watch.view import Parts, View, page
+from harness.watch.page import Parts, View, page
 
 HOST = "127.0.0.1"
 LOOK_S = 1.0

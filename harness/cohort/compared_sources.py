@@ -11,7 +11,7 @@ from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture
 from harness.loader.protocol import ARCHITECTURE
 from harness.similarity.graphs import features, fingerprints
 from harness.similarity.similarity import Document, Outlined
-from harness.similarity.texts import texts_below
+from harness.similarity.sources import texts_below
 
 STARTER_GRAPH = package_data("templates", "starter_graph.json")
 """The graph of the starter that `harness new` writes."""

@@ -1,4 +1,5 @@
-"""Fingerprints of source text: what stays when names, numbers, comments and layout are changed.
+"""The sources of a submission, Python files and code cells of notebooks, and their fingerprints: what stays
+when names, numbers, comments and layout are changed.
 
 Text is only read, never compiled or run: it is cut into tokens, within bounds of size. Passages that two
 texts share are found by winnowing.
@@ -15,6 +16,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+
+from harness.base.errors import UsageError
+from harness.loader.protocol import NOTEBOOK
+from harness.sources.files import source_files
+from harness.sources.notebook_file import NotebookError, code_cells
 
 GRAM = 24
 """Tokens in a row that make one fingerprint; shorter agreements are chance. A layer takes about 15."""
@@ -30,6 +37,12 @@ LIBRARIES = frozenset(sys.stdlib_module_names) | {"torch", "torchvision", "numpy
 _SKIPPED = frozenset(
     {tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
 )
+
+MAX_TEXTS = 100
+MAX_TOTAL_CHARACTERS = 1024 * 1024
+"""Of one submission; files beyond either are not compared."""
+MAX_NOTEBOOK_BYTES = 16 * 2**20
+"""A larger notebook is left out; pictures among its outputs make it large, and code does not."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,22 @@ def winnow(hashes: Sequence[str], window: int = WINDOW) -> list[tuple[int, str]]
         smallest = min(range(start, stop), key=lambda i: (hashes[i], -i))
         kept[smallest] = hashes[smallest]
     return sorted(kept.items())
+
+
+def texts_below(folder: Path) -> tuple[Text, ...]:
+    """Read the sources below a folder, in the order of their names.
+
+    Nothing in them can raise: what is no Python is compared as far as it is.
+    """
+    found: list[Text] = []
+    left = MAX_TOTAL_CHARACTERS
+    for text in _texts(folder):
+        left -= sum(map(len, text.lines))
+        if left < 0 or len(found) == MAX_TEXTS:
+            break
+        if text.tokens:
+            found.append(text)
+    return tuple(found)
 
 
 # Private functions
@@ -183,3 +212,28 @@ def _renamed(statement: Sequence[Token], known: Mapping[str, str]) -> Iterator[T
             yield Token(".".join(path), line)
         else:
             yield Token("N", line)
+
+
+def _texts(folder: Path) -> Iterator[Text]:
+    try:
+        for file in source_files(folder):
+            name = file.relative_to(folder).as_posix()
+            if file.suffix == NOTEBOOK:
+                yield read_text(name, _cells(file))
+            elif file.suffix == ".py":
+                yield read_text(name, [file.read_text(encoding="utf-8", errors="replace")])
+    except UsageError:  # more than a submission may hold: it was refused, and there is little to compare
+        return
+
+
+def _cells(file: Path) -> Iterator[str]:
+    """Read the code cells of a notebook, each under a comment that numbers it; magics are blank lines."""
+    if file.stat().st_size > MAX_NOTEBOOK_BYTES:
+        return
+    try:
+        cells = code_cells(file)
+    except NotebookError:
+        return
+    for number, source in enumerate(cells, 1):
+        kept = ("" if line.lstrip().startswith(("%", "!", "?")) else line for line in source.splitlines())
+        yield "\n".join([f"# cell {number}", *kept]) + "\n"

@@ -8,7 +8,6 @@ import pytest
 from checkout import REPOSITORY
 
 from harness.base.files import write_text
-from harness.cohort.foreseeing import training_seconds
 from harness.cohort.graders.cached import Intake, Taken
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.leases import Outcome, claim, finish
@@ -16,6 +15,7 @@ from harness.cohort.store.models import CACHED
 from harness.cohort.store.queries import rows
 from harness.cohort.store.repository import Ingested, enter, enter_config
 from harness.cohort.store.store import opened_store
+from harness.cohort.training_time import training_seconds
 from harness.graph.ir import parse_architecture
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline import duration

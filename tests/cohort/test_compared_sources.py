@@ -7,7 +7,7 @@ from checkout import REPOSITORY
 
 from harness.assignment.starter import is_starter
 from harness.base.errors import UsageError
-from harness.cohort.documents import STARTER_GRAPH, document_of, starter_document
+from harness.cohort.compared_sources import STARTER_GRAPH, document_of, starter_document
 from harness.cohort.graders.cached import Intake, Taken
 from harness.cohort.store.models import CACHED
 from harness.graph.ir import parse_architecture
