@@ -200,7 +200,7 @@ def train(
 def finish(record: "Record", json: str | None) -> None:
     """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
     from harness.base.files import write_text
-    from harness.cli.terminal import show_record
+    from harness.cli.result_tables import show_record
     from harness.record import record as records
 
     if json is not None and json != "-":

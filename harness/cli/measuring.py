@@ -53,7 +53,8 @@ def evaluate(
     Exits with 0 whatever the accuracy is: a checkpoint is no grade, since nobody saw its training.
     """
     from harness.base.files import write_text
-    from harness.cli.terminal import Display, show_measured
+    from harness.cli.result_tables import show_measured
+    from harness.cli.terminal import Display
     from harness.pipeline.jobs import run_evaluation
     from harness.pipeline.loading import load, required
     from harness.pipeline.task import Settings
@@ -95,7 +96,8 @@ def reproduce(
     Exits with 0 if every byte of the result is the same, 1 if not, 2 if a file is missing or was changed,
     3 if it could not be trained again.
     """
-    from harness.cli.terminal import Display, say, show_reproduction
+    from harness.cli.result_tables import show_reproduction
+    from harness.cli.terminal import Display, say
     from harness.pipeline.foreseen import foreseen
     from harness.pipeline.reproduce import assignment_of, reproduce
     from harness.pipeline.task import Settings
