@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.base.errors import UsageError
-from harness.cli.commands import add_commands
-from harness.cli.options import AssignmentArgument, DataOption, SandboxOption
+from harness.cli.options import AssignmentArgument, DataOption, SandboxOption, add_commands
 
 
 def check(

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from harness.base.installation import VERSION
 from harness.cli import assignment, cohort
 from harness.cli.app import COMMANDS, app
-from harness.cli.commands import add_commands
 from harness.cli.defaults import VARIABLES
+from harness.cli.options import add_commands
 from harness.cli.terminal import say, verdicts
 
 ALL = [

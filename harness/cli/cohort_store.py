@@ -1,13 +1,36 @@
-"""The assignment that a command of a class uses, and the grades it has changed."""
+"""The store that a command of a class works on: the options that name it, its assignment, its submissions."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from harness.assignment.spec import AssignmentSpec
     from harness.cohort.store.models import Row
     from harness.cohort.store.store import Store
+
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="FILE|URL",
+        help="SQLite file, or postgresql://user@host/name.",
+        envvar="HARNESS_STORE",
+    ),
+]
+FilesOption = Annotated[
+    Path | None,
+    typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
+]
+RosterOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--roster", metavar="FILE", help="The platform's CSV list of the class; remembered in the store."
+    ),
+]
+DEFAULT_STORE = "cohort.db"
 
 
 def assignment_for(given: Path | None, store: str, files: Path | None) -> "AssignmentSpec":
@@ -38,15 +61,3 @@ def every_submission(store: "Store") -> "list[Row]":
     from harness.cohort.store.repository import current_spec
 
     return [row for some in submissions(store) for row in some] if current_spec(store) else []
-
-
-def show_changes(before: "Sequence[Row]", after: "Sequence[Row]", spec: "AssignmentSpec") -> None:
-    """Print everyone whose final grade has changed."""
-    from harness.cli.reports_display import show_differences
-    from harness.cli.terminal import say, screen
-    from harness.cohort.differences import differences
-
-    changed = [one for one in differences(before, spec, after, spec) if one.was_final and one.is_one]
-    if changed:
-        say(f"{len(changed)} final grades have changed:")
-        show_differences(changed, screen)
