@@ -12,11 +12,11 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
 from harness.cli.terminal import output, say, screen, verdicts
 from harness.cohort.differences import Difference, differences
-from harness.cohort.standing import standing
+from harness.cohort.final_points import standing
 from harness.cohort.store.models import Row, outcome
 from harness.record.findings import Finding
 from harness.report.words import to_change
-from harness.settings.policy import lateness
+from harness.settings.policy_and_deadlines import lateness
 
 if TYPE_CHECKING:  # a command loads what it shows
     from harness.cohort.regrading import NotRegraded, Regraded

@@ -118,8 +118,8 @@ def grade(
     from harness.cohort.platforms.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store.keys import GradingConfig
-    from harness.cohort.store.register import class_list_of, enter_class_list, identities
     from harness.cohort.store.store import opened_store
+    from harness.cohort.store.stored_class_list import class_list_of, enter_class_list, identities
 
     spec = assignment_for(assignment, store, files)
     config = GradingConfig(

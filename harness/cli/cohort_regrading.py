@@ -25,11 +25,11 @@ def extend(
     from harness.cli.cohort_answers import show_differences
     from harness.cli.terminal import output, say
     from harness.cohort.differences import differences
-    from harness.cohort.store.extensions import enter_extensions, read_extensions
+    from harness.cohort.store.deadline_extensions import enter_extensions, read_extensions
     from harness.cohort.store.leases import shown, this_process
     from harness.cohort.store.repository import current_config
     from harness.cohort.store.store import opened_store
-    from harness.settings.policy import at
+    from harness.settings.policy_and_deadlines import at
 
     listed = read_extensions(extensions)
     with opened_store(store, files, must_exist=True) as opened:

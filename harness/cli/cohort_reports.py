@@ -28,10 +28,10 @@ def show(
 ) -> None:
     """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
     from harness.cli.cohort_answers import show_row
-    from harness.cohort.store.current import current_assignment
+    from harness.cohort.store.current_assignment import current_assignment
+    from harness.cohort.store.one_student import row_of, with_the_same_bytes
     from harness.cohort.store.repository import assignment_of
     from harness.cohort.store.store import opened_store
-    from harness.cohort.store.students import row_of, with_the_same_bytes
 
     with opened_store(store, files, must_exist=True) as opened:
         row = row_of(opened, student)
@@ -91,8 +91,8 @@ def table(
     from harness.base.files import write_text
     from harness.cli.terminal import say
     from harness.cohort.platforms.class_list import read_class_list
-    from harness.cohort.store.register import enter_class_list
     from harness.cohort.store.store import opened_store
+    from harness.cohort.store.stored_class_list import enter_class_list
 
     names = _chosen(formats)
     if out == STANDARD_OUTPUT and len(names) > 1:
@@ -230,10 +230,10 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
     from harness.assignment.spec import load_assignment
     from harness.base.tables import content_hash
     from harness.cohort.platforms.attendance import with_missing
-    from harness.cohort.store.current import current_assignment
+    from harness.cohort.store.current_assignment import current_assignment
     from harness.cohort.store.queries import rows
-    from harness.cohort.store.register import class_list_of
     from harness.cohort.store.repository import assignment_of
+    from harness.cohort.store.stored_class_list import class_list_of
     from harness.cohort.table import ClassTable
 
     sha256 = content_hash(load_assignment(assignment)) if assignment else current_assignment(store)

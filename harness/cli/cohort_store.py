@@ -41,7 +41,7 @@ def assignment_for(given: Path | None, store: str, files: Path | None) -> "Assig
     """
     from harness.assignment.spec import load_assignment
     from harness.cli.options import default_assignment
-    from harness.cohort.store.current import require_current
+    from harness.cohort.store.current_assignment import require_current
     from harness.cohort.store.repository import current_spec
     from harness.cohort.store.store import opened_store
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.standing import Standing, counting, standing
+from harness.cohort.final_points import Standing, counting, standing
 from harness.cohort.store.models import Row
 from harness.record.record import Record, VariantRecord
 from harness.report.words import VERDICTS

@@ -21,7 +21,7 @@ from harness.base.installation import VERSION
 from harness.cohort.differences import rule_changes
 from harness.cohort.graders.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.ingest import ingest_again, recipe_sha256
-from harness.cohort.store.current import switch_to
+from harness.cohort.store.current_assignment import switch_to
 from harness.cohort.store.keys import GradingConfig, digest
 from harness.cohort.store.models import CACHED, Row, cause_of
 from harness.cohort.store.repository import enter as enter_submission

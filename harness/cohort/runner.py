@@ -10,13 +10,13 @@ from statistics import mean
 from typing import Literal, Protocol
 
 from harness.base.gpus import Gpu, gpus
+from harness.cohort.graders.gpu_placement import graders_that_fit, largest_need_mib, placed
 from harness.cohort.graders.local import Pool
-from harness.cohort.graders.placing import graders_that_fit, largest_need_mib, placed
 from harness.cohort.graders.ray_engine import Cluster, RayPool
 from harness.cohort.graders.worker import Job
 from harness.cohort.ingest import PROBLEM, ingest
 from harness.cohort.platforms.roster import Roster
-from harness.cohort.store.current import require_current
+from harness.cohort.store.current_assignment import require_current
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.leases import release_dead
 from harness.cohort.store.models import Row

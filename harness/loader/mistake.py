@@ -1,6 +1,6 @@
 """A mistake in student code, and advice on two kinds: shapes of tensors, and what it looks for around it.
 
-Each function of advice returns one sentence, or "" for any other error; see `harness.loader.advice`.
+Each function of advice returns one sentence, or "" for any other error; see `harness.loader.usual_mistakes`.
 """
 
 import math

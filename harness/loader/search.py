@@ -9,8 +9,8 @@ from types import CodeType, ModuleType
 import torch
 from torch import nn
 
-from harness.loader.calls import Calls, Values
 from harness.loader.construct import Built, Factory, construct, defaults, parameters, required
+from harness.loader.constructor_arguments import Calls, Values
 from harness.loader.failures import StudentFailure, failure, said, stage
 from harness.loader.forward import first_result
 from harness.loader.importing import Loader

@@ -12,17 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from harness.base.errors import HarnessError, UsageError
+from harness.cohort.final_points import counting
 from harness.cohort.platforms.names import in_order
-from harness.cohort.standing import counting
-from harness.cohort.store.current import current_assignment
-from harness.cohort.store.extensions import extensions_in
+from harness.cohort.store.current_assignment import current_assignment
+from harness.cohort.store.deadline_extensions import extensions_in
 from harness.cohort.store.models import Entry, Reason, Row, Stage, State
 from harness.cohort.store.objects import Objects
-from harness.cohort.store.register import read_identities
 from harness.cohort.store.repository import assignment_of
 from harness.cohort.store.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, TaskTable
-from harness.cohort.store.seals import record_of
 from harness.cohort.store.store import Store
+from harness.cohort.store.stored_class_list import read_identities
+from harness.cohort.store.tampering import record_of
 from harness.record.findings import Cause, Status
 
 WAITING = ("rules", "training")

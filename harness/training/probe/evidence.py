@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from harness.graph.consistency import difference
+from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture, Graph, Mode, Node
 from harness.graph.operators import MAY_SHARE, OPS, is_in_place
 from harness.graph.parameters import statistics
-from harness.graph.probe import Evidence
 from harness.graph.receptive_field.engine import Measured
 from harness.graph.view import View
 from harness.training.chance.philox import Moment

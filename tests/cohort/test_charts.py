@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cohort.drawings import MOST_BARS, Measured, histogram, measured, scatter
+from harness.cohort.charts import MOST_BARS, Measured, histogram, measured, scatter
 from harness.report.charts import BOTTOM, LEFT, RIGHT, TOP
 
 networks = st.lists(

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from harness.cohort.platforms.class_list import parse_class_list
 from harness.cohort.platforms.names import Identity
+from harness.cohort.store.one_student import row_of
 from harness.cohort.store.progress import graded_since, last_grade
 from harness.cohort.store.queries import rows
-from harness.cohort.store.register import class_list_of, enter_class_list, identities
 from harness.cohort.store.repository import enter, enter_config, grade_row
 from harness.cohort.store.schema import ClassListTable, IdentityTable
-from harness.cohort.store.students import row_of
+from harness.cohort.store.stored_class_list import class_list_of, enter_class_list, identities
 
 
 def test_the_last_class_list_is_remembered_with_every_cell(opened):

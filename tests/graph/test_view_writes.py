@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from harness.graph.flow import functional
-from harness.graph.writes import without_view_writes
+from harness.graph.view_writes import without_view_writes
 from harness.loader.export import architecture_of
 from harness.training.program import compiled
 

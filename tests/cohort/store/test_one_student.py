@@ -2,9 +2,9 @@
 
 import pytest
 
+from harness.cohort.store.one_student import row_of, with_the_same_bytes
 from harness.cohort.store.repository import Ingested, enter, enter_config
 from harness.cohort.store.store import open_store
-from harness.cohort.store.students import row_of, with_the_same_bytes
 
 
 @pytest.fixture

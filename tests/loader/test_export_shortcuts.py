@@ -14,7 +14,7 @@ from torch.fx.experimental import proxy_tensor
 
 from harness.graph.ir import to_json
 from harness.loader.export import architecture_of
-from harness.loader.shortcuts import BATCH_NORMS, shortcuts
+from harness.loader.export_shortcuts import BATCH_NORMS, shortcuts
 
 FOLDER = REPOSITORY / "submission"
 REFERENCE = runpy.run_path(str(FOLDER / "model.py"))
@@ -138,4 +138,4 @@ def test_what_torch_adds_by_itself_is_from_no_line():
     architecture, _ = architecture_of(Sized(), (3, 32, 32), Path(__file__).parent)
     sources = {node.op: node.source for node in architecture.eval.nodes}
     assert sources.pop("aten.sym_size.int") == ""
-    assert all(source.startswith("test_shortcuts.py:") for source in sources.values())
+    assert all(source.startswith("test_export_shortcuts.py:") for source in sources.values())

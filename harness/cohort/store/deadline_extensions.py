@@ -13,7 +13,7 @@ from harness.base.errors import UsageError
 from harness.cohort.platforms.names import is_name, known_as
 from harness.cohort.store.schema import ExtensionTable
 from harness.cohort.store.store import Store
-from harness.settings.policy import instant
+from harness.settings.policy_and_deadlines import instant
 
 HEADING = "student"
 EXPECTED = "the columns student and until"

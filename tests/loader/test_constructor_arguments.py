@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from harness.loader.calls import Calls
+from harness.loader.constructor_arguments import Calls
 
 CLASS = "class Net(nn.Module):\n    def __init__(self, width, drop): ...\n"
 Given = Callable[..., Mapping[str, object]]

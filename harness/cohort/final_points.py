@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from harness.assignment.points import Total, in_words, most, total
 from harness.assignment.spec import AssignmentSpec
 from harness.cohort.store.models import Row
-from harness.settings.policy import Lateness, lateness
+from harness.settings.policy_and_deadlines import Lateness, lateness
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from harness.cohort.platforms.attendance import absent
 from harness.cohort.platforms.names import one_of
 from harness.cohort.store.models import Row
 from harness.cohort.store.queries import rows
-from harness.cohort.store.register import class_list_of, identities
 from harness.cohort.store.schema import SubmissionTable
 from harness.cohort.store.store import Store
+from harness.cohort.store.stored_class_list import class_list_of, identities
 
 
 def row_of(store: Store, student: str, assignment_sha256: str | None = None) -> Row:

@@ -2,8 +2,8 @@
 
 All that is changed in torch is changed here, and but for the shapes of batch-norms while a model is exported
 alone. The rules of a class of 24 (``benchmarks/make_class.py``, one grader) took 24.3 and 25.3 s of a
-processor with them, 26.6 to 28.6 s without. tests/loader/test_shortcuts.py compares the graphs with and
-without, and fails where another version of torch no longer asks for it.
+processor with them, 26.6 to 28.6 s without. tests/loader/test_export_shortcuts.py compares the graphs
+with and without, and fails where another version of torch no longer asks for it.
 """
 
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.assignment.spec import AssignmentSpec, parse_assignment
-from harness.cohort.standing import counting, standing
+from harness.cohort.final_points import counting, standing
 
 DUE = datetime(2026, 5, 4, 22, 0, tzinfo=UTC)
 LATE = {"due": DUE.isoformat(), "late": {"per_day_percent": 10, "at_most_percent": 50}}

@@ -10,7 +10,13 @@ import pytest
 from harness.assignment.spec import AssignmentSpec
 from harness.base.gpus import Gpu
 from harness.cohort.graders.cached import Intake, Taken
-from harness.cohort.graders.placing import BASE_MIB, graders_that_fit, largest_need_mib, need_mib, placed
+from harness.cohort.graders.gpu_placement import (
+    BASE_MIB,
+    graders_that_fit,
+    largest_need_mib,
+    need_mib,
+    placed,
+)
 from harness.cohort.store.models import CACHED
 from harness.graph.ir import parse_architecture
 from harness.settings.recipe import RecipeOverride

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.base.tables import validate
-from harness.settings.policy import Late, Policy, lateness
+from harness.settings.policy_and_deadlines import Late, Policy, lateness
 
 DUE = datetime(2026, 12, 1, 22, 59, tzinfo=UTC)
 INSTANTS = st.timedeltas(timedelta(days=-400), timedelta(days=400)).map(DUE.__add__)

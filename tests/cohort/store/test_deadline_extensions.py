@@ -8,8 +8,13 @@ from typer.testing import CliRunner
 from harness.assignment.spec import parse_assignment
 from harness.base.errors import UsageError
 from harness.cli.app import app
-from harness.cohort.standing import standing
-from harness.cohort.store.extensions import Extension, enter_extensions, extensions_in, read_extensions
+from harness.cohort.final_points import standing
+from harness.cohort.store.deadline_extensions import (
+    Extension,
+    enter_extensions,
+    extensions_in,
+    read_extensions,
+)
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.queries import rows
 from harness.cohort.store.repository import enter, enter_config, grade_row

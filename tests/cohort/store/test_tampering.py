@@ -5,8 +5,8 @@ import json
 import pytest
 from sqlalchemy import update
 
+from harness.cohort.final_points import standing
 from harness.cohort.runner import begin_again
-from harness.cohort.standing import standing
 from harness.cohort.store.leases import Outcome, claim, finish
 from harness.cohort.store.models import outcome
 from harness.cohort.store.queries import rows

@@ -7,10 +7,10 @@ from textwrap import dedent
 
 import pytest
 
-from harness.loader.advice import advice
 from harness.loader.client import Loaded, LoadFailure, trace
 from harness.loader.mistake import Mistake
 from harness.loader.protocol import Request
+from harness.loader.usual_mistakes import advice
 from harness.sources.requested import Requested
 
 NET = dedent("""

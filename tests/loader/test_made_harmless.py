@@ -12,8 +12,8 @@ import pytest
 from harness.graph.operators import unknown_ops
 from harness.loader.child import NOT_TRAINABLE
 from harness.loader.client import Loaded, LoadFailure, trace
+from harness.loader.made_harmless import AUTOCAST, COMPILED, GPU, LOGGED, THREADS
 from harness.loader.protocol import Request
-from harness.loader.switches import AUTOCAST, COMPILED, GPU, LOGGED, THREADS
 from harness.sources.requested import Requested
 
 NET = dedent("""

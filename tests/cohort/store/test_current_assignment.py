@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from harness.assignment.points import named
 from harness.base.errors import UsageError
-from harness.cohort.store.current import current_assignment, require_current, switch_to
+from harness.cohort.store.current_assignment import current_assignment, require_current, switch_to
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.repository import current_config, current_spec, enter, enter_config
 from harness.cohort.store.schema import Base
