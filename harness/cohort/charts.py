@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.cohort.store.models import Row
-from harness.record.record import VariantRecord
 from harness.report.charts import BOTTOM, LEFT, RIGHT, TOP, Tick, nice_ticks, scale
 
 MOST_BARS = 24
@@ -65,7 +64,9 @@ def measured(rows: Sequence[Row], variant: str) -> tuple[Measured, ...]:
     return tuple(
         Measured(row.student, 100 * found.facts.accuracy, found.facts.parameters, found.verdict == "passed")
         for row in rows
-        if (found := _variant(row, variant)) is not None and found.facts.accuracy is not None
+        if row.record is not None
+        and (found := row.record.variants.get(variant)) is not None
+        and found.facts.accuracy is not None
     )
 
 
@@ -133,7 +134,3 @@ def scatter(networks: Sequence[Measured], threshold: float | None, below: int | 
 
 def _known(line: float | None) -> list[float]:
     return [] if line is None else [line]
-
-
-def _variant(row: Row, name: str) -> VariantRecord | None:
-    return row.record.variants.get(name) if row.record else None

@@ -100,7 +100,7 @@ def submissions(
         records = _last_records(session, grades.values())
         said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
-    for one in sorted(handed, key=_instant):
+    for one in sorted(handed, key=lambda one: (one.submitted_at or _LONG_AGO, one.id)):
         by_student.setdefault(one.student, []).append(one)
     found = []
     for name in sorted(by_student, key=in_order):
@@ -196,10 +196,6 @@ def _grades(session: Session, keys: Collection[str] | None) -> dict[str, list[Gr
     for grade in session.scalars(asked):
         found.setdefault(grade.key, []).append(grade)
     return found
-
-
-def _instant(one: SubmissionTable) -> tuple[datetime, int]:
-    return (one.submitted_at or _LONG_AGO, one.id)
 
 
 def _under(assignment_sha256: str, keys: Iterable[str], tasks: Mapping[str, TaskTable]) -> str | None:
