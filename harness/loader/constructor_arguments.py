@@ -98,7 +98,10 @@ def _program(file: Path) -> _Program:
     program = _Program(file)
     try:
         is_notebook = file.suffix == NOTEBOOK
-        pieces = [python_of(cell).source for cell in code_cells(file)] if is_notebook else [_text(file)]
+        if is_notebook:
+            pieces = [python_of(cell).source for cell in code_cells(file)]
+        else:
+            pieces = [file.read_text(encoding="utf-8", errors="replace")]
     except (ValueError, OSError, RecursionError):
         pieces = []
     for source in pieces:
@@ -114,10 +117,6 @@ def _program(file: Path) -> _Program:
             for parameter, expression in _bound(call, parameters, program):
                 program.given[dot + parameter].append(expression)
     return program
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace")
 
 
 def _enter(node: ast.AST, program: _Program) -> None:

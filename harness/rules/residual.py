@@ -10,7 +10,7 @@ from harness.graph.receptive_field.field import Unknown
 from harness.graph.residual_joins import Join, Shortcut
 from harness.graph.stages import stage_made, stages
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Limits
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 

@@ -11,7 +11,7 @@ from harness.graph.naming import counted
 from harness.graph.residual_joins import is_weighted
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Limits
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 
