@@ -95,7 +95,7 @@ def load_data(spec: DataSpec, folder: str | None, progress: Progress) -> "Data":
         DataUnavailableError: the data is nowhere and cannot be downloaded.
     """
     from harness.datasets.images import Data
-    from harness.datasets.preparing import prepared
+    from harness.datasets.splits import prepared
 
     root, read = (
         _read_public(spec, folder, progress) if isinstance(spec.of, Public) else _read_own(spec, folder)

@@ -6,8 +6,8 @@ from PIL import Image
 
 from harness.base.errors import DataError
 from harness.datasets.images import Split, Splits, shaped
-from harness.datasets.preparing import prepared
 from harness.datasets.spec import DataSpec
+from harness.datasets.splits import prepared
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
