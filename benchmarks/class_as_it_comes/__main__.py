@@ -46,9 +46,10 @@ from harness.training.images.batches import Batches
 from harness.training.images.pixels import Pixels
 from harness.training.images.statistics import measured, stats_of
 from harness.training.jobs import Model, TrainJob
-from harness.training.loop import Inputs, optimised, train
+from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic
 from harness.training.network import Network, read
+from harness.training.optimiser import optimised
 from harness.training.plan import planned
 
 SPEC = load_assignment(DEFAULT_ASSIGNMENT)

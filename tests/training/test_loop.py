@@ -20,9 +20,10 @@ from harness.training.events import EpochEvent, Event, StepEvent
 from harness.training.images.pixels import Pixels
 from harness.training.images.statistics import measured
 from harness.training.jobs import Model, TrainJob
-from harness.training.loop import Diverged, Inputs, optimised, train
+from harness.training.loop import Diverged, Inputs, train
 from harness.training.measure import measure
 from harness.training.network import Network, read
+from harness.training.optimiser import optimised
 
 Export = Callable[[nn.Module], Model]
 

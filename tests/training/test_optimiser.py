@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from harness.settings.recipe import RecipeSpec
-from harness.training.loop import optimised
-from harness.training.muon import Muon, orthogonalised
+from harness.training.optimiser import Muon, optimised, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(24, 27), (128, 112), (64, 64)], ids=["wide", "tall", "square"])
