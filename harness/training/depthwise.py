@@ -7,11 +7,16 @@ on for dilation are slow, most of all where the processor has AVX2 alone. In bfl
 and gives NaN or is off by 130 %, by another amount each time.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
+
+
+MOST_LARGER = 4
+"""Times as many pixels as an image has that zeros may make of it; with more, folding gains nothing."""
 
 
 def grouped(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,9 +59,11 @@ def _folded_conv2d(
     # Zeros after the last pixel, as the padding has them: a whole number of pixels in each small image,
     # and no fewer than the kernel has, on which oneDNN takes three times as long.
     sides, kernel = image.shape[2:], weight.shape[2:]
-    missing = [d * max(-(-side // d), k) - side for side, k in zip(sides, kernel, strict=True)]
-    if any(missing):
-        image = F.pad(image, (0, missing[1], 0, missing[0]))
+    whole = [d * max(-(-side // d), k) for side, k in zip(sides, kernel, strict=True)]
+    if math.prod(whole) > MOST_LARGER * math.prod(sides):
+        return None
+    if whole != list(sides):
+        image = F.pad(image, (0, whole[1] - sides[1], 0, whole[0] - sides[0]))
     small = F.conv2d(_fold(image, d), weight, bias, padding=[size // d for size in padding], groups=groups)
     height, width = (
         side + 2 * pad - d * (k - 1) for side, pad, k in zip(sides, padding, kernel, strict=True)

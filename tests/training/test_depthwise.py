@@ -73,8 +73,9 @@ def test_output_and_gradients_are_those_of_the_convolution(
         ([2, 2], [2, 2], [2, 2]),
         ([1, 1], [1, 1], [2, 2]),
         ([1, 1], [2, 4], [2, 4]),
+        ([1, 1], [16, 16], [16, 16]),
     ],
-    ids=["stride", "padding", "not square"],
+    ids=["stride", "padding", "not square", "a dilation as large as the image"],
 )
 def test_what_does_not_fold_stays_in_float32(settings: tuple[list[int], ...]) -> None:
     image, weight = torch.randn(2, 8, 16, 16), torch.randn(8, 1, 3, 3)
