@@ -6,9 +6,10 @@ from pathlib import Path
 
 from harness.base.files import write_bytes, write_text
 from harness.record.trainings import EpochLog
+from harness.report.charts import accuracy_chart, loss_chart
 from harness.report.files import train_log
 from harness.report.pictures import PLOTS
-from harness.report.plots.curves import draw_accuracy_so_far, draw_loss_so_far
+from harness.report.plots.curves import draw_chart
 
 
 def write_so_far(epochs: Sequence[EpochLog], folder: Path, title: str, threshold: float | None) -> None:
@@ -18,5 +19,7 @@ def write_so_far(epochs: Sequence[EpochLog], folder: Path, title: str, threshold
     """
     with suppress(Exception):  # whatever goes wrong with a picture, the training goes on
         write_text(folder / "train_log.csv", train_log(epochs))
-        write_bytes(folder / PLOTS / "acc_curves.png", draw_accuracy_so_far(epochs, title, threshold))
-        write_bytes(folder / PLOTS / "loss_curves.png", draw_loss_so_far(epochs, title))
+        heading = f"{title}, epoch {len(epochs)}"
+        accuracy = draw_chart(accuracy_chart(epochs, threshold), heading)
+        write_bytes(folder / PLOTS / "acc_curves.png", accuracy)
+        write_bytes(folder / PLOTS / "loss_curves.png", draw_chart(loss_chart(epochs), heading))
