@@ -96,8 +96,7 @@ def reproduce(
     3 if it could not be trained again.
     """
     from harness.cli.terminal import Display, say, show_reproduction
-    from harness.pipeline.foreseen import foreseen
-    from harness.pipeline.reproduce import assignment_of, reproduce
+    from harness.pipeline.reproduce import assignment_of, foreseen, reproduce
     from harness.pipeline.task import Settings
     from harness.record.record import load_record
 

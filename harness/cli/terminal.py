@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.record.findings import Finding
 from harness.record.record import Record, VariantRecord
-from harness.report.scores import class_scores
+from harness.report.csv_files import class_scores
 from harness.report.visible import visible
 from harness.report.words import to_change, worst_first
 from harness.training.events import (

@@ -122,14 +122,14 @@ def accuracy_chart(
     return replace(chart, interval=marked, stages=_stages(counts))
 
 
-def loss_chart(epochs: Sequence[EpochLog], of: int = 0, counts: Training | None = None) -> Chart:
-    """Return the chart of test and training loss; the arguments are those of `accuracy_chart`."""
+def loss_chart(epochs: Sequence[EpochLog], counts: Training | None = None) -> Chart:
+    """Return the chart of test and training loss; `counts` as of `accuracy_chart`."""
     last = epochs[-1]
     summary = (
         f"After epoch {last.epoch}: {last.train_loss:.3f} in training, {last.test_loss:.3f} on the test set."
     )
     series = {"test": [e.test_loss for e in epochs], "train": [e.train_loss for e in epochs]}
-    chart = _chart("Loss by epoch, mean cross-entropy", summary, series, _from_zero(series), of)
+    chart = _chart("Loss by epoch, mean cross-entropy", summary, series, _from_zero(series))
     return replace(chart, stages=() if counts is None else _stages(counts))
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+from harness.report.csv_files import summary_rows
 from harness.report.files import write_reports
 from harness.report.material import materials
 from harness.report.pictures import write_pictures
 from harness.report.plots.sources import EffectiveField, read_effective_field, write_effective_field
-from harness.report.summary import summary_rows
 
 CURVES = {"acc_curves.png", "loss_curves.png", "cm.png"}
 GRIDS = {"test_samples_grid.png", "wrong_samples_grid.png", "augmented_samples_grid.png"}
