@@ -68,8 +68,10 @@ def test_a_mistake_is_explained_as_in_the_sandbox(tmp_path):
 TWO = """
     [variants.basic]
     file = "one.py"
+    class = "Net"
     [variants.dilated]
     file = "two.py"
+    class = "NetDilated"
 """
 
 
