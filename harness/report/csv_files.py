@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.datasets.confusion import correct_of
+from harness.datasets.metrics import correct_of
 from harness.record.record import Record
 from harness.record.trainings import EpochLog, Training
 

@@ -10,7 +10,7 @@ from harness.cohort.page import render_page
 from harness.cohort.table import ClassTable
 from harness.similarity.page import render_similar_page, with_evidence
 from harness.similarity.similarity import Document, clusters
-from harness.similarity.tokens import read_text
+from harness.similarity.sources import read_text
 
 AXE = REPOSITORY / "tests" / "report" / "vendor" / "axe.min.js"
 WIDTHS = (380, 800, 1400)

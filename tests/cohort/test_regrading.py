@@ -29,7 +29,7 @@ from harness.cohort.store.repository import enter_config, grade_row
 from harness.cohort.store.schema import SubmissionTable, TaskTable
 from harness.cohort.store.store import opened_store
 from harness.cohort.table import seconds
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.judging import judge

@@ -20,9 +20,10 @@ from harness.training.events import EpochEvent, Event, StepEvent
 from harness.training.images.pixels import Pixels
 from harness.training.images.statistics import measured
 from harness.training.jobs import Model, TrainJob
-from harness.training.loop import Diverged, Inputs, optimised, train
+from harness.training.loop import Diverged, Inputs, train
 from harness.training.measure import measure
 from harness.training.network import Network, read
+from harness.training.optimiser import optimised
 
 Export = Callable[[nn.Module], Model]
 
@@ -177,6 +178,21 @@ def test_the_learning_rate_rises_to_the_peak_and_ends_near_zero(recipe: RecipeSp
     assert max(rates) == pytest.approx(recipe.lr)
     assert rates.index(max(rates)) == recipe.warmup * 100 - 1
     assert rates[-1] == pytest.approx(recipe.lr / recipe.div_factor / recipe.final_div_factor)
+
+
+def test_the_learning_rate_falls_in_a_straight_line_or_along_a_cosine(recipe: RecipeSpec) -> None:
+    def a_quarter_down(anneal: str) -> float:
+        fitted = optimised(nn.Linear(2, 2), recipe.model_copy(update={"anneal": anneal}), 101)
+        rates = []
+        for _ in range(101):
+            rates.append(fitted.schedule.get_last_lr()[0])
+            fitted.optimizer.step()
+            fitted.schedule.step()
+        peak = rates.index(max(rates))
+        return rates[peak + (len(rates) - 1 - peak) // 4] / recipe.lr
+
+    assert a_quarter_down("linear") == pytest.approx(0.75, abs=0.01)
+    assert a_quarter_down("cosine") == pytest.approx((1 + math.cos(math.pi / 4)) / 2, abs=0.01)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])

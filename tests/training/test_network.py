@@ -14,7 +14,6 @@ from harness.graph import ir as plain
 from harness.graph.ir import Architecture
 from harness.loader.export import architecture_of
 from harness.settings.recipe import Precision, RecipeSpec
-from harness.training.loop import optimised
 from harness.training.measure import arithmetic
 from harness.training.network import (
     Network,
@@ -25,6 +24,7 @@ from harness.training.network import (
     running,
     usable_layout,
 )
+from harness.training.optimiser import optimised
 from harness.training.program import compiled
 
 CPU = torch.device("cpu")
