@@ -46,7 +46,7 @@ def probed(assignment, tmp_path, monkeypatch):
     """Probe the reference's graph in folders of these names together, in a worker that stands in."""
     package = tmp_path / "packages" / "harness" / "training"
     package.mkdir(parents=True)
-    for file, text in (("../__init__", ""), ("__init__", ""), ("engine", CHILD)):
+    for file, text in (("../__init__", ""), ("__init__", ""), ("worker", CHILD)):
         (package / f"{file}.py").write_text(text)
     monkeypatch.setattr(runner, "_PACKAGES", tmp_path / "packages")
     short = assignment.model_copy(update={"limits": assignment.limits.model_copy(update={"intake_s": 3})})
