@@ -101,7 +101,7 @@ def test_a_graph_that_ends_the_process_before_it_is_checked_counts_as_not_loaded
 
 
 def test_a_worker_that_does_not_even_begin_is_nobody_s_fault(probed, tmp_path):
-    (tmp_path / "packages" / "harness" / "training" / "engine.py").write_text("raise SystemExit('no torch')")
+    (tmp_path / "packages" / "harness" / "training" / "worker.py").write_text("raise SystemExit('no torch')")
     with pytest.raises(TrainingError, match=r"got exit code 1\. The end of its messages: no torch"):
         probed("one", "other")
 
