@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
-from harness.loader.client import Loaded, open_loader, trace
+from harness.loader.client import Loaded, open_loader, readable, trace
 from harness.loader.protocol import Request
 from harness.sandbox.self_check import without_sandbox
 from harness.sources.requested import Requested
@@ -39,7 +39,6 @@ def take_in(tmp_path, variant):
     assignment = load_assignment(DEFAULT_ASSIGNMENT)
     limits = assignment.limits
     network = {"basic": "Net", "dilated": "NetDilated"}[variant]
-    wanted = Requested(file=SUBMISSION / "model.py", class_name=network)
 
     def taken(opened: Callable, times: int) -> Spent:
         before = spent()
@@ -47,13 +46,15 @@ def take_in(tmp_path, variant):
             for _ in range(times):
                 out = tmp_path / str(time.monotonic_ns())
                 out.mkdir()
-                request = Request(
-                    root=SUBMISSION, variants={variant: wanted}, input_shape=assignment.data.input_shape,
-                    classes=assignment.data.num_classes, init_seed=1, other_init_seed=2,
-                    cpu_s=limits.intake_cpu_s, memory_mib=limits.intake_memory_mib,
-                    output_mib=limits.intake_output_mib, out=out,
-                )  # fmt: skip
-                assert isinstance(trace(request, limits, sandbox)[variant], Loaded)
+                with readable(SUBMISSION, sandbox) as copy:
+                    wanted = Requested(file=copy / "model.py", class_name=network)
+                    request = Request(
+                        root=copy, requested=wanted, input_shape=assignment.data.input_shape,
+                        classes=assignment.data.num_classes, init_seed=1, other_init_seed=2,
+                        cpu_s=limits.intake_cpu_s, memory_mib=limits.intake_memory_mib,
+                        output_mib=limits.intake_output_mib, out=out,
+                    )  # fmt: skip
+                    assert isinstance(trace(request, limits, sandbox), Loaded)
         return tuple(after - start for after, start in zip(spent(), before, strict=True))
 
     return taken

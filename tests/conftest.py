@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -18,10 +18,12 @@ from harness.graph.cost import million_multiply_adds
 from harness.graph.evidence import Evidence
 from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
 from harness.graph.receptive_field.agreement import Extents
-from harness.loader.client import open_loader
+from harness.loader.client import Loaded, LoadFailure, open_loader, readable, trace
+from harness.loader.protocol import Request
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.sandbox.client import Sandbox
+from harness.sources.requested import Requested
 
 # Before torch is loaded: waiting threads that spin make tests on a busy machine several times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -61,6 +63,31 @@ def sandbox() -> Iterator[Sandbox]:
     """What runs submissions, in the strongest backend that works here."""
     with open_loader() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def trace_all(assignment: AssignmentSpec, tmp_path_factory: pytest.TempPathFactory):
+    """Load models of one folder, each in a child of its own, by their names."""
+
+    def run(
+        sandbox: Sandbox, root: Path, wanted: Mapping[str, Requested], *,
+        intake_s: int = 300, cpu_s: int = 300, memory_mib: int = 4096, output_mib: int = 64,
+    ) -> dict[str, Loaded | LoadFailure]:  # fmt: skip
+        limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": output_mib})
+
+        def traced(copy: Path, name: str) -> Loaded | LoadFailure:
+            file = copy / wanted[name].file.relative_to(root)
+            request = Request(
+                root=copy, requested=wanted[name].model_copy(update={"file": file}), input_shape=(3, 32, 32),
+                classes=10, init_seed=1, other_init_seed=2, cpu_s=cpu_s, memory_mib=memory_mib,
+                output_mib=output_mib, out=tmp_path_factory.mktemp("out"),
+            )  # fmt: skip
+            return trace(request, limits, sandbox)
+
+        with readable(root, sandbox) as copy:
+            return {name: traced(copy, name) for name in wanted}
+
+    return run
 
 
 @pytest.fixture(scope="module")

@@ -28,12 +28,13 @@ from harness.graph.receptive_field.agreement import Extents
 from harness.graph.view import views_of
 from harness.loader.export import architecture_of
 from harness.record.findings import Finding
-from harness.rules.explain import PAGES
 from harness.rules.judging import judge
 from harness.rules.network import Network
 from harness.rules.registry import RULES, Asked, asked
 from harness.settings.recipe import RecipeOverride
 from harness.training.probe.evidence import IMAGES, STEPS, evidence
+
+PAGES = REPOSITORY / "harness" / "rules"
 
 ASKED = list(load_assignment(DEFAULT_ASSIGNMENT).rules)
 PAGE = REPOSITORY / "docs" / "rules.md"

@@ -20,7 +20,7 @@ UNFINISHED = ".unfinished"
 """In a results folder: a grade has begun, and not come to its end."""
 
 
-def check_writable(folder: Path, option: str = "--out") -> None:
+def check_writable(folder: Path) -> None:
     """Find out before the work, not after it, that its results could not be written; makes the folder.
 
     Raises:
@@ -32,7 +32,7 @@ def check_writable(folder: Path, option: str = "--out") -> None:
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise UsageError(f"{option} {folder}: cannot be written ({reason}). Name another folder.") from None
+        raise UsageError(f"--out {folder}: cannot be written ({reason}). Name another folder.") from None
 
 
 def check_file(file: str | Path | None, option: str = "--json") -> None:

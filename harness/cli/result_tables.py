@@ -13,7 +13,7 @@ from rich.text import Text
 from harness.cli.terminal import output, plain, say, screen, verdicts
 from harness.record.findings import Finding
 from harness.record.record import Record, VariantRecord
-from harness.report.scores import class_scores
+from harness.report.csv_files import class_scores
 from harness.report.visible import visible
 from harness.report.words import to_change, worst_first
 from harness.training.events import MeasuredEvent

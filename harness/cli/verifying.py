@@ -142,8 +142,7 @@ def reproduce(
     """
     from harness.cli.result_tables import show_reproduction
     from harness.cli.terminal import Display, say
-    from harness.pipeline.foreseen import foreseen
-    from harness.pipeline.reproduce import assignment_of, reproduce
+    from harness.pipeline.reproduce import assignment_of, foreseen, reproduce
     from harness.pipeline.task import Settings
     from harness.record.record import load_record
 

@@ -40,7 +40,7 @@ from harness.record.record import Record, to_json
 from harness.report.files import write_reports
 from harness.report.folders import variant_folders
 from harness.report.html import render_html
-from harness.report.scorecard import pictures_beside, render_scorecard
+from harness.report.markdown import pictures_beside, render_scorecard
 from harness.rules.judging import not_trained
 from harness.rules.verdicts import Verdict
 from harness.sources.requested import Requested

@@ -89,11 +89,6 @@ class Public(Dataset):
     """Of images and labels in memory, as `harness.datasets.images.Data.sha256`; "" where not known."""
     miniature: Miniature | None = None
 
-    @property
-    def is_balanced(self) -> bool:
-        """Whether the classes have equally many test images."""
-        return len(set(self.test_per_class)) == 1
-
 
 @dataclass(frozen=True)
 class Own(Dataset):

@@ -7,7 +7,7 @@ lies can only hand in another graph, on which the submission is then graded.
 import contextlib
 import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -38,21 +38,15 @@ NOT_TRAINABLE = (
 )
 
 
-def answers(data: bytes) -> Iterator[bytes]:
-    """Yield three blocks for every variant of a `Request`, see `answer`."""
-    torch.set_num_threads(1)
-    request = Request.model_validate_json(data)
-    for requested in request.variants.values():
-        yield from answer(request, requested)
-
-
-def answer(request: Request, requested: Requested) -> tuple[bytes, bytes, bytes]:
-    """Build and export one variant: `Answer`, ``architecture.json``, ``initial.safetensors`` as bytes.
+def answers(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Answer a `Request`: `Answer`, ``architecture.json``, ``initial.safetensors`` as bytes.
 
     The last two are empty where the submission's own code stopped the loading.
     """
+    torch.set_num_threads(1)
+    request = Request.model_validate_json(data)
     try:
-        found, notes = _find(request, requested)
+        found, notes = _find(request)
         built = found.built
         architecture, weights, said = exported(built.name, built.model, request)
         told = notes()
@@ -79,8 +73,9 @@ def answer(request: Request, requested: Requested) -> tuple[bytes, bytes, bytes]
 def warm_up() -> None:
     """Export a small network, so that nothing is left to load once the process is locked."""
     torch.set_num_threads(1)
+    nothing = Requested(file=Path("/"), class_name=None)
     request = Request(
-        root=Path("/"), variants={}, input_shape=(3, 16, 16), classes=2, init_seed=0, other_init_seed=1,
+        root=Path("/"), requested=nothing, input_shape=(3, 16, 16), classes=2, init_seed=0, other_init_seed=1,
         cpu_s=1, memory_mib=1, output_mib=1, out=Path("/"),
     )  # fmt: skip
     exported("Warm", _Warm(), request)
@@ -136,14 +131,14 @@ def _bytes(answer: Answer) -> bytes:
     return answer.model_dump_json().encode()
 
 
-def _find(request: Request, requested: Requested) -> tuple[Found, Callable[[], list[str]]]:
+def _find(request: Request) -> tuple[Found, Callable[[], list[str]]]:
     """Find and build the model; the notes are complete once it has been run."""
     stubs, let_pass = Stubs(), set[str]()
     stubs.install()
     made_harmless.install(let_pass.add)
     note_lines(request.root)
     seed_all(request.init_seed)
-    search = Search(request, requested, stubs)
+    search = Search(request, stubs)
     found = search.run()
 
     def notes() -> list[str]:

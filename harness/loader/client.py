@@ -1,7 +1,8 @@
 """Load plain data from a submission: the only function through which the harness runs student code.
 
-`trace` copies the submission to where a child of the sandbox can read it, has `harness.loader.child` run it,
-and parses what came back as hostile input. How a child ended is one word, `harness.record.findings.Ending`:
+`readable` copies a submission to where children of the sandbox can read it; `trace` has
+`harness.loader.child` run one of its variants, and parses what came back as hostile input. How a child ended
+is one word, `harness.record.findings.Ending`:
 
 * ``ok``: a graph came back.
 * ``crashed``: the student's code raised an error, left or died; ``timed_out``, ``over_output``,
@@ -13,8 +14,8 @@ and parses what came back as hostile input. How a child ended is one word, `harn
 import hashlib
 import tempfile
 import unicodedata
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,7 @@ from harness.graph.ir import MAX_JSON_BYTES, Architecture, parse_architecture, t
 from harness.loader.protocol import ANSWER, ARCHITECTURE, BLOCKS, MAX_TEXT, WEIGHTS, Answer, Request
 from harness.record.findings import Cause, Ending
 from harness.sandbox.backends import BackendChoice
-from harness.sandbox.client import Ended, Reply, Sandbox, open_sandbox
+from harness.sandbox.client import Ended, Sandbox, open_sandbox
 from harness.sandbox.self_check import SelfCheck
 from harness.sources.files import copy_sources
 
@@ -78,22 +79,40 @@ def open_loader(wanted: BackendChoice = "auto") -> AbstractContextManager[Sandbo
     return open_sandbox(PROGRAM, wanted)
 
 
-def trace(request: Request, limits: Limits, box: Sandbox | SelfCheck) -> dict[str, Loaded | LoadFailure]:
-    """Run a copy of the submission in the box and read its answers, one per variant.
+@contextmanager
+def readable(root: Path, box: Sandbox | SelfCheck) -> Iterator[Path]:
+    """Copy a submission's sources to where every child of the box can read them and none can write.
 
-    `request.out` must be an empty folder; what came back is written there. Whatever the child does,
-    every variant has an answer.
+    Raises:
+        UsageError: the submission's folder holds more than can be copied.
+    """
+    with tempfile.TemporaryDirectory(dir=box.folder) as folder:
+        Path(folder).chmod(0o755)
+        copy = Path(folder) / "submission"
+        copy_sources(root, copy)
+        yield copy
+
+
+def trace(request: Request, limits: Limits, box: Sandbox | SelfCheck) -> Loaded | LoadFailure:
+    """Run one variant of a submission, whose sources are `readable`, in a child of the box; read its answer.
+
+    `request.out` must be an empty folder; what came back is written there. Whatever the child does, there is
+    an answer.
 
     Raises:
         SandboxError: the child could not be locked; no student code has run.
-        UsageError: the submission's folder holds more than can be copied.
     """
-    most_bytes = len(request.variants) * (limits.intake_output_mib + 1) * 2**20
-    with tempfile.TemporaryDirectory(dir=box.folder) as folder:
-        Path(folder).chmod(0o755)
-        printed, copy = request.out / "printed.txt", Path(folder) / "submission"
-        reply = box.run(_copied(request, copy), printed, limits.intake_s, most_bytes)
-    return _answers(request, reply, printed, copy)
+    printed = request.out / "printed.txt"
+    reply = box.run(request, printed, limits.intake_s, (limits.intake_output_mib + 1) * 2**20)
+    for name, block in zip(BLOCKS, _blocks(reply.said), strict=False):
+        if block:
+            (request.out / name).write_bytes(block)
+    ended = reply.ended
+    if printed.stat().st_size >= request.output_mib * 2**20:
+        ended = Ended("over_output", "student", "the submission printed too much; remove the prints.")
+    with printed.open("rb") as file:
+        output = file.read(4 * MAX_TEXT).decode(errors="replace")
+    return _read_answer(request, ended, clean_text(output.replace(f"{request.root}/", "")))
 
 
 def clean_text(text: str) -> str:
@@ -105,54 +124,22 @@ def clean_text(text: str) -> str:
 # Private functions
 
 
-def _copied(request: Request, root: Path) -> Request:
-    """Copy the submission's sources to `root` and return the request for the copy."""
-    copy_sources(request.root, root)
-    variants = {
-        name: wanted.model_copy(update={"file": root / wanted.file.relative_to(request.root)})
-        for name, wanted in request.variants.items()
-    }
-    return request.model_copy(update={"root": root, "variants": variants})
-
-
-def _answers(request: Request, reply: Reply, printed: Path, copy: Path) -> dict[str, Loaded | LoadFailure]:
-    """Parse what a child said of every variant; its files are written below `request.out`.
-
-    Files of the submission that it ran, which was `copy`, are shown by their paths in the submission.
-    """
-    for name, blocks in _unpacked(reply.said, list(request.variants)).items():
-        (request.out / name).mkdir()
-        for file_name, block in zip(BLOCKS, blocks, strict=False):
-            if block:
-                (request.out / name / file_name).write_bytes(block)
-    ended = reply.ended
-    if printed.stat().st_size >= request.output_mib * 2**20:
-        ended = Ended("over_output", "student", "the submission printed too much; remove the prints.")
-    with printed.open("rb") as file:
-        text = clean_text(file.read(4 * MAX_TEXT).decode(errors="replace").replace(f"{copy}/", ""))
-    return {name: _read_answer(request, name, ended, text) for name in request.variants}
-
-
-def _unpacked(said: bytes, variants: Sequence[str]) -> dict[str, list[bytes]]:
-    """Cut what the child said into the blocks of each variant, as far as it goes."""
-    found: dict[str, list[bytes]] = {}
+def _blocks(said: bytes) -> list[bytes]:
+    """Cut what the child said into its blocks; none where one of them is not all there."""
+    blocks: list[bytes] = []
     at = 0
-    for name in variants:
-        blocks = []
-        for _ in BLOCKS:
-            size = int.from_bytes(said[at : at + 8], "big")
-            end = at + 8 + size
-            if end > len(said) or len(said) < at + 8:
-                return found
-            blocks.append(said[at + 8 : end])
-            at = end
-        found[name] = blocks
-    return found
+    for _ in BLOCKS:
+        end = at + 8 + int.from_bytes(said[at : at + 8], "big")
+        if end > len(said) or len(said) < at + 8:
+            return []
+        blocks.append(said[at + 8 : end])
+        at = end
+    return blocks
 
 
-def _read_answer(request: Request, name: str, ended: Ended | None, output: str) -> Loaded | LoadFailure:
-    folder = request.out / name
-    wanted = request.variants[name].class_name or ""
+def _read_answer(request: Request, ended: Ended | None, output: str) -> Loaded | LoadFailure:
+    folder = request.out
+    wanted = request.requested.class_name or ""
     try:
         answer = Answer.model_validate_json(_read_capped(folder / ANSWER, 16 * MAX_TEXT))
     except FileNotFoundError:

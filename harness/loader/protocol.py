@@ -1,8 +1,8 @@
 """The protocol of the parent and the loader child: what is requested and what comes back, as plain data.
 
-The child (`harness.loader.child`) reads one `Request` and answers over one pipe. For every variant the parent
-writes what came to ``<out>/<variant>/``: ``answer.json`` and, when the model could be exported,
-``architecture.json`` and ``initial.safetensors``.
+The child (`harness.loader.child`) reads one `Request` and answers over one pipe. The parent writes what came
+to ``<out>/``: ``answer.json`` and, when the model could be exported, ``architecture.json`` and
+``initial.safetensors``.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ WEIGHTS = "initial.safetensors"
 ANSWER = "answer.json"
 NOTEBOOK = ".ipynb"
 BLOCKS = (ANSWER, ARCHITECTURE, WEIGHTS)
-"""What the child says of a variant, in this order."""
+"""What the child says, in this order."""
 MAX_NOTE = 1_000
 MAX_TEXT = 64 * 1024
 """Characters of any text taken from the child; it is for display only."""
@@ -30,11 +30,11 @@ Text = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 class Request(Confined):
-    """Build and export these variants of one submission; tracebacks show only frames below its root."""
+    """Build and export one variant of a submission; tracebacks show only frames below its root."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    variants: dict[str, Requested]
+    requested: Requested
     input_shape: tuple[int, int, int]
     """(C, H, W) of one image."""
     classes: int
@@ -44,7 +44,7 @@ class Request(Confined):
 
 
 class Answer(Frozen):
-    """The child's answer on one variant. Text is for display; `stage` names where it stopped.
+    """The child's answer. Text is for display; `stage` names where it stopped.
 
     `seeds_differ` is a claim of the child: it only ever leads to a warning.
     """

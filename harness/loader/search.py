@@ -17,7 +17,6 @@ from harness.loader.importing import Loader
 from harness.loader.protocol import NOTEBOOK, Request
 from harness.loader.search_order import tiers
 from harness.loader.stubs import Stubs
-from harness.sources.requested import Requested
 
 _SHOWN = 8
 """Candidates, or reasons, that a message lists."""
@@ -48,9 +47,9 @@ class _Misfit:
 class Search:
     """Looks through the files of one submission; `notes` are what its author should know."""
 
-    def __init__(self, request: Request, requested: Requested, stubs: Stubs) -> None:
-        self._request, self._requested, self._stubs = request, requested, stubs
-        self._root = requested.file if requested.file.is_dir() else request.root
+    def __init__(self, request: Request, stubs: Stubs) -> None:
+        self._request, self._requested, self._stubs = request, request.requested, stubs
+        self._root = self._requested.file if self._requested.file.is_dir() else request.root
         self._loader = Loader(self._root, request.root)
         self._misfits: list[_Misfit] = []
         self._calls = Calls(self._root if self._requested.file.is_dir() else request.root)

@@ -66,7 +66,7 @@ def run_training(task: Task, variant: str, recipe: RecipeSpec, worker: Child) ->
             logs.append(event.log)
             progress.epoch(event)
             if settings.live:
-                from harness.report.live import write_so_far  # takes matplotlib along, which is slow
+                from harness.report.files import write_so_far  # takes matplotlib along, which is slow
 
                 write_so_far(logs, task.folder(variant), variant, task.assignment.accuracy_asked(variant))
         task.listen(variant, event)

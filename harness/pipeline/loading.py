@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.base.errors import HarnessError
 from harness.base.files import write_text
 from harness.base.seeds import seed_for
-from harness.loader.client import PROGRAM, Loaded, LoadFailure, open_loader, trace
+from harness.loader.client import PROGRAM, Loaded, LoadFailure, open_loader, readable, trace
 from harness.loader.protocol import Request
 from harness.pipeline.task import Loads, Source, Task
 from harness.sandbox.client import Sandbox
@@ -40,9 +40,9 @@ def in_sandbox(sandbox: Sandbox | None = None, input_shape: tuple[int, int, int]
 
     def source(task: Task) -> Loads:
         task.listen("", "load")
-        with _opened(task, sandbox) as opened:
-            shape = input_shape or task.assignment.data.input_shape
-            variants = {name: _exported(task, name, opened, shape) for name in task.submission.variants}
+        shape = input_shape or task.assignment.data.input_shape
+        with _opened(task, sandbox) as opened, readable(task.submission.root, opened) as copy:
+            variants = {name: _exported(task, name, opened, copy, shape) for name in task.submission.variants}
             return Loads(opened.backend, variants)
 
     return source
@@ -69,14 +69,15 @@ def _opened(task: Task, sandbox: Sandbox | None) -> AbstractContextManager[Sandb
 
 
 def _exported(
-    task: Task, name: str, sandbox: Sandbox | SelfCheck, input_shape: tuple[int, int, int]
+    task: Task, name: str, sandbox: Sandbox | SelfCheck, copy: Path, input_shape: tuple[int, int, int]
 ) -> Loaded | LoadFailure:
-    """Export one variant, in a child of its own; its weights go to the variant's folder."""
-    limits = task.assignment.limits
+    """Export one variant of a copy, in a child of its own; its weights go to the variant's folder."""
+    limits, requested = task.assignment.limits, task.submission.variants[name].requested
+    in_copy = copy / requested.file.relative_to(task.submission.root)
     with tempfile.TemporaryDirectory(prefix="harness-") as temporary:
         request = Request(
-            root=task.submission.root,
-            variants={name: task.submission.variants[name].requested},
+            root=copy,
+            requested=requested.model_copy(update={"file": in_copy}),
             input_shape=input_shape,
             classes=task.assignment.data.num_classes,
             init_seed=seed_for(task.seed, "init"),
@@ -86,7 +87,7 @@ def _exported(
             output_mib=limits.intake_output_mib,
             out=Path(temporary),
         )
-        loaded = trace(request, limits, sandbox)[name]
+        loaded = trace(request, limits, sandbox)
         return _moved(loaded, task.model(name)) if isinstance(loaded, Loaded) else loaded
 
 

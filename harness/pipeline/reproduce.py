@@ -7,7 +7,7 @@ ends it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 from harness.assignment.gallery import shipped
 from harness.assignment.spec import AssignmentSpec, load_assignment, parse_assignment
 from harness.base.errors import AssignmentError, DataUnavailableError, TrainingError, UsageError
+from harness.base.gpus import Gpu, gpus
+from harness.base.machine import computes_bfloat16, cpu_features
 from harness.base.tables import content_hash
 from harness.loader.client import Loaded
 from harness.pipeline.grade import grade
@@ -98,6 +100,26 @@ def assignment_of(record: Record, given: Path | None) -> AssignmentSpec:
         f"{where}: not the assignment that was judged by; expected {record.assignment} with SHA-256 "
         f"{record.assignment_sha256}. Name the very file with --assignment."
     )
+
+
+def foreseen(record: Record) -> tuple[str, ...]:
+    """Return what the processor or the GPU will change: other bytes, or a training that takes long."""
+    kept = record.provenance.get("fingerprint")
+    kept = kept if isinstance(kept, dict) else {}
+    before = kept.get("cpu_features")
+    trainings = [training for variant in record.variants.values() for training in variant.trainings]
+    on_cpu = [training for training in trainings if training.device == "cpu"]
+    said: list[str] = []
+    if on_cpu and before is not None and set(str(before).split()) != cpu_features():
+        said.append("This processor has other instructions than the recorded one: expect other bytes.")
+    if any(one.recipe.get("precision") == "bfloat16" for one in on_cpu) and not computes_bfloat16():
+        said.append(
+            "The record was trained in bfloat16, which this processor does not compute natively: "
+            "expect 7 to 12 times the time of float32."
+        )
+    if len(on_cpu) < len(trainings) and "device" in kept:
+        said += _other_gpu(kept, gpus())
+    return tuple(said)
 
 
 # Private functions
@@ -221,3 +243,19 @@ def _reproduction(record: Record, now: Mapping[str, str], first: Difference | No
     keys = [key for key in {**recorded, **now} if recorded.get(key) != now.get(key)] if now else []
     changed = tuple(Difference(key, str(recorded.get(key, "–")), now.get(key, "–")) for key in keys)
     return Reproduction(first, changed if recorded else (), bool(recorded), record.result_sha256)
+
+
+def _other_gpu(kept: Mapping[str, object], here: Sequence[Gpu]) -> Iterator[str]:
+    """Return how the GPU that a training will run on differs from the recorded one."""
+    name = str(kept["device"]).partition(",")[0]  # older records have the versions of the libraries there too
+    if not here:
+        yield f"The record was trained on {name}, and no GPU can be used here: expect it to be refused."
+        return
+    driver = str(kept.get("gpu_driver", "unknown"))
+    parts = [
+        f"{what} {now}, recorded {recorded}"
+        for what, recorded, now in (("GPU", name, here[0].name), ("driver", driver, here[0].driver))
+        if recorded != "unknown" and now != recorded
+    ]
+    if parts:
+        yield f"Not the recorded GPU: {'; '.join(parts)}. Expect other bytes."

@@ -1,22 +1,22 @@
 """Write a record and everything rendered from it under the results folder."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from harness.base.files import write_text
+from harness.base.files import write_bytes, write_text
 from harness.record import record as records
 from harness.record.record import Record
 from harness.record.trainings import EpochLog, Training
+from harness.report.charts import accuracy_chart, loss_chart
+from harness.report.csv_files import classification_report, summary_csv, train_log
 from harness.report.embedded import embedded
 from harness.report.html import render_html, render_page
+from harness.report.markdown import pictures_beside, render_scorecard
 from harness.report.material import Material, Measured, materials
-from harness.report.pictures import COMBINED, Pictures, write_pictures
+from harness.report.pictures import COMBINED, PLOTS, Pictures, write_pictures
+from harness.report.plots.curves import draw_chart
 from harness.report.plots.sources import write_effective_field
-from harness.report.scorecard import pictures_beside, render_scorecard
-from harness.report.scores import class_scores
-from harness.report.summary import summary_csv
 
 
 def write_reports(
@@ -51,15 +51,20 @@ def write_training(training: Training, folder: Path) -> None:
     write_text(folder / "classification_report.csv", classification_report(training))
 
 
-def train_log(epochs: Sequence[EpochLog]) -> str:
-    """Render one row per epoch: epoch, train_loss, train_acc, test_loss, test_acc, lr."""
-    header = ["epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr"]
-    return _csv(header, [[getattr(epoch, name) for name in header] for epoch in epochs])
+def write_so_far(epochs: Sequence[EpochLog], folder: Path, title: str, threshold: float | None) -> None:
+    """Write ``train_log.csv`` and both curves into a variant's folder; what cannot be written is left out.
+
+    `threshold` is the accuracy that is asked for, a share in [0, 1].
+    """
+    with suppress(Exception):  # whatever goes wrong with a picture, the training goes on
+        write_text(folder / "train_log.csv", train_log(epochs))
+        heading = f"{title}, epoch {len(epochs)}"
+        accuracy = draw_chart(accuracy_chart(epochs, threshold), heading)
+        write_bytes(folder / PLOTS / "acc_curves.png", accuracy)
+        write_bytes(folder / PLOTS / "loss_curves.png", draw_chart(loss_chart(epochs), heading))
 
 
-def classification_report(training: Training) -> str:
-    """Render precision, recall, F1 and support of each class, then accuracy and the two averages."""
-    return _csv(*class_scores(training.confusion, training.data.classes))
+# Private functions
 
 
 def _page(
@@ -73,11 +78,3 @@ def _page(
         for name, variant in record.variants.items()
     }
     return render_page(record, shown)
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -187,8 +187,8 @@ def _drawings(
     return Drawings(
         pictures,
         field,
-        accuracy=charts.accuracy_chart(training.epochs, graded),
-        loss=charts.loss_chart(training),
+        accuracy=charts.accuracy_chart(training.epochs, graded, counts=training),
+        loss=charts.loss_chart(training.epochs, counts=training),
         strip=None if graded is None else charts.accuracy_strip(variant.trainings, graded),
         confusions=most_confused(training),
     )

@@ -1,6 +1,7 @@
-"""Jinja set up for Markdown, and the filters of its templates; what a submission can influence is escaped."""
+"""Render Markdown: ``scorecard.md`` of a record; what a submission can influence is escaped."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from tabulate import tabulate
 from harness.assignment.points import stated, total_of, variant_in_words
 from harness.base.installation import package_data
 from harness.record.facts import ReceptiveFieldRow, SecondMeasurement
+from harness.record.record import Record
 from harness.record.trainings import Training, in_percent
 from harness.report import words
 from harness.report.visible import short, visible
@@ -52,6 +54,32 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     }
     jinja.globals |= {"VERDICTS": words.VERDICTS, "CAUSES": words.CAUSES, "PICTURES": words.PICTURES}
     return jinja
+
+
+def render_scorecard(
+    record: Record,
+    pictures: Mapping[str, Sequence[Path]] | None = None,
+    templates: Path = TEMPLATES,
+    in_class: Sequence[str] = (),
+) -> str:
+    """Render ``scorecard.md`` from a record alone; a misspelt field in a template raises.
+
+    `pictures` are the paths of each variant's pictures, relative to the scorecard.
+    `in_class` as of `harness.report.html.render_html`.
+    """
+    template = environment(templates).get_template("scorecard.md.j2")
+    return template.render(record=record, pictures=pictures or {}, in_class=in_class)
+
+
+def pictures_beside(out: Path, folders: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Find the pictures that were drawn in the variants' folders, relative to `out`."""
+    found = {
+        name: [folder / "plots" / picture for picture in words.PICTURES] for name, folder in folders.items()
+    }
+    return {
+        name: [Path(os.path.relpath(path, out)) for path in paths if path.is_file()]
+        for name, paths in found.items()
+    }
 
 
 def render_field(report: object) -> str:

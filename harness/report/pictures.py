@@ -7,15 +7,11 @@ from pathlib import Path
 from harness.base.files import write_bytes
 from harness.record.record import Record, VariantRecord
 from harness.record.trainings import Training
+from harness.report.charts import accuracy_chart, combined_charts, loss_chart
 from harness.report.material import Material
 from harness.report.plots.architecture import architecture_svg
 from harness.report.plots.confusion import draw_confusion
-from harness.report.plots.curves import (
-    draw_accuracy,
-    draw_combined_accuracy,
-    draw_combined_loss,
-    draw_loss,
-)
+from harness.report.plots.curves import draw_chart
 from harness.report.plots.field import draw_receptive_field
 from harness.report.plots.image_file import Samples
 from harness.report.plots.samples import draw_augmented, draw_classified
@@ -78,11 +74,12 @@ def _combined(record: Record, materials: Mapping[str, Material]) -> dict[str, Dr
     if not variants:
         return {}
     trained = {materials[name].folder.name: training for name, training in variants.items()}
+    title = _named("All variants", *trained.values())
     asked = {accuracy_asked(record, name) for name in variants}
     threshold = asked.pop() if len(asked) == 1 else None
     return {
-        "combined_acc.png": lambda: draw_combined_accuracy(trained, threshold),
-        "combined_loss.png": lambda: draw_combined_loss(trained),
+        "combined_acc.png": lambda: draw_chart(combined_charts(trained, threshold)[0], title),
+        "combined_loss.png": lambda: draw_chart(combined_charts(trained, threshold)[1], title),
     }
 
 
@@ -107,9 +104,10 @@ def _of_training(
         what = f"{title}, its first training images, augmented"
         return draw_augmented(_samples(material).train, classes, what)
 
+    named, shown = _named(title, training), (training.epochs, threshold)
     pictures: dict[str, Draw] = {
-        "acc_curves.png": lambda: draw_accuracy(training, title, threshold),
-        "loss_curves.png": lambda: draw_loss(training, title),
+        "acc_curves.png": lambda: draw_chart(accuracy_chart(*shown, counts=training), named),
+        "loss_curves.png": lambda: draw_chart(loss_chart(training.epochs, counts=training), named),
         "cm.png": lambda: draw_confusion(training, title),
     }
     of_images: dict[str, Draw] = {
@@ -118,6 +116,11 @@ def _of_training(
         "augmented_samples_grid.png": augmented,
     }
     return pictures | (of_images if material.has_samples else {})
+
+
+def _named(title: str, *trainings: Training) -> str:
+    is_preview = any(training.data.name == "mini" for training in trainings)
+    return f"{title} (preview on the embedded set, not a grade)" if is_preview else title
 
 
 def _samples(material: Material) -> Samples:

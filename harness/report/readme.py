@@ -18,10 +18,9 @@ from harness.base.errors import UsageError
 from harness.graph.ir import parse_architecture
 from harness.record.facts import ReceptiveFieldRow, SecondMeasurement
 from harness.record.record import Record, VariantRecord
+from harness.report.csv_files import COLUMNS, class_scores, summary_rows
 from harness.report.markdown import environment, escape_markdown
 from harness.report.markers import fill_sections, find_sections
-from harness.report.scores import class_scores
-from harness.report.summary import COLUMNS, summary_rows
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from harness.report.formats.classroom50 import render_classroom50
 from harness.report.formats.github import render_github
 from harness.report.formats.gradescope import render_gradescope
 from harness.report.formats.junit import render_junit
-from harness.report.scorecard import pictures_beside, render_scorecard
+from harness.report.markdown import pictures_beside, render_scorecard
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from harness.base.errors import HarnessError, UsageError
 from harness.base.tables import meant
 from harness.rules.registry import RULES
 
-PAGES = Path(__file__).parent
 MARKS = (
     "\nThe marks of the examples are lines of the network at the top of docs/rules.md, which they replace.\n"
 )

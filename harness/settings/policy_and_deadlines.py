@@ -13,7 +13,6 @@ from harness.base.tables import Table
 
 Variants = Literal["any", "all", "best"]
 Counts = Literal["last", "best", "last before due"]
-Percent = Annotated[float, Field(ge=0, le=100)]
 DAY = timedelta(days=1)
 EXAMPLE = "2026-12-01T23:59:00+01:00"
 

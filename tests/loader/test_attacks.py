@@ -9,17 +9,16 @@ import platform
 import shutil
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
 from checkout import REPOSITORY
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec
+from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
-from harness.loader.client import Loaded, LoadFailure, open_loader, trace
-from harness.loader.protocol import Request
+from harness.loader.client import Loaded, LoadFailure, open_loader
 from harness.sandbox.backends import COMMANDS
 from harness.sandbox.client import Sandbox
 from harness.sources.files import MAX_FILES, copy_sources
@@ -105,21 +104,6 @@ def libc(function, *arguments):
 """
 
 
-def request(root: Path, out: Path, variants: Mapping[str, Requested]) -> Request:
-    return Request(
-        root=root,
-        variants=dict(variants),
-        input_shape=(3, 32, 32),
-        classes=10,
-        init_seed=1,
-        other_init_seed=2,
-        cpu_s=120,
-        memory_mib=4096,
-        output_mib=8,
-        out=out,
-    )
-
-
 def descendants(process: int) -> set[int]:
     """The processes that one has started, and those they have started, that still run."""
     tasks = Path(f"/proc/{process}/task").iterdir()
@@ -144,10 +128,8 @@ def _nothing_stays_running(sandbox: Sandbox) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def said(
-    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, sandbox: Sandbox
-) -> Iterator[str]:
-    """What the attempts printed, one child for all of them; every one handed in its honest model."""
+def said(tmp_path_factory: pytest.TempPathFactory, trace_all, sandbox: Sandbox) -> Iterator[str]:
+    """What the attempts printed, each in a child of its own; every one handed in its honest model."""
     folder = tmp_path_factory.mktemp("attacks")
     secret, other, root = folder / "data_batch_1", folder / "other" / "model.py", folder / "mine"
     root.mkdir()
@@ -168,9 +150,9 @@ def said(
                 f"else:\n    print('{name}: GOT THROUGH')\n{HONEST}"
             )
         wanted = {name: Requested(file=root / f"{name}.py", class_name="Tiny") for name in ATTEMPTS}
-        answers = trace(request(root, tmp_path_factory.mktemp("out"), wanted), assignment.limits, sandbox)
+        answers = trace_all(sandbox, root, wanted, output_mib=8)
     assert all(isinstance(answer, Loaded) for answer in answers.values())
-    yield next(iter(answers.values())).output
+    yield "".join(answer.output for answer in answers.values())
     assert not [p for p in (Path("/tmp/harness-attack"), Path("/dev/shm/harness-attack")) if p.exists()]
 
 
@@ -181,20 +163,18 @@ def test_what_a_submission_cannot_do(said: str, attempt: str) -> None:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
+def alone(tmp_path: Path, trace_all, sandbox: Sandbox):
     """Take in one source, and files beside it."""
 
     def run(source: str, *, intake_s: int = 120, **beside: str) -> Loaded | LoadFailure:
-        root, out = tmp_path / "mine", tmp_path / "out"
+        root = tmp_path / "mine"
         root.mkdir()
-        out.mkdir()
         for name, text in {"model": source, **beside}.items():
             file = root / f"{name.replace('__init', '/__init')}.py"
             file.parent.mkdir(exist_ok=True)
             file.write_text(text)
-        limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
         wanted = {"basic": Requested(file=root / "model.py", class_name=None)}
-        return trace(request(root, out, wanted), limits, sandbox)["basic"]
+        return trace_all(sandbox, root, wanted, intake_s=intake_s, cpu_s=120, output_mib=8)["basic"]
 
     return run
 

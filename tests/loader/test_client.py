@@ -1,8 +1,7 @@
 """What the intake child makes of a submission, and what the parent makes of the child.
 
-Every submission here is honest code: at worst it is broken, slow or too large. One child takes in
-all of them, as it would the variants of one submission; the endings that concern a whole child have
-a child of their own.
+Every submission here is honest code: at worst it is broken, slow or too large. They lie in one
+folder, as the variants of one submission do, and each has a child of its own.
 """
 
 import json
@@ -13,9 +12,7 @@ from textwrap import dedent
 import pytest
 from safetensors import safe_open
 
-from harness.assignment.spec import AssignmentSpec
-from harness.loader.client import Loaded, LoadFailure, clean_text, trace
-from harness.loader.protocol import Request
+from harness.loader.client import Loaded, LoadFailure, clean_text
 from harness.sandbox.client import Sandbox
 from harness.sources.requested import Requested
 
@@ -101,24 +98,9 @@ NAMED = dict.fromkeys(("no_f", "arguments", "control_flow", "dictionary"), "Tiny
 """Cases that name their class; the others have it found."""
 
 
-def request(root: Path, out: Path, variants: Mapping[str, Requested], memory_mib: int = 4096) -> Request:
-    return Request(
-        root=root,
-        variants=dict(variants),
-        input_shape=(3, 32, 32),
-        classes=10,
-        init_seed=1,
-        other_init_seed=2,
-        cpu_s=120,
-        memory_mib=memory_mib,
-        output_mib=64,
-        out=out,
-    )
-
-
 @pytest.fixture(scope="module")
 def answers(
-    tmp_path_factory: pytest.TempPathFactory, assignment: AssignmentSpec, sandbox: Sandbox
+    tmp_path_factory: pytest.TempPathFactory, trace_all, sandbox: Sandbox
 ) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("models")
     variants = {}
@@ -127,7 +109,7 @@ def answers(
         file.write_text(dedent(source))
         arguments = {"width": 6} if name == "wide" else {}
         variants[name] = Requested(file=file, class_name=NAMED.get(name), arguments=arguments)
-    return trace(request(root, tmp_path_factory.mktemp("out"), variants), assignment.limits, sandbox)
+    return trace_all(sandbox, root, variants)
 
 
 IMPORTS = """!pip install torchsummary
@@ -149,15 +131,14 @@ NOTEBOOK = {"title": {"cell_type": "markdown", "source": ["# A title\n"]}} | {
 
 
 @pytest.fixture
-def notebook(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
+def notebook(tmp_path: Path, trace_all, sandbox: Sandbox):
     """Take in a notebook of these cells."""
 
     def run(**cells) -> Loaded | LoadFailure:
-        (tmp_path / "out").mkdir()
         file = tmp_path / "model.ipynb"
         file.write_text(json.dumps({"nbformat": 4, "cells": list(cells.values())}))
         wanted = {"basic": Requested(file=file, class_name=None)}
-        return trace(request(tmp_path, tmp_path / "out", wanted), assignment.limits, sandbox)["basic"]
+        return trace_all(sandbox, tmp_path, wanted)["basic"]
 
     return run
 
@@ -239,26 +220,23 @@ def traced(answers: Mapping[str, Loaded | LoadFailure]):
 
 
 @pytest.fixture
-def alone(tmp_path: Path, assignment: AssignmentSpec, sandbox: Sandbox):
+def alone(tmp_path: Path, trace_all, sandbox: Sandbox):
     """Take in one source in a child of its own."""
 
     def run(source: str, *, memory_mib: int = 4096, intake_s: int = 120) -> Loaded | LoadFailure:
-        (tmp_path / "out").mkdir()
         file = tmp_path / "model.py"
         file.write_text(source)
-        limits = assignment.limits.model_copy(update={"intake_s": intake_s})
         wanted = {"basic": Requested(file=file, class_name=None)}
-        return trace(request(tmp_path, tmp_path / "out", wanted, memory_mib), limits, sandbox)["basic"]
+        bounds = {"memory_mib": memory_mib, "intake_s": intake_s, "cpu_s": 120}
+        return trace_all(sandbox, tmp_path, wanted, **bounds)["basic"]
 
     return run
 
 
-def test_the_reference_networks_come_out_as_graphs_with_their_weights(
-    reference, tmp_path, assignment, sandbox
-):
+def test_the_reference_networks_come_out_as_graphs_with_their_weights(reference, trace_all, sandbox):
     expected = {"Net": 84_322, "NetDilated": 197_858}
     variants = {name: Requested(file=reference / "model.py", class_name=name) for name in expected}
-    for name, answer in trace(request(reference, tmp_path, variants), assignment.limits, sandbox).items():
+    for name, answer in trace_all(sandbox, reference, variants).items():
         assert isinstance(answer, Loaded)
         trainable = [t for t in answer.architecture.tensors if t.trainable]
         assert sum(t.numel for t in trainable) == expected[name]
@@ -435,17 +413,15 @@ def test_a_child_that_leaves_early_is_reported_with_its_last_words(alone):
     assert "bye" in answer.traceback
 
 
-def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, assignment, sandbox):
+def test_weights_drawn_with_numpy_or_random_are_the_same_every_time(tmp_path, trace_all, sandbox):
     source = dedent(TINY).replace(
         "self.fc =", "self.scale = nn.Parameter(torch.tensor([random.random(), np.random.rand()])); self.fc ="
     )
     file = tmp_path / "model.py"
     file.write_text("import random\nimport numpy as np\n" + source)
     bytes_of = []
-    for out in (tmp_path / "one", tmp_path / "two"):
-        out.mkdir()
-        wanted = {"basic": Requested(file=file, class_name="Tiny")}
-        answer = trace(request(tmp_path, out, wanted), assignment.limits, sandbox)["basic"]
+    wanted = Requested(file=file, class_name="Tiny")
+    for answer in trace_all(sandbox, tmp_path, {"one": wanted, "two": wanted}).values():
         assert isinstance(answer, Loaded)
         assert answer.seeds_differ
         bytes_of.append(answer.weights.read_bytes())

@@ -5,8 +5,6 @@ from textwrap import dedent
 import pytest
 
 from harness.graph.naming import with_lines
-from harness.loader.client import trace
-from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 
 NET = dedent("""
@@ -82,16 +80,11 @@ def line(mark: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def traced(sandbox, assignment, tmp_path_factory):
-    root, out = tmp_path_factory.mktemp("lines"), tmp_path_factory.mktemp("out")
+def traced(sandbox, trace_all, tmp_path_factory):
+    root = tmp_path_factory.mktemp("lines")
     (root / "model.py").write_text(NET)
     (root / "parts.py").write_text(PARTS)
-    request = Request(
-        root=root, variants={"net": Requested(file=root / "model.py", class_name="Net")},
-        input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2, cpu_s=60, memory_mib=6144,
-        output_mib=64, out=out,
-    )  # fmt: skip
-    return trace(request, assignment.limits, sandbox)["net"]
+    return trace_all(sandbox, root, {"net": Requested(file=root / "model.py", class_name="Net")})["net"]
 
 
 @pytest.fixture(scope="module")

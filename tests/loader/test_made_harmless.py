@@ -11,9 +11,8 @@ import pytest
 
 from harness.graph.operators import unknown_ops
 from harness.loader.child import NOT_TRAINABLE
-from harness.loader.client import Loaded, LoadFailure, trace
+from harness.loader.client import Loaded, LoadFailure
 from harness.loader.made_harmless import AUTOCAST, COMPILED, GPU, LOGGED, THREADS
-from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 
 NET = dedent("""
@@ -97,7 +96,7 @@ CASES: Mapping[str, tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
+def answers(tmp_path_factory, trace_all, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("switches")
     sources = {name: source for name, (source, _) in CASES.items()} | {
         "without_gradients": decorated("@torch.no_grad()"),
@@ -107,15 +106,8 @@ def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | Load
     }
     for name, source in sources.items():
         (root / f"{name}.py").write_text(source)
-    request = Request(
-        root=root,
-        variants={name: Requested(file=root / f"{name}.py", class_name=None) for name in sources},
-        input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
-        cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
-    )  # fmt: skip
-    return trace(
-        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
-    )
+    wanted = {name: Requested(file=root / f"{name}.py", class_name=None) for name in sources}
+    return trace_all(sandbox, root, wanted)
 
 
 @pytest.fixture(scope="module")

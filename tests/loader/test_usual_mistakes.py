@@ -7,9 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from harness.loader.client import Loaded, LoadFailure, trace
+from harness.loader.client import Loaded, LoadFailure
 from harness.loader.mistake import Mistake
-from harness.loader.protocol import Request
 from harness.loader.usual_mistakes import advice
 from harness.sources.requested import Requested
 
@@ -262,20 +261,13 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | LoadFailure]:
+def answers(tmp_path_factory, trace_all, sandbox) -> Mapping[str, Loaded | LoadFailure]:
     root = tmp_path_factory.mktemp("mistakes")
     for name, (source, _, _) in CASES.items():
         (root / name).mkdir()
         (root / name / "model.py").write_text(source)
-    request = Request(
-        root=root,
-        variants={name: Requested(file=root / name / "model.py", class_name=None) for name in CASES},
-        input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
-        cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
-    )  # fmt: skip
-    return trace(
-        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
-    )
+    wanted = {name: Requested(file=root / name / "model.py", class_name=None) for name in CASES}
+    return trace_all(sandbox, root, wanted)
 
 
 @pytest.mark.parametrize("name", CASES)

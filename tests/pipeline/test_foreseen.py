@@ -7,7 +7,7 @@ import pytest
 from cards import SMALL, install
 
 from harness.base import machine
-from harness.pipeline.foreseen import foreseen
+from harness.pipeline.reproduce import foreseen
 from harness.record.record import Record, load_record
 
 ON_CARD = {"device": "NVIDIA H100 80GB HBM3", "gpu_driver": "550.54.15"}

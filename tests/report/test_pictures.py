@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+from harness.report.csv_files import summary_rows
 from harness.report.files import write_reports
 from harness.report.material import materials
 from harness.report.pictures import write_pictures
 from harness.report.plots.sources import EffectiveField, read_effective_field, write_effective_field
-from harness.report.summary import summary_rows
 
 CURVES = {"acc_curves.png", "loss_curves.png", "cm.png"}
 GRIDS = {"test_samples_grid.png", "wrong_samples_grid.png", "augmented_samples_grid.png"}
@@ -67,6 +67,17 @@ def asking(record):
 def test_a_trained_variant_has_its_curves_its_matrix_and_its_images(record, folders, samples, tmp_path):
     assert drawing(asking(without_graph(record)), folders, tmp_path) == ()
     assert plots(folders["basic"]) == CURVES | GRIDS
+
+
+def test_pictures_of_a_preview_say_that_it_is_no_grade(record, folders, tmp_path, drawn):
+    basic = without_graph(record).variants["basic"]
+    mini = basic.training.data.model_copy(update={"name": "mini"})
+    previewed = basic.model_copy(update={"training": basic.training.model_copy(update={"data": mini})})
+    preview = record.model_copy(update={"variants": {"basic": previewed}})
+    figures = drawn(drawing, preview, folders, tmp_path)
+    headings = [figure.axes[0].texts[0].get_text() for figure in figures if len(figure.axes) == 1]
+    note = "(preview on the embedded set, not a grade)"
+    assert headings == [f"basic: Net {note}"] * 2 + [f"All variants {note}"] * 2
 
 
 def test_without_samples_there_are_curves_and_no_images(record, folders, tmp_path):

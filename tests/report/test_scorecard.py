@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from harness.record.findings import Finding
-from harness.report.markdown import escape_markdown, fenced, inline_code
-from harness.report.scorecard import pictures_beside, render_scorecard
+from harness.report.markdown import escape_markdown, fenced, inline_code, pictures_beside, render_scorecard
 
 
 @pytest.fixture

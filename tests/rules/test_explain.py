@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from checkout import REPOSITORY
 
 from harness.base.errors import HarnessError
-from harness.rules.explain import MARKS, PAGES, overview, page
+from harness.rules.explain import MARKS, overview, page
 from harness.rules.registry import RULES
 
 
@@ -15,7 +16,7 @@ from harness.rules.registry import RULES
 def test_every_rule_has_its_page(rule):
     text = page(rule)
     assert text.startswith(f"# `{rule}`\n")
-    assert text.removesuffix(MARKS) == (PAGES / f"{rule}.md").read_text()
+    assert text.removesuffix(MARKS) == (REPOSITORY / "harness" / "rules" / f"{rule}.md").read_text()
 
 
 def test_the_overview_has_one_line_for_every_rule():

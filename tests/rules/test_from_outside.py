@@ -15,7 +15,7 @@ from harness.pipeline.loading import in_sandbox
 from harness.pipeline.task import Settings, Task
 from harness.record import record as records
 from harness.report.html import render_html
-from harness.report.scorecard import render_scorecard
+from harness.report.markdown import render_scorecard
 from harness.rules.explain import overview, page
 from harness.rules.registry import RULES
 from harness.sources.submission import open_submission

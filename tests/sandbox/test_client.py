@@ -11,10 +11,8 @@ from textwrap import dedent
 
 import pytest
 
-from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import SandboxError
-from harness.loader.client import Loaded, LoadFailure, open_loader, trace
-from harness.loader.protocol import Request
+from harness.loader.client import Loaded, LoadFailure, open_loader
 from harness.sandbox import backends
 from harness.sandbox.backends import HIDDEN, Backend
 from harness.sandbox.client import Sandbox, ended_with
@@ -48,31 +46,18 @@ needs_bwrap = pytest.mark.skipif(
 
 
 @pytest.fixture
-def take(tmp_path: Path, assignment: AssignmentSpec):
+def take(tmp_path: Path, trace_all):
     """Load one source in a sandbox that is given."""
 
     def run(
         sandbox: Sandbox, source: str = TINY, *, intake_s: int = 120, cpu_s: int = 120
     ) -> Loaded | LoadFailure:
-        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
-        out.mkdir()
         file = tmp_path / "mine" / "model.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text(source)
-        request = Request(
-            root=file.parent,
-            variants={"basic": Requested(file=file, class_name=None)},
-            input_shape=(3, 32, 32),
-            classes=10,
-            init_seed=1,
-            other_init_seed=2,
-            cpu_s=cpu_s,
-            memory_mib=4096,
-            output_mib=8,
-            out=out,
-        )
-        limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
-        return trace(request, limits, sandbox)["basic"]
+        wanted = {"basic": Requested(file=file, class_name=None)}
+        bounds = {"intake_s": intake_s, "cpu_s": cpu_s, "output_mib": 8}
+        return trace_all(sandbox, file.parent, wanted, **bounds)["basic"]
 
     return run
 

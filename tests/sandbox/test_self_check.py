@@ -65,6 +65,28 @@ def test_a_mistake_is_explained_as_in_the_sandbox(tmp_path):
     assert problem["ending"] == "crashed"
 
 
+TWO = """
+    [variants.basic]
+    file = "one.py"
+    class = "Net"
+    [variants.dilated]
+    file = "two.py"
+    class = "NetDilated"
+"""
+
+
+@pytest.mark.slow
+def test_a_variant_that_says_nothing_does_not_have_the_answer_of_the_one_before(tmp_path):
+    source = (REPOSITORY / "submission" / "model.py").read_text()
+    (tmp_path / "one.py").write_text(source[: source.index("class NetDilated")])
+    (tmp_path / "two.py").write_text("import os\nos._exit(0)\n")
+    (tmp_path / "submission.toml").write_text(TWO)
+    done = harness("check", tmp_path, "--self", "--json", "-")
+    variants = json.loads(done.stdout)["variants"]
+    assert variants["basic"]["problem"] is None
+    assert variants["dilated"]["problem"]["message"] == "the child ended without an answer."
+
+
 def test_code_that_never_ends_is_ended_here_too(tmp_path):
     assignment = (REPOSITORY / "checks" / "assignments" / "cifar10-compact-cnn.toml").read_text()
     (tmp_path / "assignment.toml").write_text(assignment.replace("intake_s = 120", "intake_s = 4"))

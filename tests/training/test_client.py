@@ -64,7 +64,7 @@ def stand_in(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     package.mkdir(parents=True)
     for init in (package.parent / "__init__.py", package / "__init__.py"):
         init.write_text("")
-    (package / "engine.py").write_text(body)
+    (package / "worker.py").write_text(body)
     monkeypatch.setattr(runner, "_PACKAGES", folder)
 
 

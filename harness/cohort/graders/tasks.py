@@ -31,7 +31,7 @@ from harness.record.findings import Cause
 from harness.record.record import Record
 from harness.report.files import write_reports
 from harness.report.html import render_html
-from harness.report.scorecard import render_scorecard
+from harness.report.markdown import render_scorecard
 from harness.sandbox.backends import BackendChoice
 from harness.sandbox.client import Sandbox
 from harness.training.client import Child

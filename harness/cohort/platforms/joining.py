@@ -17,7 +17,6 @@ from harness.cohort.platforms.names import Identity
 
 _NUMBER = re.compile(r"\d+$")
 _HIDDEN = re.compile(r"(anon|user|participant|participante?|teilnehmer\S*)\b.*")
-_SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 _BY_NUMBER: tuple[tuple[str, tuple[Kind, ...]], ...] = (
     ("participant", ("participant",)),
     ("user", ("id",)),

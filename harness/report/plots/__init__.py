@@ -6,7 +6,8 @@ words stand beside the colours. `harness.report.pictures.write_pictures` draws t
 Per variant, in ``<variant's folder>/plots/``:
 
 ``acc_curves.png``, ``loss_curves.png``
-    Train and test by epoch, the assignment's threshold, the last epoch with its 95 % interval. Trained only.
+    Train and test by epoch, the assignment's threshold, the last epoch with its 95 % interval, and where
+    images of another size begin: the charts of ``scorecard.html``. Trained only.
 ``cm.png``
     Confusion matrix of the last epoch: counts in the cells, shares of the true class as shade. Trained only.
 ``test_samples_grid.png``

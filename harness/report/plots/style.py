@@ -11,9 +11,12 @@ from matplotlib.figure import Figure
 
 mpl.use("Agg")
 
-BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#AA4499"
-"""Told apart by colour-blind people too. Source: M. Okabe, K. Ito, "Color Universal Design" (2008)."""
-INK, FAINT = "#222222", "#767676"
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#C25400", "#009E73", "#AA4499"
+"""Told apart by colour-blind people too; the first two are the page's, the second dark enough for text.
+
+Source: M. Okabe, K. Ito, "Color Universal Design" (2008).
+"""
+INK, FAINT, RULE = "#222222", "#767676", "#DDDDDD"
 MAP = "cividis"
 LINES: tuple[tuple[str, str, str], ...] = (
     (BLUE, "solid", "o"),
@@ -37,7 +40,7 @@ _STYLE: Any = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
-    "grid.color": "#DDDDDD",
+    "grid.color": RULE,
     "grid.linewidth": 0.6,
     "xtick.color": INK,
     "ytick.color": INK,
