@@ -11,7 +11,7 @@ from torch import nn
 
 from harness.graph.workload import Workload, orthogonalising
 from harness.settings.recipe import Precision, RecipeSpec
-from harness.training.depthwise import grouped
+from harness.training.cpu_convolutions import convolution
 from harness.training.measure import arithmetic
 from harness.training.optimiser import optimised
 
@@ -33,7 +33,7 @@ class _OfEachChannel(nn.Conv2d):
     """A depthwise convolution as trainings compute it."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        convolve = grouped(torch.ops.aten.conv2d.default)
+        convolve = convolution(torch.ops.aten.conv2d.default, groups=self.groups)
         image: torch.Tensor = convolve(
             x, self.weight, None, self.stride, self.padding, self.dilation, self.groups
         )

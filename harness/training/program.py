@@ -17,8 +17,8 @@ from harness.graph import ir as plain
 from harness.graph.operators import OPS
 from harness.training.chance.philox import Moment
 from harness.training.chance.random_operators import Drawing, drawing
+from harness.training.cpu_convolutions import convolution
 from harness.training.cuda.equal_forms import equal_form
-from harness.training.depthwise import grouped
 
 _MAX_NUMBER = 2**63
 _MAX_EXPONENT = 64
@@ -179,7 +179,8 @@ def _callable(node: plain.Node, device: torch.device) -> Callable[..., Any]:
         source = f" ({node.source})" if node.source else ""
         raise GraphError(f"{node.layer}{source}: the operator {node.op} is not on the allow-list.")
     call: Callable[..., Any] = equal_form(node.op, device) or found
-    return grouped(call) if _groups(node, found) != 1 else call
+    groups, dilated = _groups_and_dilation(node, found)
+    return convolution(call, groups=groups) if groups != 1 or dilated else call
 
 
 def _is_made_somewhere(call: Callable[..., Any]) -> bool:
@@ -205,10 +206,13 @@ def _on_numbers(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _groups(node: plain.Node, call: Any) -> Any:
+def _groups_and_dilation(node: plain.Node, call: Any) -> tuple[Any, bool]:
+    """Return a convolution's groups and whether it is dilated; 1 and False of what is none."""
     names = [argument.name for argument in call._schema.arguments]
+    if "groups" not in names:
+        return 1, False
     given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-    return given.get("groups", 1) if "groups" in names else 1
+    return given.get("groups", 1), given.get("dilation", [1]) not in (1, [1], [1, 1], [1, 1, 1])
 
 
 def _run(step: _Step, values: dict[str, Any], instead: Callable[..., Any] | None, moment: Moment) -> None:

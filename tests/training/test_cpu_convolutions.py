@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.settings.recipe import Precision
-from harness.training.depthwise import grouped
+from harness.training.cpu_convolutions import convolution
 from harness.training.measure import arithmetic
 
 CONV2D = torch.ops.aten.conv2d.default
@@ -26,7 +26,7 @@ def gradients(
         x, w, b = (t.to(of) if of else t for t in (image, weight, bias))
         leaves = [t.detach().clone(memory_format=torch.preserve_format).requires_grad_() for t in (x, w, b)]
         with arithmetic("float32" if exact else precision, CPU):
-            out = (CONV2D if exact else grouped(CONV2D))(*leaves, *settings)
+            out = (CONV2D if exact else convolution(CONV2D, groups=groups))(*leaves, *settings)
         results.append([out, *torch.autograd.grad(out, leaves, sent.to(out.dtype))])
     return results[0], results[1]
 
@@ -44,6 +44,10 @@ def gradients(
         (8, 4, 2, 8),
         (8, 12, 8, 8),
         (8, 16, 2, 4),
+        (36, 32, 2, 1),
+        (52, 32, 4, 1),
+        (36, 33, 3, 1),
+        (48, 32, 2, 1),
     ],
     ids=[
         "2",
@@ -55,6 +59,10 @@ def gradients(
         "smaller than the kernel",
         "8 at 12 px",
         "two channels a group",
+        "36 channels at once",
+        "52 at once",
+        "odd size at once",
+        "48 at once",
     ],
 )
 def test_output_and_gradients_are_those_of_the_convolution(
@@ -80,7 +88,7 @@ def test_output_and_gradients_are_those_of_the_convolution(
 def test_what_does_not_fold_stays_in_float32(settings: tuple[list[int], ...]) -> None:
     image, weight = torch.randn(2, 8, 16, 16), torch.randn(8, 1, 3, 3)
     with arithmetic("bfloat16", CPU):
-        out = grouped(CONV2D)(image, weight, None, *settings, 8)
+        out = convolution(CONV2D, groups=8)(image, weight, None, *settings, 8)
     assert torch.equal(out, F.conv2d(image, weight, None, *settings, groups=8))
 
 
@@ -89,5 +97,7 @@ def test_a_folded_convolution_has_the_size_that_its_padding_gives_it(padding: in
     image, weight = torch.randn(2, 8, 14, 18), torch.randn(8, 1, 3, 3)
     settings = ([1, 1], [padding, padding], [4, 4], 8)
     assert torch.allclose(
-        grouped(CONV2D)(image, weight, None, *settings), CONV2D(image, weight, None, *settings), atol=1e-5
+        convolution(CONV2D, groups=8)(image, weight, None, *settings),
+        CONV2D(image, weight, None, *settings),
+        atol=1e-5,
     )

@@ -1,10 +1,13 @@
-"""Grouped convolutions on a CPU: right where oneDNN's own are not, and faster.
+"""Grouped and dilated convolutions on a CPU: right where oneDNN's own are not, and faster.
 
 At dilation d the pixels of one residue modulo d never meet those of another. Taken apart into d * d small
-images each, the convolution is one without dilation, for which oneDNN has fast kernels. Those it falls back
-on for dilation are slow, most of all where the processor has AVX2 alone. In bfloat16 they are wrong too: at
-32x32 px in channels_last, torch 2.14.1 reads memory that was never written for the gradient of the weight,
-and gives NaN or is off by 130 %, by another amount each time.
+images each, the convolution is one without dilation, for which oneDNN has fast kernels. Those for dilation
+are slow where each channel is convolved alone, most of all where the processor has AVX2 alone.
+
+In bfloat16 some are wrong too. At 32x32 px and more in channels_last, torch 2.14.1 reads memory that was
+never written for the gradient of the weight of a dilated convolution, and gives NaN or is off by up to 500 %,
+by another amount each time: of a depthwise one, and of any whose channels are more than 16 and no multiple
+of 16.
 """
 
 import math
@@ -14,24 +17,29 @@ from typing import Any
 import torch
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-
 MOST_LARGER = 4
 """Times as many pixels as an image has that zeros may make of it; with more, folding gains nothing."""
+SOUND = 16
+"""Of a multiple of so many channels oneDNN computes a dilated convolution rightly in bfloat16."""
 
 
-def grouped(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a grouped convolution that is folded where it is depthwise and dilated, on a CPU.
+def convolution(call: Callable[..., Any], *, groups: int = 1) -> Callable[..., Any]:
+    """Return a grouped or dilated convolution: folded where that is faster or needed, on a CPU.
 
-    One that cannot be folded is `call` itself, under autocast in float32.
+    What can neither be folded nor trusted is in float32 under autocast.
     """
 
     def run(image: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        device = image.device.type
-        if call is torch.ops.aten.conv2d.default and device == "cpu" and not kwargs:
+        device, is_2d = image.device.type, call is torch.ops.aten.conv2d.default
+        low = not image.is_meta and torch.is_autocast_enabled(device)
+        of_all = groups == 1
+        if of_all and (not low or device != "cpu" or (is_2d and image.shape[-3] % SOUND == 0)):
+            return call(image, *args, **kwargs)
+        if is_2d and device == "cpu" and not kwargs:
             folded = _folded_conv2d(image, *args)
             if folded is not None:
                 return folded
-        if image.is_meta or not torch.is_autocast_enabled(device):
+        if not low:
             return call(image, *args, **kwargs)
         with torch.autocast(device, enabled=False):
             return call(image.float(), *args, **kwargs)
@@ -54,7 +62,8 @@ def _folded_conv2d(
     """Convolve images (N, C, H, W) as ``aten.conv2d`` does; None for one that cannot be folded."""
     d = dilation[0]
     square = len(set(dilation)) == 1 and set(stride) == {1}
-    if d == 1 or not square or groups != image.shape[-3] or any(size % d for size in padding):
+    alike = groups in (1, image.shape[-3])
+    if d == 1 or not (square and alike) or any(size % d for size in padding):
         return None
     # Zeros after the last pixel, as the padding has them: a whole number of pixels in each small image,
     # and no fewer than the kernel has, on which oneDNN takes three times as long.
