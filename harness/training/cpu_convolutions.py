@@ -5,9 +5,9 @@ images each, the convolution is one without dilation, for which oneDNN has fast 
 are slow where each channel is convolved alone, most of all where the processor has AVX2 alone.
 
 In bfloat16 some are wrong too. At 32x32 px and more in channels_last, torch 2.14.1 reads memory that was
-never written for the gradient of the weight of a dilated convolution, and gives NaN or is off by up to 500 %,
-by another amount each time: of a depthwise one, and of any whose channels are more than 16 and no multiple
-of 16.
+never written for the gradient of the weight of a dilated convolution, and gives NaN or several times too
+much, by another amount each time: of a depthwise one, and of any whose channels are more than 16 and no
+multiple of 16.
 """
 
 import math
