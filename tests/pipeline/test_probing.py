@@ -46,7 +46,7 @@ def probed(assignment, tmp_path, monkeypatch):
     """Probe the reference's graph in folders of these names together, in a worker that stands in."""
     package = tmp_path / "packages" / "harness" / "training"
     package.mkdir(parents=True)
-    for file, text in (("../__init__", ""), ("__init__", ""), ("engine", CHILD)):
+    for file, text in (("../__init__", ""), ("__init__", ""), ("worker", CHILD)):
         (package / f"{file}.py").write_text(text)
     monkeypatch.setattr(runner, "_PACKAGES", tmp_path / "packages")
     short = assignment.model_copy(update={"limits": assignment.limits.model_copy(update={"intake_s": 3})})
@@ -101,7 +101,7 @@ def test_a_graph_that_ends_the_process_before_it_is_checked_counts_as_not_loaded
 
 
 def test_a_worker_that_does_not_even_begin_is_nobody_s_fault(probed, tmp_path):
-    (tmp_path / "packages" / "harness" / "training" / "engine.py").write_text("raise SystemExit('no torch')")
+    (tmp_path / "packages" / "harness" / "training" / "worker.py").write_text("raise SystemExit('no torch')")
     with pytest.raises(TrainingError, match=r"got exit code 1\. The end of its messages: no torch"):
         probed("one", "other")
 

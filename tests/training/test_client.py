@@ -37,7 +37,7 @@ def long_job(job: TrainJob) -> TrainJob:
     return job.model_copy(update={"recipe": job.recipe.model_copy(update={"epochs": 1000}), "workers": 1})
 
 
-def running_engines(marker: str) -> list[str]:
+def running_children(marker: str) -> list[str]:
     """Processes with this text in their environment, which names the test's own folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
@@ -52,7 +52,7 @@ def running_engines(marker: str) -> list[str]:
 def nothing_left(marker: str) -> bool:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if not running_engines(marker):
+        if not running_children(marker):
             return True
         time.sleep(0.05)
     return False
@@ -64,7 +64,7 @@ def stand_in(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     package.mkdir(parents=True)
     for init in (package.parent / "__init__.py", package / "__init__.py"):
         init.write_text("")
-    (package / "engine.py").write_text(body)
+    (package / "worker.py").write_text(body)
     monkeypatch.setattr(runner, "_PACKAGES", folder)
 
 
@@ -122,7 +122,7 @@ def test_an_interruption_stops_the_child_with_its_workers(
 
     def interrupt(event: Event) -> None:
         if isinstance(event, StepEvent):
-            assert running_engines(f"TMPDIR={tmp_path}")
+            assert running_children(f"TMPDIR={tmp_path}")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
