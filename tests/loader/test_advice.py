@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from textwrap import dedent
 
 import pytest
+from intake import request
 
 from harness.loader.advice import advice
 from harness.loader.client import Loaded, LoadFailure, trace
 from harness.loader.mistake import Mistake
-from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 
 NET = dedent("""
@@ -267,15 +267,9 @@ def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | Load
     for name, (source, _, _) in CASES.items():
         (root / name).mkdir()
         (root / name / "model.py").write_text(source)
-    request = Request(
-        root=root,
-        variants={name: Requested(file=root / name / "model.py", class_name=None) for name in CASES},
-        input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
-        cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
-    )  # fmt: skip
-    return trace(
-        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
-    )
+    wanted = {name: Requested(file=root / name / "model.py", class_name=None) for name in CASES}
+    limits = assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300})
+    return trace(request(root, tmp_path_factory.mktemp("out"), wanted), limits, sandbox)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -3,10 +3,10 @@
 from textwrap import dedent
 
 import pytest
+from intake import request
 
 from harness.graph.naming import with_lines
 from harness.loader.client import trace
-from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 
 NET = dedent("""
@@ -86,12 +86,8 @@ def traced(sandbox, assignment, tmp_path_factory):
     root, out = tmp_path_factory.mktemp("lines"), tmp_path_factory.mktemp("out")
     (root / "model.py").write_text(NET)
     (root / "parts.py").write_text(PARTS)
-    request = Request(
-        root=root, variants={"net": Requested(file=root / "model.py", class_name="Net")},
-        input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2, cpu_s=60, memory_mib=6144,
-        output_mib=64, out=out,
-    )  # fmt: skip
-    return trace(request, assignment.limits, sandbox)["net"]
+    wanted = {"net": Requested(file=root / "model.py", class_name="Net")}
+    return trace(request(root, out, wanted, memory_mib=6144), assignment.limits, sandbox)["net"]
 
 
 @pytest.fixture(scope="module")

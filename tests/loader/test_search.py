@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from textwrap import dedent
 
 import pytest
+from intake import request
 
 from harness.loader.client import Loaded, LoadFailure, trace
-from harness.loader.protocol import Request
 from harness.sources.requested import Requested
 
 NET = """
@@ -133,12 +133,8 @@ def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | Load
             (root / name / file).write_text(text)
     wanted = {name: Requested(file=root / name, class_name=None) for name in SUBMISSIONS}
     wanted |= {name: Requested(file=root / file, class_name=cls) for name, (file, cls) in NAMED.items()}
-    request = Request(
-        root=root, variants=wanted, input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
-        cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
-    )  # fmt: skip
     limits = assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300})
-    return trace(request, limits, sandbox)
+    return trace(request(root, tmp_path_factory.mktemp("out"), wanted), limits, sandbox)
 
 
 @pytest.fixture(scope="module")

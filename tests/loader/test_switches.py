@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from textwrap import dedent
 
 import pytest
+from intake import request
 
 from harness.graph.operators import unknown_ops
 from harness.loader.child import NOT_TRAINABLE
 from harness.loader.client import Loaded, LoadFailure, trace
-from harness.loader.protocol import Request
 from harness.loader.switches import AUTOCAST, COMPILED, GPU, LOGGED, THREADS
 from harness.sources.requested import Requested
 
@@ -107,15 +107,9 @@ def answers(tmp_path_factory, assignment, sandbox) -> Mapping[str, Loaded | Load
     }
     for name, source in sources.items():
         (root / f"{name}.py").write_text(source)
-    request = Request(
-        root=root,
-        variants={name: Requested(file=root / f"{name}.py", class_name=None) for name in sources},
-        input_shape=(3, 32, 32), classes=10, init_seed=1, other_init_seed=2,
-        cpu_s=300, memory_mib=4096, output_mib=64, out=tmp_path_factory.mktemp("out"),
-    )  # fmt: skip
-    return trace(
-        request, assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300}), sandbox
-    )
+    wanted = {name: Requested(file=root / f"{name}.py", class_name=None) for name in sources}
+    limits = assignment.limits.model_copy(update={"intake_s": 300, "intake_cpu_s": 300})
+    return trace(request(root, tmp_path_factory.mktemp("out"), wanted), limits, sandbox)
 
 
 @pytest.fixture(scope="module")

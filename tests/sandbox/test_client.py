@@ -10,11 +10,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from intake import request
 
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import SandboxError
 from harness.loader.client import Loaded, LoadFailure, open_loader, trace
-from harness.loader.protocol import Request
 from harness.sandbox import backends
 from harness.sandbox.backends import HIDDEN, Backend
 from harness.sandbox.client import Sandbox, ended_with
@@ -59,20 +59,9 @@ def take(tmp_path: Path, assignment: AssignmentSpec):
         file = tmp_path / "mine" / "model.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text(source)
-        request = Request(
-            root=file.parent,
-            variants={"basic": Requested(file=file, class_name=None)},
-            input_shape=(3, 32, 32),
-            classes=10,
-            init_seed=1,
-            other_init_seed=2,
-            cpu_s=cpu_s,
-            memory_mib=4096,
-            output_mib=8,
-            out=out,
-        )
+        wanted = {"basic": Requested(file=file, class_name=None)}
         limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
-        return trace(request, limits, sandbox)["basic"]
+        return trace(request(file.parent, out, wanted, cpu_s=cpu_s, output_mib=8), limits, sandbox)["basic"]
 
     return run
 

@@ -1,0 +1,57 @@
+"""Shared by the tests of attacks: a sandbox in each backend, in which nothing stays running."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from intake import request
+
+from harness.assignment.spec import AssignmentSpec
+from harness.loader.client import Loaded, LoadFailure, open_loader, trace
+from harness.sandbox.backends import COMMANDS
+from harness.sandbox.client import Sandbox
+from harness.sources.requested import Requested
+
+
+def descendants(process: int) -> set[int]:
+    """The processes that one has started, and those they have started, that still run."""
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    started = {int(number) for task in tasks for number in (task / "children").read_text().split()}
+    return started.union(*map(descendants, started))
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def any_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """One box for all attacks: what one of them does to it, the next would see."""
+    if request.param == "bwrap" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed (apt-get install bubblewrap)")
+    with open_loader(request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def nothing_stays_running(any_sandbox: Sandbox) -> Iterator[None]:
+    before = descendants(os.getpid())
+    yield
+    assert descendants(os.getpid()) <= before
+
+
+@pytest.fixture
+def attacked(tmp_path: Path, assignment: AssignmentSpec, any_sandbox: Sandbox):
+    """Take in one source, and files beside it."""
+
+    def run(source: str, *, intake_s: int = 120, **beside: str) -> Loaded | LoadFailure:
+        root, out = tmp_path / "mine", tmp_path / "out"
+        root.mkdir()
+        out.mkdir()
+        for name, text in {"model": source, **beside}.items():
+            file = root / f"{name.replace('__init', '/__init')}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        limits = assignment.limits.model_copy(update={"intake_s": intake_s, "intake_output_mib": 8})
+        wanted = {"basic": Requested(file=root / "model.py", class_name=None)}
+        return trace(request(root, out, wanted, output_mib=8), limits, any_sandbox)["basic"]
+
+    return run
