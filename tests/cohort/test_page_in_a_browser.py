@@ -1,10 +1,10 @@
 """table.html in Chromium: it sorts, searches, asks for nothing, and nobody is shut out."""
 
-import time
 from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
+from costs import cost
 from visits import WIDTHS, Visit
 
 from harness.cohort.page import render_page
@@ -197,12 +197,10 @@ def test_names_stand_in_the_order_of_the_reader_s_language(browser, class_table,
 
 
 @pytest.mark.slow
-def test_a_class_of_2000_is_found_in_a_page_that_is_rendered_in_seconds(browser, class_table, row):
+def test_a_page_of_a_class_of_2000_costs_as_its_size_and_each_student_is_found(browser, class_table, row):
     rows = tuple(row(f"student {i}", 0.8 + i / 20_000) for i in range(2_000))
-    started = time.process_time()
-    table = ClassTable(rows, class_table.assignment, class_table.out)
-    render_page(table)
-    assert time.process_time() - started < 5
+    table, few = (ClassTable(shown, class_table.assignment, class_table.out) for shown in (rows, rows[:250]))
+    assert cost(lambda: render_page(table)) < 24 * cost(lambda: render_page(few))
     with TableVisit(browser, table) as visit:
         visit.page.get_by_label("Search").fill("student 1999")
         assert visit.page.locator("#shown").inner_text() == "1 of 2000"
