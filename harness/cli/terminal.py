@@ -84,6 +84,22 @@ def show_record(record: Record) -> None:
     verdicts.print(f"{MARK[record.verdict]}, {scored.in_words}{_counting(record, scored)}")
 
 
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print what did not pass first, in full, then one line for each rule that passed."""
+    for finding in worst_first(findings):
+        if finding.status != "passed":
+            screen.print(f"{MARK[finding.status]}  [bold]{plain(finding.rule)}[/]  {_points(finding)}")
+            for word, text in (("expected", finding.expected), ("got", finding.actual)):
+                screen.print(Padding(f"{word} {plain(text)}", (0, 0, 0, 4), expand=False))
+    passed = [finding for finding in findings if finding.status == "passed"]
+    rules = max((len(finding.rule) for finding in passed), default=0)
+    for finding in passed:
+        line = Text.from_markup(f"{MARK['passed']}  {plain(finding.rule):<{rules}}  {_points(finding):>5}  ")
+        line.append(" ".join(visible(finding.actual).split()))
+        line.truncate(screen.width, overflow="ellipsis")
+        screen.print(line)
+
+
 def show_field(report: "FieldReport") -> None:
     """Print the receptive field of one network: its layers, the final numbers, the second measurement."""
     names = ("k", "s", "d", "rf_in", "jump_in", "rf_out", "jump_out")
@@ -246,29 +262,13 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(variant.problem.traceback)
         return
     say(f"{name}: {variant.title}{f' ({variant.class_name})' if variant.class_name else ''}")
-    _show_findings(variant.findings)
+    show_findings(variant.findings)
     for number, finding in enumerate(to_change(variant), start=1):
         source = finding.where[0].source if finding.where else ""
         at = f" at {plain(source)}" if source else ""
         screen.print(f"{number}. [bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
     for note in (*variant.taken_in, *variant.facts.warnings):
         say(f"note: {note}")
-
-
-def _show_findings(findings: Sequence[Finding]) -> None:
-    """Print what did not pass first, in full, then one line for each rule that passed."""
-    for finding in worst_first(findings):
-        if finding.status != "passed":
-            screen.print(f"{MARK[finding.status]}  [bold]{plain(finding.rule)}[/]  {_points(finding)}")
-            for word, text in (("expected", finding.expected), ("got", finding.actual)):
-                screen.print(Padding(f"{word} {plain(text)}", (0, 0, 0, 4), expand=False))
-    passed = [finding for finding in findings if finding.status == "passed"]
-    rules = max((len(finding.rule) for finding in passed), default=0)
-    for finding in passed:
-        line = Text.from_markup(f"{MARK['passed']}  {plain(finding.rule):<{rules}}  {_points(finding):>5}  ")
-        line.append(" ".join(visible(finding.actual).split()))
-        line.truncate(screen.width, overflow="ellipsis")
-        screen.print(line)
 
 
 def _points(finding: Finding) -> str:

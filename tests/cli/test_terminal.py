@@ -3,7 +3,7 @@
 import pytest
 from rich.text import Text
 
-from harness.cli.terminal import Display, _show_findings, plain, say
+from harness.cli.terminal import Display, plain, say, show_findings
 from harness.record.findings import Finding
 from harness.record.trainings import EpochLog
 from harness.training.events import ContinuedEvent, SlowerEvent
@@ -33,7 +33,7 @@ def finding(rule: str, status: str, text: str) -> Finding:
 
 @pytest.mark.parametrize("status", ["passed", "failed", "not_judged"])
 def test_no_finding_steers_the_terminal(status: str, capsys: pytest.CaptureFixture[str]) -> None:
-    _show_findings([finding("dilation", status, HOSTILE)])
+    show_findings([finding("dilation", status, HOSTILE)])
     said = capsys.readouterr().err
     assert said.count("⟨U+001B⟩") == (1 if status == "passed" else 2)
     assert "\x1b" not in said
@@ -44,7 +44,7 @@ def test_what_failed_comes_first_and_what_passed_is_one_line_of_80_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     long = "a sentence of " + "many words " * 12 + "to its end"
-    _show_findings(
+    show_findings(
         [
             finding("a_rule_of_a_long_name", "passed", f"first\n{long}"),
             finding("b", "not_judged", "open"),

@@ -133,7 +133,7 @@ def cost(tmp_path, monkeypatch):
 
     def known(seconds):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        kept = duration._kept("float32", 2)
+        kept = duration.speed_file("float32", 2)
         kept.parent.mkdir()
         kept.write_text(json.dumps({"seconds": [seconds] * 3 + [0, 0, 0]}))
 

@@ -127,19 +127,19 @@ def test_both_backends_hand_back_the_same_bytes(take):
 def test_a_sandbox_that_was_killed_starts_again(take, backend: Backend):
     with open_loader(backend) as sandbox:
         assert isinstance(take(sandbox), Loaded)
-        dead = sandbox._process.pid
+        dead = sandbox.pid
         with killed_after(1, dead):
             lost = take(sandbox, "import time; time.sleep(60)")
         assert isinstance(lost, LoadFailure)
         assert (lost.ending, lost.cause) == ("harness_error", "infrastructure")
         assert "ended unexpectedly; grade the submission again" in lost.message
         assert isinstance(take(sandbox), Loaded)
-        assert sandbox._process.pid != dead
+        assert sandbox.pid != dead
 
 
 def test_nothing_stays_when_the_sandbox_is_closed():
     with open_loader("lock") as sandbox:
-        folder, number = sandbox.folder, sandbox._process.pid
+        folder, number = sandbox.folder, sandbox.pid
         assert folder.is_dir()
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
@@ -221,4 +221,4 @@ def test_bubblewrap_hides_that_other_files_exist(take):
 
 
 def test_the_sandbox_s_process_is_not_in_the_harnesss_process_group(sandbox):
-    assert os.getpgid(sandbox._process.pid) != os.getpgid(0)
+    assert os.getpgid(sandbox.pid) != os.getpgid(0)

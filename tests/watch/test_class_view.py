@@ -109,7 +109,7 @@ def test_only_the_records_of_who_has_changed_are_read_again(cohort, view, record
     cohort.ingest("late")
     asked: list[str] = []
     event.listen(
-        watched._store.engine, "before_cursor_execute", lambda *given: asked.append(f"{given[2]} {given[3]}")
+        watched.store.engine, "before_cursor_execute", lambda *given: asked.append(f"{given[2]} {given[3]}")
     )
     after = watched.parts()
     reading = [statement for statement in asked if "submission.source" in statement]

@@ -35,7 +35,7 @@ def pool(store, config, handed_in, tmp_path, monkeypatch):
     package.mkdir(parents=True)
     for folder in (package, *list(package.parents)[:2]):
         (folder / "__init__.py").touch()
-    monkeypatch.setattr(local, "_PACKAGES", tmp_path / "packages")
+    monkeypatch.setattr(local, "PACKAGES", tmp_path / "packages")
 
     def of(program: str) -> Pool:
         (package / "worker.py").write_text(program)
