@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,12 +35,18 @@ TINY = dedent("""
 
 
 @contextmanager
-def killed_after(seconds: float, group: int) -> Iterator[None]:
-    """Kill a group of processes in the middle, as a machine without memory would."""
-    timer = threading.Timer(seconds, os.killpg, (group, signal.SIGKILL))
-    timer.start()
+def killed_as_it_runs(group: int) -> Iterator[None]:
+    """Kill a group of processes when one of them runs a submission, as a machine without memory would."""
+
+    def kill() -> None:
+        while not Path(f"/proc/{group}/task/{group}/children").read_text():
+            time.sleep(0.01)
+        os.killpg(group, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
     yield
-    timer.join()
+    thread.join()
 
 
 needs_bwrap = pytest.mark.skipif(
@@ -128,7 +135,7 @@ def test_a_sandbox_that_was_killed_starts_again(take, backend: Backend):
     with open_loader(backend) as sandbox:
         assert isinstance(take(sandbox), Loaded)
         dead = sandbox.pid
-        with killed_after(1, dead):
+        with killed_as_it_runs(dead):
             lost = take(sandbox, "import time; time.sleep(60)")
         assert isinstance(lost, LoadFailure)
         assert (lost.ending, lost.cause) == ("harness_error", "infrastructure")
