@@ -69,9 +69,8 @@ def test_every_key_of_the_record_is_documented(model):
 
 def typed(page: Path) -> list[list[str]]:
     """Return the commands in the blocks of a page, word by word; a line that ends in a backslash goes on."""
-    blocks = re.findall(
-        r"^```(?:bash|sh|console)\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL
-    )
+    fenced = re.compile(r"^```(?:bash|sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    blocks = fenced.findall(page.read_text())
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     found = [re.search(r"(?:^|\s)(?:\S*/)?(harness|make)(\s.*)", line.partition(" #")[0]) for line in lines]
     return [re.split(r"[\s;&|()`'\"]+", one[1] + one[2]) for one in found if one]
@@ -94,6 +93,19 @@ def unknown(words: list[str]) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_that_a_page_has_typed_exists_with_its_options(page):
     assert {" ".join(words): unknown(words) for words in typed(page) if unknown(words)} == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("harness chek work", ["chek"]),
+        ("harness cohort grade all.zip --rooster x", ["--rooster"]),
+        ("make graed", ["graed"]),
+        ("harness check work --json -", []),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line, missing):
+    assert unknown(line.split()) == missing
 
 
 def test_the_readme_types_how_to_begin():
