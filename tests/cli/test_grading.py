@@ -33,6 +33,7 @@ def test_a_model_that_breaks_a_rule_exits_with_1_and_the_json_has_standard_outpu
     assert "What a rule allows and why: harness explain no_max_pool\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_reference_submission_has_the_known_parameters_receptive_fields_and_jumps(
     harness, reference, tmp_path
 ):

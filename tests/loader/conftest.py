@@ -7,19 +7,13 @@ from pathlib import Path
 
 import pytest
 from intake import request
+from processes import descendants
 
 from harness.assignment.spec import AssignmentSpec
 from harness.loader.client import Loaded, LoadFailure, open_loader, trace
 from harness.sandbox.backends import COMMANDS
 from harness.sandbox.client import Sandbox
 from harness.sources.requested import Requested
-
-
-def descendants(process: int) -> set[int]:
-    """The processes that one has started, and those they have started, that still run."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    started = {int(number) for task in tasks for number in (task / "children").read_text().split()}
-    return started.union(*map(descendants, started))
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
