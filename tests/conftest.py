@@ -15,8 +15,8 @@ from checkout import REPOSITORY
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.datasets.registry import environment
 from harness.graph.cost import million_multiply_adds
+from harness.graph.evidence import Evidence
 from harness.graph.ir import SCHEMA, Architecture, Graph, Node, Ref, Tensor
-from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.client import open_loader
 from harness.rules.judging import judge

@@ -22,8 +22,8 @@ from torch import nn
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.graph.cost import million_multiply_adds
+from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture
-from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.graph.view import views_of
 from harness.loader.export import architecture_of

@@ -1,11 +1,14 @@
 """The assignments that come with the harness, by id, each with a submission that passes its rules."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.assignment.spec import DEFAULT_ASSIGNMENT
+from harness.assignment.points import most
+from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.base.installation import package_data
 from harness.base.tables import meant
+from harness.datasets.loading import data_path
 
 FOLDER = DEFAULT_ASSIGNMENT.parent
 
@@ -43,3 +46,29 @@ def reference_of(assignment: Path) -> Path | None:
         return beside
     is_shipped = assignment.resolve().parent == FOLDER
     return package_data("submission") if is_shipped else None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One assignment in a list of them."""
+
+    id: str
+    title: str
+    dataset: str
+    points: int
+    """The most there are."""
+    data_is_here: bool
+    """Whether its data is on this machine."""
+
+
+def listed() -> tuple[Listed, ...]:
+    """List the assignments that come with the harness, by id.
+
+    Raises:
+        AssignmentError: one of them is not valid.
+    """
+    specs = map(load_assignment, shipped().values())
+    return tuple(
+        Listed(one.id, one.title, one.data.dataset, most(one), data_path(one.data) is not None)
+        for one in specs
+    )

@@ -10,7 +10,7 @@ from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
 from harness.record.findings import Finding, Status, combined
 from harness.record.record import Record, VariantRecord
-from harness.settings.policy import Policy, Variants, policy_in
+from harness.settings.policy_and_deadlines import Policy, Variants, policy_in
 
 SHORT = 8
 """Characters of an assignment's hash that are shown beside its name."""

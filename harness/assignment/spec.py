@@ -15,7 +15,7 @@ from harness.rules.base import TrainingRule
 from harness.rules.max_parameters import MaxParameters
 from harness.rules.min_accuracy import MinAccuracy
 from harness.rules.registry import RULES, Asked, asked
-from harness.settings.policy import Policy
+from harness.settings.policy_and_deadlines import Policy
 from harness.settings.recipe import RecipeChanges, RecipeOverride, RecipeSpec
 
 DEFAULT_ASSIGNMENT = package_data("checks", "assignments", "cifar10-compact-cnn.toml")

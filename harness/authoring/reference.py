@@ -12,7 +12,7 @@ from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
 from harness.rules.base import Needs, RuleSettings
 from harness.rules.registry import RULES
-from harness.settings.policy import Late, Policy
+from harness.settings.policy_and_deadlines import Late, Policy
 from harness.settings.recipe import RecipeChanges, RecipeSpec, Stage, Tier, TransformSpec
 
 JUDGED_BY: Mapping[Needs, str] = {

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from harness.assignment.points import most, stated_by, worth
 from harness.assignment.spec import AssignmentSpec
-from harness.authoring.forecast import full_epochs
 from harness.base.machine import Check
+from harness.settings.recipe import RecipeSpec
 
 _MEANT = "Is it what you meant?"
 
@@ -17,6 +17,13 @@ def remarks(spec: AssignmentSpec) -> Iterator[Check]:
         yield from _stages(spec, variant)
         yield from _overrides(spec, variant)
     yield _policy(spec)
+
+
+def full_epochs(recipe: RecipeSpec, full_px: int) -> float:
+    """Return how many epochs at full size cost as much as a training."""
+    staged = sum(stage.epochs for stage in recipe.stages)
+    cost = sum(stage.epochs * (stage.size_px / full_px) ** 2 for stage in recipe.stages)
+    return recipe.epochs - staged + cost
 
 
 # Private functions

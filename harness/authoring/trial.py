@@ -5,18 +5,16 @@ Each step gives checks. CAUTION: it may not be what the teacher means. FAIL: it 
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.assignment.spec import AssignmentSpec
-from harness.authoring.forecast import forecast
-from harness.authoring.listing import data_path
 from harness.authoring.opponents import Opponent, altered, broken_by, exported
-from harness.authoring.remarks import remarks
+from harness.authoring.remarks import full_epochs, remarks
 from harness.base.errors import DataUnavailableError, HarnessError, UsageError
 from harness.base.machine import Check
 from harness.datasets.dataset import PREVIEW
-from harness.datasets.places import how_to_get
+from harness.datasets.loading import data_path, how_to_get
 from harness.graph.naming import counted
 from harness.pipeline.duration import in_words
 from harness.pipeline.grade import grade_variants
@@ -28,6 +26,7 @@ from harness.pipeline.task import Listener, Settings, Stage, Task
 from harness.record.findings import Finding
 from harness.record.record import Record
 from harness.record.trainings import Training, accuracy_of
+from harness.rules.base import TrainingRule
 from harness.rules.judging import judge_trainings
 from harness.settings.recipe import RecipeSpec
 from harness.sources.submission import open_submission
@@ -85,6 +84,30 @@ def outcome(checks: tuple[Check, ...]) -> int:
     """Return the exit code: 0 where nothing failed, 3 where something could not be tried, 1 else."""
     failed = {check.name for check in checks if check.level == "FAIL"}
     return 3 if failed & {"epoch", NOT_JUDGED} else int(bool(failed))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds of the trainings that decide a variant's grade, where all goes well and where it is close."""
+
+    first_s: float
+    borderline_s: float
+    epochs: int
+    trainings: int
+    most_trainings: int
+
+
+def forecast(spec: AssignmentSpec, variant: str, recipe: RecipeSpec, epoch_s: float) -> Forecast:
+    """Judge by the seconds of one epoch on all training images at their full size.
+
+    The cost of an epoch is taken to grow with the number of pixels, as that of convolutions does.
+    """
+    rules = [one for one in spec.rules_for(variant) if isinstance(one.rule, TrainingRule)]
+    least = [one.rule.least_seeds(one.settings) for one in rules if isinstance(one.rule, TrainingRule)]
+    first = max([spec.seeds.first, *least]) if rules else 0
+    most = max(first, spec.seeds.borderline) if rules else 0
+    once = epoch_s * full_epochs(recipe, spec.data.input_shape[-1])
+    return Forecast(first * once, most * once, recipe.epochs, first, most)
 
 
 # Private functions

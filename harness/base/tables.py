@@ -18,7 +18,6 @@ from typing import Annotated, Any, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.base.errors import AssignmentError
-from harness.base.frozen import Frozen
 
 _Spec = TypeVar("_Spec", bound=BaseModel)
 
@@ -52,6 +51,12 @@ _LIMITS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at mos
 
 MAX_SHOWN = 200
 """Characters of a key or a value that a message shows."""
+
+
+class Frozen(BaseModel):
+    """A value that knows its keys, holds only finite numbers, and does not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Table(Frozen):

@@ -13,28 +13,24 @@ from typer.exceptions import TyperException
 
 from harness.base.errors import HarnessError
 from harness.base.installation import VERSION
-from harness.cli import assignment, cohort, grading, inspecting, measuring, starting, verifying, watching
+from harness.cli import assignment, cohort, grading, inspecting, verifying, watching
 from harness.cli import reports as rendering
-from harness.cli.commands import QuietOption, add_commands, silence
 from harness.cli.defaults import take_defaults
+from harness.cli.options import QuietOption, add_commands, silence
 from harness.report.visible import visible
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
 COMMANDS: tuple[tuple[str, Callable[..., Any], str], ...] = (
-    ("new", starting.new, "harness new my-submission"),
+    ("new", grading.new, "harness new my-submission"),
     ("check", grading.check, "harness check submission --variant basic"),
     ("grade", grading.grade, "harness grade submission --variant basic --data ./data"),
     ("verify", verifying.verify, "harness verify submission --record results/scorecard.json"),
     ("train", grading.train, "harness train submission --model basic --epochs 25"),
-    (
-        "evaluate",
-        measuring.evaluate,
-        "harness evaluate submission --weights best.pth",
-    ),
+    ("evaluate", verifying.evaluate, "harness evaluate submission --weights best.pth"),
     ("watch", watching.watch, "harness watch cohort.db"),
-    ("reproduce", measuring.reproduce, "harness reproduce results/scorecard.json"),
+    ("reproduce", verifying.reproduce, "harness reproduce results/scorecard.json"),
     ("doctor", inspecting.doctor, "harness doctor --data ./data"),
     ("rf", inspecting.rf, "harness rf submission --variant basic --check --erf rf.png"),
     ("explain", inspecting.explain, "harness explain no_max_pool"),

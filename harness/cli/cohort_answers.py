@@ -1,19 +1,28 @@
-"""The answers of `harness cohort` on what was graded: the summary, who has no verdict, and one student."""
+"""The answers of `harness cohort`: sums, who has no verdict, a student, whose grade changes, who is alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from harness.assignment.points import SHORT, named
 from harness.assignment.spec import AssignmentSpec
 from harness.base.tables import content_hash
 from harness.cli.terminal import output, say, screen, verdicts
-from harness.cohort.standing import standing
+from harness.cohort.differences import Difference, differences
+from harness.cohort.final_points import standing
 from harness.cohort.store.models import Row, outcome
 from harness.record.findings import Finding
 from harness.report.words import to_change
-from harness.settings.policy import lateness
+from harness.settings.policy_and_deadlines import lateness
+
+if TYPE_CHECKING:  # a command loads what it shows
+    from harness.cohort.regrading import NotRegraded, Regraded
+    from harness.similarity.page import Alike
+
+_Item = TypeVar("_Item")
 
 STAGES = {"rules": "by the rules alone", "full": "in full"}
 SHOWN = 20
@@ -90,6 +99,68 @@ def answer(row: Row, spec: AssignmentSpec, same: Sequence[str] = ()) -> tuple[st
     return (*head, *(line for lines in shown for line in lines), *more, *end)
 
 
+def followed(items: Iterable[_Item], what: str, total: int) -> Iterable[_Item]:
+    """Show on a terminal how far a loop is."""
+    return track(items, what, total, console=screen, transient=True, disable=not screen.is_terminal)
+
+
+def show_regraded(
+    found: "Sequence[Regraded | NotRegraded]", changes: Sequence[Difference], counted: frozenset[str]
+) -> None:
+    """Print the difference student by student, then the sums; `counted` has the keys of what may count."""
+    from harness.cohort.regrading import NotRegraded, Regraded
+
+    left = [one for one in found if isinstance(one, NotRegraded)]
+    to_train = [one for one in found if isinstance(one, Regraded) and one.to_train and one.key in counted]
+    unknown = {one.row.student for one in left}
+    changed = [one for one in changes if one.is_one and one.student not in unknown]
+    show_differences(changed, output)
+    _show_to_train(to_train)
+    for skipped in left:
+        say(f"{skipped.row.student}: graded anew by harness cohort grade: {skipped.why}", output)
+    say(
+        f"{len(changes)} students: {len(changed)} grades change, "
+        f"{len(changes) - len(changed) - len(unknown)} stay, {len(to_train)} need training, "
+        f"{len(unknown)} could not be judged again",
+        output,
+    )
+
+
+def show_differences(changed: Iterable[Difference], to: Console) -> None:
+    """Print from what to what grades have changed, and by which rules."""
+    for one in changed:
+        say(f"{one.student}: {one.before or 'no grade'} → {one.after or 'no grade'}", to)
+        for rule in one.rules:
+            say(f"  {rule}", to)
+
+
+def show_changes(before: Sequence[Row], after: Sequence[Row], spec: AssignmentSpec) -> None:
+    """Print everyone whose final grade has changed."""
+    changed = [one for one in differences(before, spec, after, spec) if one.was_final and one.is_one]
+    if changed:
+        say(f"{len(changed)} final grades have changed:")
+        show_differences(changed, screen)
+
+
+def show_alike(found: "Sequence[Alike]", compared: int) -> None:
+    """Print the clusters, the strongest first, and how each pair is alike."""
+    from harness.similarity.page import SHOWN_PAIRS
+
+    for number, group in enumerate(found, start=1):
+        say(f"{number}. {', '.join(group.students)}", output)
+        for one in group.evidence[:SHOWN_PAIRS]:
+            source = f"{100 * one.pair.source:.0f} % of the source" if one.pair.source else ""
+            say(
+                f"   {one.pair.one} and {one.pair.other}: {'; '.join(filter(None, [source, *one.graphs]))}",
+                output,
+            )
+        if (more := len(group.evidence) - SHOWN_PAIRS) > 0:
+            say(f"   and {more} pairs more", output)
+    say(f"{compared} submissions compared, {len(found)} groups of similar ones", output)
+    if found:
+        say("This points, it does not judge: read the lines before you speak to anyone.", output)
+
+
 # Private functions
 
 
@@ -122,3 +193,10 @@ def _one_line(text: str) -> str:
 def _listed(students: Sequence[str]) -> str:
     more = f" and {len(students) - SHOWN} more" if len(students) > SHOWN else ""
     return f"{', '.join(students[:SHOWN])}{more}"
+
+
+def _show_to_train(some: "Sequence[Regraded]") -> None:
+    if some:
+        say("to be trained; harness cohort grade does that, once the new grades are entered:", output)
+    for one in some:
+        say(f"  {one.row.student}: {'; '.join(one.to_train)}", output)

@@ -1,4 +1,4 @@
-"""cohort grade, show, failures, retry: a class is graded, and what came of it is looked at."""
+"""cohort grade, retry: the commands that grade a class."""
 
 import sys
 from functools import partial
@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from harness.base.errors import UsageError
-from harness.cli.cohort_current import assignment_for, every_submission, show_changes
+from harness.cli.cohort_store import (
+    DEFAULT_STORE,
+    FilesOption,
+    RosterOption,
+    StoreOption,
+    assignment_for,
+    every_submission,
+)
 from harness.cli.options import (
+    EXIT,
     AssignmentOption,
     DataOption,
     DeviceOption,
@@ -29,25 +37,6 @@ if TYPE_CHECKING:
     from harness.record.findings import Cause
     from harness.sandbox.backends import BackendChoice
 
-StoreOption = Annotated[
-    str,
-    typer.Option(
-        "--store",
-        metavar="FILE|URL",
-        help="SQLite file, or postgresql://user@host/name.",
-        envvar="HARNESS_STORE",
-    ),
-]
-FilesOption = Annotated[
-    Path | None,
-    typer.Option("--files", metavar="DIR", help="Folder of artefacts; beside the SQLite file if not given."),
-]
-RosterOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--roster", metavar="FILE", help="The platform's CSV list of the class; remembered in the store."
-    ),
-]
 GradersOption = Annotated[
     int,
     typer.Option("--graders", "--workers", min=0, help="Graders at once; 0: as many as there is room for."),
@@ -69,8 +58,6 @@ LeaseOption = Annotated[
     float, typer.Option(min=1, help="Seconds after which others claim the tasks of a dead grader.")
 ]
 LayoutName = Literal["auto", "moodle", "canvas", "gradescope", "classroom50", "nbgrader", "plain"]
-DEFAULT_STORE = "cohort.db"
-NO_VERDICT = 3
 CAUSES = ("infrastructure", "resource", "harness", "student")
 
 
@@ -123,6 +110,7 @@ def grade(
     Exits with 0 if every submission has a verdict, or is itself the reason why it has none; else with 3.
     """
     from harness.assignment.points import named
+    from harness.cli.cohort_answers import show_changes
     from harness.cli.cohort_display import ClassDisplay, show_forecast, show_roster
     from harness.cli.terminal import say
     from harness.cohort.graders.ray_engine import Cluster
@@ -130,8 +118,8 @@ def grade(
     from harness.cohort.platforms.roster import read_roster
     from harness.cohort.runner import Plan, forecast, grade_class
     from harness.cohort.store.keys import GradingConfig
-    from harness.cohort.store.register import class_list_of, enter_class_list, identities
     from harness.cohort.store.store import opened_store
+    from harness.cohort.store.stored_class_list import class_list_of, enter_class_list, identities
 
     spec = assignment_for(assignment, store, files)
     config = GradingConfig(
@@ -172,43 +160,6 @@ def grade(
     _finish(rows, known)
 
 
-def show(
-    student: Annotated[str, typer.Argument(help="The name, or how it begins; small letters will do.")],
-    store: StoreOption = DEFAULT_STORE,
-    files: FilesOption = None,
-) -> None:
-    """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
-    from harness.cli.cohort_answers import show_row
-    from harness.cohort.store.current import current_assignment
-    from harness.cohort.store.repository import assignment_of
-    from harness.cohort.store.store import opened_store
-    from harness.cohort.store.students import row_of, with_the_same_bytes
-
-    with opened_store(store, files, must_exist=True) as opened:
-        row = row_of(opened, student)
-        show_row(row, assignment_of(opened, current_assignment(opened)), with_the_same_bytes(opened, row))
-
-
-def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
-    """List the submissions without a verdict, by cause: the student's, or what harness cohort retry is for.
-
-    Exits with 3 if there are any of another cause than the student's.
-    """
-    from harness.cli.cohort_answers import show_failures
-    from harness.cli.terminal import output
-    from harness.cohort.store.models import by_cause
-    from harness.cohort.store.queries import rows
-    from harness.cohort.store.store import opened_store
-
-    with opened_store(store, files, must_exist=True) as opened:
-        found = rows(opened)
-    for what, some in sorted(by_cause(found).items()):
-        if what.startswith("not judged"):
-            show_failures(what, some, to=output, most=len(some))
-    if any(row.state == "failed" for row in found):
-        raise typer.Exit(NO_VERDICT)
-
-
 def retry(
     cause: Annotated[
         list[str], typer.Option("--cause", metavar="|".join(CAUSES), help="Whose fault it was; repeatable.")
@@ -231,6 +182,7 @@ def retry(
     What could not be fetched is fetched again by harness cohort grade. Exits as that does.
     """
     from harness.base.installation import VERSION
+    from harness.cli.cohort_answers import show_changes
     from harness.cli.cohort_display import ClassDisplay, show_again
     from harness.cohort.graders.ray_engine import Cluster
     from harness.cohort.runner import Plan, begin_again, finish_class
@@ -316,4 +268,4 @@ def _finish(rows: "Sequence[Row]", listed: "ClassList | None" = None) -> None:
     for note in notes_on(joined_to(listed, rows)) if listed else ():
         say(f"note: {note}")
     if any(row.state != "graded" for row in rows):
-        raise typer.Exit(NO_VERDICT)
+        raise typer.Exit(EXIT["not_judged"])

@@ -1,4 +1,4 @@
-"""cohort table, similar, regrade: what came of a class; nothing of a submission runs."""
+"""cohort show, failures, table, feedback, similar: what came of a class; nothing of a submission runs."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from harness.base.errors import UsageError
-from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption, RosterOption, StoreOption
-from harness.cli.options import DEFAULT_OUT, AssignmentOption, OutOption, assignment_file
+from harness.cli.cohort_store import DEFAULT_STORE, FilesOption, RosterOption, StoreOption
+from harness.cli.options import DEFAULT_OUT, EXIT, AssignmentOption, OutOption
 from harness.cli.outputs import check_writable
 
 if TYPE_CHECKING:
@@ -19,6 +19,43 @@ if TYPE_CHECKING:
     from harness.similarity.graphs import Level
 
 STANDARD_OUTPUT = Path("-")
+
+
+def show(
+    student: Annotated[str, typer.Argument(help="The name, or how it begins; small letters will do.")],
+    store: StoreOption = DEFAULT_STORE,
+    files: FilesOption = None,
+) -> None:
+    """Show why a student's submission has its verdict: rules, what to do, the scorecard; then the history."""
+    from harness.cli.cohort_answers import show_row
+    from harness.cohort.store.current_assignment import current_assignment
+    from harness.cohort.store.one_student import row_of, with_the_same_bytes
+    from harness.cohort.store.repository import assignment_of
+    from harness.cohort.store.store import opened_store
+
+    with opened_store(store, files, must_exist=True) as opened:
+        row = row_of(opened, student)
+        show_row(row, assignment_of(opened, current_assignment(opened)), with_the_same_bytes(opened, row))
+
+
+def failures(store: StoreOption = DEFAULT_STORE, files: FilesOption = None) -> None:
+    """List the submissions without a verdict, by cause: the student's, or what harness cohort retry is for.
+
+    Exits with 3 if there are any of another cause than the student's.
+    """
+    from harness.cli.cohort_answers import show_failures
+    from harness.cli.terminal import output
+    from harness.cohort.store.models import by_cause
+    from harness.cohort.store.queries import rows
+    from harness.cohort.store.store import opened_store
+
+    with opened_store(store, files, must_exist=True) as opened:
+        found = rows(opened)
+    for what, some in sorted(by_cause(found).items()):
+        if what.startswith("not judged"):
+            show_failures(what, some, to=output, most=len(some))
+    if any(row.state == "failed" for row in found):
+        raise typer.Exit(EXIT["not_judged"])
 
 
 def table(
@@ -54,8 +91,8 @@ def table(
     from harness.base.files import write_text
     from harness.cli.terminal import say
     from harness.cohort.platforms.class_list import read_class_list
-    from harness.cohort.store.register import enter_class_list
     from harness.cohort.store.store import opened_store
+    from harness.cohort.store.stored_class_list import enter_class_list
 
     names = _chosen(formats)
     if out == STANDARD_OUTPUT and len(names) > 1:
@@ -134,9 +171,9 @@ def similar(
     What the starter and most of the class have counts for nothing. It points, it never grades.
     """
     from harness.base.files import write_text
-    from harness.cli.reports_display import followed, show_alike
+    from harness.cli.cohort_answers import followed, show_alike
     from harness.cli.terminal import say
-    from harness.cohort.documents import document_of, starter_document
+    from harness.cohort.compared_sources import document_of, starter_document
     from harness.cohort.platforms.attendance import once_a_group
     from harness.cohort.store.queries import rows
     from harness.cohort.store.repository import current_config
@@ -155,58 +192,6 @@ def similar(
     for name, render in (("similar.html", render_similar_page), ("similar.md", render_similar_markdown)):
         write_text(out / name, render(found, len(documents), title))
         say(f"evidence: {out / name}")
-
-
-def regrade(
-    assignment: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE|ID", help="The new assignment: its TOML file or id.", parser=assignment_file
-        ),
-    ],
-    store: StoreOption = DEFAULT_STORE,
-    files: FilesOption = None,
-    apply: Annotated[  # noqa: FBT002
-        bool, typer.Option("--apply", help="Enter the new grades; the old ones stay in the history.")
-    ] = False,
-) -> None:
-    """Judge the class again under another assignment, from what is stored: nothing is run or trained.
-
-    Prints the difference student by student, and who has to be trained because the recipe has changed or
-    the rules hold now. Changes nothing without --apply.
-    """
-    from harness.assignment.points import named
-    from harness.assignment.spec import load_assignment
-    from harness.cli.reports_display import followed, show_regraded
-    from harness.cli.terminal import output, say
-    from harness.cohort.differences import differences, may_count
-    from harness.cohort.regrading import Regraded, new_config, regrade_class
-    from harness.cohort.regrading import apply as enter_all
-    from harness.cohort.store.leases import shown, this_process
-    from harness.cohort.store.queries import submissions
-    from harness.cohort.store.repository import current_config
-    from harness.cohort.store.store import opened_store
-
-    spec = load_assignment(assignment)
-    with opened_store(store, files, must_exist=True) as opened:
-        now = current_config(opened)
-        config = new_config(now, spec)
-        graded = [row for some in submissions(opened) for row in some]
-        there = {row.key: row for some in submissions(opened, config.assignment_sha256) for row in some}
-        judged = regrade_class(graded, now.assignment, config, there)
-        found = list(followed(judged, "judging again", len(graded)))
-        say(f"{named(now.assignment)} → {named(spec)}", output)
-        after = [one.after for one in found]
-        show_regraded(found, differences(graded, now.assignment, after, spec), may_count(after, spec))
-        if not apply:
-            say("Nothing was changed. Enter the new grades with --apply.")
-            return
-        enter_all(opened, followed(found, "entering", len(found)), config, shown(this_process()))
-    entered = sum(isinstance(one, Regraded) for one in found)
-    say(
-        f"Entered: {entered} grades. The class is graded by {named(spec)} now. The old grades stay in the "
-        "history: harness cohort show STUDENT."
-    )
 
 
 def table_formats() -> "dict[str, tuple[str, Callable[[ClassTable], str]]]":
@@ -245,10 +230,10 @@ def _class_table(store: "Store", assignment: Path | None, out: Path, column: str
     from harness.assignment.spec import load_assignment
     from harness.base.tables import content_hash
     from harness.cohort.platforms.attendance import with_missing
-    from harness.cohort.store.current import current_assignment
+    from harness.cohort.store.current_assignment import current_assignment
     from harness.cohort.store.queries import rows
-    from harness.cohort.store.register import class_list_of
     from harness.cohort.store.repository import assignment_of
+    from harness.cohort.store.stored_class_list import class_list_of
     from harness.cohort.table import ClassTable
 
     sha256 = content_hash(load_assignment(assignment)) if assignment else current_assignment(store)

@@ -1,4 +1,4 @@
-"""check, grade, train: commands that judge or train a submission."""
+"""new, check, grade, train: commands that begin, judge or train a submission."""
 
 import statistics
 import sys
@@ -40,6 +40,18 @@ if TYPE_CHECKING:
     from harness.record.record import Record
     from harness.record.trainings import Training
     from harness.training.client import Child
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
+) -> None:
+    """Write a starter submission: a small network that keeps every rule, for you to make your own."""
+    from harness.assignment.starter import write_starter
+    from harness.cli.terminal import say
+
+    for file in write_starter(folder):
+        say(f"wrote {file}")
+    say(f"Now change {folder / 'model.py'}, and judge it with harness check {folder}")
 
 
 def check(
@@ -200,7 +212,7 @@ def train(
 def finish(record: "Record", json: str | None) -> None:
     """Show the verdict, write the JSON where asked, and exit with the verdict's code."""
     from harness.base.files import write_text
-    from harness.cli.terminal import show_record
+    from harness.cli.result_tables import show_record
     from harness.record import record as records
 
     if json is not None and json != "-":

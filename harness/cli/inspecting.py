@@ -48,7 +48,8 @@ def rf(
 ) -> None:
     """Print the receptive field of every layer; check it by gradients; draw the effective one."""
     from harness.base.files import write_bytes
-    from harness.cli.terminal import Display, say, show_field
+    from harness.cli.result_tables import show_field
+    from harness.cli.terminal import Display, say
     from harness.pipeline.loading import in_sandbox, load
     from harness.pipeline.receptive_field import report_field
     from harness.pipeline.task import Settings
@@ -86,7 +87,7 @@ def explain(
     rule: Annotated[str | None, typer.Argument(help="A rule's name; all are listed without one.")] = None,
 ) -> None:
     """Explain what a rule measures, what it allows, what not, and why."""
-    from harness.cli.terminal import show_page
+    from harness.cli.result_tables import show_page
     from harness.rules.explain import overview, page
 
     show_page(page(rule) if rule else overview())
@@ -105,7 +106,8 @@ def doctor(
     from json import dumps
 
     from harness.assignment.spec import load_assignment
-    from harness.cli.terminal import say, show_checks
+    from harness.cli.result_tables import show_checks
+    from harness.cli.terminal import say
     from harness.pipeline.doctor import examine
 
     say("checking this machine; torch takes some seconds to start …")

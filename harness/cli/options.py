@@ -1,13 +1,17 @@
-"""The options that commands share, and the task they describe."""
+"""The options that commands share, how every command is given --quiet and an example, and the task opened."""
 
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from harness.base.errors import UsageError
+from harness.cli.defaults import defaults_file
 from harness.cli.outputs import check_writable
 
 # What only a command needs is imported when it runs, so that --help answers at once.
@@ -25,6 +29,10 @@ PathArgument = Annotated[
         help="A model file or notebook; a folder or an archive, with or without submission.toml; a "
         "repository: ADDRESS or FOLDER, @COMMIT.",
     ),
+]
+
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show errors and the verdict, and nothing else on the way.")
 ]
 
 
@@ -139,6 +147,24 @@ def opened(
     return Task(submission, spec, settings, source or in_sandbox(), display.show)
 
 
+def add_commands(app: typer.Typer, commands: Iterable[tuple[str, Callable[..., Any], str]]) -> None:
+    """Add commands to an application, each given by name, function, and an example for --help."""
+    for name, command, example in commands:
+        app.command(name, epilog=f"Example: [bold]{example}[/]")(_quietly(command))
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Print nothing to standard error but errors and verdicts."""
+    from harness.cli.terminal import screen
+
+    before, screen.quiet = screen.quiet, True
+    try:
+        yield
+    finally:
+        screen.quiet = before
+
+
 def constructor_argument(text: str) -> "tuple[str, Scalar]":
     """Return the name and the value of ``NAME=VALUE``, of the type that the value looks like.
 
@@ -156,3 +182,31 @@ def constructor_argument(text: str) -> "tuple[str, Scalar]":
         except ValueError:
             continue
     return name, value
+
+
+# Private functions
+
+
+def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option --quiet to a command."""
+    known = inspect.signature(command, eval_str=True)
+    reads_defaults = not known.parameters.keys().isdisjoint(("assignment", "data", "store", "out", "results"))
+
+    @wraps(command)
+    def run(*arguments: Any, quiet: bool, **options: Any) -> Any:
+        with silence() if quiet else nullcontext():
+            if reads_defaults and (file := defaults_file()):
+                _name(file)
+            return command(*arguments, **options)
+
+    quiet = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=QuietOption)
+    run.__signature__ = known.replace(parameters=[*known.parameters.values(), quiet])  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "quiet": QuietOption}
+    return run
+
+
+def _name(file: Path) -> None:
+    """Return which file of defaults counts."""
+    from harness.cli.terminal import say
+
+    say(f"defaults: {file}")

@@ -105,7 +105,7 @@ def nothing_lost(record: "Record", to: str | Path) -> Iterator[None]:
     Raises:
         HarnessError: they could not be written.
     """
-    from harness.cli.terminal import show_record
+    from harness.cli.result_tables import show_record
     from harness.record.record import to_json
 
     try:

@@ -8,11 +8,11 @@ import typer
 
 from harness.base.errors import UsageError
 from harness.base.installation import how_to_install
-from harness.cli.cohort_grading import DEFAULT_STORE, FilesOption
+from harness.cli.cohort_store import DEFAULT_STORE, FilesOption
 from harness.cli.options import DEFAULT_OUT
 
 if TYPE_CHECKING:
-    from harness.watch.view import View
+    from harness.watch.page import View
 
 
 def watch(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.assignment.spec import AssignmentSpec
-from harness.cohort.standing import Standing, counting, standing
+from harness.cohort.final_points import counting, standing
 from harness.cohort.store.models import Row
 from harness.record.record import Record, VariantRecord
 from harness.report.words import VERDICTS
@@ -84,11 +84,9 @@ def _grade(row: Row | None, spec: AssignmentSpec) -> str | None:
     """Return a grade as a phrase: verdict, points, what lateness has taken off; None before there is one."""
     if row is None or row.record is None:
         return None
-    return f"{VERDICTS[row.record.verdict]}, {_with_lateness(standing(row, spec))}"
-
-
-def _with_lateness(one: Standing) -> str:
-    return f"{one.in_words}: {one.late.reason}" if one.late.is_late else one.in_words
+    stands = standing(row, spec)
+    late = f": {stands.late.reason}" if stands.late.is_late else ""
+    return f"{VERDICTS[row.record.verdict]}, {stands.in_words}{late}"
 
 
 def _verdicts(variant: VariantRecord | None) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from harness.assignment.points import are_rules_alone
-from harness.cohort.drawings import Drawn, histogram, measured, scatter
+from harness.cohort.charts import Drawn, histogram, measured, scatter
 from harness.cohort.store.models import Row
 from harness.cohort.table import ClassTable, seconds
 from harness.record.facts import Facts

@@ -21,7 +21,7 @@ from harness.base.installation import VERSION
 from harness.cohort.differences import rule_changes
 from harness.cohort.graders.cached import Intake, load_intake, loads_of, probes_of
 from harness.cohort.ingest import ingest_again, recipe_sha256
-from harness.cohort.store.current import switch_to
+from harness.cohort.store.current_assignment import switch_to
 from harness.cohort.store.keys import GradingConfig, digest
 from harness.cohort.store.models import CACHED, Row, cause_of
 from harness.cohort.store.repository import enter as enter_submission
@@ -157,7 +157,8 @@ def regrade(
             f"expected one of {', '.join(config.assignment.variants)}. Grade the class again."
         )
     task = stored_task(row, row.record, intake, config)
-    recipe = _recipe_sha256(task, row, config)
+    # As `harness cohort grade` hashes it, so that it takes the grade for its own.
+    recipe = digest(None) if row.problem else recipe_sha256(task.submission, config)
     key = config.key(row.submission_sha256, recipe)
     if (known := there.get(key)) is not None and known.record is not None:
         return Regraded(row, known.record, recipe, key, known, _untrained(known.record, task, config, {}))
@@ -285,11 +286,6 @@ def _rules_verdict(record: Record, config: GradingConfig) -> Status:
         for name, variant in record.variants.items()
     }
     return total(config.assignment, by_rules).verdict
-
-
-def _recipe_sha256(task: Task, row: Row, config: GradingConfig) -> str:
-    """Hash the recipe as `harness cohort grade` would, so that it takes the grade for its own."""
-    return digest(None) if row.problem else recipe_sha256(task.submission, config)
 
 
 def _has_its_trainings(one: Regraded) -> bool:

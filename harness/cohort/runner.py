@@ -10,14 +10,13 @@ from statistics import mean
 from typing import Literal, Protocol
 
 from harness.base.gpus import Gpu, gpus
-from harness.cohort.foreseeing import training_seconds
+from harness.cohort.graders.gpu_placement import graders_that_fit, largest_need_mib, placed
 from harness.cohort.graders.local import Pool
-from harness.cohort.graders.placing import graders_that_fit, largest_need_mib, placed
 from harness.cohort.graders.ray_engine import Cluster, RayPool
 from harness.cohort.graders.worker import Job
 from harness.cohort.ingest import PROBLEM, ingest
 from harness.cohort.platforms.roster import Roster
-from harness.cohort.store.current import require_current
+from harness.cohort.store.current_assignment import require_current
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.leases import release_dead
 from harness.cohort.store.models import Row
@@ -27,6 +26,7 @@ from harness.cohort.store.queries import Counts, rows, submissions
 from harness.cohort.store.repository import enter, enter_config
 from harness.cohort.store.scheduling import begin_anew, schedule
 from harness.cohort.store.store import Store
+from harness.cohort.training_time import training_seconds
 from harness.datasets.dataset import PREVIEW
 from harness.datasets.loading import check_before
 from harness.record.findings import Cause

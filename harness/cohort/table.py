@@ -1,7 +1,7 @@
 """The table of a class: one line a student, in the form that programs read (CSV, JSON, gradebooks).
 
-What stands for a student is `harness.cohort.standing`. What is not final is never a number in a gradebook: it
-is left out, and not a zero.
+What stands for a student is `harness.cohort.final_points`. What is not final is never a number in a
+gradebook: it is left out, and not a zero.
 """
 
 import csv
@@ -17,11 +17,11 @@ from harness.assignment.points import most, named, stated_by
 from harness.assignment.spec import AssignmentSpec
 from harness.base.errors import UsageError
 from harness.base.tables import content_hash
+from harness.cohort.final_points import Standing, standing
 from harness.cohort.platforms.attendance import joined_to
 from harness.cohort.platforms.class_list import ClassList
 from harness.cohort.platforms.gradebook import Filled, Mark, Task, fill
 from harness.cohort.platforms.joining import Joined
-from harness.cohort.standing import Standing, standing
 from harness.cohort.store.models import Row
 from harness.record.record import VariantRecord
 from harness.report.visible import visible

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def _read(paths: Sequence[Path]) -> "Splits":
+    from harness.datasets.formats import batches, unpickled
     from harness.datasets.images import Splits
-    from harness.datasets.pickled import batches, unpickled
 
     train, test, meta = paths
     classes = tuple(unpickled(meta)["fine_label_names"])

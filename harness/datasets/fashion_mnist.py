@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _read(paths: Sequence[Path]) -> "Splits":
-    from harness.datasets.idx import digits
+    from harness.datasets.formats import digits
 
     return digits(paths, FASHION_MNIST.classes)
 

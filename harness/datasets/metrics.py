@@ -1,12 +1,16 @@
-"""Metrics that need the test labels: loss, confusion, and mistakes to show."""
+"""Metrics that need the test labels: loss, confusion matrix, and mistakes to show."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+# What computes them needs NumPy; what reads them in a record does not.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from harness.datasets.confusion import correct_of, total_of
+Confusion = Sequence[Sequence[int]]
+"""A confusion matrix: ``confusion[i][j]`` counts images of class i that were called class j."""
 
 IMAGES = 16
 """Images of each kind that are shown."""
@@ -30,8 +34,20 @@ class Metrics:
         return total_of(self.confusion)
 
 
-def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
+def correct_of(confusion: Confusion) -> int:
+    """Count the images that were called by their own class."""
+    return sum(row[i] for i, row in enumerate(confusion))
+
+
+def total_of(confusion: Confusion) -> int:
+    """Count the images."""
+    return sum(map(sum, confusion))
+
+
+def measure(labels: "NDArray[np.int64]", logits: "NDArray[np.float32]") -> Metrics:
     """Compare logits (N, classes) with labels (N,); computed in float64."""
+    import numpy as np
+
     classes = logits.shape[1]
     exact = logits.astype(np.float64)
     largest = exact.max(axis=1, keepdims=True)
@@ -44,14 +60,16 @@ def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
 
 
 def classified(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], logits: NDArray[np.float32]
-) -> dict[str, NDArray[Any]]:
+    images: "NDArray[np.uint8]", labels: "NDArray[np.int64]", logits: "NDArray[np.float32]"
+) -> "dict[str, NDArray[Any]]":
     """Choose test images (N, H, W, C) by what a network made of them; `logits` are (N, classes).
 
     ``test_*`` are evenly spaced in the split, ``wrong_*`` those it got wrong with the highest
     probability. Of each: ``indices`` in the split (int64), ``images`` (N, H, W, C) uint8, ``labels``
     (int64) and ``probabilities`` (N, classes) float32.
     """
+    import numpy as np
+
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
     predicted = logits.argmax(axis=1)

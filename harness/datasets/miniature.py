@@ -9,9 +9,9 @@ import numpy as np
 from harness.base.errors import DataError
 from harness.datasets.dataset import PREVIEW, Miniature, Public, Shape
 from harness.datasets.images import Data, Split, Splits, shaped
-from harness.datasets.places import require_mini
-from harness.datasets.preparing import prepared
+from harness.datasets.loading import require_mini
 from harness.datasets.spec import DataSpec
+from harness.datasets.splits import prepared
 
 DRAWN = 500
 """Images of each of the two drawn splits, as far as `MOST_PIXELS` goes."""

@@ -16,7 +16,7 @@ NAMES = (
 
 
 def _read(paths: Sequence[Path]) -> "Splits":
-    from harness.datasets.idx import digits
+    from harness.datasets.formats import digits
 
     return digits(paths, MNIST.classes)
 

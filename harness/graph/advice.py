@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from harness.graph.changed_network import reshaped
 from harness.graph.convolution import Convolution
 from harness.graph.ir import Architecture
-from harness.graph.mending import reshaped
 from harness.graph.view import View
 
 Place = Literal["before_pool", "with_pool"]

@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.graph.aliases import MAY_SHARE
 from harness.graph.flow import data_reads
 from harness.graph.ir import Architecture, Node, Ref
-from harness.graph.operators import OPS, short_name
+from harness.graph.operators import MAY_SHARE, OPS, short_name
 from harness.graph.receptive_field.engine import Measured, measure
 from harness.graph.receptive_field.layout import MALFORMED, Shape
 

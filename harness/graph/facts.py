@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
+from harness.graph.evidence import Evidence
 from harness.graph.head import describe
 from harness.graph.maxima import find_maxima
 from harness.graph.naming import layers
 from harness.graph.parameters import Counted, numbers
-from harness.graph.probe import Evidence
 from harness.graph.view import View
 from harness.record.facts import Facts, SecondMeasurement, StridedConvolution
 

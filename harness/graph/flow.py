@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from harness.graph.aliases import MAY_SHARE
 from harness.graph.ir import Graph, Node, Ref
-from harness.graph.operators import OPS, is_in_place, short_name, unknown_nodes
+from harness.graph.operators import MAY_SHARE, OPS, is_in_place, short_name, unknown_nodes
 
 # What is the very same tensor under another name.
 _SAME_TENSOR = frozenset({"aten.alias.default", "aten.detach.default", "aten.detach_.default"})

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, FailFast, Field, ValidationError, model_validat
 from typing_extensions import TypeAliasType
 
 from harness.base.errors import GraphError
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 
 SCHEMA: Literal["harness/architecture/1"] = "harness/architecture/1"
 MAX_NODES = 4_000

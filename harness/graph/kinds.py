@@ -12,15 +12,15 @@ from typing import Literal, get_args
 from harness.graph.activations import activation
 from harness.graph.flow import data_reads
 from harness.graph.ir import Node
-from harness.graph.joins import Join, find_joins, is_product_with_weights
+from harness.graph.lost_windows import holds_windows, may_hold_windows
 from harness.graph.maxima import Maxima, find_maxima
-from harness.graph.normalised import norm_by_hand
+from harness.graph.norms_by_hand import norm_by_hand
 from harness.graph.operators import OPS, short_name
 from harness.graph.receptive_field.field import Field
 from harness.graph.receptive_field.layout import MALFORMED, Unmeasurable, extent, places
 from harness.graph.receptive_field.mixing import reduced_dimensions
 from harness.graph.receptive_field.window import Window
-from harness.graph.tokens import holds_windows, may_hold_windows
+from harness.graph.residual_joins import Join, find_joins, is_product_with_weights
 from harness.graph.view import View
 
 Kind = Literal[

@@ -3,7 +3,8 @@
 The names are those that `torch.export.export` writes without decompositions. An operator is absent
 when nothing harmless needs it (I/O, raw memory, code), or when nobody has said yet what it means; a
 graph that contains one is not judged. What an operator does to a receptive field, and which of them
-hide a maximum, is in the modules that measure it; here is only its family.
+hide a maximum, is in the modules that measure it; here is only its family, and whether its result may share
+memory with what it reads.
 """
 
 from collections.abc import Mapping
@@ -160,6 +161,23 @@ _PYTHON: Mapping[Family, str] = {
 
 _WRITERS = ("overwrite", "random")
 
+_MARKED = """
+    alias broadcast_to chunk contiguous detach diagonal expand expand_as flatten.using_ints imag mH mT
+    moveaxis.int moveaxis.intlist movedim.int movedim.intlist narrow numpy_T permute ravel real
+    reshape reshape_as select.int slice.Tensor split.Tensor split.sizes split_with_sizes squeeze
+    squeeze.dim squeeze.dims swapaxes swapdims t tensor_split.sections to.device to.dtype
+    to.dtype_layout to.other transpose.int unbind.int unflatten.int unfold unsqueeze view view_as
+    view_as_complex view_as_real
+"""
+
+# What returns its argument, or views of several, though its schema does not say so.
+_UNMARKED = frozenset(
+    {
+        "aten.broadcast_tensors.default", "aten.meshgrid.default", "aten.meshgrid.indexing",
+        "aten.type_as.default", "aten.detach_.default", "operator.getitem",
+    }
+)  # fmt: skip
+
 
 def unknown_ops(architecture: Architecture) -> tuple[Node, ...]:
     """Find the nodes, of both graphs, whose operator is not on the allow-list.
@@ -203,14 +221,22 @@ def _is_read_uninitialised(graph: Graph, node: Node, first: Node | None) -> bool
     return not overwrites or node.name in first.refs[1:]
 
 
+def _full(names: str) -> tuple[str, ...]:
+    return tuple(f"aten.{name}" if "." in name else f"aten.{name}.default" for name in names.split())
+
+
 def _by_name() -> dict[str, Family]:
     table: dict[str, Family] = {}
     for meaning, names in _ATEN.items():
-        for name in names.split():
-            table[f"aten.{name}" if "." in name else f"aten.{name}.default"] = meaning
+        table.update(dict.fromkeys(_full(names), meaning))
     for meaning, names in _PYTHON.items():
         table.update(dict.fromkeys(names.split(), meaning))
     return table
 
 
 OPS: Mapping[str, Family] = _by_name()
+
+MARKED_BY_TORCH = frozenset(_full(_MARKED))
+"""Operators whose result torch's own schemas mark as memory of what they read; a test compares them."""
+MAY_SHARE = MARKED_BY_TORCH | _UNMARKED
+"""Operators whose result may be a view of their first argument, or of any tensor of a list that it is."""

@@ -16,12 +16,12 @@ from safetensors.torch import save
 from torch import nn
 
 from harness.graph.ir import to_json
-from harness.loader import switches
+from harness.loader import made_harmless
 from harness.loader.construct import Built, construct_with, seed_all
+from harness.loader.construction_lines import lines_of, note_lines
 from harness.loader.export import architecture_of
 from harness.loader.failures import StudentFailure, stage
 from harness.loader.forward import eager_forward, first_result
-from harness.loader.lines import lines_of, note_lines
 from harness.loader.protocol import MAX_NOTE, MAX_TEXT, Answer, Request
 from harness.loader.search import Found, Search
 from harness.loader.stubs import Stubs
@@ -140,7 +140,7 @@ def _find(request: Request, requested: Requested) -> tuple[Found, Callable[[], l
     """Find and build the model; the notes are complete once it has been run."""
     stubs, let_pass = Stubs(), set[str]()
     stubs.install()
-    switches.install(let_pass.add)
+    made_harmless.install(let_pass.add)
     note_lines(request.root)
     seed_all(request.init_seed)
     search = Search(request, requested, stubs)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.loader.calls import Values
+from harness.loader.constructor_arguments import Values
 from harness.loader.failures import StudentFailure, stage
 from harness.loader.protocol import Request
 from harness.settings.recipe import Scalar

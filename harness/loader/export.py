@@ -12,11 +12,11 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from harness.graph import ir as plain
-from harness.graph.writes import without_view_writes
-from harness.loader.literals import write_out
+from harness.graph.view_writes import without_view_writes
+from harness.loader.export_shortcuts import shortcuts
+from harness.loader.filled_tensors import write_out
+from harness.loader.made_harmless import in_mode
 from harness.loader.no_grad import Blocks, detach_what_has_no_gradient
-from harness.loader.shortcuts import shortcuts
-from harness.loader.switches import in_mode
 
 _BOUND: Mapping[InputKind, plain.Kind] = {
     InputKind.PARAMETER: "parameter",

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
-from harness.loader.advice import advice
 from harness.loader.mistake import Mistake, is_out_of_memory
+from harness.loader.usual_mistakes import advice
 
 Stage = Literal["import", "find", "choose", "construct", "forward", "export", "write"]
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from harness.loader.failures import StudentFailure, stage
+from harness.loader.made_harmless import in_mode
 from harness.loader.mistake import IMAGES
 from harness.loader.protocol import Request
-from harness.loader.switches import in_mode
 
 _LARGEST_BATCH = 1024
 _TRIED = 8

@@ -15,14 +15,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.loader.cells import modules_of, python_of
 from harness.loader.definitions import Definitions
 from harness.loader.failures import StudentFailure
 from harness.loader.mistake import PACKAGE
-from harness.loader.packages import is_installed, is_package
+from harness.loader.notebook_to_python import modules_of, python_of
 from harness.loader.protocol import NOTEBOOK
-from harness.loader.ranking import sources
-from harness.sources.notebook import NotebookError, code_cells
+from harness.loader.search_order import sources
+from harness.loader.stubs import is_installed, is_package
+from harness.sources.notebook_file import NotebookError, code_cells
 
 _DOTTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\w+(?:\.\w+)+)", re.MULTILINE)
 _RELATIVE = re.compile(r"^[ \t]*from[ \t]+\.", re.MULTILINE)

@@ -1,6 +1,6 @@
 """A mistake in student code, and advice on two kinds: shapes of tensors, and what it looks for around it.
 
-Each function of advice returns one sentence, or "" for any other error; see `harness.loader.advice`.
+Each function of advice returns one sentence, or "" for any other error; see `harness.loader.usual_mistakes`.
 """
 
 import math
@@ -13,7 +13,7 @@ from types import FrameType
 
 from torch import nn
 
-from harness.loader.packages import STUBBED, is_package
+from harness.loader.stubs import STUBBED, is_package
 from harness.sources.files import SUFFIXES
 
 PACKAGE = "_submission"

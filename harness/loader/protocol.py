@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.graph.ir import MAX_NODES, Source
 from harness.graph.ir import Path as ModulePath
 from harness.sandbox.protocol import Confined

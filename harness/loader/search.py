@@ -9,13 +9,13 @@ from types import CodeType, ModuleType
 import torch
 from torch import nn
 
-from harness.loader.calls import Calls, Values
 from harness.loader.construct import Built, Factory, construct, defaults, parameters, required
+from harness.loader.constructor_arguments import Calls, Values
 from harness.loader.failures import StudentFailure, failure, said, stage
 from harness.loader.forward import first_result
 from harness.loader.importing import Loader
 from harness.loader.protocol import NOTEBOOK, Request
-from harness.loader.ranking import tiers
+from harness.loader.search_order import tiers
 from harness.loader.stubs import Stubs
 from harness.sources.requested import Requested
 
@@ -129,7 +129,8 @@ class Search:
                 self._misfits.append(_Misfit(file, name, why, name in parts, Found(built, file, notes)))
             else:
                 found.append(Found(built, file, notes))
-        parts |= _made_by([one.built.factory for one in found])
+        functions = [one.built.factory for one in found if inspect.isfunction(one.built.factory)]
+        parts |= {name for function in functions for name in function.__code__.co_names}
         return [one for one in found if one.built.name not in parts] or found
 
     def _called(self, factory: Factory, file: Path) -> Mapping[str, Values]:
@@ -300,11 +301,6 @@ def _parts(classes: Sequence[type]) -> set[str]:
         for other in classes
         if other is not one and (one in other.__mro__ or one.__name__ in _names_used(other))
     }
-
-
-def _made_by(factories: Sequence[Factory]) -> set[str]:
-    """Return the names of what functions among them use."""
-    return {name for one in factories if inspect.isfunction(one) for name in one.__code__.co_names}
 
 
 def _names_used(cls: type) -> set[str]:

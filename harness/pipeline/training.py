@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.base.errors import DataUnavailableError, GraphError, TrainingError
 from harness.datasets.dataset import PREVIEW
-from harness.datasets.places import how_to_get
+from harness.datasets.loading import how_to_get
 from harness.graph.cuda import not_on_cuda
 from harness.loader.client import Loaded
 from harness.pipeline.jobs import run_training, tell_duration

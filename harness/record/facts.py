@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 
 
 class StridedConvolution(Frozen):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 
 Status = Literal["passed", "failed", "not_judged"]
 Cause = Literal["student", "resource", "infrastructure", "harness"]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from harness.base.errors import UsageError
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.record.facts import Facts, ReceptiveFieldRow
 from harness.record.findings import Finding, Problem, Status
 from harness.record.trainings import Training

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from harness.base.frozen import Frozen
-from harness.datasets.confusion import Confusion, correct_of, total_of
+from harness.base.tables import Frozen
+from harness.datasets.metrics import Confusion, correct_of, total_of
 
 WILSON_Z = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.datasets.confusion import correct_of
+from harness.datasets.metrics import correct_of
 
 
 def class_scores(

@@ -12,8 +12,8 @@ from harness.graph.receptive_field.field import Unknown
 from harness.graph.stages import jumps, stage
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Limits
 from harness.rules.families import Found, Layers, find, nearly
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator, without_head
 

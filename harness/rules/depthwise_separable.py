@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.graph.changed_network import reshaped, with_convolution
 from harness.graph.convolution import Convolution
 from harness.graph.ir import Architecture, Node
-from harness.graph.mending import reshaped, with_convolution
 from harness.graph.naming import counted, layers, placed
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule

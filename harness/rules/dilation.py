@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from harness.graph.changed_network import reshaped
 from harness.graph.convolution import Convolution
-from harness.graph.mending import reshaped
 from harness.graph.naming import layers, placed
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule

@@ -13,10 +13,10 @@ from harness.graph.ir import Node
 from harness.graph.naming import counted, layers
 from harness.graph.operators import short_name
 from harness.graph.receptive_field.field import Unknown
-from harness.graph.receptive_field.windows import SLIDES_OVER_MIXED
+from harness.graph.receptive_field.sliding import SLIDES_OVER_MIXED
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Count
+from harness.rules.limits import Count
 from harness.rules.mends import (
     Mend,
     average_in_place_of,

@@ -1,7 +1,7 @@
 """The rule about how long a network is trained."""
 
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Limits
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed
 

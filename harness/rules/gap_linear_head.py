@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from harness.base.tables import not_empty
+from harness.graph.changed_network import with_head
 from harness.graph.flow import data_reads
 from harness.graph.head import Classifier, averages, classifiers, describe, name_of, objection, positions
 from harness.graph.ir import Node
-from harness.graph.mending import with_head
 from harness.graph.naming import placed
 from harness.graph.operators import OPS
 from harness.graph.receptive_field.engine import Measured

@@ -3,7 +3,7 @@
 from harness.graph.cost import bytes_of
 from harness.graph.ir import Architecture
 from harness.rules.base import NetworkRule, rule
-from harness.rules.counts import Budget, judged_by_budget
+from harness.rules.limits import Budget, judged_by_budget
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict
 

@@ -4,7 +4,7 @@ from harness.graph.cost import multiply_adds
 from harness.graph.receptive_field.field import Unknown
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, rule
-from harness.rules.counts import Budget, judged_by_budget
+from harness.rules.limits import Budget, judged_by_budget
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, unknown_operator
 

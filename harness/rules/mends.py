@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.graph.changed_network import reshaped, with_convolution, with_head, without, without_branch
 from harness.graph.convolution import Convolution
 from harness.graph.ir import Architecture, Node
-from harness.graph.mending import reshaped, with_convolution, with_head, without, without_branch
 from harness.graph.naming import placed
 from harness.graph.operators import OPS
 from harness.graph.view import View

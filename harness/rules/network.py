@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from harness.graph.evidence import Evidence, Probe
 from harness.graph.ir import Architecture, Mode
-from harness.graph.joins import is_weighted
 from harness.graph.naming import layers
 from harness.graph.operators import unknown_nodes
 from harness.graph.parameters import Counted, count
-from harness.graph.probe import Evidence, Probe
 from harness.graph.receptive_field.agreement import agreement
+from harness.graph.residual_joins import is_weighted
 from harness.graph.view import View
 from harness.record.facts import SecondMeasurement
 from harness.rules.verdicts import Verdict, not_judged

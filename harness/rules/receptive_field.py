@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from harness.graph.advice import LARGEST_DILATION, Place, field_at, wider
+from harness.graph.changed_network import reshaped
 from harness.graph.convolution import Convolution
 from harness.graph.ir import Node
-from harness.graph.mending import reshaped
 from harness.graph.naming import layers, placed
 from harness.graph.view import View
 from harness.record.facts import SecondMeasurement

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.graph.joins import Join, Shortcut
 from harness.graph.kinds import Kinds
 from harness.graph.naming import counted, layers
 from harness.graph.receptive_field.field import Unknown
+from harness.graph.residual_joins import Join, Shortcut
 from harness.graph.stages import stage_made, stages
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Limits
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 

@@ -2,7 +2,7 @@
 
 from harness.graph import consistency
 from harness.graph.naming import layers
-from harness.graph.signs import signs_of_mode
+from harness.graph.signs_of_mode import signs_of_mode
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.network import Network, no_number, not_run
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator

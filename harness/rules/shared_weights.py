@@ -7,11 +7,11 @@ from pydantic import Field
 
 from harness.graph.flow import data_reads
 from harness.graph.ir import Node
-from harness.graph.joins import is_weighted
 from harness.graph.naming import counted
+from harness.graph.residual_joins import is_weighted
 from harness.graph.view import View
 from harness.rules.base import NetworkRule, RuleSettings, rule
-from harness.rules.counts import Limits
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict, failed, passed, unknown_operator
 

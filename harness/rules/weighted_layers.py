@@ -3,8 +3,8 @@
 from harness.graph.kinds import Kinds
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.count import by_number, expected_number, listed
-from harness.rules.counts import Limits
 from harness.rules.families import Layers, find
+from harness.rules.limits import Limits
 from harness.rules.network import Network
 from harness.rules.verdicts import Verdict
 

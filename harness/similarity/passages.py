@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from harness.similarity.similarity import Document
-from harness.similarity.tokens import Text
+from harness.similarity.sources import Text
 
 MOST_PLACES = 8
 """Places of one fingerprint in one text that are tried; a text that repeats itself has many."""

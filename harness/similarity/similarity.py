@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import combinations
 
 from harness.similarity.graphs import Level, equal_at, similarity
-from harness.similarity.tokens import Text
+from harness.similarity.sources import Text
 
 MOST = 0.5
 """Share of the class; what more than that many have in common is not a sign of copying."""

@@ -14,7 +14,7 @@ from harness.base.errors import (
     UsageError,
 )
 from harness.base.tables import Table
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.record.trainings import DataUsed, EpochLog, Training
 

@@ -1,5 +1,6 @@
 """The jobs that need a whole data set: show augmented images, evaluate, train."""
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 
@@ -13,18 +14,29 @@ from harness.datasets.label_server import data_with_label_server
 from harness.datasets.miniature import load_mini
 from harness.graph.cuda import not_on_cuda
 from harness.graph.ir import Architecture
+from harness.record.trainings import wilson_interval
 from harness.training.budget import WORKSPACE_MIB, bounded_memory, check_memory
 from harness.training.checkpoint import weights_sha256
 from harness.training.determinism import device_of, make_deterministic
-from harness.training.evaluate import evaluate
-from harness.training.events import AugmentedEvent, DataEvent, DownloadEvent, Emit, ReadyEvent, TrainedEvent
+from harness.training.events import (
+    AugmentedEvent,
+    DataEvent,
+    DownloadEvent,
+    Emit,
+    MeasuredEvent,
+    ReadyEvent,
+    TrainedEvent,
+)
 from harness.training.fingerprint import fingerprint
 from harness.training.images.feed import RESIDENT_MIB
+from harness.training.images.pixels import Pixels
 from harness.training.images.samples import augmented, write_samples
-from harness.training.images.statistics import stats_of
+from harness.training.images.statistics import stats_of, used
 from harness.training.jobs import AugmentJob, EvaluateJob, TrainJob
 from harness.training.loop import Diverged, Inputs, train
-from harness.training.network import Network, read
+from harness.training.measure import measure
+from harness.training.network import Network, in_layout, read, usable_layout
+from harness.training.weights import load_weights
 
 DOWNLOAD_EVENT_S = 0.2
 """Least time between two events of a download."""
@@ -67,6 +79,34 @@ def gpu_share(memory_mib: int, total_mib: float) -> float:
     operators need for themselves.
     """
     return min(1.0, (2 * memory_mib + RESIDENT_MIB + WORKSPACE_MIB) / total_mib)
+
+
+def evaluate(job: EvaluateJob, inputs: Inputs) -> MeasuredEvent:
+    """Load the job's checkpoint into the network and measure it, in float32.
+
+    Raises:
+        GraphError: the network cannot run on the images.
+        UsageError: the checkpoint cannot be read or does not fit, or gives something else than numbers.
+    """
+    network, test = inputs.network, inputs.data.test
+    load_weights(job.checkpoint, network)
+    memory_format, _ = usable_layout(network, inputs.data.shape, job.data.num_classes)
+    in_layout(network, memory_format)
+    found = measure(network, Pixels(inputs.stats, inputs.device, memory_format), test, job.data.num_classes)
+    if not math.isfinite(found.loss):
+        raise UsageError(
+            f"{job.checkpoint}: the network's output is not a number with these weights; expected a finite "
+            f"test loss, got {found.loss}. Check that the training that made them did not diverge."
+        )
+    return MeasuredEvent(
+        data=used(inputs.data, inputs.stats),
+        device=inputs.device.type,
+        loss=found.loss,
+        confusion=found.confusion,
+        accuracy=found.correct / found.total,
+        accuracy_interval=wilson_interval(found.correct, found.total),
+        weights_sha256=weights_sha256(network),
+    )
 
 
 # Private functions

@@ -11,14 +11,14 @@ from harness.cohort.platforms.names import in_order
 from harness.cohort.store.models import Row, by_cause
 from harness.cohort.store.progress import Version, typical_seconds, versions
 from harness.cohort.store.queries import counts, rows
-from harness.cohort.store.register import class_list_of
 from harness.cohort.store.repository import current_config
 from harness.cohort.store.store import Store
+from harness.cohort.store.stored_class_list import class_list_of
 from harness.cohort.table import ClassTable
 from harness.report.words import CAUSES
 from harness.training.progress import Progress, read_progress
+from harness.watch.page import Kind, Parts, part
 from harness.watch.run_view import CARD, Training, training
-from harness.watch.view import Kind, Parts, part
 
 SHOWN = 10
 """Places of the leaderboard that are shown."""

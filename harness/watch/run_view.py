@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.report.charts import Chart, accuracy_chart
 from harness.training.progress import PROGRESS, Progress, read_progress
-from harness.watch.view import Kind, Parts, part
+from harness.watch.page import Kind, Parts, part
 
 CARD = "scorecard.html"
 

@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import uvicorn
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.report.markdown import TEMPLATES
-from harness.watch.view import Parts, View, page
+from harness.watch.page import Parts, View, page
 
 HOST = "127.0.0.1"
 LOOK_S = 1.0
@@ -181,7 +181,8 @@ async def _changes(look: Look, only: str) -> AsyncIterator[str]:
     sent: Parts = {}
     at = 0.0
     while True:
-        now = _requested(await run_in_threadpool(look.parts), only)
+        parts = await run_in_threadpool(look.parts)
+        now = {only: parts[only]} if only else parts
         is_new_list = now.get("students") != sent.get("students")
         changed = {
             id_: html
@@ -195,7 +196,3 @@ async def _changes(look: Look, only: str) -> AsyncIterator[str]:
             yield ": alive\n\n"
             at = time.monotonic()
         await asyncio.sleep(LOOK_S)
-
-
-def _requested(parts: Parts, only: str) -> Mapping[str, str]:
-    return {only: parts[only]} if only else parts

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 from checkout import REPOSITORY
 
-from harness.assignment.gallery import located, reference_of, shipped
+from harness.assignment.gallery import listed, located, reference_of, shipped
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
 from harness.base.errors import UsageError
 from harness.pipeline.grade import judged_by_rules
@@ -68,3 +68,18 @@ def test_the_reference_of_a_shipped_assignment_passes_its_rules(name, tmp_path, 
     record = record_of(task, judged_by_rules(task, loads.backend, probe(task, loads, child)))
     assert record.verdict == "passed"
     assert set(record.variants) == set(spec.variants)
+
+
+def test_every_shipped_assignment_is_listed_with_its_points():
+    by_id = {one.id: one for one in listed()}
+    assert list(by_id) == list(shipped())
+    assert by_id["cifar10-compact-cnn"].points == 100
+
+
+def test_the_list_says_whether_the_data_is_here(elsewhere, monkeypatch):
+    compact = {one.id: one.data_is_here for one in listed()}
+    assert not compact["cifar10-compact-cnn"]
+    (elsewhere / "cifar-10-batches-py").mkdir()
+    monkeypatch.setenv("CIFAR10_ROOT", str(elsewhere))
+    compact = {one.id: one.data_is_here for one in listed()}
+    assert compact["cifar10-compact-cnn"]

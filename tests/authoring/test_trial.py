@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness.assignment.spec import load_assignment
-from harness.authoring.trial import outcome, try_out
+from harness.assignment.spec import load_assignment, parse_assignment
+from harness.authoring.trial import forecast, outcome, try_out
 from harness.authoring.writing import write_for
 from harness.base.machine import Check
 from harness.pipeline.task import Settings
@@ -99,3 +99,31 @@ def test_what_fails_decides_the_exit_code():
     assert outcome((Check("a", "PASS", ""), Check("b", "CAUTION", ""))) == 0
     assert outcome((Check("basic: dilation", "FAIL", ""),)) == 1
     assert outcome((Check("epoch", "FAIL", ""), Check("basic: dilation", "FAIL", ""))) == 3
+
+
+def spec(**changes):
+    return parse_assignment(
+        {
+            "schema_version": 2, "id": "a", "title": "a", "data": {"dataset": "cifar10"},
+            "rules": {"min_accuracy": {"at_least": 0.5}},
+            "recipe": {"epochs": 10, "batch_size": 8, "lr": 0.1, "stages": [{"epochs": 4, "size_px": 16}]},
+            "seeds": {"first": 1, "borderline": 3},
+        }
+        | changes
+    )  # fmt: skip
+
+
+def test_an_epoch_of_half_the_side_costs_a_quarter():
+    found = forecast(spec(), "basic", spec().recipe, epoch_s=10)
+    assert (found.first_s, found.borderline_s) == (70, 210)
+    assert (found.epochs, found.trainings, found.most_trainings) == (10, 1, 3)
+
+
+def test_a_rule_about_the_mean_of_seeds_takes_as_many_trainings():
+    asked = spec(rules={"min_accuracy": {"at_least": 0.5, "mean_of_seeds": 3}})
+    assert forecast(asked, "basic", asked.recipe, epoch_s=10).first_s == 210
+
+
+def test_without_a_rule_about_trainings_nothing_is_trained():
+    untrained = spec(rules={})
+    assert forecast(untrained, "basic", untrained.recipe, epoch_s=10).most_trainings == 0

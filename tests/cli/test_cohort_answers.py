@@ -1,4 +1,4 @@
-"""Why a submission has its verdict, in ten lines: rule, expected, got, what to do, the scorecard."""
+"""Why a submission has its verdict, in ten lines; and no final grade changes without a word."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.assignment.points import named
+from harness.assignment.points import grade_variant, named
 from harness.assignment.spec import parse_assignment
-from harness.cli.cohort_answers import LINES, answer
+from harness.cli.cohort_answers import LINES, answer, show_changes
 from harness.cohort.store.models import Row
 from harness.record.facts import Facts
 from harness.record.findings import Finding, Problem, combined
@@ -90,3 +90,43 @@ def test_what_lateness_costs_and_the_extension_are_told(assignment):
 
 def test_who_handed_in_nothing_is_said_to_have(assignment):
     assert answer(Row("Nie Da", "", None, "missing"), assignment) == ("Nie Da: handed in nothing",)
+
+
+def graded(student: str, *statuses: str) -> Row:
+    """Make a row whose rules are worth 75 and 25 points; one status: not trained."""
+    findings = tuple(
+        Finding(
+            rule=rule, status=status, expected="", actual="", points=worth if status == "passed" else 0,
+            max_points=worth, measured=rule == "min_accuracy",
+        )
+        for (rule, worth), status in zip((("dilation", 75), ("min_accuracy", 25)), statuses, strict=False)
+    )  # fmt: skip
+    verdict, points, most = grade_variant(findings, 100)
+    variant = VariantRecord(
+        title="", class_name="Net", full=len(statuses) == 2, verdict=verdict, points=points, max_points=most,
+        findings=findings, facts=Facts(),
+    )  # fmt: skip
+    record = Record(
+        assignment="a", assignment_title="", assignment_sha256="", submission_sha256="", verdict=verdict,
+        points=points, max_points=most, variants={"basic": variant},
+    )  # fmt: skip
+    return Row(
+        student, f"{student}.zip", None, "graded", stage="full" if variant.full else "rules", record=record
+    )
+
+
+def test_a_final_grade_that_changes_is_said_and_progress_is_not(assignment, capsys):
+    show_changes(
+        [graded("ada", "passed", "passed"), graded("bob", "passed"), graded("cyd", "passed", "passed")],
+        [
+            graded("ada", "passed", "failed"),
+            graded("bob", "passed", "passed"),
+            graded("cyd", "passed", "passed"),
+        ],
+        assignment,
+    )
+    assert capsys.readouterr().err.splitlines() == [
+        "1 final grades have changed:",
+        "ada: passed, 100 of 100 points → failed, 75 of 100 points",
+        "  basic: min_accuracy passed 25 of 25 → failed 0 of 25",
+    ]

@@ -15,7 +15,7 @@ from harness.cli import cohort_display
 from harness.cli.app import app
 from harness.cli.cohort_display import ClassDisplay, duration, show_again
 from harness.cohort.runner import Again
-from harness.cohort.store.current import switch_to
+from harness.cohort.store.current_assignment import switch_to
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.leases import Outcome, claim, finish
 from harness.cohort.store.queries import Counts

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
 from harness.cli.app import app
-from harness.cli.cohort_current import assignment_for
+from harness.cli.cohort_store import assignment_for
 from harness.cli.defaults import VARIABLES, defaults_file, take_defaults
 from harness.cli.options import default_assignment
 

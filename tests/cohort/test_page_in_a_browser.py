@@ -11,7 +11,7 @@ from harness.cohort.page import render_page
 from harness.cohort.table import ClassTable
 from harness.similarity.page import render_similar_page, with_evidence
 from harness.similarity.similarity import Document, clusters
-from harness.similarity.tokens import read_text
+from harness.similarity.sources import read_text
 
 
 class TableVisit(Visit):

@@ -13,9 +13,9 @@ import pytest
 from harness.base.errors import DataError, DataUnavailableError
 from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.dataset import File
+from harness.datasets.formats import unpickled
 from harness.datasets.images import Data
 from harness.datasets.loading import load_data
-from harness.datasets.pickled import unpickled
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
 

@@ -13,8 +13,7 @@ from scipy.io import savemat
 from harness.datasets.cifar100 import CIFAR100
 from harness.datasets.dataset import File, Public
 from harness.datasets.images import Data, Split
-from harness.datasets.loading import load_data
-from harness.datasets.places import local_folder
+from harness.datasets.loading import load_data, local_folder
 from harness.datasets.registry import DATASETS
 from harness.datasets.spec import DataSpec
 from harness.datasets.svhn import SVHN

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.graph.operators import OPS, is_in_place, unknown_ops
+from harness.graph.operators import MARKED_BY_TORCH, MAY_SHARE, OPS, is_in_place, unknown_ops
 
 torch = pytest.importorskip("torch")
 
@@ -42,3 +42,30 @@ def test_uninitialised_memory_is_unknown_unless_it_is_overwritten_first(sketch):
     filled = sketch.call("bernoulli_.float", sketch.call("empty_like", x), 0.9)
     out = sketch.call("add.Tensor", sketch.call("mul.Tensor", x, filled), used)
     assert {node.name for node in unknown_ops(sketch.architecture(out))} == {used}
+
+
+def schema_of(op):
+    _, name, overload = op.split(".")
+    return getattr(getattr(torch.ops.aten, name), overload)._schema
+
+
+def aliases(op, *, written):
+    arguments = schema_of(op).arguments
+    return [a.name for a in arguments if a.alias_info and a.alias_info.is_write == written]
+
+
+ATEN = [op for op in OPS if op.startswith("aten.")]
+
+
+def test_what_is_marked_is_what_the_schemas_of_torch_mark():
+    assert {op for op in ATEN if aliases(op, written=False)} == MARKED_BY_TORCH
+
+
+def test_every_operator_that_writes_is_recognised_by_its_name_and_writes_its_first_argument():
+    writers = {op: aliases(op, written=True) for op in ATEN if aliases(op, written=True)}
+    assert set(writers) == {op for op in ATEN if is_in_place(op)}
+    assert all(names == [schema_of(op).arguments[0].name] for op, names in writers.items())
+
+
+def test_only_operators_of_the_allow_list_are_named():
+    assert set(OPS) >= MAY_SHARE

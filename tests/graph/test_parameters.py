@@ -1,6 +1,6 @@
 import pytest
 
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 
 
 def network(sketch, size, **kinds):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.loader.packages import is_package
-from harness.loader.stubs import Stubs
+from harness.loader.stubs import Stubs, is_package
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from harness.base.files import write_text
 from harness.cohort.graders.cached import Intake, Taken, loads_of, probes_of
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.models import CACHED, Row
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.protocol import ARCHITECTURE, WEIGHTS
 from harness.pipeline.judging import judge

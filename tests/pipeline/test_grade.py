@@ -64,7 +64,6 @@ FROZEN = """
                 p.requires_grad = False
 """
 
-
 CASES = {
     "seven": HEAD.format(name="Net").replace("num_classes=10", "num_classes=7") + FORWARD,
     "mates": HEAD.format(name="Net") + BATCH_MATES,

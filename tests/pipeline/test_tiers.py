@@ -8,8 +8,8 @@ import pytest
 from checkout import REPOSITORY
 
 from harness.assignment.spec import AssignmentSpec
+from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture, parse_architecture
-from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.loader.client import Loaded
 from harness.loader.protocol import ARCHITECTURE

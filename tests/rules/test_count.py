@@ -5,7 +5,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from harness.assignment.spec import parse_assignment
 from harness.base.errors import AssignmentError
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.loader.export import architecture_of
 
 

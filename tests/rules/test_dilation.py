@@ -1,6 +1,6 @@
 import pytest
 
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 
 
 def test_the_drawn_network_passes_every_rule(basic, judged):

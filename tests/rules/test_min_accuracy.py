@@ -6,7 +6,7 @@ import pytest
 
 from harness.assignment.spec import AssignmentSpec, Seeds, parse_assignment
 from harness.base.errors import AssignmentError
-from harness.datasets.places import how_to_get
+from harness.datasets.loading import how_to_get
 from harness.record.findings import Finding
 from harness.record.trainings import DataUsed, EpochLog, Training, mean_accuracy, wilson_interval
 from harness.rules.judging import judge_trainings, not_trained

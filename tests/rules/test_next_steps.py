@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from harness.base.errors import HarnessError
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.rules.base import NetworkRule, RuleSettings, rule
 from harness.rules.judging import judge
 from harness.rules.next_steps import in_order_of_advice

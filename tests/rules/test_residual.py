@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from harness.base.errors import AssignmentError
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.loader.export import architecture_of
 
 

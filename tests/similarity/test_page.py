@@ -14,7 +14,7 @@ from harness.similarity.page import (
     with_evidence,
 )
 from harness.similarity.similarity import Document, GraphMatch, Outlined, clusters
-from harness.similarity.tokens import read_text
+from harness.similarity.sources import read_text
 
 PROGRAM = "import torch.nn as nn\n" + "\n".join(
     f"class Block{i}(nn.Module):\n    def forward(self, x):\n        return {call}"

@@ -9,8 +9,7 @@ from costs import cost
 from harness.similarity.graphs import features, fingerprints
 from harness.similarity.passages import passages
 from harness.similarity.similarity import Document, Outlined, clusters
-from harness.similarity.texts import texts_below
-from harness.similarity.tokens import read_text
+from harness.similarity.sources import read_text, texts_below
 
 LAYERS = ("Conv2d", "BatchNorm2d", "ReLU", "GELU", "Dropout", "Linear", "Identity", "Hardswish", "Mish")
 

@@ -8,10 +8,10 @@ from sqlalchemy import event
 
 from harness.base.tables import content_hash
 from harness.cohort.platforms.class_list import parse_class_list
-from harness.cohort.store.current import switch_to
+from harness.cohort.store.current_assignment import switch_to
 from harness.cohort.store.leases import this_process
-from harness.cohort.store.register import enter_class_list
 from harness.cohort.store.schema import TaskTable
+from harness.cohort.store.stored_class_list import enter_class_list
 from harness.training.events import EpochEvent
 from harness.training.progress import ProgressLog
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from harness.base.errors import UsageError
 from harness.base.files import write_text
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.cohort.store.models import CACHED
 from harness.graph.ir import parse_architecture
 from harness.loader.client import Loaded, LoadFailure

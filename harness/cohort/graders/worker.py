@@ -11,13 +11,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.base.errors import HarnessError
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.cohort.graders import tasks as judging
 from harness.cohort.graders.tasks import WorkerConfig
 from harness.cohort.store.keys import GradingConfig
@@ -151,7 +151,7 @@ def _set_up(job: Job) -> None:
     if job.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = job.gpu
     signal.signal(signal.SIGTERM, _stop)
-    _in_background(_end_with_the_parent)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
 def _stop(*_: Any) -> None:
@@ -164,10 +164,6 @@ def _end_with_the_parent() -> None:
         while os.read(sys.stdin.fileno(), 1):
             pass
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _in_background(function: Callable[[], None]) -> None:
-    threading.Thread(target=function, daemon=True).start()
 
 
 if __name__ == "__main__":

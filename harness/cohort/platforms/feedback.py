@@ -15,8 +15,8 @@ from harness.assignment.gallery import shipped
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, AssignmentSpec, load_assignment
 from harness.base.files import write_text
 from harness.base.tables import content_hash
+from harness.cohort.final_points import standing
 from harness.cohort.platforms.download_names import canvas_name, moodle_name, original_names
-from harness.cohort.standing import standing
 from harness.cohort.store.models import Row
 from harness.record.record import Record
 from harness.report.folders import variant_folders

@@ -12,17 +12,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from harness.base.errors import HarnessError, UsageError
+from harness.cohort.final_points import counting
 from harness.cohort.platforms.names import in_order
-from harness.cohort.standing import counting
-from harness.cohort.store.current import current_assignment
-from harness.cohort.store.extensions import extensions_in
+from harness.cohort.store.current_assignment import current_assignment
+from harness.cohort.store.deadline_extensions import extensions_in
 from harness.cohort.store.models import Entry, Reason, Row, Stage, State
 from harness.cohort.store.objects import Objects
-from harness.cohort.store.register import read_identities
 from harness.cohort.store.repository import assignment_of
 from harness.cohort.store.schema import AssignmentTable, GradeTable, LinkTable, SubmissionTable, TaskTable
-from harness.cohort.store.seals import record_of
 from harness.cohort.store.store import Store
+from harness.cohort.store.stored_class_list import read_identities
+from harness.cohort.store.tampering import record_of
 from harness.record.findings import Cause, Status
 
 WAITING = ("rules", "training")
@@ -100,7 +100,7 @@ def submissions(
         records = _last_records(session, grades.values())
         said = read_identities(session)
     by_student: dict[str, list[SubmissionTable]] = {}
-    for one in sorted(handed, key=_instant):
+    for one in sorted(handed, key=lambda one: (one.submitted_at or _LONG_AGO, one.id)):
         by_student.setdefault(one.student, []).append(one)
     found = []
     for name in sorted(by_student, key=in_order):
@@ -196,10 +196,6 @@ def _grades(session: Session, keys: Collection[str] | None) -> dict[str, list[Gr
     for grade in session.scalars(asked):
         found.setdefault(grade.key, []).append(grade)
     return found
-
-
-def _instant(one: SubmissionTable) -> tuple[datetime, int]:
-    return (one.submitted_at or _LONG_AGO, one.id)
 
 
 def _under(assignment_sha256: str, keys: Iterable[str], tasks: Mapping[str, TaskTable]) -> str | None:

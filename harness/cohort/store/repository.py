@@ -13,10 +13,9 @@ from harness.assignment.spec import AssignmentSpec, parse_assignment
 from harness.base.errors import UsageError
 from harness.base.tables import content_hash
 from harness.cohort.platforms.names import Identity
-from harness.cohort.store.current import as_current, current_assignment, current_sha256
+from harness.cohort.store.current_assignment import as_current, current_assignment, current_sha256
 from harness.cohort.store.keys import GradingConfig, digest
 from harness.cohort.store.models import Reason, Stage, cause_of
-from harness.cohort.store.register import enter_identity
 from harness.cohort.store.schema import (
     AssignmentTable,
     GradeTable,
@@ -26,6 +25,7 @@ from harness.cohort.store.schema import (
     TaskTable,
 )
 from harness.cohort.store.store import EMPTY, Store
+from harness.cohort.store.stored_class_list import enter_identity
 from harness.datasets.dataset import PREVIEW
 from harness.record.record import Record, to_json
 

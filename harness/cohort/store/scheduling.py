@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from harness.base.errors import UsageError
 from harness.cohort.store.repository import changed
 from harness.cohort.store.schema import GradeTable, TaskTable
-from harness.cohort.store.seals import record_of
 from harness.cohort.store.store import Store
+from harness.cohort.store.tampering import record_of
 from harness.record.record import Record
 
 OVER = ("judged", "trained", "dead")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.graph.receptive_field.span import Span
 from harness.graph.view import View
 from harness.record.facts import SecondMeasurement

@@ -13,7 +13,7 @@ from functools import cached_property
 from harness.graph.flow import Flow, data_reads, functional
 from harness.graph.ir import Architecture, Graph, Node, Ref
 from harness.graph.operators import OPS, Family
-from harness.graph.receptive_field import mixing, products, shapes, windows
+from harness.graph.receptive_field import mixing, products, shapes, sliding
 from harness.graph.receptive_field.field import Call, Field, Unknown
 from harness.graph.receptive_field.layout import IMAGE, MALFORMED, Shape, Unmeasurable, of_shape
 from harness.graph.receptive_field.span import pixels
@@ -42,18 +42,18 @@ _HANDLERS: Mapping[Family, Handler] = {
     "matmul": products.multiplied,
     "einsum": products.einsummed,
     "attention": products.attended,
-    "conv": windows.convolved,
-    "conv_transpose": windows.convolved,
-    "avg_pool": windows.pooled,
-    "max_pool": windows.pooled,
-    "adaptive_avg_pool": windows.adaptively_pooled,
-    "adaptive_max_pool": windows.adaptively_pooled,
-    "pad": windows.padded,
-    "resample": windows.interpolated,
-    "unfold": windows.unfolded,
-    "im2col": windows.unfolded_to_columns,
-    "pixel_shuffle": windows.shuffled,
-    "pixel_unshuffle": windows.shuffled,
+    "conv": sliding.convolved,
+    "conv_transpose": sliding.convolved,
+    "avg_pool": sliding.pooled,
+    "max_pool": sliding.pooled,
+    "adaptive_avg_pool": sliding.adaptively_pooled,
+    "adaptive_max_pool": sliding.adaptively_pooled,
+    "pad": sliding.padded,
+    "resample": sliding.interpolated,
+    "unfold": sliding.unfolded,
+    "im2col": sliding.unfolded_to_columns,
+    "pixel_shuffle": sliding.shuffled,
+    "pixel_unshuffle": sliding.shuffled,
     "view": shapes.viewed,
     "permute": shapes.permuted,
     "slice": shapes.sliced,

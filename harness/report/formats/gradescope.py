@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from harness.assignment.points import SHORT, stated
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 from harness.record.record import Record
 from harness.report.formats.rows import Row, headline, open_points, rows
 from harness.report.visible import visible

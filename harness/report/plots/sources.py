@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.base.files import write_text
-from harness.base.frozen import Frozen
+from harness.base.tables import Frozen
 
 SAMPLES = "samples.npz"
 """In a variant's folder: images that show what its training did."""

@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.graph.aliases import MAY_SHARE
 from harness.graph.consistency import difference
+from harness.graph.evidence import Evidence
 from harness.graph.ir import Architecture, Graph, Mode, Node
-from harness.graph.operators import OPS, is_in_place
+from harness.graph.operators import MAY_SHARE, OPS, is_in_place
 from harness.graph.parameters import statistics
-from harness.graph.probe import Evidence
 from harness.graph.receptive_field.engine import Measured
 from harness.graph.view import View
 from harness.training.chance.philox import Moment

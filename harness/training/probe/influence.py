@@ -9,8 +9,8 @@ import torch
 from harness.graph.activations import activation
 from harness.graph.flow import data_reads
 from harness.graph.ir import Node, Ref
-from harness.graph.joins import find_joins
 from harness.graph.operators import OPS, is_in_place
+from harness.graph.residual_joins import find_joins
 from harness.graph.view import View
 from harness.training.probe.trial import Both, Trial, relative
 

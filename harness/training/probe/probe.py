@@ -10,9 +10,9 @@ import torch
 
 from harness.base.errors import GraphError
 from harness.datasets.images import Data, Split
+from harness.graph.evidence import Evidence
 from harness.graph.ir import Mode
 from harness.graph.operators import unknown_ops
-from harness.graph.probe import Evidence
 from harness.graph.receptive_field.agreement import Extents
 from harness.graph.view import View, views_of
 from harness.training.budget import check_memory

@@ -122,12 +122,14 @@ def _in_dtype(graph: Graph, dtype: torch.dtype) -> Graph:
     """Rewrite the dtypes that a graph names, so that it runs in float64 throughout."""
     if dtype != torch.float64:
         return graph
-    return graph.with_nodes(tuple(node.with_arguments(_widened(list(node.args)), _widened_all(node.kwargs))
-                                  for node in graph.nodes))  # fmt: skip
-
-
-def _widened_all(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _widened([value])[0] for key, value in kwargs.items()}
+    return graph.with_nodes(
+        tuple(
+            node.with_arguments(
+                _widened(list(node.args)), {key: _widened([value])[0] for key, value in node.kwargs.items()}
+            )
+            for node in graph.nodes
+        )
+    )
 
 
 def _widened(args: Sequence[Any]) -> tuple[Any, ...]:

@@ -267,7 +267,8 @@ def _run_on(
 ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Run the graph on a map of two values: the map, where it has the larger, and the values asked for."""
     smaller, larger = level
-    shape = _shape(trial, images, source)
+    stated = trial.view.measured.shapes[source]
+    shape = [size if isinstance(size, int) else len(images) for size in stated]
     draw = torch.Generator().manual_seed(seed)
     is_large = torch.rand(shape, generator=draw) < 0.5
     map_ = torch.where(is_large, larger, smaller).to(trial.dtype)
@@ -313,8 +314,3 @@ def _reads_several(
 def _passed_on(_: Any, args: list[Any], __: Any) -> Any:
     """Pass a gradient on that was cut off: what is computed stays the same."""
     return args[0]
-
-
-def _shape(trial: Trial, images: torch.Tensor, source: str) -> list[int]:
-    stated = trial.view.measured.shapes[source]
-    return [size if isinstance(size, int) else len(images) for size in stated]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import UsageError
+from harness.cohort import ingest as ingesting
 from harness.cohort.ingest import ingest
-from harness.cohort.platforms import gathering
 from harness.cohort.platforms.class_list import parse_class_list
 from harness.cohort.platforms.names import Identity
 from harness.cohort.platforms.roster import read_roster
@@ -183,7 +183,7 @@ def test_one_submission_in_a_zip_file_is_not_taken_for_a_class(delivered):
 
 @pytest.mark.parametrize("how", ["folder", "zip"])
 def test_weights_in_a_student_s_archive_do_not_count(delivered, handed_in_from, how, monkeypatch):
-    for module in (gathering, unpack):
+    for module in (ingesting, unpack):
         monkeypatch.setattr(module, "MAX_BYTES", 2**16)
     work = zipped({"model.py": NET, "weights.pth": random.Random(1).randbytes(2**17)})
     entries = {"ada_11_101_work.zip": work, "bob_12_102_work.zip": work, "bob_12_103_a.txt": ""}

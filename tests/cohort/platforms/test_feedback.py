@@ -23,9 +23,9 @@ from harness.cohort.platforms.feedback import (
     render_feedback,
 )
 from harness.cohort.platforms.names import Identity
-from harness.cohort.store.register import enter_class_list
 from harness.cohort.store.repository import enter, enter_assignment, grade_row
 from harness.cohort.store.store import opened_store
+from harness.cohort.store.stored_class_list import enter_class_list
 from harness.record.findings import Problem
 from harness.record.record import sealed
 

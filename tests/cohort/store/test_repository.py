@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from harness.base.errors import UsageError
-from harness.cohort.store.current import current_assignment, switch_to
+from harness.cohort.store.current_assignment import current_assignment, switch_to
 from harness.cohort.store.keys import GradingConfig
 from harness.cohort.store.leases import Outcome, claim, finish
+from harness.cohort.store.one_student import row_of
 from harness.cohort.store.progress import progress_of, typical_seconds
 from harness.cohort.store.queries import (
     assignments,
@@ -22,7 +23,6 @@ from harness.cohort.store.repository import (
     enter_config,
     enter_regraded,
 )
-from harness.cohort.store.students import row_of
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
-from harness.graph.probe import Evidence
+from harness.graph.evidence import Evidence
 from harness.graph.view import View, views_of
 from harness.loader.export import architecture_of
 from harness.training.probe.evidence import IMAGES, STEPS, after_steps, evidence, wrongly_left_out
