@@ -21,12 +21,14 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT, load_assignment
+from harness.base.machine import computes_bfloat16
 from harness.datasets.images import Split
 from harness.datasets.loading import load_data
 from harness.datasets.miniature import load_mini
 from harness.datasets.spec import DataSpec
 from harness.graph.cost import million_multiply_adds
 from harness.graph.ir import to_json
+from harness.graph.precision import settled
 from harness.loader.export import architecture_of
 from harness.record.record import load_record
 from harness.training.images.statistics import measured
@@ -83,7 +85,7 @@ def test_training_speed_of_the_harness(benchmark, model, variant, tmp_path):
         test=Split(mini.test.images[:10], mini.test.labels[:10]),
     )
     job = TrainJob(
-        model=files, classes=10, recipe=recipe, seed=1,
+        model=files, data=assignment.data, recipe=recipe, seed=1,
         stats_cache=tmp_path / "stats.json", checkpoints=tmp_path / "checkpoints",
     )  # fmt: skip
     device, stats = torch.device("cpu"), measured(data.train.images)
@@ -100,27 +102,28 @@ def test_training_speed_of_the_harness(benchmark, model, variant, tmp_path):
 
 def test_share_of_the_machine_s_limits(capsys, model, variant):
     """Forward and backward of one batch at full size; a share above 1 would say that the limit is wrong."""
-    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe_for(variant)
     architecture, tensors = architecture_of(model, (3, 32, 32))
+    asked = load_assignment(DEFAULT_ASSIGNMENT).recipe_for(variant).precision
+    precision, _ = settled(asked, architecture, native=computes_bfloat16())
     network = Network(architecture, tensors, torch.device("cpu")).train()
     network.to(memory_format=torch.channels_last)
     images = torch.randn(BATCH, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 10, (BATCH,))
 
     def step():
-        with arithmetic(recipe.precision, images.device):
+        with arithmetic(precision, images.device):
             logits = network(images).float()
         cross_entropy(logits, labels).backward()
 
     work, seconds = work_of(step), fastest_s(step)
-    dtype = torch.bfloat16 if recipe.precision == "bfloat16" else torch.float32
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     gemm, copying = gemm_flops_per_s(dtype), copied_bytes_per_s()
     arithmetic_share = work.flops / seconds / gemm
     memory_share = work.traffic_bytes / seconds / copying
     with capsys.disabled():
         print(
             f"\n{variant}: {work.flops / 1e9:.1f} GFLOP and {work.traffic_bytes / 1e9:.2f} GB a step; "
-            f"matrix products reach {gemm / 1e9:.0f} GFLOP/s in {recipe.precision}, copying "
+            f"matrix products reach {gemm / 1e9:.0f} GFLOP/s in {precision}, copying "
             f"{copying / 1e9:.1f} GB/s; the step is at {arithmetic_share:.0%} and {memory_share:.0%} of them"
         )
     assert 0 < arithmetic_share < 1

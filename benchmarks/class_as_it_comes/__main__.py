@@ -7,8 +7,8 @@ step takes the seconds of the processors, shared among the threads:
 - *now*: the recipe of the shipped assignment, with its tiers, in the precision that `auto` chooses here;
 - *before*: its 16 epochs in float32 without tiers; a network with a pool of a fixed size ran at full size
   alone, 9 epochs, as many as cost no more than the 16 (*whole*: all 16 of them);
-- *naive*: 60 epochs at full size in float32, NCHW, eager, Albumentations image by image on as many processors
-  (`benchmarks/naive.py`).
+- *naive*: 60 epochs of `benchmarks/naive.py`, of which some steps are run: full size, float32, NCHW, eager,
+  Albumentations image by image in two processes.
 
 ``--only NAME`` takes some of the networks, ``--train`` trains them by the shipped recipe on CIFAR-10.
 """
@@ -16,6 +16,7 @@ step takes the seconds of the processors, shared among the threads:
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,9 @@ from statistics import mean
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import numpy as np
 import torch
-from naive import BATCH, Pictures
+from naive import BATCH, Pictures, epoch
 from networks import NETWORKS
 from safetensors.torch import save_file
 from torch import nn
@@ -44,13 +46,16 @@ from harness.training.images.batches import Batches
 from harness.training.images.pixels import Pixels
 from harness.training.images.statistics import measured, stats_of
 from harness.training.jobs import Model, TrainJob
-from harness.training.loop import Inputs, optimised, train
+from harness.training.loop import Inputs, train
 from harness.training.measure import arithmetic
 from harness.training.network import Network, read
+from harness.training.optimiser import optimised
 from harness.training.plan import planned
 
 SPEC = load_assignment(DEFAULT_ASSIGNMENT)
 SHAPE, CPU, NAIVE_EPOCHS = (3, 32, 32), torch.device("cpu"), 60
+NAIVE_STEPS, FIRST = 24, 4
+"""Naive steps that are run, and how many of them wait for the first images."""
 STEPS_AN_EPOCH, TESTED = 390, 0.3 * 10_000 / BATCH
 """Steps of an epoch, and as many more as measuring on the test images costs: no way back, a third."""
 
@@ -95,7 +100,8 @@ def timed(name: str) -> Hours:
         )
         for px, precision in sorted(sizes)
     }
-    naive_s = _naive_s(built(name), Pictures(data.train.images[:BATCH], data.train.labels[:BATCH]))
+    chosen = np.resize(np.arange(len(data.train.labels)), NAIVE_STEPS * BATCH)
+    naive_s = _naive_s(built(name), Pictures(data.train.images[chosen], data.train.labels[chosen]))
     return Hours(
         *(
             sum(step_s[px, one.precision] * (STEPS_AN_EPOCH + TESTED) for px in one.sizes_px) / 3600
@@ -183,20 +189,9 @@ def _step(network, recipe, data, px, precision, pooled) -> Callable[[], None]:
 
 
 def _naive_s(model: nn.Module, data: Pictures) -> float:
-    """Return the seconds of a naive step: of the model, and of its images on as many processors."""
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=True)
-
-    def step() -> None:
-        optimiser.zero_grad()
-        cross_entropy(model(images), labels).backward()
-        optimiser.step()
-
-    def augment() -> list[tuple[torch.Tensor, int]]:
-        return [data[index] for index in range(BATCH)]
-
-    images = torch.stack([image for image, _ in augment()])
-    labels = torch.from_numpy(data.labels[:BATCH])
-    return fastest_s(step, SPEC.recipe.threads) + fastest_s(augment, 1) / SPEC.recipe.threads
+    """Return the seconds of a step, the images of the next ones made meanwhile as in a whole epoch."""
+    moments = [time.perf_counter() for _ in epoch(model, data, NAIVE_STEPS)]
+    return (moments[-1] - moments[FIRST]) / (len(moments) - 1 - FIRST)
 
 
 if __name__ == "__main__":

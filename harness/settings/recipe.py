@@ -84,6 +84,8 @@ class RecipeSpec(Table):
     """The schedule ends at lr / div_factor / final_div_factor."""
     warmup: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of all steps spent rising to the peak."""
+    anneal: Literal["cosine", "linear"] = "cosine"
+    """Shape of the schedule's rise and fall; `linear` leaves the last epochs a higher learning rate."""
     momentum: tuple[Momentum, Momentum] = (0.85, 0.95)
     """Nesterov momentum at the peak of the learning rate, and at both ends of the schedule."""
     muon: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -107,11 +109,12 @@ class RecipeSpec(Table):
     learns more in an epoch, and gets fewer of them."""
 
     @model_serializer(mode="wrap")
-    def _without_no_tiers(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out tiers where there are none: a recipe without them keeps its hash."""
+    def _without_later_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what recipes did not have at first, where it changes nothing: they keep their hashes."""
         table: dict[str, Any] = written(self)
-        if not self.tiers:
-            table.pop("tiers", None)
+        for key, default in (("tiers", ()), ("anneal", "cosine")):
+            if getattr(self, key) == default:
+                table.pop(key, None)
         return table
 
     @model_validator(mode="after")

@@ -12,8 +12,8 @@ from torch import nn
 from harness.graph.workload import Workload, orthogonalising
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training.depthwise import grouped
-from harness.training.loop import optimised
 from harness.training.measure import arithmetic
+from harness.training.optimiser import optimised
 
 IMAGES = 128
 SIZES_PX = (8, 16, 32)

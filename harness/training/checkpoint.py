@@ -15,7 +15,7 @@ from torch import nn
 from harness.base.errors import UsageError
 from harness.base.files import atomic_file
 from harness.record.trainings import EpochLog
-from harness.training.muon import Muon
+from harness.training.optimiser import Trained
 
 FORMAT = "harness/checkpoint/1"
 LAST = "last.pth"
@@ -54,15 +54,6 @@ class Progress:
     def best_epoch(self) -> int:
         """The first epoch with the highest test accuracy, counted from 1."""
         return max(self.logs, key=lambda log: (log.test_acc, -log.epoch)).epoch
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The state that changes while training; the position in the random streams follows from the epoch."""
-
-    model: nn.Module
-    optimizer: Muon
-    schedule: torch.optim.lr_scheduler.LRScheduler
 
 
 def save(

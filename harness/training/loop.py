@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
 
-from harness.base.errors import GraphError, UsageError
+from harness.base.errors import UsageError
 from harness.base.seeds import seed_for
 from harness.base.tables import content_hash
 from harness.datasets.images import Data
 from harness.record.trainings import Augmented, EpochLog, Training, accuracy_of
 from harness.settings.recipe import Precision, RecipeSpec
 from harness.training import checkpoint
-from harness.training.checkpoint import Identity, Progress, Trained, weights_sha256
+from harness.training.checkpoint import Identity, Progress, weights_sha256
 from harness.training.cuda.capture import Execution, Repeated, execution_on
 from harness.training.cuda.tally import Means, Tally
 from harness.training.events import ContinuedEvent, DivergedEvent, Emit, EpochEvent, StepEvent
@@ -31,8 +29,8 @@ from harness.training.images.samples import augmented, write_samples
 from harness.training.images.statistics import Stats, used
 from harness.training.jobs import TrainJob
 from harness.training.measure import Measured, measure
-from harness.training.muon import Muon
 from harness.training.network import Network, in_layout
+from harness.training.optimiser import Trained, optimised
 from harness.training.plan import planned
 from harness.training.training_step import TrainingStep
 
@@ -109,50 +107,6 @@ def train(job: TrainJob, inputs: Inputs, emit: Emit) -> Training:
         last = measured or measure(network, pixels, inputs.data.test, job.data.num_classes)
         _write_samples(job.samples, job, inputs, last)
     return training
-
-
-def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable: bool = False) -> Trained:
-    """Return the optimiser of a network, and its schedule over `steps` batches.
-
-    Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
-    says so; weight decay on weights only, which are the parameters of more than one dimension.
-    As the learning rate rises to its peak the momentum falls, and the other way round. A step of a
-    `capturable` optimiser can be recorded, see `harness.training.cuda.capture`.
-
-    Raises:
-        GraphError: no parameter is trainable.
-    """
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    # The filters of a depthwise convolution do not share an input: they are not rows of one matrix.
-    mixing = [p for p in trainable if p.ndim == 4 and p.shape[1] > 1]
-    matrices = [p for p in trainable if p.ndim > 1 and not any(p is other for other in mixing)]
-    if not trainable:
-        raise GraphError("network: nothing to train; expected at least one trainable parameter, got none.")
-    at_peak, at_ends = recipe.momentum
-    optimizer = Muon(
-        [
-            {"params": mixing, "weight_decay": recipe.weight_decay, "orthogonal": recipe.muon},
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=recipe.lr,
-        momentum=at_ends,
-        nesterov=True,
-        capturable=capturable,
-    )
-    # OneCycleLR divides by the steps of the warm-up less one: a warm-up of exactly one is made a hair longer.
-    nudge = 1e-6 if recipe.warmup * steps == 1 else 0.0
-    schedule = OneCycleLR(
-        optimizer,
-        max_lr=recipe.lr,
-        total_steps=steps,
-        pct_start=recipe.warmup + nudge,
-        div_factor=recipe.div_factor,
-        final_div_factor=recipe.final_div_factor,
-        base_momentum=at_peak,
-        max_momentum=at_ends,
-    )
-    return Trained(network, optimizer, schedule)
 
 
 # Private functions

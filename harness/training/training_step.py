@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from torch.nn import functional as F  # noqa: N812 - the field's name for it
 
 from harness.settings.recipe import Precision
-from harness.training.checkpoint import Trained
 from harness.training.cuda.capture import Execution, Repeated
 from harness.training.cuda.tally import Tally
 from harness.training.events import Emit, SlowerEvent
@@ -13,6 +12,7 @@ from harness.training.images.feed import Feed
 from harness.training.images.pixels import Pixels
 from harness.training.measure import arithmetic
 from harness.training.network import Network, running
+from harness.training.optimiser import Trained
 
 
 @dataclass

@@ -5,7 +5,7 @@ from checkout import REPOSITORY
 from torch import nn
 
 from harness.graph.ir import Architecture, parse_architecture
-from harness.graph.precision import PAYS_FROM, intensity, settled
+from harness.graph.precision import intensity, settled
 from harness.loader.export import architecture_of
 
 RESULTS = REPOSITORY / "submission" / "results"
@@ -30,10 +30,10 @@ def test_the_intensity_is_multiply_adds_for_each_number_that_is_made(light: Arch
     assert intensity(light) == pytest.approx(3 / 2)
 
 
-def test_dilated_has_the_arithmetic_that_bfloat16_pays_for_and_basic_has_not() -> None:
-    graphs = (RESULTS / f"{name}_model" / "architecture.json" for name in ("base", "dilated"))
-    basic, dilated = (intensity(parse_architecture(graph.read_bytes())) for graph in graphs)
-    assert basic < PAYS_FROM <= dilated
+@pytest.mark.parametrize("folder", ["base_model", "dilated_model"])
+def test_the_reference_networks_have_the_arithmetic_that_bfloat16_pays_for(folder: str) -> None:
+    graph = parse_architecture((RESULTS / folder / "architecture.json").read_bytes())
+    assert settled("auto", graph, native=True) == ("bfloat16", None)
 
 
 def test_auto_is_bfloat16_where_network_and_processor_gain_by_it(

@@ -39,6 +39,8 @@ def test_a_tier_that_says_nothing_of_the_stages_keeps_their_share():
 
 def test_the_recipe_of_a_network_knows_no_tiers_and_one_without_them_keeps_its_hash():
     plain = validate(RecipeSpec, PLAIN, "a.toml")
+    assert content_hash(plain) == content_hash(validate(RecipeSpec, PLAIN | {"anneal": "cosine"}, "a.toml"))
+    assert "anneal" not in plain.model_dump()
     assert a_recipe().at_cost(10) == plain == plain.at_cost(10)
     assert "tiers" not in plain.model_dump()
     assert content_hash(a_recipe().at_cost(10)) == content_hash(plain)
@@ -110,7 +112,8 @@ def test_progressive_resizing_keeps_its_share_when_the_epochs_change():
 
 
 def test_full_size_epochs_that_take_the_place_of_stages_cost_no_more():
-    recipe = load_assignment(DEFAULT_ASSIGNMENT).recipe.at_cost(14)
+    stages = [{"epochs": 5, "size_px": 16}, {"epochs": 6, "size_px": 24}]
+    recipe = validate(RecipeSpec, PLAIN | {"stages": stages}, "a.toml")
     both = recipe.at_full_size({16, 24}, 32)
     # 5 / 4 + 6 * 9 / 16 of an epoch are 4.625; 5 are at full size anyway.
     assert (both.epochs, both.stages) == (9, ())

@@ -22,7 +22,7 @@ from harness.training.checkpoint import (
     save,
     weights_sha256,
 )
-from harness.training.loop import optimised
+from harness.training.optimiser import optimised
 
 IDENTITY = Identity(graph="g", weights="w", data="d", mean_and_std="s", recipe="r", seed=1, device="cpu")
 

@@ -14,13 +14,13 @@ from harness.base.errors import GraphError
 from harness.graph import ir as plain
 from harness.loader.export import architecture_of
 from harness.settings.recipe import Precision, RecipeSpec
-from harness.training.loop import optimised
 from harness.training.measure import arithmetic
 from harness.training.network import (
     Network,
     read,
     usable_layout,
 )
+from harness.training.optimiser import optimised
 from harness.training.program import compiled
 
 

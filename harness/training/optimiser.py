@@ -1,9 +1,18 @@
-"""Muon: Nesterov SGD whose steps on matrices are orthogonalised, so that no direction lags behind."""
+"""The optimiser and the schedule of its learning rate.
+
+Muon: Nesterov SGD whose steps on matrices are orthogonalised, so that no direction lags behind.
+"""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR
+
+from harness.base.errors import GraphError
+from harness.settings.recipe import RecipeSpec
 
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -93,6 +102,15 @@ class Muon(torch.optim.SGD):
         return buffer
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The state that changes while training; the position in the random streams follows from the epoch."""
+
+    model: nn.Module
+    optimizer: Muon
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
     """Scale the singular values of a matrix to near 1 and preserve its singular vectors."""
     a, b, c = COEFFICIENTS
@@ -104,6 +122,51 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
         polynomial = torch.addmm(square, square, square, beta=b, alpha=c)
         x = torch.addmm(x, polynomial, x, beta=a)
     return x if wide else x.T
+
+
+def optimised(network: nn.Module, recipe: RecipeSpec, steps: int, *, capturable: bool = False) -> Trained:
+    """Return the optimiser of a network, and its schedule over `steps` batches.
+
+    Nesterov SGD, on the weights of convolutions that mix channels with orthogonalised steps if the recipe
+    says so; weight decay on weights only, which are the parameters of more than one dimension.
+    As the learning rate rises to its peak the momentum falls, and the other way round. A step of a
+    `capturable` optimiser can be recorded, see `harness.training.cuda.capture`.
+
+    Raises:
+        GraphError: no parameter is trainable.
+    """
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    # The filters of a depthwise convolution do not share an input: they are not rows of one matrix.
+    mixing = [p for p in trainable if p.ndim == 4 and p.shape[1] > 1]
+    matrices = [p for p in trainable if p.ndim > 1 and not any(p is other for other in mixing)]
+    if not trainable:
+        raise GraphError("network: nothing to train; expected at least one trainable parameter, got none.")
+    at_peak, at_ends = recipe.momentum
+    optimizer = Muon(
+        [
+            {"params": mixing, "weight_decay": recipe.weight_decay, "orthogonal": recipe.muon},
+            {"params": matrices, "weight_decay": recipe.weight_decay},
+            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=recipe.lr,
+        momentum=at_ends,
+        nesterov=True,
+        capturable=capturable,
+    )
+    # OneCycleLR divides by the steps of the warm-up less one: a warm-up of exactly one is made a hair longer.
+    nudge = 1e-6 if recipe.warmup * steps == 1 else 0.0
+    schedule = OneCycleLR(
+        optimizer,
+        max_lr=recipe.lr,
+        total_steps=steps,
+        pct_start=recipe.warmup + nudge,
+        anneal_strategy="linear" if recipe.anneal == "linear" else "cos",
+        div_factor=recipe.div_factor,
+        final_div_factor=recipe.final_div_factor,
+        base_momentum=at_peak,
+        max_momentum=at_ends,
+    )
+    return Trained(network, optimizer, schedule)
 
 
 # Private functions
