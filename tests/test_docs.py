@@ -1,6 +1,7 @@
 """The documentation names what exists."""
 
 import re
+from pathlib import Path
 
 import cuda_table
 import pytest
@@ -57,11 +58,6 @@ def test_the_glossary_has_at_most_twenty_words():
     assert 10 < len(rows) <= 20
 
 
-@pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.name)
-def test_every_command_is_on_the_page_of_commands(command):
-    assert f"harness {command.name} " in (REPOSITORY / "docs" / "commands.md").read_text()
-
-
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_key_of_the_record_is_documented(model):
     text = (REPOSITORY / "docs" / "record.md").read_text()
@@ -71,11 +67,50 @@ def test_every_key_of_the_record_is_documented(model):
     assert not missing
 
 
+def typed(page: Path) -> list[list[str]]:
+    """Return the commands in the blocks of a page, word by word; a line that ends in a backslash goes on."""
+    fenced = re.compile(r"^```(?:bash|sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    blocks = fenced.findall(page.read_text())
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    found = [re.search(r"(?:^|\s)(?:\S*/)?(harness|make)(\s.*)", line.partition(" #")[0]) for line in lines]
+    return [re.split(r"[\s;&|()`'\"]+", one[1] + one[2]) for one in found if one]
+
+
+def unknown(words: list[str]) -> list[str]:
+    """List what a command names and does not exist: a command of the harness, its options, a target."""
+    if words[0] == "make":
+        targets = re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)
+        return [word for word in words[1:2] if word.islower() and word not in targets]
+    found, rest = get_command(app), words[1:]
+    while hasattr(found, "commands") and rest and not rest[0].startswith("-"):
+        if rest[0] not in found.commands:
+            return rest[:1]
+        found, rest = found.commands[rest[0]], rest[1:]
+    known = {name for one in found.params for name in (*one.opts, *one.secondary_opts)} | {"--help", "-h"}
+    return [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_has_typed_exists_with_its_options(page):
+    assert {" ".join(words): unknown(words) for words in typed(page) if unknown(words)} == {}
+
+
 @pytest.mark.parametrize(
-    "command", ["make grade", "make test", "make setup", "harness check", "harness train", "harness explain"]
+    ("line", "missing"),
+    [
+        ("harness chek work", ["chek"]),
+        ("harness cohort grade all.zip --rooster x", ["--rooster"]),
+        ("make graed", ["graed"]),
+        ("harness check work --json -", []),
+    ],
 )
-def test_the_readme_shows_the_commands(command):
-    assert command in (REPOSITORY / "README.md").read_text()
+def test_a_command_that_does_not_exist_is_found(line, missing):
+    assert unknown(line.split()) == missing
+
+
+def test_the_readme_types_how_to_begin():
+    words = {" ".join(words[:2]) for words in typed(REPOSITORY / "README.md")}
+    assert words >= {"make setup", "make grade", "harness new", "harness check", "harness grade"}
 
 
 @pytest.mark.parametrize("name", formats())

@@ -10,6 +10,8 @@ from pathlib import Path
 from harness import __version__
 
 VERSION = __version__
+PACKAGES = Path(__file__).resolve().parents[2]
+"""Where a child process finds this package."""
 _PINNED = re.compile(r"([\w.-]+)==([\w.+!-]+)")
 
 

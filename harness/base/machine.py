@@ -3,7 +3,6 @@
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,8 @@ Level = Literal["PASS", "CAUTION", "FAIL"]
 ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB = 6_144, 3_072
 """A graded run of the reference networks stays below the first; importing torch twice needs the second."""
 ENOUGH_DISK_MIB = 1_024
+CPUINFO = Path("/proc/cpuinfo")
+"""What the system says of its processors."""
 
 FEATURES = (
     "avx", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_bf16", "avx512_fp16",
@@ -56,6 +57,12 @@ def cpu_features() -> set[str]:
     return set(FEATURES) & set((about.get("flags") or about.get("Features") or "").split())
 
 
+def room(name: str, free_mib: int, enough: int, least: int, fix: str) -> Check:
+    """Check that there is enough of something: short of `least` nothing can be graded."""
+    level: Level = "PASS" if free_mib >= enough else "CAUTION" if free_mib >= least else "FAIL"
+    return Check(name, level, f"{free_mib:,} MiB free, {enough:,} are enough", "" if level == "PASS" else fix)
+
+
 def computes_bfloat16() -> bool:
     """Return whether the processor multiplies bfloat16 by itself."""
     return not NATIVE_BFLOAT16.isdisjoint(cpu_features())
@@ -66,7 +73,7 @@ def computes_bfloat16() -> bool:
 
 def _cpuinfo() -> dict[str, str]:
     try:
-        first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+        first = CPUINFO.read_text().partition("\n\n")[0]
     except OSError:
         return {}
     pairs = (line.partition(":") for line in first.splitlines())
@@ -92,22 +99,17 @@ def _load() -> Check:
 def _memory() -> Check:
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     free_mib = next(int(words[1]) for words in lines if words[0] == "MemAvailable:") // 1024
-    return _at_least("memory", free_mib, ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB, "Close other programs.")
+    return room("memory", free_mib, ENOUGH_MEMORY_MIB, LEAST_MEMORY_MIB, "Close other programs.")
 
 
 def _disk() -> Check:
     about = os.statvfs(Path.cwd())
     free_mib = about.f_bavail * about.f_frsize // 2**20
-    return _at_least("disk", free_mib, ENOUGH_DISK_MIB, ENOUGH_DISK_MIB // 8, "Make room in this folder.")
+    return room("disk", free_mib, ENOUGH_DISK_MIB, ENOUGH_DISK_MIB // 8, "Make room in this folder.")
 
 
-def _at_least(name: str, free_mib: int, enough: int, least: int, fix: str) -> Check:
-    level: Level = "PASS" if free_mib >= enough else "CAUTION" if free_mib >= least else "FAIL"
-    return Check(name, level, f"{free_mib:,} MiB free, {enough:,} are enough", "" if level == "PASS" else fix)
-
-
-def _clock(now: Callable[[], float] = time.time) -> Check:
+def _clock() -> Check:
     newest = max(file.stat().st_mtime for file in Path(__file__).parents[1].rglob("*.py"))
-    if now() < newest:
+    if time.time() < newest:
         return Check("clock", "CAUTION", "it is before the harness was installed", "Set it: timedatectl")
-    return Check("clock", "PASS", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now())))
+    return Check("clock", "PASS", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()))

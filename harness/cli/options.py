@@ -142,7 +142,7 @@ def opened(
     check_writable(settings.out)
     spec = load_assignment(assignment or default_assignment())
     submission = open_submission(
-        path, spec, variants=variants, class_name=class_name, arguments=dict(map(_argument, ctor))
+        path, spec, variants=variants, class_name=class_name, arguments=dict(map(constructor_argument, ctor))
     )
     return Task(submission, spec, settings, source or in_sandbox(), display.show)
 
@@ -165,10 +165,12 @@ def silence() -> Iterator[None]:
         screen.quiet = before
 
 
-# Private functions
+def constructor_argument(text: str) -> "tuple[str, Scalar]":
+    """Return the name and the value of ``NAME=VALUE``, of the type that the value looks like.
 
-
-def _argument(text: str) -> "tuple[str, Scalar]":
+    Raises:
+        UsageError: it is something else.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise UsageError(f"--ctor {text}: expected NAME=VALUE such as num_classes=10.")
@@ -180,6 +182,9 @@ def _argument(text: str) -> "tuple[str, Scalar]":
         except ValueError:
             continue
     return name, value
+
+
+# Private functions
 
 
 def _quietly(command: Callable[..., Any]) -> Callable[..., Any]:

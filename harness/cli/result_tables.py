@@ -153,6 +153,22 @@ def show_trial(title: str, checks: "Sequence[Check]") -> None:
     output.print(f"{plain(title)}: {said}", soft_wrap=True)
 
 
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Print what did not pass first, in full, then one line for each rule that passed."""
+    for finding in worst_first(findings):
+        if finding.status != "passed":
+            screen.print(f"{MARK[finding.status]}  [bold]{plain(finding.rule)}[/]  {_points(finding)}")
+            for word, text in (("expected", finding.expected), ("got", finding.actual)):
+                screen.print(Padding(f"{word} {plain(text)}", (0, 0, 0, 4), expand=False))
+    passed = [finding for finding in findings if finding.status == "passed"]
+    rules = max((len(finding.rule) for finding in passed), default=0)
+    for finding in passed:
+        line = Text.from_markup(f"{MARK['passed']}  {plain(finding.rule):<{rules}}  {_points(finding):>5}  ")
+        line.append(" ".join(visible(finding.actual).split()))
+        line.truncate(screen.width, overflow="ellipsis")
+        screen.print(line)
+
+
 # Private functions
 
 
@@ -168,29 +184,13 @@ def _show_variant(name: str, variant: VariantRecord) -> None:
         say(variant.problem.traceback)
         return
     say(f"{name}: {variant.title}{f' ({variant.class_name})' if variant.class_name else ''}")
-    _show_findings(variant.findings)
+    show_findings(variant.findings)
     for number, finding in enumerate(to_change(variant), start=1):
         source = finding.where[0].source if finding.where else ""
         at = f" at {plain(source)}" if source else ""
         screen.print(f"{number}. [bold]{finding.rule}[/]{at}: {plain(finding.help)}", soft_wrap=True)
     for note in (*variant.taken_in, *variant.facts.warnings):
         say(f"note: {note}")
-
-
-def _show_findings(findings: Sequence[Finding]) -> None:
-    """Print what did not pass first, in full, then one line for each rule that passed."""
-    for finding in worst_first(findings):
-        if finding.status != "passed":
-            screen.print(f"{MARK[finding.status]}  [bold]{plain(finding.rule)}[/]  {_points(finding)}")
-            for word, text in (("expected", finding.expected), ("got", finding.actual)):
-                screen.print(Padding(f"{word} {plain(text)}", (0, 0, 0, 4), expand=False))
-    passed = [finding for finding in findings if finding.status == "passed"]
-    rules = max((len(finding.rule) for finding in passed), default=0)
-    for finding in passed:
-        line = Text.from_markup(f"{MARK['passed']}  {plain(finding.rule):<{rules}}  {_points(finding):>5}  ")
-        line.append(" ".join(visible(finding.actual).split()))
-        line.truncate(screen.width, overflow="ellipsis")
-        screen.print(line)
 
 
 def _points(finding: Finding) -> str:

@@ -18,18 +18,16 @@ _DECISIVE = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-h
 def examine(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
     """Check everything a grade depends on besides the submission; `data` as in `harness grade`."""
     return (
-        _versions(),
-        _sandbox(),
+        check_versions(),
+        check_sandbox(),
         *_child(assignment, data),
-        _bfloat16(assignment),
+        check_bfloat16(assignment),
         *now(assignment.recipe.threads),
     )
 
 
-# Private functions
-
-
-def _versions() -> Check:
+def check_versions() -> Check:
+    """Check that the packages which decide bytes have the versions of the lock files."""
     found = versions(_DECISIVE)
     pins = pinned()
     others = [name for name in _DECISIVE if _plain(found.get(name, "not installed")) != pins[name]]
@@ -41,12 +39,8 @@ def _versions() -> Check:
     return Check("versions", "PASS", ", ".join(f"{name} {found[name]}" for name in _DECISIVE))
 
 
-def _plain(version: str) -> str:
-    """Return a version without what tells its build apart: torch for CPU is 2.14.1+cpu."""
-    return version.partition("+")[0]
-
-
-def _sandbox() -> Check:
+def check_sandbox() -> Check:
+    """Check that a process can be locked here, and by which backend."""
     try:
         with open_loader() as sandbox:
             backend = sandbox.backend
@@ -57,31 +51,7 @@ def _sandbox() -> Check:
     return Check("sandbox", "CAUTION", "lock: locked; sees that files exist", "apt-get install bubblewrap")
 
 
-def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
-    """Ask a training child what torch is and does there, and whether the data is the official one."""
-    job = DoctorJob(threads=assignment.recipe.threads, data=assignment.data, folder=data)
-    try:
-        found = runner.run(job, lambda _: None, assignment.limits.intake_s)
-    except HarnessError as error:
-        return (Check("torch", "FAIL", str(error), "make setup"),)
-    assert isinstance(found, DoctorEvent)
-    torch = found.fingerprint
-    wrong = [name for name, ok in found.switches.items() if not ok]
-    return (
-        Check("torch", "PASS", f"{torch['torch']}, {torch['blas']}, {torch['cpu_kernels']} kernels"),
-        Check("device", "PASS", f"{torch['device']}, {torch['cpu']}"),
-        _gpus(is_used=torch["device"] != "cpu"),
-        Check(
-            "determinism",
-            "FAIL" if wrong else "PASS",
-            f"not set: {', '.join(wrong)}" if wrong else f"{len(found.switches)} switches are set",
-            "Unset the environment variables that change torch, and run again." if wrong else "",
-        ),
-        _data(found, assignment.data),
-    )
-
-
-def _gpus(*, is_used: bool) -> Check:
+def check_gpus(*, is_used: bool) -> Check:
     """List the GPUs and their slices, and say why torch cannot use them or what is not known of them."""
     found = gpus()
     if not found:
@@ -101,7 +71,7 @@ def _gpus(*, is_used: bool) -> Check:
     return Check("GPUs", "PASS", f"{said}; driver {found[0].driver}")
 
 
-def _bfloat16(assignment: AssignmentSpec) -> Check:
+def check_bfloat16(assignment: AssignmentSpec) -> Check:
     """Check what a processor without products of bfloat16 means for the recipes of an assignment."""
     asked = {name: assignment.recipe_for(name).precision for name in assignment.variants}
     if computes_bfloat16():
@@ -116,6 +86,38 @@ def _bfloat16(assignment: AssignmentSpec) -> Check:
     fix = "Allow the time, or grade on a processor with AVX512_BF16 or AMX."
     found = "not computed natively: networks with much arithmetic take 1.1 to 2.6 times as long, in float32"
     return Check("bfloat16", "CAUTION", found, fix)
+
+
+# Private functions
+
+
+def _plain(version: str) -> str:
+    """Return a version without what tells its build apart: torch for CPU is 2.14.1+cpu."""
+    return version.partition("+")[0]
+
+
+def _child(assignment: AssignmentSpec, data: str | None) -> tuple[Check, ...]:
+    """Ask a training child what torch is and does there, and whether the data is the official one."""
+    job = DoctorJob(threads=assignment.recipe.threads, data=assignment.data, folder=data)
+    try:
+        found = runner.run(job, lambda _: None, assignment.limits.intake_s)
+    except HarnessError as error:
+        return (Check("torch", "FAIL", str(error), "make setup"),)
+    assert isinstance(found, DoctorEvent)
+    torch = found.fingerprint
+    wrong = [name for name, ok in found.switches.items() if not ok]
+    return (
+        Check("torch", "PASS", f"{torch['torch']}, {torch['blas']}, {torch['cpu_kernels']} kernels"),
+        Check("device", "PASS", f"{torch['device']}, {torch['cpu']}"),
+        check_gpus(is_used=torch["device"] != "cpu"),
+        Check(
+            "determinism",
+            "FAIL" if wrong else "PASS",
+            f"not set: {', '.join(wrong)}" if wrong else f"{len(found.switches)} switches are set",
+            "Unset the environment variables that change torch, and run again." if wrong else "",
+        ),
+        _data(found, assignment.data),
+    )
 
 
 def _data(found: DoctorEvent, spec: DataSpec) -> Check:

@@ -82,6 +82,13 @@ def check_limit(seconds: float, limit_s: int) -> None:
         )
 
 
+def speed_file(precision: Precision, threads: int) -> Path:
+    """Return the path of what was measured before, with this processor, torch and number of threads."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = json.dumps(_about(precision, threads), sort_keys=True)
+    return cache / "harness" / f"speed-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+
+
 # Private functions
 
 
@@ -92,7 +99,7 @@ def _step_s(work: Workload, seconds: Sequence[float], images: int, share: float)
 
 def _seconds_of_work(precision: Precision, threads: int, worker: Child | None) -> tuple[float, ...]:
     """Return the seconds of each kind of work: from the cache folder, else measured and kept there."""
-    kept = _kept(precision, threads)
+    kept = speed_file(precision, threads)
     with suppress(OSError, ValueError, TypeError):
         found = tuple(map(float, json.loads(kept.read_text())["seconds"]))
         if len(found) == Workload.kinds() and all(0 <= one < 1 for one in found):
@@ -104,13 +111,6 @@ def _seconds_of_work(precision: Precision, threads: int, worker: Child | None) -
         about = {**_about(precision, threads), "seconds": result.seconds}
         write_text(kept, json.dumps(about, indent=1) + "\n")
     return result.seconds
-
-
-def _kept(precision: Precision, threads: int) -> Path:
-    """Return the path of what was measured before, with this processor, torch and number of threads."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = json.dumps(_about(precision, threads), sort_keys=True)
-    return cache / "harness" / f"speed-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _about(precision: Precision, threads: int) -> dict[str, str | int]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from harness.base.errors import AssignmentError
 from harness.graph.naming import with_lines
 from harness.loader.client import LoadFailure
 from harness.pipeline.probing import Probed
@@ -32,8 +33,8 @@ def judge(task: Task, name: str, probed: Probed | LoadFailure) -> Judged | LoadF
     if isinstance(probed, LoadFailure):
         return probed
     loaded = probed.loaded
-    recipe = task.recipe_of(name, loaded.architecture)
     try:
+        recipe = task.recipe_of(name, loaded.architecture)
         network = Network(
             with_lines(loaded.architecture, loaded.lines),
             task.assignment.data.input_shape,
@@ -45,6 +46,8 @@ def judge(task: Task, name: str, probed: Probed | LoadFailure) -> Judged | LoadF
         findings, facts, table = judging.judge(
             network, task.assignment.every_rule(), name, seeds_differ=loaded.seeds_differ
         )
+    except AssignmentError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a graph says, there is a verdict and never a crash
         message = (
             f"graph: no rule can be judged by it ({type(error).__name__}: {str(error)[:300]}). "

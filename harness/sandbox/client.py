@@ -82,6 +82,11 @@ class Sandbox:
         self.folder = folder
         self._start()
 
+    @property
+    def pid(self) -> int:
+        """The process's number, which is its group's too."""
+        return self._process.pid
+
     def run(self, request: Confined, printed: Path, timeout_s: float, most_bytes: int) -> Reply:
         """Run one submission, which may take `timeout_s` and say `most_bytes`; it prints to `printed`.
 

@@ -18,6 +18,7 @@ from typing import IO, Union
 from pydantic import ValidationError
 
 from harness.base.errors import TrainingError
+from harness.base.installation import PACKAGES
 from harness.datasets.registry import environment
 from harness.datasets.spec import DataSpec
 from harness.training.events import (
@@ -48,7 +49,6 @@ RESULTS = (
 STDERR_TAIL = 2000
 """Characters of the child's standard error that a message shows."""
 
-_PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "CUDA_VISIBLE_DEVICES",
@@ -91,6 +91,11 @@ class Child:
     def is_alive(self) -> bool:
         """Whether there is a process, from an earlier job."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None where there is none from an earlier job."""
+        return self._process.pid if self._process else None
 
     def start(self, data: DataSpec) -> None:
         """Start the process: what takes long to load for a probe on `data` is there when there is a job."""
@@ -185,7 +190,7 @@ def _environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in (*_PASSED_ON, *environment()) if name in os.environ}
     fixed = {
         # -P keeps the working directory, which may be a student's, off the path; this is the harness.
-        "PYTHONPATH": str(_PACKAGES),
+        "PYTHONPATH": str(PACKAGES),
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }

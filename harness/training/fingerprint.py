@@ -13,7 +13,7 @@ from harness.base.gpus import driver
 from harness.base.installation import versions
 from harness.base.machine import cpu_features, processor
 
-_HARNESS = Path(__file__).resolve().parents[1]
+HARNESS = Path(__file__).resolve().parents[1]
 _CODE = (
     "training/**/*.py",
     "datasets/*.py",
@@ -82,11 +82,11 @@ def described(card: Card) -> dict[str, str]:
     }
 
 
-def code_sha256() -> str:
-    """Return the SHA-256 (hex) over the files that a training is made of, by name."""
+def code_sha256(package: Path = HARNESS) -> str:
+    """Return the SHA-256 (hex) over the files of a package that a training is made of, by name."""
     sha = hashlib.sha256()
-    for file in sorted(file for pattern in _CODE for file in _HARNESS.glob(pattern)):
-        sha.update(f"{file.relative_to(_HARNESS).as_posix()}\0".encode())
+    for file in sorted(file for pattern in _CODE for file in package.glob(pattern)):
+        sha.update(f"{file.relative_to(package).as_posix()}\0".encode())
         sha.update(hashlib.sha256(file.read_bytes()).digest())
     return sha.hexdigest()
 

@@ -43,7 +43,7 @@ class ClassView:
         Raises:
             UsageError: nothing has been handed in.
         """
-        self._store, self._names = store, names
+        self.store, self._names = store, names
         self._config = current_config(store)
         self._listed: ClassList | None = None
         self._versions: Mapping[str, tuple[Version, ...]] = {}
@@ -96,12 +96,12 @@ class ClassView:
 
     def _look(self) -> bool:
         """Read again who has changed since the last look; return whether anybody has."""
-        now, config, listed = versions(self._store), current_config(self._store), class_list_of(self._store)
+        now, config, listed = versions(self.store), current_config(self.store), class_list_of(self.store)
         if config != self._config:
             self._versions, self._rows, self._lines, self._config = {}, {}, {}, config
         changed = [student for student, some in now.items() if self._versions.get(student) != some]
         if changed:
-            found = rows(self._store, config.assignment_sha256, changed if self._versions else None)
+            found = rows(self.store, config.assignment_sha256, changed if self._versions else None)
             for row in found:
                 self._take(row, now[row.student])
         is_new = bool(changed) or listed != self._listed
@@ -132,14 +132,14 @@ class ClassView:
         known = self._config.assignment.variants
         return tuple(
             training(one, asked(one.variant) if one.variant in known else None)
-            for one in read_progress(self._store.objects.progress(row.key))
+            for one in read_progress(self.store.objects.progress(row.key))
         )
 
     def _time_left(self, gradings: Sequence[Grading]) -> dict[str, object]:
         """Return how many tasks are left in each stage, and in how many seconds they should be done."""
         now, typical = (
-            counts(self._store, self._config.run_key),
-            typical_seconds(self._store, self._config.run_key),
+            counts(self.store, self._config.run_key),
+            typical_seconds(self.store, self._config.run_key),
         )
         owners = {one.owner for some in self._versions.values() for one in some}
         graders = max(1, len(owners - {""}))

@@ -9,11 +9,12 @@ import typer
 from checkout import REPOSITORY
 from typer.testing import CliRunner
 
+from harness.base.errors import UsageError
 from harness.base.installation import VERSION
 from harness.cli import assignment, cohort
 from harness.cli.app import COMMANDS, app
 from harness.cli.defaults import VARIABLES
-from harness.cli.options import add_commands
+from harness.cli.options import add_commands, constructor_argument
 from harness.cli.terminal import say, verdicts
 
 ALL = [
@@ -101,3 +102,20 @@ def test_the_page_of_the_commands_names_the_keys_of_the_defaults(key):
     page = (REPOSITORY / "docs" / "commands.md").read_text()
     assert f"\n{key} = " in page
     assert f"`{VARIABLES[key]}`" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("n=10", 10), ("p=0.1", 0.1), ("norm=BN", "BN"), ("bias=true", True), ("bias=False", False), ("s=", "")],
+)
+def test_constructor_arguments_have_the_type_they_look_like(text, value):
+    name, parsed = constructor_argument(text)
+    assert name == text.partition("=")[0]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize("text", ["n", "=1", "a b=1"])
+def test_a_constructor_argument_needs_a_name_and_a_value(text):
+    with pytest.raises(UsageError, match="expected NAME=VALUE such as num_classes=10"):
+        constructor_argument(text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.cli.result_tables import _show_findings
+from harness.cli.result_tables import show_findings
 from harness.record.findings import Finding
 
 HOSTILE = "[red]a\x1b[2Jb\x9b31m\u202e[/]"
@@ -15,7 +15,7 @@ def finding(rule: str, status: str, text: str) -> Finding:
 
 @pytest.mark.parametrize("status", ["passed", "failed", "not_judged"])
 def test_no_finding_steers_the_terminal(status: str, capsys: pytest.CaptureFixture[str]) -> None:
-    _show_findings([finding("dilation", status, HOSTILE)])
+    show_findings([finding("dilation", status, HOSTILE)])
     said = capsys.readouterr().err
     assert said.count("⟨U+001B⟩") == (1 if status == "passed" else 2)
     assert "\x1b" not in said
@@ -26,7 +26,7 @@ def test_what_failed_comes_first_and_what_passed_is_one_line_of_80_columns(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     long = "a sentence of " + "many words " * 12 + "to its end"
-    _show_findings(
+    show_findings(
         [
             finding("a_rule_of_a_long_name", "passed", f"first\n{long}"),
             finding("b", "not_judged", "open"),

@@ -238,7 +238,9 @@ def test_after_three_kills_the_table_is_that_of_an_undisturbed_run_and_nothing_i
         running = start(words)
         while running.poll() is None and sum(grades(address, files).values()) < at_grade:
             time.sleep(0.1)
-        time.sleep(chance.uniform(0, 3))
+        inside = chance.random() < 0.5  # the others as soon as a grade is entered
+        while inside and running.poll() is None and not is_running(address, files):
+            time.sleep(0.1)
         kill_all(running)
     last = start(words)
     said = last.communicate()[1]

@@ -30,7 +30,7 @@ WORKER = "me@here:1/x/y"
 def config(assignment, tmp_path, monkeypatch):
     """Grading on a machine whose speed is known."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    kept = duration._kept("float32", assignment.recipe.threads)
+    kept = duration.speed_file("float32", assignment.recipe.threads)
     kept.parent.mkdir()
     kept.write_text(json.dumps({"seconds": [2e-5, 4e-5, 1e-4, 7e-4, 1e-4, 3e-5]}))
     return GradingConfig(assignment, seed=1)

@@ -4,9 +4,6 @@ No attack runs anywhere else: `trace` has a child forked that checks its own loc
 a submission. What would do harm if it got through is tried in its mildest form.
 """
 
-import os
-import platform
-import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -14,30 +11,14 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
-from checkout import REPOSITORY
+from attacks import HONEST, blamed
 
 from harness.assignment.spec import DEFAULT_ASSIGNMENT
 from harness.base.errors import UsageError
-from harness.loader.client import Loaded, LoadFailure, open_loader
-from harness.sandbox.backends import COMMANDS
+from harness.loader.client import Loaded, LoadFailure
 from harness.sandbox.client import Sandbox
 from harness.sources.files import MAX_FILES, copy_sources
 from harness.sources.requested import Requested
-
-pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="the lock is Linux's")
-
-HONEST = dedent("""
-    import torch
-    from torch import nn
-
-    class Tiny(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc = nn.Linear(3, 10)
-
-        def forward(self, x):
-            return self.fc(x.mean((2, 3)))
-""")
 
 # An attempt that raises was refused; it then hands in an honest model all the same.
 ATTEMPTS = {
@@ -104,31 +85,8 @@ def libc(function, *arguments):
 """
 
 
-def descendants(process: int) -> set[int]:
-    """The processes that one has started, and those they have started, that still run."""
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    started = {int(number) for task in tasks for number in (task / "children").read_text().split()}
-    return started.union(*map(descendants, started))
-
-
-@pytest.fixture(scope="module", params=COMMANDS)
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """One box for all attacks: what one of them does to it, the next would see."""
-    if request.param == "bwrap" and shutil.which("bwrap") is None:
-        pytest.skip("bubblewrap is not installed (apt-get install bubblewrap)")
-    with open_loader(request.param) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def _nothing_stays_running(sandbox: Sandbox) -> Iterator[None]:
-    before = descendants(os.getpid())
-    yield
-    assert descendants(os.getpid()) <= before
-
-
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory, trace_all, sandbox: Sandbox) -> Iterator[str]:
+def said(tmp_path_factory: pytest.TempPathFactory, trace_all, any_sandbox: Sandbox) -> Iterator[str]:
     """What the attempts printed, each in a child of its own; every one handed in its honest model."""
     folder = tmp_path_factory.mktemp("attacks")
     secret, other, root = folder / "data_batch_1", folder / "other" / "model.py", folder / "mine"
@@ -150,7 +108,7 @@ def said(tmp_path_factory: pytest.TempPathFactory, trace_all, sandbox: Sandbox) 
                 f"else:\n    print('{name}: GOT THROUGH')\n{HONEST}"
             )
         wanted = {name: Requested(file=root / f"{name}.py", class_name="Tiny") for name in ATTEMPTS}
-        answers = trace_all(sandbox, root, wanted, output_mib=8)
+        answers = trace_all(any_sandbox, root, wanted, output_mib=8)
     assert all(isinstance(answer, Loaded) for answer in answers.values())
     yield "".join(answer.output for answer in answers.values())
     assert not [p for p in (Path("/tmp/harness-attack"), Path("/dev/shm/harness-attack")) if p.exists()]
@@ -162,218 +120,73 @@ def test_what_a_submission_cannot_do(said: str, attempt: str) -> None:
     assert f"{attempt}: GOT THROUGH" not in said
 
 
-@pytest.fixture
-def alone(tmp_path: Path, trace_all, sandbox: Sandbox):
-    """Take in one source, and files beside it."""
-
-    def run(source: str, *, intake_s: int = 120, **beside: str) -> Loaded | LoadFailure:
-        root = tmp_path / "mine"
-        root.mkdir()
-        for name, text in {"model": source, **beside}.items():
-            file = root / f"{name.replace('__init', '/__init')}.py"
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text)
-        wanted = {"basic": Requested(file=root / "model.py", class_name=None)}
-        return trace_all(sandbox, root, wanted, intake_s=intake_s, cpu_s=120, output_mib=8)["basic"]
-
-    return run
-
-
-PIPE = """
-import os
-pipes = []
-for descriptor in range(3, 1024):
-    try:
-        os.fstat(descriptor)
-        pipes.append(descriptor)
-    except OSError:
-        pass
-"""
-
-
-def blamed(answer: Loaded | LoadFailure) -> str:
-    """The message of a submission that is to blame itself."""
-    assert isinstance(answer, LoadFailure), answer
-    assert answer.cause == "student"
-    return answer.message
-
-
-def test_swallowing_every_exception_does_not_outlast_the_clock(alone):
+def test_swallowing_every_exception_does_not_outlast_the_clock(attacked):
     source = (
         "import time\nwhile 1:\n    try:\n        time.sleep(60)\n    except BaseException:\n        pass\n"
     )
-    assert "did not end; expected at most 2 s" in blamed(alone(source, intake_s=2))
+    assert "did not end; expected at most 2 s" in blamed(attacked(source, intake_s=2))
 
 
-def test_ignoring_every_signal_does_not_outlast_the_clock(alone):
+def test_ignoring_every_signal_does_not_outlast_the_clock(attacked):
     source = (
         "import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n"
         "    except (OSError, ValueError):\n        pass\nwhile True:\n    pass\n"
     )
-    assert "did not end; expected at most 2 s" in blamed(alone(source, intake_s=2))
+    assert "did not end; expected at most 2 s" in blamed(attacked(source, intake_s=2))
 
 
-def test_a_flood_of_prints_ends_at_the_limit(alone):
+def test_a_flood_of_prints_ends_at_the_limit(attacked):
     source = "for _ in range(200):\n    print('x' * 2**20, flush=True)\n"
-    assert "OSError" in blamed(alone(source))
+    assert "OSError" in blamed(attacked(source))
 
 
-def test_what_was_printed_cannot_be_taken_back(alone):
+def test_what_was_printed_cannot_be_taken_back(attacked):
     source = (
         "import os\nprint('the first word', flush=True)\nos.lseek(1, 0, 0)\nprint('another', flush=True)\n"
         "for attempt in (lambda: os.ftruncate(1, 0), lambda: os.open('/proc/self/fd/1', os.O_TRUNC)):\n"
         "    try:\n        attempt()\n        print('GOT THROUGH')\n"
         "    except OSError:\n        pass\n"
     )
-    answer = alone(source + HONEST)
+    answer = attacked(source + HONEST)
     assert isinstance(answer, Loaded)
     assert answer.output.startswith("the first word\nanother\n")
     assert "GOT THROUGH" not in answer.output
 
 
-def test_a_flood_into_the_pipe_ends_at_the_limit(alone):
-    source = PIPE + "while True:\n    os.write(pipes[0], bytes(2**16))\n"
-    assert "said more than the 9 MiB that are allowed" in blamed(alone(source))
-
-
-def test_the_only_descriptor_to_be_found_is_the_pipe_for_the_answer(alone):
-    answer = alone(PIPE + "print('pipes', len(pipes))\n" + HONEST)
-    assert isinstance(answer, Loaded)
-    assert "pipes 1" in answer.output
-
-
-def test_a_forged_answer_that_is_no_answer_is_refused(alone):
-    source = PIPE + "os.write(pipes[0], (7).to_bytes(8, 'big') + b'forged!' + bytes(16))\nos._exit(0)\n"
-    assert "the child's answer is not of the agreed form" in blamed(alone(source))
-
-
-@pytest.mark.parametrize(
-    ("said", "ending"),
-    [
-        ('{"stage": "import", "message": "more memory, please", "out_of_memory": true}', "over_memory"),
-        ('{"stage": "write", "message": "too large, by itself"}', "over_output"),
-    ],
-)
-def test_a_forged_lack_of_memory_or_room_does_not_ask_for_another_grade(alone, said, ending):
-    blocks = "for block in (said, b'', b''):\n    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
-    answer = alone(PIPE + f"said = {said.encode()!r}\n{blocks}os._exit(0)\n")
-    assert blamed(answer)
-    assert answer.ending == ending
-
-
-def test_a_forged_graph_is_judged_as_the_graph_that_was_handed_in(alone):
-    forged = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()
-    answer = alone(
-        PIPE
-        + f"graph = {forged!r}\n"
-        + 'said = b\'{"class_name": "Perfect", "stage": "done"}\'\n'
-        + "for block in (said, graph, b'weights'):\n"
-        + "    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
-        + "os._exit(0)\n"
-    )
-    assert isinstance(answer, Loaded)
-    assert answer.architecture.by_name["fc.weight"].shape == (10, 128)
-    # With weights of other shapes nothing can be trained: see the tests of `check_weights`.
-    assert answer.weights.read_bytes() == b"weights"
-
-
-def test_a_forged_graph_without_weights_is_refused(alone):
-    forged = (REPOSITORY / "submission" / "results" / "base_model" / "architecture.json").read_bytes()
-    answer = alone(
-        PIPE
-        + f"graph = {forged!r}\n"
-        + 'said = b\'{"class_name": "Perfect", "stage": "done"}\'\n'
-        + "for block in (said, graph, b''):\n    os.write(pipes[0], len(block).to_bytes(8, 'big') + block)\n"
-        + "os._exit(0)\n"
-    )
-    assert "the child wrote no weights" in blamed(answer)
-
-
-def test_a_forged_answer_after_the_real_one_is_not_read(alone):
-    answer = alone(
-        HONEST
-        + dedent("""
-            import os
-            real, said = os.write, []
-
-            def write(descriptor, data):
-                said.append(descriptor)
-                written = real(descriptor, data)
-                if len(said) == 6:
-                    real(descriptor, (7).to_bytes(8, "big") + b"forged!")
-                return written
-
-            os.write = write
-        """)
-    )
-    assert isinstance(answer, Loaded)
-    assert answer.class_name == "Tiny"
-    assert answer.weights.exists()
-
-
-def test_replacing_what_is_built_in_gives_no_grade(alone):
-    source = HONEST + (
-        "import builtins\nfor name in ('len', 'sorted', 'isinstance', 'type', 'getattr'):\n"
-        "    setattr(builtins, name, lambda *a, **k: 'passed')\n"
-    )
-    answer = alone(source)
-    assert isinstance(answer, LoadFailure)
-    assert answer.cause == "student"
-
-
-def test_an_answer_that_is_written_while_the_file_is_imported_is_not_waited_for(alone):
-    source = PIPE + "os.close(pipes[0])\nimport time\ntime.sleep(60)\n"
-    assert "did not end; expected at most 2 s" in blamed(alone(source, intake_s=2))
-
-
-def test_a_flood_of_memory_ends_at_the_limit(alone):
-    answer = alone("kept = []\nwhile True:\n    kept.append(bytearray(2**26))\n")
+def test_a_flood_of_memory_ends_at_the_limit(attacked):
+    answer = attacked("kept = []\nwhile True:\n    kept.append(bytearray(2**26))\n")
     assert isinstance(answer, LoadFailure)
     assert (answer.ending, answer.cause) == ("over_memory", "student")
     assert "model.py:3: the file could not be imported: MemoryError" in answer.message
 
 
-def test_weights_that_are_downloaded_while_the_model_is_built_never_arrive(alone):
+def test_weights_that_are_downloaded_while_the_model_is_built_never_arrive(attacked):
     source = HONEST.replace(
         "super().__init__()",
         "super().__init__(); import urllib.request; urllib.request.urlopen('http://127.0.0.1/w.pt')",
     )
-    assert "model.py:7: the model could not be built: URLError" in blamed(alone(source))
+    assert "model.py:7: the model could not be built: URLError" in blamed(attacked(source))
 
 
-def test_replacing_the_tracer_gives_no_answer(alone):
-    source = HONEST + "import harness.loader.child as tracer\ntracer._bytes = lambda answer: b'passed'\n"
-    assert "not of the agreed form" in blamed(alone(source))
+def test_a_crash_of_the_interpreter_is_the_submissions(attacked):
+    assert "crashed with SIGSEGV" in blamed(attacked("import ctypes\nctypes.string_at(0)\n"))
 
 
-def test_replacing_export_json_and_safetensors_gives_no_grade(alone):
-    source = HONEST + (
-        "import json, torch.export, harness.loader.export as export, harness.loader.child as tracer\n"
-        "torch.export.export = export.export = lambda *a, **k: 'passed'\n"
-        "json.dumps = lambda *a, **k: 'passed'\ntracer.save = lambda tensors: b'passed'\n"
-    )
-    assert "its graph could not be captured" in blamed(alone(source))
+def test_endless_recursion_is_an_error_like_any_other(attacked):
+    assert "RecursionError" in blamed(attacked("def f():\n    f()\nf()\n"))
 
 
-def test_a_crash_of_the_interpreter_is_the_submissions(alone):
-    assert "crashed with SIGSEGV" in blamed(alone("import ctypes\nctypes.string_at(0)\n"))
-
-
-def test_endless_recursion_is_an_error_like_any_other(alone):
-    assert "RecursionError" in blamed(alone("def f():\n    f()\nf()\n"))
-
-
-def test_what_is_registered_for_the_end_does_not_run(alone):
+def test_what_is_registered_for_the_end_does_not_run(attacked):
     source = HONEST + (
         "import atexit\natexit.register(print, 'at the end')\n"
         "class Last:\n    def __del__(self):\n        print('at the end')\nkept = Last()\n"
     )
-    answer = alone(source)
+    answer = attacked(source)
     assert isinstance(answer, Loaded)
     assert "at the end" not in answer.output
 
 
-def test_hostile_objects_in_the_model_are_never_asked(alone):
+def test_hostile_objects_in_the_model_are_never_asked(attacked):
     source = HONEST.replace("super().__init__()", "super().__init__(); self.note = Hostile()") + dedent("""
         class Hostile:
             def __reduce__(self):
@@ -384,20 +197,20 @@ def test_hostile_objects_in_the_model_are_never_asked(alone):
                 raise SystemExit
             __hash__ = None
     """)
-    assert isinstance(alone(source), Loaded)
+    assert isinstance(attacked(source), Loaded)
 
 
-def test_files_named_like_libraries_change_nothing_outside_the_child(alone):
+def test_files_named_like_libraries_change_nothing_outside_the_child(attacked):
     forged = "raise SystemExit('taken over')\n"
     names = ("torch__init__", "torchinfo", "json", "sitecustomize", "usercustomize", "conftest", "harness")
-    answer = alone(HONEST, **dict.fromkeys(names, forged))
+    answer = attacked(HONEST, **dict.fromkeys(names, forged))
     assert isinstance(answer, Loaded)
     assert "taken over" not in answer.output
 
 
-def test_a_name_with_escape_codes_and_newlines_comes_out_as_plain_text(alone):
+def test_a_name_with_escape_codes_and_newlines_comes_out_as_plain_text(attacked):
     source = HONEST + "Tiny.__name__ = 'Ti\\x1b[31m\\n| ny'\nTiny.__module__ = __name__\n"
-    answer = alone(source)
+    answer = attacked(source)
     assert isinstance(answer, Loaded)
     assert "\x1b" not in answer.class_name
 

@@ -8,13 +8,11 @@ import sys
 
 import pytest
 import torch
-from cards import install
+from cards import install, install_processor
 from checkout import REPOSITORY
 
-from harness.base import machine
 from harness.base.machine import Check
-from harness.pipeline import doctor
-from harness.pipeline.doctor import examine
+from harness.pipeline.doctor import check_bfloat16, check_gpus, check_sandbox, check_versions, examine
 from harness.training.determinism import make_deterministic, switches
 
 
@@ -58,13 +56,13 @@ def test_every_gpu_and_slice_is_shown(tmp_path, monkeypatch):
         "NVIDIA H100 80GB HBM3 (80,950 MiB free); NVIDIA A100-SXM4-40GB MIG 3g.20gb (17,400 MiB free); "
         "NVIDIA A100-SXM4-40GB MIG 1g.5gb+me (4,350 MiB free)"
     )
-    assert doctor._gpus(is_used=True) == Check("GPUs", "PASS", f"{shown}; driver 550.54.15")
-    unused = doctor._gpus(is_used=False)
+    assert check_gpus(is_used=True) == Check("GPUs", "PASS", f"{shown}; driver 550.54.15")
+    unused = check_gpus(is_used=False)
     assert (unused.level, unused.found) == ("CAUTION", f"torch can use none of {shown}")
     assert unused.fix.startswith("Install torch for CUDA and a driver that is new enough")
     install(tmp_path, monkeypatch, "exit 9\n")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    unknown = doctor._gpus(is_used=True)
+    unknown = check_gpus(is_used=True)
     assert (unknown.level, unknown.found) == ("CAUTION", "GPU (memory not known)")
     assert unknown.fix.startswith("Make nvidia-smi work for this user")
 
@@ -87,7 +85,7 @@ def test_a_switch_that_is_not_set_is_seen():
 def test_a_machine_that_cannot_lock_a_process_fails(monkeypatch):
     monkeypatch.setattr("harness.sandbox.backends.COMMANDS", {})
     monkeypatch.setattr("harness.sandbox.client.COMMANDS", {})
-    check = doctor._sandbox()
+    check = check_sandbox()
     assert check.level == "FAIL"
     assert "no process can be locked here" in check.found
     assert "Landlock" in check.fix
@@ -103,11 +101,11 @@ def test_a_machine_that_cannot_lock_a_process_fails(monkeypatch):
     ],
 )
 def test_a_processor_that_does_not_compute_bfloat16_is_a_caution_where_a_recipe_uses_it(
-    assignment, monkeypatch, precision, flags, level
+    assignment, monkeypatch, tmp_path, precision, flags, level
 ):
     recipe = assignment.recipe.model_copy(update={"precision": precision})
-    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": flags})
-    check = doctor._bfloat16(assignment.model_copy(update={"recipe": recipe}))
+    install_processor(tmp_path, monkeypatch, flags)
+    check = check_bfloat16(assignment.model_copy(update={"recipe": recipe}))
     assert check.level == level
     assert ("7 to 12 times" in check.found) is (precision == "bfloat16")
     assert bool(check.fix) is (level != "PASS")
@@ -116,7 +114,7 @@ def test_a_processor_that_does_not_compute_bfloat16_is_a_caution_where_a_recipe_
 def test_another_version_than_the_pinned_one_is_a_caution(monkeypatch):
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.0" if name == "torch" else real(name))
-    check = doctor._versions()
+    check = check_versions()
     assert check.level == "CAUTION"
     assert "torch 1.0 (pinned 2." in check.found
     assert f"pip install torch=={real('torch')}" in check.fix

@@ -28,7 +28,7 @@ def calibrated(cache, monkeypatch):
     """A machine whose speed is known: nothing has to be measured."""
     monkeypatch.setattr(duration.runner, "run", _no_child)
     for precision in ("float32", "bfloat16"):
-        kept = duration._kept(precision, 2)
+        kept = duration.speed_file(precision, 2)
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(json.dumps({"seconds": COSTS}))
     return cache
@@ -67,7 +67,7 @@ def test_nothing_is_said_of_gpus_and_of_images_that_nobody_has_counted(calibrate
 @pytest.mark.parametrize("before", [None, "", '{"seconds": [1]}', '{"seconds": [-1, 0, 0, 0, 0, 0]}'])
 def test_the_speed_of_this_machine_is_measured_once_and_kept(cache, basic, assignment, monkeypatch, before):
     recipe = assignment.recipe.at_cost(14).changed({"precision": "float32"})
-    kept = duration._kept("float32", recipe.threads)
+    kept = duration.speed_file("float32", recipe.threads)
     if before is not None:
         kept.parent.mkdir()
         kept.write_text(before)

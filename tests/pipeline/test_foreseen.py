@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cards import SMALL, install
+from cards import SMALL, install, install_processor
 
-from harness.base import machine
 from harness.pipeline.reproduce import foreseen
 from harness.record.record import Record, load_record
 
@@ -25,8 +24,8 @@ def recorded(reference: Path, fingerprint: Mapping[str, str], device: str = "cpu
     return record.model_copy(update={"variants": variants, "provenance": provenance})
 
 
-def test_another_processor_is_named(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_cpuinfo", lambda: {"flags": "avx2 fma"})
+def test_another_processor_is_named(reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_processor(tmp_path, monkeypatch, "avx2 fma")
     assert foreseen(recorded(reference, {"cpu_features": "avx2 fma"}, precision="float32")) == ()
     other, slow = foreseen(recorded(reference, {"cpu_features": "avx2"}, precision="bfloat16"))
     assert other == "This processor has other instructions than the recorded one: expect other bytes."

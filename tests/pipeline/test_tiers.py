@@ -134,7 +134,7 @@ def cost(tmp_path, monkeypatch):
 
     def known(seconds):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        kept = duration._kept("bfloat16" if computes_bfloat16() else "float32", 2)
+        kept = duration.speed_file("bfloat16" if computes_bfloat16() else "float32", 2)
         kept.parent.mkdir()
         kept.write_text(json.dumps({"seconds": [seconds] * 3 + [0, 0, 0]}))
 

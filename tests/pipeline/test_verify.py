@@ -1,83 +1,13 @@
 """A record made elsewhere is believed as far as it can be computed again; each way to doctor one is found."""
 
-import json
-import shutil
-import subprocess
-import sys
-
 import pytest
+from doctored import GRAPH, a_record, a_training, reached
 
-from harness.assignment.points import grade_variant
 from harness.assignment.spec import AssignmentSpec
-from harness.base.tables import content_hash
-from harness.datasets.cifar10 import CIFAR10
 from harness.datasets.spec import DataSpec
 from harness.pipeline.verify import doubts
-from harness.record.facts import Facts
-from harness.record.findings import Finding
-from harness.record.record import Record, VariantRecord, sealed, to_json
-from harness.record.trainings import DataUsed, EpochLog, Training, wilson_interval
-from harness.rules.judging import judge_trainings
-
-GRAPH = "c" * 64
-CONFUSION = tuple(tuple(910 if i == j else 10 for j in range(10)) for i in range(10))
-
-
-def a_training(assignment: AssignmentSpec, **changes) -> Training:
-    epochs = assignment.recipe.epochs
-    data = DataUsed(
-        name="cifar10",
-        train_images=50_000,
-        test_images=10_000,
-        sha256=CIFAR10.sha256,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.2, 0.2, 0.2),
-        classes=CIFAR10.classes,
-    )
-    log = [
-        EpochLog(
-            epoch=e, train_loss=1, train_acc=0.9, test_loss=1, test_acc=0.4 if e < epochs else 0.91, lr=0.1
-        )
-        for e in range(1, epochs + 1)
-    ]
-    values = {
-        "seed": assignment.seed,
-        "device": "cpu",
-        "data": data,
-        "recipe": assignment.recipe.at_cost(14).model_dump(mode="json"),
-        "epochs": log,
-        "best_epoch": epochs,
-        "confusion": CONFUSION,
-        "accuracy": 0.91,
-        "accuracy_interval": wilson_interval(9100, 10_000),
-        "initial_sha256": "a" * 64,
-        "weights_sha256": "b" * 64,
-    }
-    return Training.model_validate(values | changes)
-
-
-def reached(assignment: AssignmentSpec, *trainings: Training) -> tuple[Finding, ...]:
-    return judge_trainings(trainings, assignment.rules_for("basic"))
-
-
-def a_record(assignment: AssignmentSpec, training: Training | None, *findings: Finding, **changes) -> Record:
-    listed = findings or (reached(assignment, training) if training else ())
-    verdict, points, most = grade_variant(listed, 100)
-    variant = VariantRecord(
-        title="three strides", class_name="Net", full=True, verdict=verdict, points=points, max_points=most,
-        findings=listed, facts=Facts(), graph_sha256=GRAPH, training=training,
-    )  # fmt: skip
-    values = {
-        "assignment": assignment.id,
-        "assignment_title": assignment.title,
-        "assignment_sha256": content_hash(assignment),
-        "submission_sha256": "1" * 64,
-        "verdict": verdict,
-        "points": points,
-        "max_points": most,
-        "variants": {"basic": variant},
-    }
-    return sealed(Record.model_validate(values | changes))
+from harness.record.record import Record, sealed
+from harness.record.trainings import Training, wilson_interval
 
 
 def said(assignment: AssignmentSpec, record: Record, graph: str = GRAPH) -> list[str]:
@@ -131,7 +61,6 @@ def test_every_training_of_a_record_is_checked(assignment):
     assert said(assignment, with_trainings(assignment, trainings)) == ["its best epoch is not 3"]
 
 
-OTHER_DATA = {"sha256": "0" * 64}
 ROUNDED = tuple(tuple(911 if i == j else 10 for j in range(10)) for i in range(10))
 
 
@@ -267,72 +196,6 @@ def test_points_that_do_not_follow_are_found_out(assignment):
     assert said(assignment, honest.model_copy(update={"variants": {"basic": inflated}})) == [
         "its points are not the sum of its findings", "its total is not that of its variants",
     ]  # fmt: skip
-
-
-def harness(*args, cwd):
-    command = [sys.executable, "-m", "harness", *map(str, args)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def test_what_cannot_be_opened_is_told_to_the_student_and_is_no_grade(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "results.json").write_text('{"score": 100, "output": "of the submission before"}')
-    done = harness("verify", "empty", "--gradescope", "results.json", cwd=tmp_path)
-    assert done.returncode == 2
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["output"].startswith("NOT GRADED. The 0 is no grade: there was nothing to judge.\n")
-    assert "expected submission.toml, a .py file or a notebook, got none" in results["output"]
-    assert results["tests"] == []
-
-
-@pytest.fixture
-def submitted(reference, tmp_path):
-    folder = tmp_path / "submission"
-    folder.mkdir()
-    shutil.copy(reference / "model.py", folder)
-    (folder / "submission.toml").write_text('[variants.basic]\nfile = "model.py"\nclass = "Net"\n')
-    return folder
-
-
-@pytest.mark.slow
-def test_the_rules_are_judged_live_and_the_accuracy_waits_for_a_record(submitted, tmp_path):
-    done = harness("verify", submitted, "--gradescope", "results.json", "--json", "record.json", cwd=tmp_path)
-    assert done.returncode == 3, done.stderr
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["score"] == 75
-    left = [test for test in results["tests"] if "score" not in test]
-    assert [test["name"] for test in left] == ["basic: min_accuracy"]
-    assert (
-        "no record of a training came with the submission; expected results/scorecard.json or"
-        in (left[0]["output"])
-    )
-
-
-@pytest.mark.slow
-def test_a_record_that_holds_up_gives_the_accuracys_points(submitted, tmp_path, assignment):
-    harness("verify", submitted, "--json", "live.json", cwd=tmp_path)
-    live = Record.model_validate_json((tmp_path / "live.json").read_bytes()).variants["basic"]
-    training = a_training(assignment)
-    findings = (*live.findings[:-1], *reached(assignment, training))
-    record = a_record(assignment, training, *findings)
-    basic = record.variants["basic"].model_copy(update={"graph_sha256": live.graph_sha256})
-    (submitted / "scorecard.json").write_text(
-        to_json(sealed(record.model_copy(update={"variants": {"basic": basic}})))
-    )
-    done = harness("verify", submitted, "--gradescope", "results.json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert (results["score"], results["extra_data"]["verdict"]) == (100, "passed")
-
-
-@pytest.mark.slow
-def test_a_record_changed_by_hand_gives_none(submitted, tmp_path, assignment):
-    text = to_json(a_record(assignment, a_training(assignment))).replace('"seed": 1', '"seed": 2')
-    (submitted / "scorecard.json").write_text(text)
-    done = harness("verify", submitted, "--gradescope", "results.json", cwd=tmp_path)
-    assert done.returncode == 3
-    left = [t for t in json.loads((tmp_path / "results.json").read_text())["tests"] if "score" not in t]
-    assert "the result was changed after it was written" in left[0]["output"]
 
 
 @pytest.mark.slow

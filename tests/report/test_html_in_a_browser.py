@@ -3,16 +3,9 @@
 from pathlib import Path
 
 import pytest
+from visits import Visit
 
 from harness.report.html import render_html
-
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-WIDTHS = (380, 800, 1400)
-CUT = """[...document.querySelectorAll("body *")]
-    .filter(element => !element.closest(".scroll > *, svg, thead") && element.clientWidth)
-    .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
-    .map(element => element.outerHTML.slice(0, 120))"""
-"""Elements that reach beyond the page, other than inside a region that scrolls."""
 
 
 @pytest.fixture(params=["full", "failed", "hostile"])
@@ -24,59 +17,23 @@ def card(request, tmp_path, full_record, record, hostile_record, folder_with_pic
     return path
 
 
-class Visit:
-    """A page that was opened, and what the browser had to say."""
-
-    def __init__(self, browser, path: Path, width: int = 1400, **context) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, **context)
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-
-    def __enter__(self) -> "Visit":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-
 def test_it_opens_without_a_word_in_the_console_and_asks_for_nothing(browser, card):
     with Visit(browser, card) as visit:
         assert visit.page.get_by_role("heading", level=1).is_visible()
-        assert visit.said == []
-        assert [url for url in visit.requests if not url.startswith("data:")] == [card.as_uri()]
+        assert (visit.said, visit.asked_for) == ([], [])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser, card, scheme):
     with Visit(browser, card, color_scheme=scheme) as visit:
-        visit.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = visit.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        assert len(visit.page.evaluate("axe.getRules()")) > 50
-        grave = [
-            (one["id"], one["impact"], node["html"][:200])
-            for one in found
-            if one["impact"] in {"serious", "critical"}
-            for node in one["nodes"]
-        ]
-        assert grave == []
+        assert visit.grave() == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_not_cut_at_any_width(browser, card, scheme):
     with Visit(browser, card, color_scheme=scheme) as visit:
-        page = visit.page
-        page.evaluate("document.querySelectorAll('details').forEach(element => element.open = true)")
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            across = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-            assert page.evaluate(across) == [width, width]
-            assert page.evaluate(CUT) == []
+        visit.page.evaluate("document.querySelectorAll('details').forEach(element => element.open = true)")
+        assert visit.cut() == []
 
 
 def test_the_drawing_of_the_graph_is_seen_whole_on_a_tablet(

@@ -37,7 +37,7 @@ def long_job(job: TrainJob) -> TrainJob:
     return job.model_copy(update={"recipe": job.recipe.model_copy(update={"epochs": 1000}), "workers": 1})
 
 
-def running_engines(marker: str) -> list[str]:
+def running_children(marker: str) -> list[str]:
     """Processes with this text in their environment, which names the test's own folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
@@ -52,10 +52,17 @@ def running_engines(marker: str) -> list[str]:
 def nothing_left(marker: str) -> bool:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if not running_engines(marker):
+        if not running_children(marker):
             return True
         time.sleep(0.05)
     return False
+
+
+def killed(child: Child) -> None:
+    """Kill a child, and wait until it is dead; that it is, its owner has still to find out."""
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
 
 def stand_in(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +72,7 @@ def stand_in(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for init in (package.parent / "__init__.py", package / "__init__.py"):
         init.write_text("")
     (package / "worker.py").write_text(body)
-    monkeypatch.setattr(runner, "_PACKAGES", folder)
+    monkeypatch.setattr(runner, "PACKAGES", folder)
 
 
 def test_events_come_in_order_and_the_result_is_returned(job: TrainJob, events: list[Event]) -> None:
@@ -122,7 +129,7 @@ def test_an_interruption_stops_the_child_with_its_workers(
 
     def interrupt(event: Event) -> None:
         if isinstance(event, StepEvent):
-            assert running_engines(f"TMPDIR={tmp_path}")
+            assert running_children(f"TMPDIR={tmp_path}")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -234,10 +241,10 @@ def test_a_child_that_reports_again_and_again_has_its_time_for_every_report(
 def test_one_child_does_job_after_job_with_the_results_of_children_of_their_own(probe_job: ProbeJob) -> None:
     with closing(Child()) as child:
         first = child.run(probe_job, lambda event: None, LONG_S)
-        process = child._process
+        first_pid = child.pid
         assert child.is_alive
         again = child.run(probe_job, lambda event: None, LONG_S)
-        assert child._process is process
+        assert child.pid == first_pid
     assert first == again == run(probe_job, lambda event: None, LONG_S)
 
 
@@ -256,21 +263,24 @@ def test_after_a_job_that_killed_the_child_the_next_one_has_another(
 def test_a_child_that_dies_between_two_jobs_is_replaced(probe_job: ProbeJob) -> None:
     with closing(Child()) as child:
         child.run(probe_job, lambda event: None, LONG_S)
-        os.kill(child._process.pid, signal.SIGKILL)
-        child._process.wait()
+        killed(child)
         assert isinstance(child.run(probe_job, lambda event: None, LONG_S), AllProbedEvent)
 
 
 def test_a_child_that_dies_as_it_is_given_a_job_is_said_and_leaves_nothing_behind(
-    probe_job: ProbeJob, monkeypatch: pytest.MonkeyPatch
+    probe_job: ProbeJob,
 ) -> None:
     with closing(Child()) as child:
         child.run(probe_job, lambda event: None, LONG_S)
-        os.kill(child._process.pid, signal.SIGKILL)
-        child._process.wait()
-        monkeypatch.setattr(child._process, "poll", lambda: None)  # nobody knows yet
+
+        class Deadly(ProbeJob):
+            def model_dump_json(self, **options: object) -> str:
+                """Kill the child when the job is about to be told: it was found alive."""
+                killed(child)
+                return super().model_dump_json(**options)
+
         with pytest.raises(TrainingError, match="got signal SIGKILL"):
-            child.run(probe_job, lambda event: None, LONG_S)
+            child.run(Deadly.model_validate(probe_job.model_dump()), lambda event: None, LONG_S)
         assert not child.is_alive
         assert isinstance(child.run(probe_job, lambda event: None, LONG_S), AllProbedEvent)
 
@@ -295,4 +305,4 @@ def test_a_child_that_has_grown_is_given_no_other_job(
 ) -> None:
     with closing(Child(most_mib=100)) as child:  # torch alone takes more
         child.run(probe_job, lambda event: None, LONG_S)
-        assert child._process is None
+        assert child.pid is None

@@ -5,13 +5,12 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from harness.record.trainings import Training
-from harness.training.events import EVENTS, StepEvent, TrainedEvent
+from harness.training.events import EVENTS, EpochEvent, StepEvent, TrainedEvent
 from harness.training.jobs import TrainJob
 
 KILLS = 10
@@ -24,17 +23,18 @@ def engine() -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def killed(job: TrainJob, wait_s: float) -> bool:
-    """Start a training and kill it with its workers `wait_s` after its first step, if it is alive."""
+def killed(job: TrainJob, epochs: int) -> bool:
+    """Start a training, and kill it with its workers at the first step after so many epochs, if alive."""
     with engine() as child:
         assert child.stdin is not None
         assert child.stdout is not None
         with child.stdin:
             child.stdin.write(job.model_dump_json().encode())
         for line in child.stdout:
-            if isinstance(EVENTS.validate_json(line), StepEvent):
+            event = EVENTS.validate_json(line)
+            epochs -= isinstance(event, EpochEvent)
+            if epochs < 0 or (epochs == 0 and isinstance(event, StepEvent)):
                 break
-        time.sleep(wait_s)
         alive = child.poll() is None
         if alive:
             os.killpg(child.pid, signal.SIGKILL)
@@ -67,7 +67,7 @@ def test_ten_kills_and_ten_resumes_end_in_the_same_bytes(job: TrainJob, tmp_path
         }
         one = whole.model_copy(update=changes)
         if kill < KILLS:
-            alive += killed(one, chance.uniform(0, 1.5))
+            alive += killed(one, chance.randint(0, 1))
     assert alive >= KILLS / 2
     assert finished(one) == unbroken
     assert {path.name for path in checkpoints.iterdir()} == {"best.pth", "last.pth"}

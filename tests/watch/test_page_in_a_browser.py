@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
+from visits import WIDTHS, Visit
 
 from harness.cohort.store.leases import release
 from harness.cohort.store.queries import rows
 from harness.cohort.store.store import open_for_reading
 
-AXE = REPOSITORY / "tests" / "report" / "vendor" / "axe.min.js"
-WIDTHS = (380, 800, 1400)
 ME = "me@elsewhere:1/x/y"
 """The grader of `few`."""
 SOON = 10_000
@@ -27,20 +26,16 @@ HOSTILE = "<script>document.title='it ran'</script>\"'><img src=x onerror=docume
 @pytest.fixture
 def visit(browser):
     """Open pages; in the end none may have said anything in the console."""
-    contexts, said = [], []
+    visits: list[Visit] = []
 
     def open_page(address: str, width: int = 1400, **options):
-        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(address)
-        return page
+        visits.append(Visit(browser, address, width, **options))
+        return visits[-1].page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
+    for one in visits:
+        one.context.close()
+    assert [one.said for one in visits if one.said] == []
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +54,6 @@ def many(tmp_path_factory, new_class, record, watching):
     cohort.grade_one("Zoë Lovelace", record(0.9))
     yield watching(cohort.path), cohort
     cohort.store.close()
-
-
-def grave(page) -> list[tuple[str, ...]]:
-    """List what axe finds that shuts somebody out."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [
-        (one["id"], one["impact"], node["html"][:200])
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -95,10 +78,11 @@ def few(tmp_path_factory, new_class, record, watching):
     cohort.store.close()
 
 
-def test_axe_finds_nothing_serious_in_light_and_dark(few, visit):
+def test_axe_finds_nothing_serious_in_light_and_dark(few, browser):
     for scheme in ("light", "dark"):
         for path in ("", "board/"):
-            assert grave(visit(few[0] + path, color_scheme=scheme, bypass_csp=True)) == []
+            with Visit(browser, few[0] + path, color_scheme=scheme, bypass_csp=True) as visit:
+                assert (visit.grave(), visit.said) == ([], [])
 
 
 def test_by_keyboard_one_student_of_500_is_found_and_the_card_opened(many, visit):

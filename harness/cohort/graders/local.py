@@ -7,10 +7,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from harness.base.errors import HarnessError, UsageError
+from harness.base.installation import PACKAGES
 from harness.cohort.graders.worker import INTERRUPTED, Job
 from harness.cohort.store.leases import dead_letter, release_dead
 from harness.cohort.store.queries import Counts, counts
@@ -23,7 +23,6 @@ MOST_AT_ONCE = 3
 STOP_S = 10
 """Seconds that a grader has to end when it is told to."""
 HOPELESS = "every grader that was at it died; nothing is known of why"
-_PACKAGES = Path(__file__).resolve().parents[3]
 _STDERR_TAIL = 2_000
 _REPORTED = (2, 3)
 """Exit codes with which a grader says that nothing can be graded here."""
@@ -122,7 +121,7 @@ def start_grader(job: Job, log: IO[bytes]) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=subprocess.STDOUT,
         # -P keeps the working directory off the path; this is the harness.
-        env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
+        env={**os.environ, "PYTHONPATH": str(PACKAGES)},
         start_new_session=True,
     )
 

@@ -86,14 +86,25 @@ class RayPool:
         Raises:
             HarnessError: there is no cluster, it has no room for a grader, or nothing can be graded there.
         """
-        with _connected(self.cluster.address) as ray:
+        with connected(self.cluster.address) as ray:
             needs = needs_of(self.job, self.cluster, self.cpus, ray.nodes())
-            _check(ray.nodes(), needs, self.job)
+            check_cluster(ray.nodes(), needs, self.job)
             try:
                 while not self._is_over(ray, needs, watch):
                     time.sleep(LOOK_S)
             finally:
                 self._stop(ray)
+
+    def placed(self) -> Job:
+        """Return what each grader does, wherever it runs."""
+        store, data = self.job.store, self.job.data
+        return self.job.model_copy(
+            update={
+                "store": store if "://" in store else str(Path(store).absolute()),
+                "files": self.store.objects.root.absolute(),
+                "data": str(Path(data).absolute()) if data and data != "mini" else data,
+            }
+        )
 
     def _is_over(self, ray: Any, needs: Mapping[str, float], watch: Watch) -> bool:
         release_dead(self.store)
@@ -109,8 +120,8 @@ class RayPool:
         return not (waiting or running)
 
     def _start(self, ray: Any, needs: Mapping[str, float]) -> None:
-        job = self._job()
-        begin = ray.remote(_grade).options(
+        job = self.placed()
+        begin = ray.remote(grade_here).options(
             name=f"harness: {job.stage}",
             num_cpus=needs["CPU"],
             num_gpus=needs.get("GPU", 0),
@@ -122,21 +133,10 @@ class RayPool:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self.graders.append(begin.remote(job.model_dump_json(), VERSION, environment))
 
-    def _job(self) -> Job:
-        """Return what each grader does, wherever it runs."""
-        store, data = self.job.store, self.job.data
-        return self.job.model_copy(
-            update={
-                "store": store if "://" in store else str(Path(store).absolute()),
-                "files": self.store.objects.root.absolute(),
-                "data": str(Path(data).absolute()) if data and data != "mini" else data,
-            }
-        )
-
     def _reap(self, ray: Any, graded: int) -> None:
         over, self.graders = _ended(ray, self.graders, 0)
         for one in over:
-            ended = _result(ray, one)
+            ended = result_of(ray, one)
             where = f"{ended.host}: "
             refuse(ended.code, ended.said, where)
             if ended.code in (0, INTERRUPTED):
@@ -186,11 +186,8 @@ def slots(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float]) -> int
     )
 
 
-# Private functions
-
-
 @contextlib.contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def connected(address: str) -> Iterator[Any]:
     """Connect to a cluster, and leave it in the end.
 
     Raises:
@@ -218,18 +215,7 @@ def _connected(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Check that something answers at ``host:port``; Ray by itself waits for minutes.
-
-    Raises:
-        OSError: nothing does.
-    """
-    host, _, port = address.rpartition(":")
-    if "://" not in address and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
-
-
-def _check(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], job: Job) -> None:
+def check_cluster(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], job: Job) -> None:
     """Refuse what could never be graded.
 
     Raises:
@@ -250,22 +236,7 @@ def _check(nodes: Sequence[Mapping[str, Any]], needs: Mapping[str, float], job: 
         )
 
 
-def _shown(resources: Mapping[str, float]) -> str:
-    """Write down the processors, GPUs and memory of a machine, or of a need."""
-    named = {
-        "CPU": f"{resources.get('CPU', 0):g} CPU",
-        "GPU": f"{resources.get('GPU', 0):g} GPU",
-        "memory": f"{resources.get('memory', 0) / 2**20:,.0f} MiB",
-    }
-    return ", ".join(text for name, text in named.items() if name in resources) or "nothing"
-
-
-def _ended(ray: Any, graders: list[Any], timeout_s: float) -> tuple[list[Any], list[Any]]:
-    """Split the graders into those that have ended within some time, and the others."""
-    return ray.wait(graders, num_returns=len(graders), timeout=timeout_s) if graders else ([], [])
-
-
-def _result(ray: Any, grader: Any) -> Ended:
+def result_of(ray: Any, grader: Any) -> Ended:
     """Return how a grader ended.
 
     Raises:
@@ -282,7 +253,7 @@ def _result(ray: Any, grader: Any) -> Ended:
     return ended
 
 
-def _grade(job: str, version: str, environment: Mapping[str, str]) -> tuple[str, int, str]:
+def grade_here(job: str, version: str, environment: Mapping[str, str]) -> tuple[str, int, str]:
     """Run one grader on the machine that Ray has chosen, until it ends; see `Ended`."""
     host = platform.node()
     if version != VERSION:
@@ -304,3 +275,32 @@ def _grade(job: str, version: str, environment: Mapping[str, str]) -> tuple[str,
                 grader.terminate()
                 grader.wait(STOP_S)
         return host, grader.returncode, last_words(log)
+
+
+# Private functions
+
+
+def _knock(address: str) -> None:
+    """Check that something answers at ``host:port``; Ray by itself waits for minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if "://" not in address and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+
+
+def _shown(resources: Mapping[str, float]) -> str:
+    """Write down the processors, GPUs and memory of a machine, or of a need."""
+    named = {
+        "CPU": f"{resources.get('CPU', 0):g} CPU",
+        "GPU": f"{resources.get('GPU', 0):g} GPU",
+        "memory": f"{resources.get('memory', 0) / 2**20:,.0f} MiB",
+    }
+    return ", ".join(text for name, text in named.items() if name in resources) or "nothing"
+
+
+def _ended(ray: Any, graders: list[Any], timeout_s: float) -> tuple[list[Any], list[Any]]:
+    """Split the graders into those that have ended within some time, and the others."""
+    return ray.wait(graders, num_returns=len(graders), timeout=timeout_s) if graders else ([], [])

@@ -69,7 +69,7 @@ class BatchAugmenter:
     def __init__(self, transforms: Sequence[BatchTransform], seed: int) -> None:
         if transforms:
             cv2.setNumThreads(0)
-        self._transforms = transforms
+        self.transforms = transforms
         self._seed = seed
         self._drawn: tuple[int, int, list[Uniform]] = (-1, 0, [])
 
@@ -77,18 +77,18 @@ class BatchAugmenter:
         """Augment a batch of (N, H, W, C) uint8 images; `indices` are their places in the split."""
         places = np.fromiter(indices, np.int64)
         out = images.copy()
-        for transform, uniform in zip(self._transforms, self._numbers(epoch, int(places.max())), strict=True):
+        for transform, uniform in zip(self.transforms, self._numbers(epoch, int(places.max())), strict=True):
             transform(out, uniform[places])
         return out
 
     @property
     def has_device_form(self) -> bool:
         """Whether every transform can run on a device."""
-        return all(transform.has_device_form for transform in self._transforms)
+        return all(transform.has_device_form for transform in self.transforms)
 
     def parameters(self, epoch: int, images: int, height: int, width: int) -> list[torch.Tensor]:
         """Return for each transform the (images, k) float32 numbers of an epoch, by place in the split."""
-        drawn = zip(self._transforms, self._numbers(epoch, images - 1), strict=True)
+        drawn = zip(self.transforms, self._numbers(epoch, images - 1), strict=True)
         return [
             torch.from_numpy(transform.parameters(uniform[:images], height, width).astype(np.float32))
             for transform, uniform in drawn
@@ -96,7 +96,7 @@ class BatchAugmenter:
 
     def on_device(self, images: torch.Tensor, parameters: Sequence[torch.Tensor]) -> torch.Tensor:
         """Augment images (N, H, W, C) uint8 where they lie; `parameters` are theirs, a row an image."""
-        for transform, numbers in zip(self._transforms, parameters, strict=True):
+        for transform, numbers in zip(self.transforms, parameters, strict=True):
             images = transform.on_device(images, numbers)
         return images
 
@@ -104,13 +104,13 @@ class BatchAugmenter:
         """Draw for every image of an epoch up to `last`: row i is the same however many rows there are."""
         if self._drawn[0] != epoch or self._drawn[1] <= last:
             rows = 1 << last.bit_length()
-            self._drawn = (epoch, rows, [self._table(n, epoch, rows) for n in range(len(self._transforms))])
+            self._drawn = (epoch, rows, [self._table(n, epoch, rows) for n in range(len(self.transforms))])
         return self._drawn[2]
 
     def _table(self, n: int, epoch: int, rows: int) -> Uniform:
         # A stream for each transform: adding one never shifts another.
         bits = np.random.Philox(key=[self._seed, n], counter=[0, 0, 0, epoch])
-        return np.random.Generator(bits).random((rows, self._transforms[n].draws))
+        return np.random.Generator(bits).random((rows, self.transforms[n].draws))
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,34 @@ def _stepped(
     return {name: tensor.detach() for name, tensor in held.items()}
 
 
+def wrongly_left_out(trial: Trial, images: torch.Tensor) -> str:
+    """Return a value that the analysis leaves out and that matters; "" if there is none."""
+    measured = trial.view.measured
+    zeros, live = measured.flow.zeros, measured.by_name
+    fixed = {name for name in live if name not in measured.fields} - _read_statistics(measured)
+    dead = [n for n in measured.graph.nodes if n.name not in live and n.name not in zeros and _is_plain(n)]
+    if not (zeros or fixed or dead):
+        return ""
+    seen: dict[str, torch.Tensor] = {}
+    found: list[str] = []
+
+    def note(name: str, value: Any) -> None:
+        if not isinstance(value, torch.Tensor):
+            return
+        if name in zeros and value.any():
+            found.append(f"{_called(measured.graph, name)} is taken for zero, and is not")
+        if name in fixed and name not in seen:
+            seen[name] = value.clone()
+        elif name in fixed and not _same(seen[name], value):
+            found.append(f"{_called(measured.graph, name)} is taken for independent of the image, and is not")
+
+    base = trial.run(images, watch=note)
+    trial.run(images.flip(0, 2, 3) * 1.5 + 0.3, watch=note)
+    if not found and dead and not _same(base, trial.run(images, instead={n.name: _noisy for n in dead})):
+        found.append(f"{_called(measured.graph, dead[-1].name)} is taken for unused, and is not")
+    return found[0] if found else ""
+
+
 # Private functions
 
 
@@ -144,8 +172,8 @@ def _measured(
     with torch.no_grad():
         broken = _differs_by_precision((tried, native), images)
         mixed = _differs_by_company(tried, images)
-        misjudged = _misjudged(trial(of_eval, tensors), images)
-        misjudged = misjudged or _misjudged(trial(of_train, tensors), images)
+        misjudged = wrongly_left_out(trial(of_eval, tensors), images)
+        misjudged = misjudged or wrongly_left_out(trial(of_train, tensors), images)
         reach = rims.reach(of_eval, trained, images)
         head = behaviour.head(tried, images)
     return Evidence(
@@ -203,34 +231,6 @@ def _filled(views: Any, tensors: Tensors) -> frozenset[str]:
 
 def _is_new(tensor: torch.Tensor) -> bool:
     return bool((tensor == 0).all() or (tensor == 1).all())
-
-
-def _misjudged(trial: Trial, images: torch.Tensor) -> str:
-    """Return a value that the analysis leaves out and that matters; "" if there is none."""
-    measured = trial.view.measured
-    zeros, live = measured.flow.zeros, measured.by_name
-    fixed = {name for name in live if name not in measured.fields} - _read_statistics(measured)
-    dead = [n for n in measured.graph.nodes if n.name not in live and n.name not in zeros and _is_plain(n)]
-    if not (zeros or fixed or dead):
-        return ""
-    seen: dict[str, torch.Tensor] = {}
-    found: list[str] = []
-
-    def note(name: str, value: Any) -> None:
-        if not isinstance(value, torch.Tensor):
-            return
-        if name in zeros and value.any():
-            found.append(f"{_called(measured.graph, name)} is taken for zero, and is not")
-        if name in fixed and name not in seen:
-            seen[name] = value.clone()
-        elif name in fixed and not _same(seen[name], value):
-            found.append(f"{_called(measured.graph, name)} is taken for independent of the image, and is not")
-
-    base = trial.run(images, watch=note)
-    trial.run(images.flip(0, 2, 3) * 1.5 + 0.3, watch=note)
-    if not found and dead and not _same(base, trial.run(images, instead={n.name: _noisy for n in dead})):
-        found.append(f"{_called(measured.graph, dead[-1].name)} is taken for unused, and is not")
-    return found[0] if found else ""
 
 
 def _read_statistics(measured: Measured) -> set[str]:

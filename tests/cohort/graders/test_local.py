@@ -31,11 +31,11 @@ def pool(store, config, handed_in, tmp_path, monkeypatch):
     """Make a pool for one submission, whose graders run a program of the test's."""
     enter_config(store, config)
     enter(store, handed_in(), config)
-    package = tmp_path / "packages" / "harness" / "cohort"
+    package = tmp_path / "packages" / "harness" / "cohort" / "graders"
     package.mkdir(parents=True)
-    for init in (package.parent / "__init__.py", package / "__init__.py"):
-        init.touch()
-    monkeypatch.setattr(local, "_PACKAGES", tmp_path / "packages")
+    for folder in (package, *list(package.parents)[:2]):
+        (folder / "__init__.py").touch()
+    monkeypatch.setattr(local, "PACKAGES", tmp_path / "packages")
 
     def of(program: str) -> Pool:
         (package / "worker.py").write_text(program)

@@ -128,7 +128,7 @@ def test_a_matrix_is_albumentations_own() -> None:
         "translate_percent": [-0.3, 0.3], "scale": [0.5, 1.5], "rotate": [-90, 90], "shear": [-20, 20]
     }  # fmt: skip
     affine = build(TransformSpec(name="Affine", p=1, arguments=arguments))
-    (batched,) = augmenter([TransformSpec(name="Affine", p=1, arguments=arguments)], 1, 3)._transforms  # type: ignore[union-attr]
+    (batched,) = augmenter([TransformSpec(name="Affine", p=1, arguments=arguments)], 1, 3).transforms  # type: ignore[union-attr]
     assert isinstance(batched, Affine)
     uniform = np.random.default_rng(0).random((50, batched.draws))
     for row, matrix in zip(uniform, batched.matrices(uniform, 24, 32), strict=True):

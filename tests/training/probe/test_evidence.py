@@ -8,8 +8,7 @@ from torch.nn import functional as F  # noqa: N812 - the field's name for it
 from harness.graph.evidence import Evidence
 from harness.graph.view import View, views_of
 from harness.loader.export import architecture_of
-from harness.training.probe import evidence as module
-from harness.training.probe.evidence import IMAGES, STEPS, after_steps, evidence
+from harness.training.probe.evidence import IMAGES, STEPS, after_steps, evidence, wrongly_left_out
 from harness.training.probe.trial import trial
 
 SIZE = 16
@@ -269,7 +268,7 @@ def test_what_the_analysis_leaves_out_wrongly_is_found(kind):
         del fields[side.name]
     view.measured = replaced(view.measured, flow=flow, fields=fields)
     images = torch.randn(2, 3, SIZE, SIZE)
-    assert module._misjudged(trial(view, tensors), images).endswith(f"is taken for {kind}, and is not")
+    assert wrongly_left_out(trial(view, tensors), images).endswith(f"is taken for {kind}, and is not")
 
 
 def replaced(value, **changes):
