@@ -130,7 +130,7 @@ def test_a_variant_changes_the_recipe_of_every_tier_and_a_manifest_that_of_the_v
     spec = parse_assignment(table)
     basic, dilated = (spec.recipe_for(variant).at_cost(200) for variant in ("basic", "dilated"))
     assert spec.recipe_for("basic") == spec.recipe
-    assert (basic.epochs, dilated.epochs, dilated.lr) == (8, 6, 0.1)
+    assert (basic.epochs, dilated.epochs, dilated.lr) == (7, 6, 0.1)
     own = {"epochs", "lr", "stages"}
     assert dilated.model_dump(exclude=own) == basic.model_dump(exclude=own)
     longer = spec.recipe_with("dilated", RecipeOverride(epochs=12), "submission.toml").at_cost(200)
@@ -145,7 +145,7 @@ def test_the_reference_networks_keep_the_epochs_that_they_were_measured_with():
         for mmacs in (13.7, 200)
         for one in [recipe.at_cost(mmacs)]
     }
-    assert stages == {13.7: (16, [(5, 16), (6, 24)]), 200: (8, [(4, 16), (2, 24)])}
+    assert stages == {13.7: (14, [(4, 16), (5, 24)]), 200: (7, [(3, 16), (2, 24)])}
 
 
 def test_a_recipe_of_a_variant_that_does_not_hold_is_named(table):
